@@ -1,0 +1,56 @@
+"""Parts: frozen, strictly checked dataclasses that a config composes.
+
+A part is built by ``_target_`` at the door. Unknown keys, wrong types and impossible values are
+refused when it is built, before any costly work. What identifies a part (class, ``version``,
+settings) is read by the store; settings that cannot change a result are marked ``Immaterial``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
+
+import pydantic
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+
+T = TypeVar("T")
+
+
+class _Immaterial:
+    """Marker for settings that cannot change a result (workers, timeouts, batch of progress lines)."""
+
+
+IMMATERIAL = _Immaterial()
+"""Put into ``Annotated[int, IMMATERIAL]`` to leave a setting out of the store's key."""
+
+_STRICT = pydantic.ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field, dataclasses.field))
+def part(cls: type[T]) -> type[T]:
+    """Turn a class into a part: frozen, keyword-only, types checked strictly, unknown keys refused.
+
+    Raises:
+        pydantic.ValidationError: when an instance is built with a wrong value.
+    """
+    make: Callable[[type[T]], Any] = checked_dataclass(config=_STRICT, frozen=True, kw_only=True)
+    built: type[T] = make(cls)
+    return built
+
+
+def settings(obj: Any) -> dict[str, Any]:
+    """Return the material settings of a part, in field order."""
+    hints = get_type_hints(type(obj), include_extras=True)
+    return {
+        f.name: getattr(obj, f.name)
+        for f in dataclasses.fields(obj)
+        if not any(isinstance(m, _Immaterial) for m in getattr(hints[f.name], "__metadata__", ()))
+    }
+
+
+def is_part(obj: Any) -> bool:
+    """Say whether an object is a part (and not a record)."""
+    return dataclasses.is_dataclass(obj) and not isinstance(obj, type) and hasattr(obj, "__pydantic_config__")

@@ -1,0 +1,318 @@
+"""Records: what flows between stages. Frozen values, each one a JSONL row.
+
+A record carries what it refers to, so that a file explains itself. Roles are types: a stage that
+may see only pool problems asks for ``PoolProblem`` and refuses any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from sei.errors import RoleError
+
+Verdict = Literal["right", "wrong", "unreadable"]
+"""``unreadable``: no answer could be extracted; a format failure is not a reasoning error."""
+
+Role = Literal["in_domain", "out_of_domain", "dev"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A question with its gold answer and worked reference solution.
+
+    ``answer`` is the final answer alone; ``solution`` the worked text that ends in it (may be empty
+    where a data set has none).
+    """
+
+    id: str
+    question: str
+    answer: str
+    solution: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolProblem(Problem):
+    """A training problem: the only kind that may become a bad case."""
+
+    kind: Literal["pool"] = "pool"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutProblem(Problem):
+    """A dev or test problem. ``group`` is a hidden skill or subject, for breaking scores down only."""
+
+    set: str
+    role: Role
+    group: str = ""
+    kind: Literal["held_out"] = "held_out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Weights of the target model: a folder and the digest of what is in it.
+
+    ``kind``: ``base`` (as configured, ``folder`` empty), ``full`` (all weights) or ``adapter`` (LoRA on base).
+    """
+
+    digest: str
+    kind: Literal["base", "full", "adapter"] = "base"
+    folder: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One complete output of the target model. ``finished`` is false when it was cut at the length cap."""
+
+    problem: PoolProblem | HeldOutProblem
+    output: str
+    finished: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """An attempt with its verdicts.
+
+    ``verdict`` rests on flexible extraction (the last stated answer), ``strict_verdict`` on the
+    format that was asked for. ``fault`` is a fault of the grader: such a row has no verdict that counts.
+    """
+
+    attempt: Attempt
+    verdict: Verdict
+    strict_verdict: Verdict
+    extracted: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadCase:
+    """A pool problem that the target model answered wrongly in a complete, readable output (section 3.1)."""
+
+    problem: PoolProblem
+    output: str
+    extracted: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What an instructor saw at the first diverging step: the second view beside the phrase.
+
+    ``operation`` / ``written_operation`` are operators or ``none``; values and unit are as printed.
+    """
+
+    step: int
+    relation: str
+    operation: str = "none"
+    written_operation: str = "none"
+    expected: str = ""
+    written: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """Something refused, with its reason, kept for inspection. ``subject`` names the item, ``detail`` quotes it."""
+
+    stage: str
+    reason: str
+    subject: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keyphrase:
+    """A short phrase that names the error of a bad case (section 3.2), with the finding behind it."""
+
+    bad_case: BadCase
+    phrase: str
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """The instructor's answer for one bad case: a keyphrase, or a typed refusal."""
+
+    bad_case: BadCase
+    keyphrase: Keyphrase | None = None
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorType:
+    """A cluster of keyphrases. ``exemplars`` are seen by synthesis alone, ``validation`` by refinement alone."""
+
+    name: str
+    members: tuple[Keyphrase, ...]
+    exemplars: tuple[BadCase, ...]
+    validation: tuple[BadCase, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPoint:
+    """One bad case on the 2-D cluster map."""
+
+    problem_id: str
+    phrase: str
+    error_type: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """The criterion at one candidate number of types."""
+
+    num_types: int
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorMap:
+    """Error types of a round with the curve they were chosen from and a 2-D map."""
+
+    types: tuple[ErrorType, ...]
+    curve: tuple[CurvePoint, ...] = ()
+    points: tuple[MapPoint, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticExample:
+    """A new problem with its worked solution, made for an error type from exemplars.
+
+    ``flaw`` is known to the embedded instructor alone and read by analysis only: what it got wrong
+    on purpose, or empty.
+    """
+
+    id: str
+    question: str
+    solution: str
+    answer: str
+    error_type: str
+    source_ids: tuple[str, ...] = ()
+    round: int = 1
+    flaw: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """All candidates of a round after screening, and everything that was dropped, with its reason."""
+
+    candidates: tuple[SyntheticExample, ...]
+    rejections: tuple[Rejection, ...] = ()
+    requests: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A refiner's score, decision and reason for one candidate; higher scores are better."""
+
+    example: SyntheticExample
+    score: float
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinedSet:
+    """The kept candidates of a round (``kept``) with the decision on each (``scored``).
+
+    ``pooled_share`` is the share of types too small for a validation part of their own.
+    """
+
+    scored: tuple[Scored, ...]
+    pooled_share: float = 0.0
+
+    @property
+    def kept(self) -> tuple[SyntheticExample, ...]:
+        """Return the examples that training may use."""
+        return tuple(s.example for s in self.scored if s.kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingExample:
+    """One supervised pair. ``source`` is ``synthetic``, ``replay`` or ``warm_up``."""
+
+    id: str
+    question: str
+    solution: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepLog:
+    """Training curve: loss and supervised tokens of one optimizer step."""
+
+    step: int
+    loss: float
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """The checkpoint a fine-tune made, its curve and its budget in optimizer steps and supervised tokens."""
+
+    checkpoint: Checkpoint
+    curve: tuple[StepLog, ...]
+    steps: int
+    tokens: int
+    examples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Accuracy on one set. ``accuracy`` = correct / n, unreadable ones in n, grader faults out of n.
+
+    ``macro`` is the mean over hidden groups; ``ci95`` is the Wilson interval of ``accuracy``.
+    """
+
+    role: Role
+    n: int
+    correct: int
+    unreadable: int
+    grader_errors: int
+    accuracy: float
+    accuracy_strict: float
+    macro: float | None
+    ci95: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solved:
+    """Right attempts of the pool in two disjoint parts: refine may see ``good``, training may replay ``replay``."""
+
+    good: tuple[PoolProblem, ...] = ()
+    replay: tuple[PoolProblem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRecord:
+    """Everything one round made; tracker, summary and report are rebuilt from it."""
+
+    round: int
+    graded: tuple[Graded, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    error_map: ErrorMap
+    synthesis: Synthesis
+    refined: RefinedSet
+    training: tuple[TrainingExample, ...]
+    trained: Trained
+    evaluation: tuple[Graded, ...]
+    scores: dict[str, Score]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+R = TypeVar("R", bound=Problem)
+
+
+def require_pool(problems: tuple[Problem, ...], stage: str) -> None:
+    """Refuse anything but pool problems.
+
+    Raises:
+        RoleError: names the stage and the first problem of another role.
+    """
+    for p in problems:
+        if not isinstance(p, PoolProblem):
+            raise RoleError(
+                f"{stage} was given problem {p.id!r} of role {getattr(p, 'role', type(p).__name__)!r}; it may see pool "
+                "problems only. Remedy: keep dev and test problems out of its input."
+            )
