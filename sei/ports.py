@@ -1,19 +1,92 @@
-"""Ports: the Protocols that parts fulfil. No base classes; any class with the same shape will do."""
+"""Ports: the Protocols that parts fulfil. No base classes; any class of the same shape will do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from sei.records import HeldOutProblem, PoolProblem
+import numpy as np
+from numpy.typing import NDArray
+
+from sei.records import (
+    Attempt,
+    BadCase,
+    Checkpoint,
+    CurvePoint,
+    Diagnosis,
+    ErrorMap,
+    HeldOutProblem,
+    PoolProblem,
+    RefinedSet,
+    Rejection,
+    RoundRecord,
+    Score,
+    Synthesis,
+    SyntheticExample,
+    Trained,
+    TrainingExample,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What a data source gives: the training pool and all held-out problems (dev and test sets)."""
+    """What a data source gives: the training pool, all held-out problems (dev and test), and warm-up pairs.
+
+    ``warm_up`` is for models that do not yet answer in the format: training pairs outside pool and dev.
+    """
 
     pool: tuple[PoolProblem, ...]
     held_out: tuple[HeldOutProblem, ...]
+    warm_up: tuple[TrainingExample, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """One problem as an instructor wrote it, before screening. ``sources`` are ids of exemplars used."""
+
+    question: str
+    solution: str
+    answer: str
+    sources: tuple[str, ...] = ()
+    flaw: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemplar:
+    """What synthesis shows the instructor: question and worked solution (section 3.2), nothing else."""
+
+    id: str
+    question: str
+    solution: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisRequest:
+    """One request for ``n`` new problems of an error type. ``index`` makes requests of a type distinct."""
+
+    error_type: str
+    exemplars: tuple[Exemplar, ...]
+    n: int
+    index: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came back for one synthesis request: drafts, and typed refusals of what could not be used."""
+
+    drafts: tuple[Draft, ...]
+    rejections: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grouping:
+    """A clusterer's answer: one label per keyphrase (0..k-1) and its criterion curve."""
+
+    labels: tuple[int, ...]
+    curve: tuple[CurvePoint, ...] = ()
 
 
 @runtime_checkable
@@ -22,4 +95,117 @@ class DataSource(Protocol):
 
     def load(self) -> DataSet:
         """Read or draw all problems. Raises DataError naming file and line."""
+        ...
+
+
+@runtime_checkable
+class Instructor(Protocol):
+    """The teacher: names errors and writes new problems."""
+
+    def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
+        """Yield one diagnosis per bad case, in order."""
+        ...
+
+    def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
+        """Yield one reply per request, in order."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns phrases into unit vectors."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (len(texts), dimensions) unit vectors."""
+        ...
+
+
+@runtime_checkable
+class Clusterer(Protocol):
+    """Groups keyphrases, given as unit vectors, into error types."""
+
+    def group(self, vectors: NDArray[np.float32], seed: int) -> Grouping:
+        """Return a label per row of ``vectors`` (n, d); must work for 1, 2 and many."""
+        ...
+
+
+@runtime_checkable
+class Screen(Protocol):
+    """Keeps synthetic questions apart from test and validation text."""
+
+    def reason(self, question: str) -> str | None:
+        """Return why a question must be dropped, or ``None``."""
+        ...
+
+
+class AttemptStage(Protocol):
+    """Target model on problems."""
+
+    row_type: ClassVar[Any]
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        items: Sequence[PoolProblem | HeldOutProblem],
+        done: frozenset[int],
+    ) -> Iterable[tuple[int, Attempt]]:
+        """Yield (index, attempt) for every problem that is not done."""
+        ...
+
+
+class SynthesizeStage(Protocol):
+    """Writes candidates for every error type."""
+
+    def __call__(
+        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Any, round: int, *, seed: int
+    ) -> Synthesis:
+        """Return all candidates after screening with everything dropped."""
+        ...
+
+
+class RefineStage(Protocol):
+    """Keeps the candidates that one-shot learning shows to be effective."""
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Return a score, decision and reason per candidate."""
+        ...
+
+
+class FinetuneStage(Protocol):
+    """Fine-tunes the target model."""
+
+    def __call__(
+        self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path
+    ) -> Trained:
+        """Return the checkpoint, its curve and its budget."""
+        ...
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Writes rounds to an experiment tracker, from records alone."""
+
+    def start(self, name: str, config: dict[str, Any], folder: Path) -> None:
+        """Open the run."""
+        ...
+
+    def baseline(self, scores: dict[str, Score]) -> None:
+        """Log the scores of the base model as round 0."""
+        ...
+
+    def round(self, record: RoundRecord) -> None:
+        """Log everything of one round."""
+        ...
+
+    def finish(self, summary: dict[str, Any], exit_code: int) -> None:
+        """Close the run, also after a failure."""
         ...

@@ -7,7 +7,7 @@ may see only pool problems asks for ``PoolProblem`` and refuses any other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal
 
 from sei.errors import RoleError
 
@@ -55,6 +55,7 @@ class Checkpoint:
     ``kind``: ``base`` (as configured, ``folder`` empty), ``full`` (all weights) or ``adapter`` (LoRA on base).
     """
 
+    IDENTITY: ClassVar[tuple[str, ...]] = ("digest", "kind")  # where it lies does not matter
     digest: str
     kind: Literal["base", "full", "adapter"] = "base"
     folder: str = ""
@@ -299,9 +300,6 @@ class RoundRecord:
     evaluation: tuple[Graded, ...]
     scores: dict[str, Score]
     seconds: dict[str, float] = field(default_factory=dict)
-
-
-R = TypeVar("R", bound=Problem)
 
 
 def require_pool(problems: tuple[Problem, ...], stage: str) -> None:

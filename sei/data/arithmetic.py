@@ -34,6 +34,8 @@ from sei.signature import masked_signature
 MAX_NUMBER = 400
 """Largest number that may appear: the embedded model has one token per whole number up to it."""
 
+TAUGHT_WEIGHT = 1.75
+"""Weight of a taught skill in held-out sets: taught and weak skills then have equal shares."""
 
 OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
 
@@ -156,7 +158,7 @@ class Arithmetic:
     def load(self) -> DataSet:
         """Draw all sets; takes about a second."""
         taken: set[str] = set()
-        even = [1.0] * len(SKILLS)
+        even = [1.0 if s.weak else TAUGHT_WEIGHT for s in SKILLS]
         held: list[HeldOutProblem] = []
         for name, role, n, far in (
             ("arithmetic_test", "in_domain", self.test, False),

@@ -1,0 +1,1 @@
+"""Instructors: who names errors and writes new problems."""

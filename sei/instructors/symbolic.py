@@ -1,0 +1,179 @@
+"""``instructor=symbolic``: diagnoses and synthesizes without a language model.
+
+It sees what GPT-4o would see and no more: question, reference solution and wrong attempt to
+diagnose; questions with worked solutions to write new problems. A configurable share of what it
+writes is flawed on purpose, as a real language model's would be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from sei.instructors.diagnose import find_divergence
+from sei.instructors.phrases import VAGUE, word_finding
+from sei.instructors.rewrite import (
+    Plan,
+    RefusedError,
+    Traced,
+    carry_out,
+    rename,
+    renumber,
+    tail_of,
+    trace,
+    with_tail,
+    without_tail,
+    write_question,
+    write_solution,
+)
+from sei.instructors.worked import Step, show
+from sei.parts import part
+from sei.ports import Draft, Exemplar, Reply, SynthesisRequest
+from sei.records import BadCase, Diagnosis, Keyphrase, Rejection
+
+FLAWS = ("slip", "operation", "missing_step", "constant", "question")
+_TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
+
+
+def _draw(*what: object) -> random.Random:
+    return random.Random(hashlib.sha256("|".join(map(str, what)).encode()).hexdigest())
+
+
+@part
+class SymbolicInstructor:
+    """The embedded instructor.
+
+    ``flaw_rate``: share of written problems that carry a flaw (a slip, a wrong operation, a missing
+    step, a wrong constant, a question that does not fit its solution), and share of diagnoses that
+    stay vague. ``splice_rate``: share of drafts that combine two exemplars where they can.
+    """
+
+    version: ClassVar[int] = 1
+    name: str = "symbolic"
+    flaw_rate: Annotated[float, Field(ge=0, le=1)] = 0.12
+    splice_rate: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
+        """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
+        for case in cases:
+            found = find_divergence(case.problem.question, case.problem.solution, case.output)
+            if isinstance(found, str):
+                rejection = Rejection(
+                    stage="diagnose", reason=found, subject=case.problem.id, detail=case.output[-300:]
+                )
+                yield Diagnosis(bad_case=case, rejection=rejection)
+                continue
+            rng = _draw("diagnose", case.problem.question, case.output)
+            if rng.random() < self.flaw_rate:
+                keyphrase = Keyphrase(bad_case=case, phrase=rng.choice(VAGUE))
+            else:
+                keyphrase = Keyphrase(bad_case=case, phrase=word_finding(found, rng.randrange(1000)), finding=found)
+            yield Diagnosis(bad_case=case, keyphrase=keyphrase)
+
+    def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
+        """Yield one reply per request: ``n`` drafts less what had to be refused."""
+        for request in requests:
+            rng = _draw("write", request.seed, request.error_type, request.index)
+            traced, rejections = _trace_all(request.exemplars)
+            drafts = []
+            for _ in range(request.n if traced else 0):
+                try:
+                    drafts.append(self._draft(traced, request.exemplars, rng))
+                except RefusedError as e:
+                    rejections.append(Rejection(stage="synthesize", reason=str(e.args[0])))
+            yield Reply(drafts=tuple(drafts), rejections=tuple(rejections))
+
+    def _draft(
+        self, traced: Sequence[tuple[Exemplar, Traced]], exemplars: Sequence[Exemplar], rng: random.Random
+    ) -> Draft:
+        reason = "no_numbers_fit"
+        for _ in range(_TRIES_PER_DRAFT):
+            exemplar, problem = rng.choice(traced)
+            sources = [exemplar.id]
+            if rng.random() < self.splice_rate:
+                problem, donor = _splice(problem, traced, rng)
+                sources += [donor] if donor else []
+            try:
+                numerals, steps = renumber(problem, rng)
+                flaw = rng.choice(FLAWS) if rng.random() < self.flaw_rate else ""
+                numerals, steps, flaw = _spoil(problem, numerals, steps, flaw, rng)
+            except RefusedError as e:
+                reason = str(e.args[0])
+                continue
+            question, units = rename(
+                write_question(problem, numerals), problem.units, [e.question for e in exemplars], rng
+            )
+            steps = [replace(s, unit=u) for s, u in zip(steps, units, strict=False)]
+            solution = write_solution(steps)
+            return Draft(
+                question=question, solution=solution, answer=show(steps[-1].value), sources=tuple(sources), flaw=flaw
+            )
+        raise RefusedError(reason)
+
+
+def _trace_all(exemplars: Sequence[Exemplar]) -> tuple[list[tuple[Exemplar, Traced]], list[Rejection]]:
+    traced, rejections = [], []
+    for e in exemplars:
+        try:
+            traced.append((e, trace(e.question, e.solution)))
+        except RefusedError as err:
+            reason = f"exemplar_{err.args[0]}"
+            rejections.append(Rejection(stage="synthesize", reason=reason, subject=e.id, detail=e.question[:300]))
+    return traced, rejections
+
+
+def _splice(
+    problem: Traced, traced: Sequence[tuple[Exemplar, Traced]], rng: random.Random
+) -> tuple[Traced, str | None]:
+    """Take the tail off, or put the tail of another exemplar on; unchanged where neither fits."""
+    if tail_of(problem) is not None and rng.random() < 0.5:
+        return without_tail(problem), None
+    donors = [(e, t) for e, t in traced if t is not problem and tail_of(t) is not None]
+    if donors and tail_of(problem) is None:
+        exemplar, donor = rng.choice(donors)
+        try:
+            return with_tail(problem, donor), exemplar.id
+        except RefusedError:
+            return problem, None
+    return problem, None
+
+
+def _spoil(
+    problem: Traced, numerals: tuple[Fraction, ...], steps: list[Step], flaw: str, rng: random.Random
+) -> tuple[tuple[Fraction, ...], list[Step], str]:
+    """Put one flaw in, if it can be done here; returns the flaw that was really made."""
+    at = rng.randrange(len(steps))
+    if flaw == "slip":
+        off = rng.choice([-2, -1, 1, 2, 10])
+        steps = [replace(s, value=s.value + off) if i == at and s.value + off > 0 else s for i, s in enumerate(steps)]
+    elif flaw == "missing_step" and len(steps) > 1:
+        steps = steps[:-1]
+    elif flaw == "question":
+        i = rng.randrange(len(numerals)) if numerals else 0
+        numerals = tuple(n + 1 if j == i else n for j, n in enumerate(numerals))
+    elif flaw in ("operation", "constant"):
+        plans = tuple(_bent(p, flaw, rng) if i == at else p for i, p in enumerate(problem.plans))
+        worked = carry_out(problem, numerals, plans)
+        if plans == problem.plans or worked is None or any(s.value <= 0 or s.value.denominator > 1 for s in worked):
+            return numerals, steps, ""
+        steps = worked
+    else:
+        return numerals, steps, ""
+    return numerals, steps, flaw
+
+
+def _bent(plan: Plan, flaw: str, rng: random.Random) -> Plan:
+    if not (isinstance(plan, tuple) and len(plan) == 3):
+        return plan
+    op, left, right = plan
+    if flaw == "operation":
+        return (rng.choice([o for o in "+-*" if o != op]), left, right)
+    if isinstance(right, Fraction):
+        return (op, left, right + rng.choice([1, 2]))
+    return plan

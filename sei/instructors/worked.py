@@ -1,0 +1,124 @@
+"""Reading worked solutions: steps from ``<<a*b=c>>`` annotations or from plain equations in the text.
+
+Nothing is evaluated as code: expressions go through Python's parser into a tree of four operations
+over exact fractions, and anything else in them is no step.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_ANNOTATED = re.compile(r"<<([^<>=]{1,80})=([^<>=]{1,40})>>")
+_PLAIN = re.compile(r"((?:[\d.,$%()]+\s*[-+*/x×]\s*)+[\d.,$%()]+)\s*=\s*\$?\s*(-?[\d.,]+)")
+_WORD = re.compile(r"\s*\$?[\d.,]*\s*([A-Za-z]+)")
+NUMERAL = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+")
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+Tree = Fraction | tuple[str, "Tree", "Tree"]
+"""A number, or (operator, left, right)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One worked step: expression tree, the value as written, what it counts, and the line it stands in."""
+
+    tree: Tree
+    value: Fraction
+    unit: str
+    line: int
+
+    @property
+    def operation(self) -> str:
+        """The outermost operator, or ``none`` for a bare number."""
+        return self.tree[0] if isinstance(self.tree, tuple) else "none"
+
+    @property
+    def operands(self) -> tuple[Fraction, ...]:
+        """All numbers of the expression, from left to right."""
+        return tuple(leaves(self.tree))
+
+
+def number(text: str) -> Fraction | None:
+    """Read a plain number with thousands commas, currency or percent sign."""
+    cleaned = text.strip().strip("$%").replace(",", "").strip().rstrip(".")
+    try:
+        return Fraction(cleaned) if len(cleaned) < 40 else None
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def parse_tree(expression: str) -> Tree | None:
+    """Parse an arithmetic expression; ``None`` where it is anything else."""
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", expression).replace("×", "*").replace("x", "*")
+    text = re.sub(r"[$%]", "", text)
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        return _convert(node)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _convert(node: ast.expr) -> Tree:
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+        return Fraction(str(node.value))
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return (_OPERATORS[type(node.op)], _convert(node.left), _convert(node.right))
+    raise ValueError("not plain arithmetic")
+
+
+def leaves(tree: Tree) -> list[Fraction]:
+    """Return the numbers of a tree from left to right."""
+    return [tree] if isinstance(tree, Fraction) else leaves(tree[1]) + leaves(tree[2])
+
+
+def evaluate(tree: Tree) -> Fraction | None:
+    """Return the exact value, or ``None`` for a division by zero."""
+    if isinstance(tree, Fraction):
+        return tree
+    left, right = evaluate(tree[1]), evaluate(tree[2])
+    if left is None or right is None or (tree[0] == "/" and right == 0):
+        return None
+    return {"+": left + right, "-": left - right, "*": left * right}.get(tree[0]) if tree[0] != "/" else left / right
+
+
+def read_steps(text: str) -> list[Step]:
+    """Return the worked steps of a solution, annotated ones where there are any, else plain equations."""
+    steps = []
+    lines = text[:20_000].split("\n")
+    for pattern in (_ANNOTATED, _PLAIN):
+        for i, line in enumerate(lines):
+            for m in pattern.finditer(line):
+                tree, value = parse_tree(m[1]), number(m[2])
+                if tree is not None and value is not None and isinstance(tree, tuple):
+                    word = _WORD.match(line[m.end() :])
+                    steps.append(Step(tree=tree, value=value, unit=word[1] if word else "", line=i))
+        if steps:
+            break
+    return steps
+
+
+def show(value: Fraction) -> str:
+    """Print a fraction as a whole number, a short decimal, or a/b."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    decimal = f"{float(value):.6f}".rstrip("0")
+    return decimal if Fraction(decimal) == value else f"{value.numerator}/{value.denominator}"
+
+
+def show_tree(tree: Tree, *, nested: bool = False) -> str:
+    """Print an expression with parentheses only where they are needed."""
+    if isinstance(tree, Fraction):
+        return show(tree)
+    op, left, right = tree
+    low = op in "+-"
+    shown_left = show_tree(left, nested=not low)
+    shown_right = show_tree(right, nested=not low or op == "-") if isinstance(right, Fraction) or not low else (
+        f"({show_tree(right)})" if op == "-" else show_tree(right)
+    )
+    if op == "/" and isinstance(right, tuple) and not shown_right.startswith("("):
+        shown_right = f"({shown_right})"
+    text = f"{shown_left}{op}{shown_right}"
+    return f"({text})" if nested and low else text

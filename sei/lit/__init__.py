@@ -1,0 +1,1 @@
+"""The Lightning side: one module, complete data modules, the composed trainer, batch planning."""

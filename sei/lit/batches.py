@@ -1,0 +1,126 @@
+"""Batch planning and collation: pure functions of lengths and seed.
+
+Equal budget between methods means equal optimizer steps and equal supervised tokens, whatever the
+number of examples: a ``TokenBudget`` fills every batch up to a number of supervised tokens.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
+
+import torch
+from pydantic import Field
+
+from sei.parts import part
+
+IGNORE = -100  # label of tokens outside the loss
+_BUCKETS_OF = 8  # batches whose examples are sorted by length together
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """Plans which examples make up which batch."""
+
+    def plan(self, lengths: Sequence[int], supervised: Sequence[int], seed: int) -> list[list[int]]:
+        """Return lists of example indices, one per optimizer step."""
+        ...
+
+
+@part
+class TokenBudget:
+    """``steps`` optimizer steps of about ``tokens_per_step`` supervised tokens each.
+
+    The error of each batch is carried into the next, so that the total is met within one example.
+    """
+
+    version: ClassVar[int] = 1
+    steps: Annotated[int, Field(ge=1)] = 100
+    tokens_per_step: Annotated[int, Field(ge=1)] = 1000
+
+    def plan(self, lengths: Sequence[int], supervised: Sequence[int], seed: int) -> list[list[int]]:
+        """Cycle over shuffled, length-bucketed examples until the budget is spent."""
+        batches: list[list[int]] = []
+        epoch = 0
+        while len(batches) < self.steps:
+            batches += self._epoch(lengths, supervised, random.Random(f"{seed}/{epoch}"), batches, supervised)
+            epoch += 1
+        return batches[: self.steps]
+
+    def _epoch(
+        self,
+        lengths: Sequence[int],
+        supervised: Sequence[int],
+        rng: random.Random,
+        before: list[list[int]],
+        tokens: Sequence[int],
+    ) -> list[list[int]]:
+        spent = sum(tokens[i] for b in before for i in b)
+        order = _bucketed(lengths, rng, per_bucket=self._per_bucket(supervised))
+        out: list[list[int]] = []
+        batch: list[int] = []
+        for i in order:
+            batch.append(i)
+            spent += supervised[i]
+            if spent >= (len(before) + len(out) + 1) * self.tokens_per_step:
+                out.append(batch)
+                batch = []
+        if batch and not out and not before:
+            out.append(batch)  # fewer tokens than one step wants: one small batch an epoch
+        elif batch and out:
+            out[-1] = [*out[-1], *batch]  # the epoch's rest; the next batches become smaller
+        elif batch:
+            out.append(batch)
+        rng.shuffle(out)
+        return out
+
+    def _per_bucket(self, supervised: Sequence[int]) -> int:
+        mean = max(1.0, sum(supervised) / len(supervised))
+        return max(1, round(_BUCKETS_OF * self.tokens_per_step / mean))
+
+
+@part
+class Epochs:
+    """``epochs`` passes in batches of ``batch_size`` examples (the paper: 3 epochs, batch 1)."""
+
+    version: ClassVar[int] = 1
+    epochs: Annotated[int, Field(ge=1)] = 3
+    batch_size: Annotated[int, Field(ge=1)] = 1
+
+    def plan(self, lengths: Sequence[int], supervised: Sequence[int], seed: int) -> list[list[int]]:
+        """Shuffle and bucket every epoch anew."""
+        batches: list[list[int]] = []
+        for epoch in range(self.epochs):
+            rng = random.Random(f"{seed}/{epoch}")
+            order = _bucketed(lengths, rng, per_bucket=self.batch_size * _BUCKETS_OF)
+            chunks = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+            rng.shuffle(chunks)
+            batches += chunks
+        return batches
+
+
+def _bucketed(lengths: Sequence[int], rng: random.Random, *, per_bucket: int) -> list[int]:
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    out: list[int] = []
+    for i in range(0, len(order), per_bucket):
+        out += sorted(order[i : i + per_bucket], key=lambda j: lengths[j])
+    return out
+
+
+def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> dict[str, torch.Tensor]:
+    """Pad (prompt, completion) token ids on the right.
+
+    Returns ``input_ids``, ``attention_mask`` and ``labels``, each (B, T); prompt and padding are ``IGNORE``.
+    """
+    width = max(len(p) + len(c) for p, c in pairs)
+    ids = torch.full((len(pairs), width), pad)
+    mask = torch.zeros((len(pairs), width), dtype=torch.long)
+    labels = torch.full((len(pairs), width), IGNORE)
+    for i, (p, c) in enumerate(pairs):
+        n = len(p) + len(c)
+        ids[i, :n] = torch.tensor([*p, *c])
+        mask[i, :n] = 1
+        labels[i, len(p) : n] = torch.tensor(list(c))
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}

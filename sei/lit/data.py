@@ -1,0 +1,63 @@
+"""LightningDataModules that are complete when constructed: supervised pairs, and prompts to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from sei.lit.batches import collate
+
+Pair = tuple[Sequence[int], Sequence[int]]  # token ids of prompt and completion
+
+
+class _Batches(Dataset[Any]):
+    """Ready-made batches: item i is batch i."""
+
+    def __init__(self, batches: Sequence[Any]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.batches[i]
+
+
+class SupervisedData(pl.LightningDataModule):
+    """Training batches in the planned order: batch i is a pure function of plan and step."""
+
+    def __init__(self, pairs: Sequence[Pair], plan: Sequence[Sequence[int]], pad: int) -> None:
+        super().__init__()
+        self.pairs, self.plan, self.pad = pairs, plan, pad
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """One item per optimizer step; ``collate`` pads it."""
+        return DataLoader(
+            _Batches(self.plan),
+            batch_size=None,
+            shuffle=False,
+            collate_fn=lambda batch: collate([self.pairs[i] for i in batch], self.pad),
+        )
+
+
+class PromptData(pl.LightningDataModule):
+    """Prompts padded on the left, in batches of given indices."""
+
+    def __init__(self, prompts: Sequence[Sequence[int]], batches: Sequence[Sequence[int]], pad: int) -> None:
+        super().__init__()
+        self.prompts, self.batches, self.pad = prompts, batches, pad
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Items carry ``indices`` (problems), ``input_ids`` and ``attention_mask`` (B, T)."""
+        return DataLoader(_Batches(self.batches), batch_size=None, shuffle=False, collate_fn=self._collate)
+
+    def _collate(self, batch: Sequence[int]) -> dict[str, Any]:
+        rows = [list(self.prompts[i]) for i in batch]
+        width = max(map(len, rows))
+        ids = [[self.pad] * (width - len(r)) + r for r in rows]
+        mask = [[0] * (width - len(r)) + [1] * len(r) for r in rows]
+        return {"indices": list(batch), "input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}

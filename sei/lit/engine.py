@@ -1,0 +1,59 @@
+"""``engine=lightning``: answers questions through ``predict_step``, in batches of like length."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import Field
+
+from sei.lit.data import PromptData
+from sei.lit.module import LitCausalLM
+from sei.lit.trainer import TrainerSettings, quiet
+from sei.parts import part
+from sei.progress import progress
+
+_BATCHES_PER_CALL = 8  # rows reach the disk after so many batches
+
+
+class Answer(NamedTuple):
+    """One generated output; ``finished`` is false where it was cut at the length cap."""
+
+    index: int
+    text: str
+    finished: bool
+
+
+@part
+class LightningEngine:
+    """Greedy generation by a Lightning ``Trainer``."""
+
+    version: ClassVar[int] = 1
+    trainer: TrainerSettings
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    max_new_tokens: Annotated[int, Field(ge=1)] = 96
+
+    def answer(self, opened: Any, questions: Sequence[str], done: frozenset[int], what: str) -> Iterator[Answer]:
+        """Yield an answer per question that is not done.
+
+        Batches are cut from all questions, done or not, and a batch with anything missing is run
+        whole: an interrupted run goes on with the very batches of an undisturbed one.
+        """
+        tok, model = opened.tokenizer, opened.model
+        prompts = tok(opened.prompts(questions), add_special_tokens=opened.template == "plain")["input_ids"]
+        order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        batches = [b for b in batches if not set(b) <= done]
+        lit = LitCausalLM(model, max_new_tokens=self.max_new_tokens, pad=tok.pad_token_id)
+        with quiet(), tempfile.TemporaryDirectory() as scratch, progress(what, sum(map(len, batches))) as advance:
+            trainer = self.trainer.build(Path(scratch))
+            for i in range(0, len(batches), _BATCHES_PER_CALL):
+                data = PromptData(prompts, batches[i : i + _BATCHES_PER_CALL], tok.pad_token_id)
+                for indices, tokens in trainer.predict(lit, datamodule=data):
+                    for index, row in zip(indices, tokens.tolist(), strict=True):
+                        finished = tok.eos_token_id in row
+                        text = tok.decode(row[: row.index(tok.eos_token_id)] if finished else row, skip_special_tokens=True)
+                        yield Answer(index, text.strip(), finished)
+                    advance(len(indices))

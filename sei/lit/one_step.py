@@ -1,0 +1,85 @@
+"""Scoring in plain torch: mean losses, and the loss after one training step that is then undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from sei.lit.batches import IGNORE, collate
+
+Pair = tuple[str, str]  # question, solution
+
+
+def encode_batch(opened: Any, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
+    """Encode and pad (question, solution) pairs; see ``collate``."""
+    rows = [(e.prompt, e.completion) for e in opened.encode(pairs)]
+    return collate(rows, opened.tokenizer.pad_token_id)
+
+
+def _token_losses(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:  # (B,)
+    """Return the mean loss per supervised token of every row."""
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
+    labels = batch["labels"][:, 1:]
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1].float().transpose(1, 2), labels, ignore_index=IGNORE, reduction="none"
+    )
+    return losses.sum(dim=1) / (labels != IGNORE).sum(dim=1)
+
+
+@torch.no_grad()
+def mean_losses(opened: Any, pairs: Sequence[Pair], batch_size: int) -> list[float]:
+    """Return the mean loss per solution token of every pair."""
+    out: list[float] = []
+    for i in range(0, len(pairs), batch_size):
+        batch = _to(encode_batch(opened, pairs[i : i + batch_size]), opened.model)
+        out += _token_losses(opened.model, batch).tolist()
+    return out
+
+
+def _to(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
+    return {k: v.to(model.device) for k, v in batch.items()}
+
+
+class OneStep:
+    """One normalised gradient step on a pair, the loss on other pairs after it, and exact rollback.
+
+    With ``lora`` only a fresh rank-8 adapter moves (for models whose weights are many).
+    """
+
+    def __init__(self, opened: Any, *, step_size: float, lora: bool, seed: int) -> None:
+        self.opened, self.step_size = opened, step_size
+        self.model = opened.model
+        if lora:
+            from peft import LoraConfig, get_peft_model
+
+            torch.manual_seed(seed)
+            self.model = get_peft_model(self.model, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
+        self.params = [p for p in self.model.parameters() if p.requires_grad]
+        self._batches: dict[str, dict[str, torch.Tensor]] = {}
+
+    def _batch(self, name: str, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
+        if name not in self._batches:
+            self._batches[name] = _to(encode_batch(self.opened, pairs), self.model)
+        return self._batches[name]
+
+    @torch.no_grad()
+    def loss(self, name: str, pairs: Sequence[Pair]) -> float:
+        """Return the mean loss over a named set of pairs (encoded once per name)."""
+        return float(_token_losses(self.model, self._batch(name, pairs)).mean())
+
+    def loss_after(self, name: str, pairs: Sequence[Pair], sample: Pair) -> float:
+        """Return the mean loss over pairs after one step on the sample; the weights are unchanged afterwards."""
+        batch = _to(encode_batch(self.opened, [sample]), self.model)
+        grads = torch.autograd.grad(_token_losses(self.model, batch).mean(), self.params, allow_unused=True)
+        moved = [(p, g) for p, g in zip(self.params, grads, strict=True) if g is not None]
+        length = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for _, g in moved]))
+        saved = [p.detach().clone() for p, _ in moved]
+        with torch.no_grad():
+            for p, g in moved:
+                p.sub_(g * (self.step_size / (length + 1e-12)))
+            after = self.loss(name, pairs)
+            for (p, _), s in zip(moved, saved, strict=True):
+                p.copy_(s)
+        return after

@@ -1,0 +1,62 @@
+"""The composed Trainer: CPU, one GPU, DDP or FSDP are one config group (``conf/trainer``)."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import pytorch_lightning as pl
+from pydantic import Field
+
+from sei.parts import part
+
+
+@part
+class TrainerSettings:
+    """What a Lightning ``Trainer`` needs to know about the machine; all of it can change weights."""
+
+    version: ClassVar[int] = 1
+    accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
+    devices: Annotated[int, Field(ge=1)] = 1
+    strategy: str = "auto"
+    precision: Literal["32-true", "bf16-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+    def build(self, folder: Path, *, clip: float | None = None, callbacks: tuple[Any, ...] = ()) -> pl.Trainer:
+        """Return a quiet Trainer: no logger, no bar, no checkpoints of its own (records carry the curve)."""
+        return pl.Trainer(
+            accelerator=self.accelerator,
+            devices=self.devices,
+            strategy=self.strategy,
+            precision=self.precision,
+            max_epochs=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            gradient_clip_val=clip,
+            callbacks=list(callbacks),
+            default_root_dir=str(folder),
+            deterministic=True,
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Lightning's start-up lines and its advice on data loader workers (batches are ready-made)."""
+    loggers = [logging.getLogger(n) for n in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero")]
+    levels = [lg.level for lg in loggers]
+    for lg in loggers:
+        lg.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+            yield
+    finally:
+        for lg, level in zip(loggers, levels, strict=True):
+            lg.setLevel(level)

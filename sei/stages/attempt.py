@@ -1,0 +1,38 @@
+"""Attempt: the target model answers problems (section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Generates answers with an open model."""
+
+    def answer(self, opened: Any, questions: Sequence[str], done: frozenset[int], what: str) -> Iterator[Any]:
+        """Yield (index, text, finished) per question that is not done."""
+        ...
+
+
+@part
+class Attempts:
+    """Greedy answers of one checkpoint, kept row by row."""
+
+    version: ClassVar[int] = 1
+    row_type: ClassVar[Any] = Attempt
+    target: TargetModel
+    engine: Engine
+
+    def __call__(
+        self, checkpoint: Checkpoint, *, items: Sequence[PoolProblem | HeldOutProblem], done: frozenset[int]
+    ) -> Iterator[tuple[int, Attempt]]:
+        """Yield (index, attempt) for every problem that is not done."""
+        with self.target.open(checkpoint) as opened:
+            questions = [p.question for p in items]
+            for index, text, finished in self.engine.answer(opened, questions, done, "attempts"):
+                yield index, Attempt(problem=items[index], output=text, finished=finished)

@@ -1,0 +1,103 @@
+"""Grade: attempts to verdicts, a stage of its own so that a better grader never regenerates outputs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sei.errors import DataError
+from sei.grading import NumericGrader
+from sei.parts import part
+from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Score, Solved
+from sei.store import digest
+
+
+@part
+class Grade:
+    """Applies the grader to every attempt. A fault of the grader is recorded as one, never as a wrong answer."""
+
+    version: ClassVar[int] = 1
+    grader: NumericGrader
+
+    def __call__(self, attempts: tuple[Attempt, ...]) -> tuple[Graded, ...]:
+        """Return one graded attempt per attempt, in order."""
+        return tuple(self._grade(a) for a in attempts)
+
+    def _grade(self, a: Attempt) -> Graded:
+        try:
+            outcome = self.grader.grade(a.problem.answer, a.output, finished=a.finished)
+        except DataError as e:
+            return Graded(attempt=a, verdict="unreadable", strict_verdict="unreadable", fault=str(e))
+        return Graded(
+            attempt=a,
+            verdict=outcome.verdict,
+            strict_verdict=outcome.strict_verdict,
+            extracted=outcome.extracted,
+        )
+
+
+def bad_cases(graded: Sequence[Graded]) -> tuple[BadCase, ...]:
+    """Return the complete, readable, wrong outputs on pool problems (section 3.1).
+
+    Raises:
+        RoleError: when a dev or test problem is among them.
+    """
+    from sei.records import require_pool
+
+    require_pool(tuple(g.attempt.problem for g in graded), "bad-case extraction")
+    return tuple(
+        BadCase(problem=g.attempt.problem, output=g.attempt.output, extracted=g.extracted)
+        for g in graded
+        if g.verdict == "wrong" and not g.fault and isinstance(g.attempt.problem, PoolProblem)
+    )
+
+
+def solved(graded: Sequence[Graded]) -> Solved:
+    """Split right pool attempts by hash: part one for refinement's good questions, part two for replay."""
+    right = [g.attempt.problem for g in graded if g.verdict == "right" and isinstance(g.attempt.problem, PoolProblem)]
+    good = tuple(p for p in right if int(digest("solved", p.question)[:8], 16) % 2 == 0)
+    return Solved(good=good, replay=tuple(p for p in right if p not in set(good)))
+
+
+def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a share; (0, 1) for n = 0."""
+    if n == 0:
+        return 0.0, 1.0
+    p = correct / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def scores(graded: Sequence[Graded]) -> dict[str, Score]:
+    """Score every held-out set: right / n with unreadable ones in n and grader faults out of n."""
+    sets: dict[str, list[Graded]] = defaultdict(list)
+    for g in graded:
+        if isinstance(g.attempt.problem, HeldOutProblem):
+            sets[g.attempt.problem.set].append(g)
+    return {name: _score(rows) for name, rows in sets.items()}
+
+
+def _score(rows: list[Graded]) -> Score:
+    first = rows[0].attempt.problem
+    assert isinstance(first, HeldOutProblem), "scores() passes held-out problems only"
+    counted = [g for g in rows if not g.fault]
+    correct = sum(g.verdict == "right" for g in counted)
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for g in counted:
+        if isinstance(g.attempt.problem, HeldOutProblem) and g.attempt.problem.group:
+            groups[g.attempt.problem.group].append(g.verdict == "right")
+    n = len(counted)
+    return Score(
+        role=first.role,
+        n=n,
+        correct=correct,
+        unreadable=sum(g.verdict == "unreadable" for g in counted),
+        grader_errors=len(rows) - n,
+        accuracy=correct / n if n else 0.0,
+        accuracy_strict=sum(g.strict_verdict == "right" for g in counted) / n if n else 0.0,
+        macro=sum(sum(v) / len(v) for v in groups.values()) / len(groups) if groups else None,
+        ci95=wilson(correct, n),
+    )

@@ -1,0 +1,175 @@
+"""Refine: keep the candidates that help (section 3.3), and the controls to compare with.
+
+Every refiner gives each candidate a score, a decision and a reason, and keeps the top fraction of every error type.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.progress import progress
+from sei.records import (
+    BadCase,
+    Checkpoint,
+    ErrorMap,
+    PoolProblem,
+    RefinedSet,
+    Scored,
+    SyntheticExample,
+)
+
+Keep = Annotated[float, Field(gt=0, le=1)]
+
+
+@part
+class NoRefinement:
+    """The ablation: every candidate is kept."""
+
+    version: ClassVar[int] = 1
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Keep all."""
+        return RefinedSet(scored=tuple(Scored(example=c, score=0.0, kept=True, reason="all") for c in candidates))
+
+
+@part
+class RandomRefinement:
+    """The control of equal size: a random fraction is kept."""
+
+    version: ClassVar[int] = 1
+    keep: Keep = 0.5
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Score by chance."""
+        rng = random.Random(f"refine/{seed}")
+        return RefinedSet(scored=decide(candidates, [rng.random() for _ in candidates], self.keep))
+
+
+@part
+class Perplexity:
+    """The strong control: candidates that the target model itself finds least surprising are kept."""
+
+    version: ClassVar[int] = 1
+    target: TargetModel
+    keep: Keep = 0.5
+    batch_size: Annotated[int, Field(ge=1)] = 32
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Score by minus the mean loss per solution token."""
+        from sei.lit.one_step import mean_losses
+
+        with self.target.open(checkpoint) as opened:
+            pairs = [(c.question, c.solution) for c in candidates]
+            losses = mean_losses(opened, pairs, self.batch_size) if pairs else []
+        return RefinedSet(scored=decide(candidates, [-x for x in losses], self.keep))
+
+
+@part
+class OneShotStep:
+    """One training step on the candidate; the gain is measured on validation cases of its error type.
+
+    Score = validation loss before the step less after it (mean per solution token). The gradient is
+    scaled to unit length, so ``step_size`` is the length of the step whatever the candidate; the
+    weights are put back exactly. Types with fewer than ``min_validation`` cases are scored on the
+    pooled validation cases of the round. ``weights``: all of them, or a fresh LoRA adapter's.
+    """
+
+    version: ClassVar[int] = 1
+    target: TargetModel
+    keep: Keep = 0.5
+    step_size: Annotated[float, Field(gt=0)] = 0.1
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    max_validation: Annotated[int, Field(ge=1)] = 16
+    weights: Literal["all", "lora"] = "all"
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Score every candidate on its type's validation part."""
+        from sei.lit.one_step import OneStep
+
+        per_type, pooled, share = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        scores: list[float] = []
+        with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
+            scorer = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=seed)
+            before: dict[str, float] = {}
+            for c in candidates:
+                cases = per_type.get(c.error_type, pooled)
+                name = c.error_type if c.error_type in per_type else ""
+                pairs = [(b.problem.question, b.problem.solution) for b in cases]
+                if name not in before:
+                    before[name] = scorer.loss(name, pairs)
+                scores.append(before[name] - scorer.loss_after(name, pairs, (c.question, c.solution)))
+                advance(1)
+        return RefinedSet(scored=decide(candidates, scores, self.keep), pooled_share=share)
+
+
+def validation_sets(
+    error_map: ErrorMap, minimum: int, maximum: int, seed: int
+) -> tuple[dict[str, Sequence[BadCase]], Sequence[BadCase], float]:
+    """Return validation cases per type, the pooled ones, and the share of types that must use the pool."""
+    rng = random.Random(f"validation/{seed}")
+    everything = [b for t in error_map.types for b in (t.validation or t.exemplars[:1])]
+    pooled = rng.sample(everything, min(maximum, len(everything)))
+    per_type = {
+        t.name: rng.sample(list(t.validation), min(maximum, len(t.validation)))
+        for t in error_map.types
+        if len(t.validation) >= minimum
+    }
+    share = 1 - len(per_type) / len(error_map.types) if error_map.types else 0.0
+    return per_type, pooled, share
+
+
+def decide(candidates: Sequence[SyntheticExample], scores: Sequence[float], keep: float) -> tuple[Scored, ...]:
+    """Keep the top fraction of every error type (at least one each); ties go to the earlier candidate.
+
+    Scores of different types rest on different validation cases and are not comparable with each other.
+    """
+    groups: dict[str, list[int]] = {}
+    for i, c in enumerate(candidates):
+        groups.setdefault(c.error_type, []).append(i)
+    top: set[int] = set()
+    for members in groups.values():
+        ranked = sorted(members, key=lambda i: (-scores[i], i))
+        top |= set(ranked[: max(1, round(len(members) * keep))])
+    reason = f"top {keep:.0%} of its type"
+    return tuple(
+        Scored(example=c, score=s, kept=i in top, reason=reason if i in top else f"not {reason}")
+        for i, (c, s) in enumerate(zip(candidates, scores, strict=True))
+    )

@@ -1,0 +1,235 @@
+"""Synthesize: new problems per error type by self-instruct (section 3.2), screened and counted."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from sei.data.screen import RougeIndex
+from sei.errors import TooManyBadRecordsError
+from sei.parts import part
+from sei.ports import Draft, Exemplar, Instructor, Screen, SynthesisRequest
+from sei.progress import progress
+from sei.records import (
+    BadCase,
+    ErrorMap,
+    PoolProblem,
+    Rejection,
+    Synthesis,
+    SyntheticExample,
+    require_pool,
+)
+from sei.signature import masked_signature
+from sei.store import digest
+
+Source = tuple[str, tuple[Exemplar, ...], int]  # name, exemplars to draw from, quota
+
+
+@part
+class Budget:
+    """How many candidates after screening, and how they are asked for.
+
+    ``floor`` is the least share of the budget, in candidates, that any type gets; ``bad`` and
+    ``generated`` are exemplars per request: bad cases of the type and problems already made for it
+    (all bad cases at first). ``max_requests`` times the plain need is where asking stops.
+    """
+
+    version: ClassVar[int] = 1
+    candidates: Annotated[int, Field(ge=1)] = 400
+    floor: Annotated[int, Field(ge=0)] = 0
+    per_request: Annotated[int, Field(ge=1, le=100)] = 20
+    bad: Annotated[int, Field(ge=1, le=50)] = 5
+    generated: Annotated[int, Field(ge=0, le=50)] = 3
+    rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
+    max_requests: Annotated[float, Field(ge=1)] = 20.0
+
+    def share_out(self, sizes: Sequence[int]) -> list[int]:
+        """Share the budget out in proportion to type sizes, no type below the floor, largest remainders first."""
+        if not sizes or not sum(sizes):
+            return [0] * len(sizes)
+        floor = min(self.floor, self.candidates // len(sizes))
+        rest = self.candidates - floor * len(sizes)
+        exact = [rest * s / sum(sizes) for s in sizes]
+        out = [floor + int(x) for x in exact]
+        by_remainder = sorted(range(len(sizes)), key=lambda i: (int(exact[i]) - exact[i], i))
+        for i in by_remainder[: self.candidates - sum(out)]:
+            out[i] += 1
+        return out
+
+
+@part
+class SelfInstruct:
+    """Exemplars are bad cases of the type and problems already made for it."""
+
+    version: ClassVar[int] = 1
+    instructor: Instructor
+    budget: Budget
+
+    def __call__(
+        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
+    ) -> Synthesis:
+        """Return the candidates of a round; problems whose answer is off contract are refused and counted."""
+        quotas = self.budget.share_out([len(t.members) for t in error_map.types])
+        sources = [
+            (t.name, _exemplars([b.problem for b in t.exemplars]), q)
+            for t, q in zip(error_map.types, quotas, strict=True)
+        ]
+        cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
+        return _synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
+
+
+@part
+class RandomSynthesis:
+    """The control: exemplars are drawn from the whole pool, whatever their verdict."""
+
+    version: ClassVar[int] = 1
+    instructor: Instructor
+    budget: Budget
+
+    def __call__(
+        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
+    ) -> Synthesis:
+        """Return as many candidates as self-instruct would, from random exemplars."""
+        require_pool(pool, "synthesize")
+        cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
+        validation = {b.problem.id for t in error_map.types for b in t.validation}
+        free = [p for p in pool if p.id not in validation]
+        sources = [("random", _exemplars(free), self.budget.candidates)]
+        return _synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
+
+
+def _exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
+    require_pool(tuple(problems), "synthesize")
+    return tuple(Exemplar(id=p.id, question=p.question, solution=p.solution) for p in problems)
+
+
+def _questions(cases: Sequence[BadCase]) -> list[str]:
+    return [c.problem.question for c in cases]
+
+
+class _Sieve:
+    """Decides on drafts one by one and remembers what was kept."""
+
+    def __init__(self, known: Sequence[str], screen: Screen, rouge_l: float) -> None:
+        self.screen, self.rouge_l = screen, rouge_l
+        self.near = RougeIndex(known)
+        self.signatures = {masked_signature(q) for q in known}
+
+    def reason(self, draft: Draft) -> str | None:
+        if not draft.question.strip() or not draft.solution.strip() or not draft.answer.strip():
+            return "empty_field"
+        signature = masked_signature(draft.question)
+        if signature in self.signatures:
+            return "duplicate_signature"
+        held_out = self.screen.reason(draft.question)
+        if held_out is not None:
+            return held_out
+        if self.near.closest(draft.question, self.rouge_l) is not None:
+            return "rouge_l"
+        self.signatures.add(signature)
+        self.near.add(draft.question)
+        return None
+
+
+def _synthesize(
+    instructor: Instructor,
+    budget: Budget,
+    sources: Sequence[Source],
+    known: Sequence[str],
+    screen: Screen,
+    round: int,
+    seed: int,
+) -> Synthesis:
+    """Ask in waves until every quota is met; what a dry type cannot give goes to the others."""
+    sieve = _Sieve(known, screen, budget.rouge_l)
+    kept: dict[str, list[SyntheticExample]] = {name: [] for name, _, _ in sources}
+    quota = {name: q for name, _, q in sources}
+    rejections: list[Rejection] = []
+    asked: Counter[str] = Counter()
+    dry: Counter[str] = Counter()
+    limit = budget.max_requests * max(1, budget.candidates / budget.per_request)
+    rng = random.Random(f"synthesize/{seed}/{round}")
+    total = sum(quota.values())
+    with progress("synthesis", total) as advance:
+        while sum(map(len, kept.values())) < total and sum(asked.values()) < limit:
+            open_types = [(n, e) for n, e, _ in sources if len(kept[n]) < quota[n] and dry[n] < 3 and e]
+            if not open_types:
+                break
+            requests = [_request(budget, n, e, kept[n], asked, rng, seed) for n, e in open_types]
+            for request, reply in zip(requests, instructor.write(requests), strict=True):
+                before = len(kept[request.error_type])
+                rejections += reply.rejections
+                for draft in reply.drafts:
+                    _take(draft, request, sieve, kept, quota, rejections, round)
+                gained = len(kept[request.error_type]) - before
+                advance(gained)
+                dry[request.error_type] = 0 if gained else dry[request.error_type] + 1
+            _pass_on(quota, kept, dry)
+    candidates = tuple(x for name, _, _ in sources for x in kept[name])
+    if sources and total and not candidates:
+        reasons = Counter(r.reason for r in rejections).most_common(3)
+        raise TooManyBadRecordsError(f"synthesis kept nothing of {sum(asked.values())} requests; reasons: {reasons}")
+    return Synthesis(candidates=candidates, rejections=tuple(rejections), requests=sum(asked.values()))
+
+
+def _request(
+    budget: Budget,
+    name: str,
+    exemplars: Sequence[Exemplar],
+    made: Sequence[SyntheticExample],
+    asked: Counter[str],
+    rng: random.Random,
+    seed: int,
+) -> SynthesisRequest:
+    generated = budget.generated if len(made) >= budget.generated else 0
+    bad = budget.bad + budget.generated - generated
+    chosen = rng.sample(list(exemplars), min(bad, len(exemplars)))
+    chosen += [Exemplar(id=m.id, question=m.question, solution=m.solution) for m in rng.sample(list(made), generated)]
+    asked[name] += 1
+    return SynthesisRequest(
+        error_type=name, exemplars=tuple(chosen), n=budget.per_request, index=asked[name], seed=seed
+    )
+
+
+def _take(
+    draft: Draft,
+    request: SynthesisRequest,
+    sieve: _Sieve,
+    kept: dict[str, list[SyntheticExample]],
+    quota: dict[str, int],
+    rejections: list[Rejection],
+    round: int,
+) -> None:
+    name = request.error_type
+    if len(kept[name]) >= quota[name]:
+        rejections.append(Rejection(stage="synthesize", reason="over_quota", subject=name))
+        return
+    reason = sieve.reason(draft)
+    if reason is not None:
+        rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=draft.question[:300]))
+        return
+    fields: dict[str, Any] = {"question": draft.question, "solution": draft.solution, "answer": draft.answer}
+    kept[name].append(
+        SyntheticExample(
+            id=f"syn-{round}-{digest(fields)[:12]}",
+            error_type=name,
+            source_ids=draft.sources,
+            round=round,
+            flaw=draft.flaw,
+            **fields,
+        )
+    )
+
+
+def _pass_on(quota: dict[str, int], kept: dict[str, list[SyntheticExample]], dry: Counter[str]) -> None:
+    """Move what dry types cannot fill to the largest type that still gives."""
+    alive = [n for n in quota if dry[n] < 3]
+    for name in quota:
+        short = quota[name] - len(kept[name])
+        if dry[name] >= 3 and short > 0 and alive:
+            quota[name] = len(kept[name])
+            quota[max(alive, key=lambda n: quota[n])] += short
