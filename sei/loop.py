@@ -12,10 +12,13 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from sei.data.screen import HeldOutScreen
 from sei.errors import DataError, TooManyBadRecordsError
+from sei.parts import part
 from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SynthesizeStage
 from sei.records import (
     Checkpoint,
@@ -34,7 +37,7 @@ from sei.stages.grade import Grade, bad_cases, scores, solved
 from sei.store import Store
 
 
-@dataclass(frozen=True, kw_only=True)
+@part
 class Method:
     """All stages of the method, built and checked.
 
@@ -51,9 +54,20 @@ class Method:
     refine: RefineStage
     finetune: FinetuneStage
     warm_up: FinetuneStage
-    replay: int
-    screen_rouge_l: float
-    max_fail_share: float
+    replay: Annotated[int, Field(ge=0)]
+    screen_rouge_l: Annotated[float, Field(gt=0, le=1)]
+    max_fail_share: Annotated[float, Field(ge=0, le=1)]
+    version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """A checkpoint with its graded held-out answers and, from round 1 on, the record of the round that made it."""
+
+    checkpoint: Checkpoint
+    graded: tuple[Graded, ...]
+    scores: dict[str, Score]
+    record: RoundRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,20 +116,22 @@ def run_round(method: Method, data: DataSet, state: RoundState, number: int, see
 
 def run_rounds(
     method: Method, data: DataSet, rounds: int, seed: int, store: Store, base: Checkpoint
-) -> Iterator[tuple[dict[str, Score], RoundRecord | None]]:
-    """Yield the baseline scores (with no record), then every round's scores and record."""
+) -> Iterator[Evaluated]:
+    """Yield the evaluated base, then every evaluated round; ends early when no bad case is left to learn from."""
     check_gold(method, data)
     start = starting_checkpoint(method, data, seed, store, base)
-    yield scores(evaluate(method, data, start, store)), None
+    graded = evaluate(method, data, start, store)
+    yield Evaluated(checkpoint=start, graded=graded, scores=scores(graded))
     state = RoundState(current=start, base=start)
     for number in range(1, rounds + 1):
         used = len(store.uses)
         record = run_round(method, data, state, number, seed, store)
-        seconds = {u.stage: u.seconds for u in store.uses[used:]}
-        yield record.scores, replace(record, seconds=seconds)
+        record = replace(record, seconds={u.stage: u.seconds for u in store.uses[used:]})
+        made = record.trained.checkpoint
+        yield Evaluated(checkpoint=made, graded=record.evaluation, scores=record.scores, record=record)
         if not record.synthesis.candidates:
-            return  # no bad case is left to learn from
-        state = replace(state, current=record.trained.checkpoint, history=(*state.history, record.refined))
+            return
+        state = replace(state, current=made, history=(*state.history, record.refined))
 
 
 def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store) -> tuple[Graded, ...]:

@@ -54,3 +54,8 @@ def settings(obj: Any) -> dict[str, Any]:
 def is_part(obj: Any) -> bool:
     """Say whether an object is a part (and not a record)."""
     return dataclasses.is_dataclass(obj) and not isinstance(obj, type) and hasattr(obj, "__pydantic_config__")
+
+
+def is_part_class(cls: Any) -> bool:
+    """Say whether a class was made with ``part``."""
+    return isinstance(cls, type) and dataclasses.is_dataclass(cls) and hasattr(cls, "__pydantic_config__")

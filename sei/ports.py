@@ -138,6 +138,7 @@ class Screen(Protocol):
         ...
 
 
+@runtime_checkable
 class AttemptStage(Protocol):
     """Target model on problems."""
 
@@ -154,6 +155,7 @@ class AttemptStage(Protocol):
         ...
 
 
+@runtime_checkable
 class SynthesizeStage(Protocol):
     """Writes candidates for every error type."""
 
@@ -164,6 +166,7 @@ class SynthesizeStage(Protocol):
         ...
 
 
+@runtime_checkable
 class RefineStage(Protocol):
     """Keeps the candidates that one-shot learning shows to be effective."""
 
@@ -180,6 +183,7 @@ class RefineStage(Protocol):
         ...
 
 
+@runtime_checkable
 class FinetuneStage(Protocol):
     """Fine-tunes the target model."""
 
@@ -194,16 +198,16 @@ class FinetuneStage(Protocol):
 class Tracker(Protocol):
     """Writes rounds to an experiment tracker, from records alone."""
 
-    def start(self, name: str, config: dict[str, Any], folder: Path) -> None:
-        """Open the run."""
+    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
+        """Open the run; ``group`` is the sweep, empty for a single run."""
         ...
 
     def baseline(self, scores: dict[str, Score]) -> None:
         """Log the scores of the base model as round 0."""
         ...
 
-    def round(self, record: RoundRecord) -> None:
-        """Log everything of one round."""
+    def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
+        """Log everything of one round: the record, what the summary says of it, and its folder of pictures."""
         ...
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:

@@ -35,11 +35,12 @@ class Budget:
 
     ``floor`` is the least share of the budget, in candidates, that any type gets; ``bad`` and
     ``generated`` are exemplars per request: bad cases of the type and problems already made for it
-    (all bad cases at first). ``max_requests`` times the plain need is where asking stops.
+    (all bad cases at first). ``scale`` multiplies ``candidates``. ``max_requests`` times the plain need is where asking stops.
     """
 
     version: ClassVar[int] = 1
     candidates: Annotated[int, Field(ge=1)] = 400
+    scale: Annotated[float, Field(gt=0, le=100)] = 1
     floor: Annotated[int, Field(ge=0)] = 0
     per_request: Annotated[int, Field(ge=1, le=100)] = 20
     bad: Annotated[int, Field(ge=1, le=50)] = 5
@@ -47,16 +48,21 @@ class Budget:
     rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
     max_requests: Annotated[float, Field(ge=1)] = 20.0
 
+    @property
+    def total(self) -> int:
+        """Candidates after screening, per round."""
+        return round(self.candidates * self.scale)
+
     def share_out(self, sizes: Sequence[int]) -> list[int]:
         """Share the budget out in proportion to type sizes, no type below the floor, largest remainders first."""
         if not sizes or not sum(sizes):
             return [0] * len(sizes)
-        floor = min(self.floor, self.candidates // len(sizes))
-        rest = self.candidates - floor * len(sizes)
+        floor = min(self.floor, self.total // len(sizes))
+        rest = self.total - floor * len(sizes)
         exact = [rest * s / sum(sizes) for s in sizes]
         out = [floor + int(x) for x in exact]
         by_remainder = sorted(range(len(sizes)), key=lambda i: (int(exact[i]) - exact[i], i))
-        for i in by_remainder[: self.candidates - sum(out)]:
+        for i in by_remainder[: self.total - sum(out)]:
             out[i] += 1
         return out
 
@@ -98,7 +104,7 @@ class RandomSynthesis:
         cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
         validation = {b.problem.id for t in error_map.types for b in t.validation}
         free = [p for p in pool if p.id not in validation]
-        sources = [("random", _exemplars(free), self.budget.candidates)]
+        sources = [("random", _exemplars(free), self.budget.total)]
         return _synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
 
 
@@ -151,7 +157,7 @@ def _synthesize(
     rejections: list[Rejection] = []
     asked: Counter[str] = Counter()
     dry: Counter[str] = Counter()
-    limit = budget.max_requests * max(1, budget.candidates / budget.per_request)
+    limit = budget.max_requests * max(1, budget.total / budget.per_request)
     rng = random.Random(f"synthesize/{seed}/{round}")
     total = sum(quota.values())
     with progress("synthesis", total) as advance:

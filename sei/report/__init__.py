@@ -1,0 +1,1 @@
+"""Reports: everything a run leaves behind, rebuilt from records."""

@@ -1,0 +1,77 @@
+"""The run folder: plain copies of what the store holds, for people and scripts. Never links."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from sei.records import Checkpoint, RoundRecord, Score
+from sei.stages.grade import bad_cases
+from sei.store import write_atomic
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write pretty JSON, whole or not at all."""
+    write_atomic(path, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_rows(path: Path, rows: Sequence[Any]) -> None:
+    """Write records as JSONL, one a line."""
+    lines = [pydantic.TypeAdapter(type(r)).dump_json(r).decode() for r in rows]
+    write_atomic(path, "".join(line + "\n" for line in lines).encode())
+
+
+def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> None:
+    """Write everything of one round below ``round_<n>/``."""
+    home = folder / f"round_{record.round}"
+    write_rows(home / "attempts.jsonl", record.graded)
+    write_rows(home / "bad_cases.jsonl", bad_cases(record.graded))
+    write_rows(home / "diagnoses.jsonl", record.diagnoses)
+    write_rows(home / "keyphrases.jsonl", [d.keyphrase for d in record.diagnoses if d.keyphrase is not None])
+    types = [
+        {
+            "name": t.name,
+            "size": len(t.members),
+            "exemplars": [b.problem.id for b in t.exemplars],
+            "validation": [b.problem.id for b in t.validation],
+            "members": [{"problem": k.bad_case.problem.id, "keyphrase": k.phrase} for k in t.members],
+        }
+        for t in record.error_map.types
+    ]
+    write_json(home / "error_types.json", types)
+    write_rows(home / "synthetic.jsonl", record.synthesis.candidates)
+    write_rows(home / "dropped.jsonl", record.synthesis.rejections)
+    write_rows(home / "refined.jsonl", record.refined.scored)
+    messages = [
+        {
+            "messages": [{"role": "user", "content": x.question}, {"role": "assistant", "content": x.solution}],
+            "id": x.id,
+            "source": x.source,
+        }
+        for x in record.training
+    ]
+    body = "".join(json.dumps(m, ensure_ascii=False) + "\n" for m in messages)
+    write_atomic(home / "dataset" / "train.jsonl", body.encode())
+    write_rows(home / "evaluation.jsonl", record.evaluation)
+    write_json(home / "report.json", report)
+
+
+def write_model(folder: Path, checkpoint: Checkpoint, name: str, scores: dict[str, Score]) -> None:
+    """Copy the best checkpoint as a Hugging Face folder with a model card; a base is named, not copied."""
+    home = folder / "model"
+    if checkpoint.kind != "base":
+        shutil.copytree(checkpoint.folder, home, dirs_exist_ok=True)
+    rows = "\n".join(
+        f"| {k} | {s.role} | {s.n} | {s.accuracy:.1%} | {s.ci95[0]:.1%} - {s.ci95[1]:.1%} |" for k, s in scores.items()
+    )
+    card = (
+        f"---\nlibrary_name: transformers\ntags: [self-error-instruct, math]\n---\n\n# {folder.name}\n\n"
+        f"{name} after Self-Error-Instruct ({checkpoint.kind} weights, digest {checkpoint.digest}).\n\n"
+        f"| set | role | n | accuracy | 95 % interval |\n|---|---|---|---|---|\n{rows}\n"
+    )
+    write_atomic(home / "README.md", card.encode())

@@ -1,0 +1,102 @@
+"""``summary.json``: the machine-readable result of a run, stable for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sei.records import Graded, HeldOutProblem, RoundRecord, Score
+from sei.store import digest
+
+_PACKAGES = (
+    "hydra-core",
+    "numpy",
+    "openai",
+    "peft",
+    "pytorch-lightning",
+    "scikit-learn",
+    "sentence-transformers",
+    "torch",
+    "transformers",
+    "wandb",
+)
+_NOT_IN_DIGEST = ("store", "tracker", "plugins", "name")  # cannot change a result
+
+
+def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
+    """Return scores as plain values."""
+    return {name: dataclasses.asdict(s) for name, s in scores.items()}
+
+
+def config_digest(config: dict[str, Any]) -> str:
+    """Return the digest of what in a resolved config can change results."""
+    return digest({k: v for k, v in config.items() if k not in _NOT_IN_DIGEST})
+
+
+def flips(before: Sequence[Graded], after: Sequence[Graded]) -> tuple[int, int]:
+    """Return (fixed, broken): test items that turned right, and that were right and no longer are."""
+    was = {g.attempt.problem.id: g.verdict == "right" for g in before}
+    pairs = [
+        (was[g.attempt.problem.id], g.verdict == "right")
+        for g in after
+        if isinstance(g.attempt.problem, HeldOutProblem) and g.attempt.problem.role != "dev"
+    ]
+    return sum(not a and b for a, b in pairs), sum(a and not b for a, b in pairs)
+
+
+def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
+    """Return what the summary says of one round."""
+    fixed, broken = flips(before, record.evaluation)
+    dropped = Counter(r.reason for r in record.synthesis.rejections)
+    dropped.update(f"diagnose_{d.rejection.reason}" for d in record.diagnoses if d.rejection is not None)
+    return {
+        "round": record.round,
+        "bad_cases": len(record.diagnoses),
+        "unreadable": sum(g.verdict == "unreadable" for g in record.graded),
+        "error_types": [{"name": t.name, "size": len(t.members)} for t in record.error_map.types],
+        "pooled_validation_share": record.refined.pooled_share,
+        "synthesized": len(record.synthesis.candidates),
+        "dropped": dict(sorted(dropped.items())),
+        "refined": len(record.refined.kept),
+        "trained_examples": record.trained.examples,
+        "trained_steps": record.trained.steps,
+        "trained_tokens": record.trained.tokens,
+        "scores": score_dict(record.scores),
+        "fixed": fixed,
+        "broken": broken,
+        "seconds": record.seconds,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers were made on: they are exact only for the same processor type and versions."""
+    return {
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "platform": platform.system(),
+        **{p: version(p) for p in _PACKAGES},
+    }
+
+
+def git_commit() -> str:
+    """Return the commit of the source tree, ``+dirty`` where it was changed, empty outside a checkout."""
+
+    def git(*args: str) -> str:
+        here = Path(__file__).parent
+        out = subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=False)  # noqa: S603, S607
+        return out.stdout.strip() if out.returncode == 0 else ""
+
+    commit = git("rev-parse", "HEAD")
+    return commit + ("+dirty" if commit and git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def instructor_dict(records: Sequence[RoundRecord]) -> dict[str, Any]:
+    """Return the requests, tokens and dollars that the result needed (not what this invocation spent)."""
+    requests = sum(len(r.diagnoses) + r.synthesis.requests for r in records)
+    return {"requests": requests, "cached": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}

@@ -1,0 +1,164 @@
+"""Experiment tracking: the one file that writes to W&B. Everything is rebuilt from records."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from sei.parts import part
+from sei.records import RoundRecord, Score
+from sei.stages.grade import bad_cases
+
+_SHOWN = 300  # rows of a W&B table
+
+
+def _flat(scores: dict[str, Score]) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for name, s in scores.items():
+        out[f"{name}/accuracy"] = s.accuracy
+        out[f"{name}/low95"], out[f"{name}/high95"] = s.ci95
+    return out
+
+
+@part
+class WandbTracker:
+    """Weights & Biases: one run per job, rounds on their own axis, tables and cluster maps per round.
+
+    ``mode=offline`` needs no account; ``wandb sync`` sends it later. Argv and code are not recorded.
+    """
+
+    version: ClassVar[int] = 1
+    mode: Literal["offline", "online"] = "offline"
+    project: str = "sei"
+    entity: str | None = None
+
+    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
+        """Open the run; an earlier one of this process is closed first."""
+        import wandb
+
+        run = wandb.init(
+            project=self.project,
+            entity=self.entity,
+            name=name,
+            group=group or None,
+            id=run_id,
+            config=config,
+            dir=str(folder),
+            mode=self.mode,
+            reinit="finish_previous",
+            settings=wandb.Settings(x_disable_meta=True, save_code=False, silent=True, console="off"),
+        )
+        run.define_metric("round")
+        run.define_metric("eval/*", step_metric="round")
+        run.define_metric("round/*", step_metric="round")
+        run.define_metric("train/*", step_metric="train/step")
+
+    def baseline(self, scores: dict[str, Score]) -> None:
+        """Log the base model as round 0."""
+        import wandb
+
+        wandb.log({"round": 0, **{f"eval/{k}": v for k, v in _flat(scores).items()}})
+
+    def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
+        """Log curves, scores, tables and pictures of one round."""
+        import wandb
+
+        before = (record.round - 1) * record.trained.steps
+        for s in record.trained.curve:
+            wandb.log({"train/step": before + s.step, "train/loss": s.loss, "train/tokens": s.tokens})
+        counts = {k: v for k, v in report.items() if isinstance(v, (int, float)) and k != "round"}
+        wandb.log(
+            {
+                "round": record.round,
+                **{f"eval/{k}": v for k, v in _flat(record.scores).items()},
+                **{f"round/{k}": v for k, v in counts.items()},
+                **{f"round/dropped/{k}": v for k, v in report["dropped"].items()},
+                **{f"round/seconds/{k}": v for k, v in report["seconds"].items()},
+                "round/error_types": len(record.error_map.types),
+                "round/cluster_map": wandb.Image(str(folder / "cluster_map.png")),
+                "round/criterion_curve": wandb.Image(str(folder / "criterion_curve.png")),
+                "round/bad_cases_table": self._bad_cases(record),
+                "round/synthetic_table": self._synthetic(record),
+            }
+        )
+
+    def _bad_cases(self, record: RoundRecord) -> Any:
+        import wandb
+
+        named = {k.bad_case.problem.id: (k.phrase, t.name) for t in record.error_map.types for k in t.members}
+        rows = [
+            [b.problem.question, b.problem.solution, b.output, *named.get(b.problem.id, ("", ""))]
+            for b in bad_cases(record.graded)[:_SHOWN]
+        ]
+        return wandb.Table(columns=["question", "reference", "output", "keyphrase", "error type"], data=rows)
+
+    def _synthetic(self, record: RoundRecord) -> Any:
+        import wandb
+
+        rows = [
+            [s.example.error_type, s.example.question, s.example.solution, s.score, s.kept, s.reason]
+            for s in record.refined.scored[:_SHOWN]
+        ]
+        return wandb.Table(columns=["error type", "question", "solution", "score", "kept", "reason"], data=rows)
+
+    def finish(self, summary: dict[str, Any], exit_code: int) -> None:
+        """Close the run, also after a failure."""
+        import wandb
+
+        if wandb.run is not None and summary:
+            wandb.run.summary["config_digest"] = summary["config_digest"]
+        wandb.finish(exit_code=exit_code)
+
+
+@part
+class LocalTracker:
+    """``metrics.csv`` in the run folder: one row per round and set."""
+
+    version: ClassVar[int] = 1
+
+    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
+        """Write the head of the file."""
+        self._rows(folder / "metrics.csv", [["round", "set", "role", "n", "accuracy", "low95", "high95"]], "w")
+        _CURRENT["folder"] = folder
+
+    def baseline(self, scores: dict[str, Score]) -> None:
+        """Append round 0."""
+        self._append(0, scores)
+
+    def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
+        """Append one round."""
+        self._append(record.round, record.scores)
+
+    def _append(self, number: int, scores: dict[str, Score]) -> None:
+        rows = [[number, name, s.role, s.n, s.accuracy, *s.ci95] for name, s in scores.items()]
+        self._rows(_CURRENT["folder"] / "metrics.csv", rows, "a")
+
+    def _rows(self, path: Path, rows: list[list[Any]], mode: str) -> None:
+        with path.open(mode, newline="", encoding="utf-8") as f:
+            csv.writer(f).writerows(rows)
+
+    def finish(self, summary: dict[str, Any], exit_code: int) -> None:
+        """Nothing is held open."""
+
+
+_CURRENT: dict[str, Path] = {}  # the run folder of the job that this process is in; parts are frozen
+
+
+@part
+class NoTracker:
+    """Logs nowhere; the run folder still holds everything."""
+
+    version: ClassVar[int] = 1
+
+    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
+        """Nothing to open."""
+
+    def baseline(self, scores: dict[str, Score]) -> None:
+        """Nothing to log."""
+
+    def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
+        """Nothing to log."""
+
+    def finish(self, summary: dict[str, Any], exit_code: int) -> None:
+        """Nothing to close."""
