@@ -14,6 +14,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 log = logging.getLogger("sei")
@@ -116,7 +117,7 @@ def run_job(cfg: DictConfig) -> None:
             rounds=plain["rounds"],
             store=Path(str(plain["store"])).expanduser(),
             folder=Path(config.runtime.output_dir),
-            group=Path(str(config.sweep.dir)).name if config.mode.name == "MULTIRUN" else "",
+            group=Path(str(config.sweep.dir)).name if config.mode == RunMode.MULTIRUN else "",
             config=plain,
             **parts,
         )

@@ -1,9 +1,9 @@
 """The method, one round as one short function. Read this file first.
 
-    problems --attempt--> attempts --grade--> bad cases --diagnose--> keyphrases --cluster--> error types
-         ^                                                                                      |
-         |                                                              synthesize (self-instruct, per type)
-      next round <--evaluate-- checkpoint <--finetune-- refined set <--refine (one-shot)-- candidates
+problems --attempt--> attempts --grade--> bad cases --diagnose--> keyphrases --cluster--> error types
+     ^                                                                                      |
+     |                                                              synthesize (self-instruct, per type)
+  next round <--evaluate-- checkpoint <--finetune-- refined set <--refine (one-shot)-- candidates
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def run_rounds(
 ) -> Iterator[Evaluated]:
     """Yield the evaluated base, then every evaluated round; ends early when no bad case is left to learn from."""
     check_gold(method, data)
-    start = starting_checkpoint(method, data, seed, store, base)
+    start = starting_checkpoint(method, data, store, base)
     graded = evaluate(method, data, start, store)
     yield Evaluated(checkpoint=start, graded=graded, scores=scores(graded))
     state = RoundState(current=start, base=start)
@@ -139,7 +139,7 @@ def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store
     return store.once(method.grade, store.each(method.attempt, checkpoint, items=data.held_out))
 
 
-def starting_checkpoint(method: Method, data: DataSet, seed: int, store: Store, base: Checkpoint) -> Checkpoint:
+def starting_checkpoint(method: Method, data: DataSet, store: Store, base: Checkpoint) -> Checkpoint:
     """Return the base, or the base after a warm-up in the answer format where the data set brings one.
 
     The warm-up's seed is fixed: all runs of a comparison then start from the same weights.
@@ -166,9 +166,7 @@ def keyphrases(diagnoses: tuple[Diagnosis, ...], max_fail_share: float) -> tuple
     return found
 
 
-def build_screen(
-    data: DataSet, error_map: ErrorMap, history: tuple[RefinedSet, ...], rouge_l: float
-) -> HeldOutScreen:
+def build_screen(data: DataSet, error_map: ErrorMap, history: tuple[RefinedSet, ...], rouge_l: float) -> HeldOutScreen:
     """Build the screen that keeps synthetic questions apart from test, dev, validation and earlier ones."""
     validation = [b.problem.question for t in error_map.types for b in t.validation]
     earlier = [s.example.question for r in history for s in r.scored]

@@ -15,7 +15,6 @@ import pydantic
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-
 T = TypeVar("T")
 
 

@@ -187,9 +187,7 @@ class RefineStage(Protocol):
 class FinetuneStage(Protocol):
     """Fine-tunes the target model."""
 
-    def __call__(
-        self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path
-    ) -> Trained:
+    def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
         """Return the checkpoint, its curve and its budget."""
         ...
 

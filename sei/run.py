@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def best_on_dev(evaluated: list[Evaluated]) -> Evaluated:
 
 def summarize(job: Job, evaluated: list[Evaluated]) -> dict[str, Any]:
     """Return the summary of a run; equal for equal configs but for ``seconds``."""
-    pairs = zip(evaluated, evaluated[1:], strict=False)
+    pairs = itertools.pairwise(evaluated)
     rounds = [round_dict(b.record, a.graded) for a, b in pairs if b.record is not None]
     return {
         "experiment": job.name,

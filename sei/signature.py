@@ -16,8 +16,8 @@ _COMMON_STARTS = frozenset(
     "february march april may june july august september october november december mr mrs ms dr".split()
 )
 _AFTER_NUMBER_NOT_OBJECT = frozenset(
-    "more fewer less times dozen extra other others loose of and or in at on to for from by per is are was were percent "
-    "than as with each equal left weeks days hours minutes years months miles feet yards meters inches dollars cents "
+    "more fewer less times dozen extra other others loose of and or in at on to for from by per is are was were "
+    "percent than as with each equal left weeks days hours minutes years months miles feet yards meters inches dollars cents "
     "pounds children legs boxes bags rows".split()
 )
 
@@ -40,10 +40,10 @@ def persons_and_objects(question: str) -> tuple[list[str], list[str]]:
             j = i + 1
             while j < len(tokens) and tokens[j].lower() in skipped:
                 j += 1
-            if j < len(tokens) and tokens[j].isalpha() and tokens[j].islower() and len(tokens[j]) > 2:
-                if tokens[j] not in _AFTER_NUMBER_NOT_OBJECT:
-                    objects.append(tokens[j])
-    return list(dict.fromkeys(persons)), list(dict.fromkeys(o for o in objects))
+            noun = tokens[j] if j < len(tokens) else ""
+            if noun.isalpha() and noun.islower() and len(noun) > 2 and noun not in _AFTER_NUMBER_NOT_OBJECT:
+                objects.append(noun)
+    return list(dict.fromkeys(persons)), list(dict.fromkeys(objects))
 
 
 def masked_signature(question: str) -> str:

@@ -125,7 +125,7 @@ class Store:
         finds its own half; one that takes ``seed`` gets the given seed, which is then part of the key.
         """
         hints = get_type_hints(type(stage).__call__)
-        extra = {"seed": seed} if "seed" in hints else {}
+        extra: dict[str, Any] = {"seed": seed} if "seed" in hints else {}
         key = digest(stage, list(inputs), extra)
         home = self._home(stage, key)
         adapter: pydantic.TypeAdapter[Out] = pydantic.TypeAdapter(hints["return"])
@@ -146,7 +146,9 @@ class Store:
             assert held is not None, "an entry just written must be readable"
             return held[0]
 
-    def each(self, stage: Callable[..., Iterable[Row]], *context: Any, items: Sequence[Item]) -> tuple[Row, ...]:
+    def each(
+        self, stage: Callable[..., Iterable[tuple[int, Row]]], *context: Any, items: Sequence[Item]
+    ) -> tuple[Row, ...]:
         """Return one row per item, keeping rows by item: one changed item redoes one row.
 
         ``stage(*context, items=..., done=...)`` yields ``(index, row)``; ``done`` holds the indices
@@ -163,7 +165,7 @@ class Store:
             if len(done) < len(ids):
                 start = time.perf_counter()
                 with _appending(home / "rows.jsonl") as append:
-                    for index, row in stage(*context, items=items, done=frozenset(done)):  # type: ignore[misc]
+                    for index, row in stage(*context, items=items, done=frozenset(done)):
                         if ids[index] not in rows:
                             rows[ids[index]] = row
                             append(ids[index], adapter.dump_python(row, mode="json"))
@@ -225,9 +227,7 @@ def _read(home: Path, adapter: pydantic.TypeAdapter[Out]) -> tuple[Out, float] |
         if hashlib.sha256(body).hexdigest() != entry["result"]:
             raise ValueError("result.jsonl differs from its digest")
         for name, (size, sha) in entry["files"].items():
-            if (home / name).stat().st_size != size or (
-                size <= _FULL_HASH_LIMIT and file_digest(home / name) != sha
-            ):
+            if (home / name).stat().st_size != size or (size <= _FULL_HASH_LIMIT and file_digest(home / name) != sha):
                 raise ValueError(f"{name} differs from its digest")
         rows = [json.loads(line) for line in body.decode().split("\n") if line]
         data = rows if entry["rows"] else rows[0]

@@ -128,7 +128,9 @@ class Mawps:
             answer = _number(path, number, "ans", row["ans"])
             solution = solution_from_equation(str(row["equation"]), answer)
             if solution is not None:
-                rows.append((f"mawps-{path.stem[11:14]}-{row['id']}", tidy(str(row["original_text"])), answer, solution))
+                rows.append(
+                    (f"mawps-{path.stem[11:14]}-{row['id']}", tidy(str(row["original_text"])), answer, solution)
+                )
         return rows
 
     def _svamp(self, path: Path) -> list[Row]:

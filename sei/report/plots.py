@@ -28,9 +28,7 @@ def cluster_map(error_map: ErrorMap, path: Path) -> None:
     for i, t in enumerate(error_map.types):
         points = [p for p in error_map.points if p.error_type == t.name]
         label = f"{t.name[:48]} ({len(t.members)})" if i < 12 else None
-        axes.scatter(
-            [p.x for p in points], [p.y for p in points], s=18, alpha=0.7, color=colours(i % 20), label=label
-        )
+        axes.scatter([p.x for p in points], [p.y for p in points], s=18, alpha=0.7, color=colours(i % 20), label=label)
     axes.set(title=f"{len(error_map.points)} bad cases in {len(error_map.types)} error types", xticks=[], yticks=[])
     if error_map.types:
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
@@ -55,7 +53,9 @@ def score_curve(stages: Sequence[tuple[str, dict[str, Score]]], path: Path) -> N
         low = [s.accuracy - s.ci95[0] for s in scores]
         high = [s.ci95[1] - s.accuracy for s in scores]
         label = f"{name} (n={scores[0].n})"
-        axes.errorbar(range(len(scores)), [s.accuracy for s in scores], yerr=[low, high], marker="o", capsize=3, label=label)
+        axes.errorbar(
+            range(len(scores)), [s.accuracy for s in scores], yerr=[low, high], marker="o", capsize=3, label=label
+        )
     axes.set(xticks=range(len(stages)), xticklabels=[n for n, _ in stages], ylabel="accuracy", ylim=(0, 1))
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=120)

@@ -46,9 +46,7 @@ class Finetune:
         default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"]
     )
 
-    def __call__(
-        self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path
-    ) -> Trained:
+    def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
         """Train from ``start`` on (question, solution) pairs.
 
         Raises:
@@ -75,7 +73,9 @@ class Finetune:
             with quiet():
                 pl.seed_everything(seed, verbose=False)
                 model = self._wrap(opened.model)
-                lit = LitCausalLM(model.train(), lr=self.lr, warmup_ratio=self.warmup_ratio, weight_decay=self.weight_decay)
+                lit = LitCausalLM(
+                    model.train(), lr=self.lr, warmup_ratio=self.warmup_ratio, weight_decay=self.weight_decay
+                )
                 with progress("fine-tuning", len(plan)) as advance:
                     trainer = self.trainer.build(folder, clip=self.clip, callbacks=(Heartbeat(advance),))
                     trainer.fit(lit, datamodule=SupervisedData(pairs, plan, opened.tokenizer.pad_token_id))

@@ -142,7 +142,7 @@ class OneShotStep:
 
 def validation_sets(
     error_map: ErrorMap, minimum: int, maximum: int, seed: int
-) -> tuple[dict[str, Sequence[BadCase]], Sequence[BadCase], float]:
+) -> tuple[dict[str, list[BadCase]], list[BadCase], float]:
     """Return validation cases per type, the pooled ones, and the share of types that must use the pool."""
     rng = random.Random(f"validation/{seed}")
     everything = [b for t in error_map.types for b in (t.validation or t.exemplars[:1])]

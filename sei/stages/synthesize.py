@@ -35,7 +35,8 @@ class Budget:
 
     ``floor`` is the least share of the budget, in candidates, that any type gets; ``bad`` and
     ``generated`` are exemplars per request: bad cases of the type and problems already made for it
-    (all bad cases at first). ``scale`` multiplies ``candidates``. ``max_requests`` times the plain need is where asking stops.
+    (all bad cases at first). ``scale`` multiplies ``candidates``. ``max_requests`` times
+    the plain need is where asking stops.
     """
 
     version: ClassVar[int] = 1

