@@ -17,8 +17,8 @@ _COMMON_STARTS = frozenset(
 )
 _AFTER_NUMBER_NOT_OBJECT = frozenset(
     "more fewer less times dozen extra other others loose of and or in at on to for from by per is are was were "
-    "percent than as with each equal left weeks days hours minutes years months miles feet yards meters inches dollars cents "
-    "pounds children legs boxes bags rows".split()
+    "percent than as with each equal left weeks days hours minutes years months miles feet yards meters inches dollars "
+    "cents pounds children legs boxes bags rows".split()
 )
 
 

