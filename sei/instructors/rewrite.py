@@ -167,12 +167,13 @@ def rename(
     """Swap persons and counted objects for those of other problems, consistently; returns question and units."""
     persons, objects = persons_and_objects(question)
     pool_p = sorted({p for o in others for p in persons_and_objects(o)[0]} - set(persons))
-    pool_o = sorted({x for o in others for x in persons_and_objects(o)[1] if x.endswith("s")} - set(objects))
+    seen = {x for o in others for x in persons_and_objects(o)[1] if x.endswith("s") and not _licenses(x)}
+    pool_o = sorted(seen - set(objects))
     swap: dict[str, str] = {}
     for p in persons:
         if pool_p:
             swap[p] = pool_p.pop(rng.randrange(len(pool_p)))
-    plural = [o for o in objects if o.endswith("s")]
+    plural = [o for o in objects if o.endswith("s") and not _licenses(o)]  # horses bring their four legs along
     if len(plural) == 1 and pool_o:  # with two kinds of objects a swap can make nonsense
         new = rng.choice(pool_o)
         swap |= {plural[0]: new, plural[0].removesuffix("s"): new.removesuffix("s")}
@@ -180,6 +181,10 @@ def rename(
         return question, tuple(units)
     words = re.compile(r"\b(" + "|".join(map(re.escape, sorted(swap, key=len, reverse=True))) + r")\b")
     return words.sub(lambda m: swap[m[1]], question), tuple(swap.get(u, u) for u in units)
+
+
+def _licenses(word: str) -> bool:
+    return any(re.search(pattern, word) for pattern in _LICENSED)
 
 
 def sentences(question: str) -> list[str]:
@@ -236,7 +241,7 @@ def with_tail(problem: Traced, donor: Traced) -> Traced:
         raise RefusedError("no_tail_fits")
     asked = persons_and_objects(parts[-1])[0] or persons_and_objects(problem.question)[0]
     in_tail = persons_and_objects(tail[0])[0]
-    if len(in_tail) != 1 or not asked or donor.units[-1] not in tail[0].split():
+    if len(in_tail) != 1 or not asked or donor.units[-1] not in re.findall(r"\w+", tail[0]):
         raise RefusedError("no_tail_fits")
     sentence = re.sub(rf"\b{re.escape(in_tail[0])}\b", asked[0], tail[0])
     sentence = re.sub(rf"\b{re.escape(donor.units[-1])}\b", problem.units[-1], sentence)

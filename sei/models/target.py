@@ -158,7 +158,9 @@ _DIGESTS: dict[tuple[Path, tuple[tuple[str, int, int], ...]], str] = {}
 def _load(target: TargetModel, checkpoint: Checkpoint) -> OpenModel:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as hf_logging
 
+    hf_logging.disable_progress_bar()  # the run has one owner of progress
     dtype = getattr(torch, target.dtype)
     where, more = _location(target)
     tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **_without_quantization(more))

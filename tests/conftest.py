@@ -1,0 +1,52 @@
+"""Shared fixtures. Nothing here reaches a network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+for _name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+    os.environ.setdefault(_name, "/tmp/sei-test-wandb")
+
+ROOT = Path(__file__).parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"real data sets are not at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+class Sei:
+    """Runs the command line in a folder of its own."""
+
+    def __init__(self, cwd: Path, store: Path) -> None:
+        self.cwd, self.store = cwd, store
+
+    def __call__(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "sei", *args],
+            cwd=self.cwd,
+            env={**os.environ, "SEI_STORE": str(self.store), **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=400,
+        )
+
+    def last_run(self, name: str = "smoke") -> Path:
+        return sorted((self.cwd / "outputs" / name).iterdir(), key=lambda p: p.stat().st_mtime)[-1]
+
+
+@pytest.fixture
+def sei(tmp_path: Path) -> Sei:
+    return Sei(tmp_path, tmp_path / "store")

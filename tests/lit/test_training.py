@@ -1,0 +1,115 @@
+"""Training and scoring on the real embedded model, a few steps each."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from sei.data.arithmetic import Arithmetic
+from sei.errors import NumericError
+from sei.lit.batches import Epochs, TokenBudget
+from sei.lit.engine import LightningEngine
+from sei.lit.module import LitCausalLM
+from sei.lit.one_step import OneStep, mean_losses
+from sei.lit.trainer import TrainerSettings
+from sei.models.target import TargetModel
+from sei.records import TrainingExample
+from sei.stages.finetune import Finetune
+
+
+@pytest.fixture(scope="module")
+def target():
+    return TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+
+
+@pytest.fixture(scope="module")
+def examples():
+    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
+    return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+
+
+def finetune(target, **more):
+    settings = {"schedule": TokenBudget(steps=4, tokens_per_step=200), "lr": 5e-4, **more}
+    return Finetune(target=target, trainer=TrainerSettings(), **settings)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_training_lowers_the_loss_and_the_saved_folder_loads(target, examples, tmp_path, method):
+    stage = finetune(target, method=method, lr=2e-3, schedule=Epochs(epochs=3, batch_size=8))
+    trained = stage(target.base(), examples, seed=1, folder=tmp_path)
+    assert trained.checkpoint.kind == "full"
+    assert trained.steps == len(trained.curve) == 24
+    pairs = [(e.question, e.solution) for e in examples]
+    with target.open(target.base()) as opened:
+        before = sum(mean_losses(opened, pairs, 32))
+    with target.open(trained.checkpoint) as opened:
+        after = sum(mean_losses(opened, pairs, 32))
+    assert after < 0.9 * before
+    AutoModelForCausalLM.from_pretrained(trained.checkpoint.folder)
+
+
+def test_the_same_seed_gives_the_same_weights(target, examples, tmp_path):
+    a = finetune(target)(target.base(), examples, seed=1, folder=tmp_path / "a")
+    b = finetune(target)(target.base(), examples, seed=1, folder=tmp_path / "b")
+    c = finetune(target)(target.base(), examples, seed=2, folder=tmp_path / "c")
+    assert a.checkpoint.digest == b.checkpoint.digest != c.checkpoint.digest
+    assert a.curve == b.curve
+
+
+def test_training_stops_at_the_first_loss_that_is_not_finite(target, examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(LitCausalLM, "_loss", lambda self, batch: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(NumericError, match=r"step 1.*lr"):
+        finetune(target)(target.base(), examples, seed=1, folder=tmp_path)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_pair_is_prompt_then_solution_then_end_of_text(target):
+    with target.open(target.base()) as opened:
+        tok = opened.tokenizer
+        (e,) = opened.encode([("Anna has 7 pens. How many pens?", "#### 7")])
+        (unknown,) = opened.encode([("Anna has 7 zebras.", "#### 7")])
+    assert [
+        tok.convert_ids_to_tokens(i) for i in e.prompt
+    ] == "Question : Anna has 7 pens . How many pens ? \n Answer :".split(" ")
+    assert [tok.convert_ids_to_tokens(i) for i in e.completion] == ["\n", "####", "7", "</s>"]
+    assert unknown.unknown
+    assert not e.unknown
+
+
+def test_one_step_scoring_puts_the_weights_back_exactly(target, examples):
+    pairs = [(e.question, e.solution) for e in examples[:6]]
+    with target.open(target.base()) as opened:
+        before = {k: v.clone() for k, v in opened.model.state_dict().items()}
+        scorer = OneStep(opened, step_size=0.1, lora=False, seed=0)
+        plain = scorer.loss("v", pairs)
+        after = scorer.loss_after("v", pairs, pairs[0])
+        assert after != plain
+        assert scorer.loss("v", pairs) == plain
+        assert all(torch.equal(v, before[k]) for k, v in opened.model.state_dict().items())
+
+
+def test_a_step_on_a_sample_lowers_its_own_loss(target, examples):
+    pair = (examples[0].question, examples[0].solution)
+    with target.open(target.base()) as opened:
+        scorer = OneStep(opened, step_size=0.05, lora=False, seed=0)
+        assert scorer.loss_after("self", [pair], pair) < scorer.loss("self", [pair])
+
+
+def test_an_interrupted_generation_goes_on_to_the_same_answers(target):
+    questions = [p.question for p in Arithmetic(pool=30, dev=10, test=10).load().pool]
+    engine = LightningEngine(trainer=TrainerSettings(), batch_size=8, max_new_tokens=60)
+    with target.open(target.base()) as opened:
+        whole = {a.at: a for a in engine.answer(opened, questions, frozenset(), "x")}
+        half = frozenset(list(whole)[:13])
+        rest = {a.at: a for a in engine.answer(opened, questions, half, "x")}
+    assert set(whole) == set(range(30))
+    assert set(range(30)) - half <= set(rest)
+    assert all(whole[i] == a for i, a in rest.items())
+
+
+def test_the_length_cap_marks_an_answer_unfinished(target):
+    engine = LightningEngine(trainer=TrainerSettings(), max_new_tokens=3)
+    with target.open(target.base()) as opened:
+        (a,) = engine.answer(opened, ["Anna has 7 pens. Anna has 3 more pens. How many pens?"], frozenset(), "x")
+    assert not a.finished

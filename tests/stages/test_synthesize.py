@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import ClassVar
+
+import pytest
+
+from sei.data.screen import HeldOutScreen, RougeIndex
+from sei.errors import RoleError, TooManyBadRecordsError
+from sei.parts import part
+from sei.ports import Draft, Reply
+from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem, Keyphrase, PoolProblem
+from sei.signature import masked_signature
+from sei.stages.grade import bad_cases, wilson
+from sei.stages.synthesize import Budget, RandomSynthesis, SelfInstruct
+
+SEEN: list[object] = []
+WORDS = "red blue old new big tiny soft hard warm cold wet dry fast slow tall short dark pale rich poor".split()
+
+
+@part
+class Scripted:
+    """Writes what it is told: distinct problems, or always the same one."""
+
+    version: ClassVar[int] = 1
+    same: bool = False
+    text: str = ""
+
+    def diagnose(self, cases):
+        raise AssertionError("synthesis must not diagnose")
+
+    def write(self, requests):
+        for r in requests:
+            SEEN.append(r)
+            rng = random.Random(f"{r.error_type}/{r.index}")
+            yield Reply(drafts=tuple(self._draft(rng) for _ in range(r.n)))
+
+    def _draft(self, rng):
+        words = ["red"] * 9 if self.same else rng.sample(WORDS, 9)
+        question = self.text or " ".join(words) + f" {1 if self.same else rng.randint(2, 999)}?"
+        return Draft(question=question, solution="1+1=<<1+1=2>>2\n#### 2", answer="2")
+
+
+def case(i: int) -> BadCase:
+    problem = PoolProblem(
+        id=f"p{i}", question=f"pool {i} " + " ".join(WORDS[i % 12 : i % 12 + 5]), answer="2", solution="x"
+    )
+    return BadCase(problem=problem, output="3", extracted="3")
+
+
+def error_map(*sizes: int) -> ErrorMap:
+    types, start = [], 0
+    for n, size in enumerate(sizes):
+        cases = tuple(case(start + i) for i in range(size))
+        start += size
+        members = tuple(Keyphrase(bad_case=c, phrase=f"type {n}") for c in cases)
+        types.append(
+            ErrorType(
+                name=f"type {n}", members=members, exemplars=cases[: size // 2 + 1], validation=cases[size // 2 + 1 :]
+            )
+        )
+    return ErrorMap(types=tuple(types))
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    SEEN.clear()
+
+
+def run(stage, errors, apart=(), pool=()):
+    return stage(errors, tuple(pool), HeldOutScreen({"test": list(apart)}, 0.9), 1, seed=0)
+
+
+def test_the_budget_is_shared_out_by_type_size_and_met():
+    result = run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, rouge_l=0.95)), error_map(30, 10, 20))
+    assert Counter(c.error_type for c in result.candidates) == {"type 0": 30, "type 1": 10, "type 2": 20}
+    assert len({c.id for c in result.candidates}) == 60
+
+
+@pytest.mark.parametrize(
+    ("budget", "sizes", "shares"),
+    [
+        (Budget(candidates=10), [1, 1, 1], [4, 3, 3]),
+        (Budget(candidates=10, floor=2), [100, 1, 1], [6, 2, 2]),
+        (Budget(candidates=10, scale=2), [3, 1], [15, 5]),
+        (Budget(candidates=5), [0], [0]),
+    ],
+)
+def test_sharing_out(budget, sizes, shares):
+    assert budget.share_out(sizes) == shares
+
+
+def test_exemplars_are_bad_cases_of_the_type_then_made_problems_join_and_validation_is_never_shown():
+    errors = error_map(20)
+    run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, per_request=10, rouge_l=0.95)), errors)
+    first, later = SEEN[0], SEEN[-1]
+    assert [e.id[0] for e in first.exemplars] == ["p"] * 8
+    assert Counter(e.id[:3] == "syn" for e in later.exemplars) == {False: 5, True: 3}
+    hidden = {b.problem.id for t in errors.types for b in t.validation}
+    assert hidden
+    assert not hidden & {e.id for r in SEEN for e in r.exemplars}
+
+
+def test_what_stands_in_a_test_set_is_dropped_and_counted_also_in_other_clothes():
+    held = "Anna has 7 pens. Ben gives Anna 3 more pens. How many pens does Anna have?"
+    clothes = "Zoe has 7 cups. Leo gives Zoe 3 more cups. How many cups does Zoe have?"
+    assert masked_signature(held) == masked_signature(clothes)
+    with pytest.raises(TooManyBadRecordsError, match="test_signature"):
+        run(SelfInstruct(instructor=Scripted(text=clothes), budget=Budget(candidates=5)), error_map(6), apart=[held])
+
+
+def test_repeats_are_dropped_and_counted_and_asking_ends():
+    stage = SelfInstruct(instructor=Scripted(same=True), budget=Budget(candidates=20))
+    result = run(stage, error_map(6))
+    assert len(result.candidates) == 1
+    assert Counter(r.reason for r in result.rejections)["duplicate_signature"] > 10
+    assert len(SEEN) < 10
+
+
+def test_random_synthesis_draws_from_the_whole_pool_at_the_same_budget_but_not_from_validation():
+    errors = error_map(10)
+    pool = [case(i).problem for i in range(40)]
+    result = run(RandomSynthesis(instructor=Scripted(), budget=Budget(candidates=30, rouge_l=0.95)), errors, pool=pool)
+    assert len(result.candidates) == 30
+    shown = {e.id for r in SEEN for e in r.exemplars if e.id[0] == "p"}
+    assert not shown & {b.problem.id for t in errors.types for b in t.validation}
+    assert shown - {b.problem.id for t in errors.types for b in t.exemplars}
+
+
+def test_rouge_l_is_the_f_measure_of_the_longest_common_subsequence():
+    index = RougeIndex(["the cat sat on the mat"])
+    assert index.closest("the cat lay on the mat", 0.8) == pytest.approx(5 / 6)
+    assert index.closest("the cat lay on the mat", 0.84) is None
+    assert index.closest("", 0.5) is None
+
+
+def test_test_problems_are_refused_by_type():
+    held = HeldOutProblem(id="t", question="q", answer="1", set="s", role="in_domain")
+    with pytest.raises(RoleError, match="synthesize"):
+        run(RandomSynthesis(instructor=Scripted(), budget=Budget(candidates=3)), error_map(6), pool=[held])
+    from sei.records import Attempt, Graded
+    from sei.stages.diagnose import Diagnose
+
+    with pytest.raises(RoleError, match="bad-case"):
+        bad_cases(
+            [Graded(attempt=Attempt(problem=held, output="2", finished=True), verdict="wrong", strict_verdict="wrong")]
+        )
+    with pytest.raises(RoleError, match="diagnose"):
+        list(
+            Diagnose(instructor=Scripted())(items=[BadCase(problem=held, output="2", extracted="2")], done=frozenset())
+        )
+
+
+def test_the_wilson_interval():
+    low, high = wilson(50, 100)
+    assert (round(low, 4), round(high, 4)) == (0.4038, 0.5962)
+    assert wilson(0, 0) == (0.0, 1.0)
