@@ -23,7 +23,7 @@ _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 _SECRET = re.compile(r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}")
 _HEX = secrets.token_hex(3)
-_SETTINGS = ("name", "seed", "rounds", "store", "plugins", "near_duplicate", "replay", "budget_scale")
+_SETTINGS = ("name", "seed", "rounds", "store", "plugins", "near_duplicate", "replay", "budget_scale", "scoring")
 _PARTS = ("data", "model", "trainer", "engine", "instructor", "clusterer", "synthesizer", "refiner", "finetuner")
 _OTHERS = ("tracker", "cluster", "method", "ablation")
 

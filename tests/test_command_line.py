@@ -1,0 +1,161 @@
+"""The command line as a user meets it: real processes, the embedded default, small sizes."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Sei
+
+SMOKE = ("experiment=smoke", "tracker=local")
+
+
+@pytest.fixture(scope="module")
+def shared_sei(tmp_path_factory) -> Sei:
+    home = tmp_path_factory.mktemp("sei")
+    return Sei(home, home / "store")
+
+
+@pytest.fixture(scope="module")
+def first(shared_sei) -> tuple[Path, str]:
+    done = shared_sei("experiment=smoke", "tracker=wandb_offline")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return shared_sei.last_run(), done.stdout
+
+
+def summary(run: Path) -> dict:
+    s = json.loads((run / "summary.json").read_text())
+    for r in s["rounds"]:
+        del r["seconds"]
+    return s
+
+
+def test_a_run_leaves_behind_what_the_readme_says(first):
+    run, out = first
+    for name in (
+        "summary.json ledger.json sei.log scores.png .hydra/config.yaml model/model.safetensors model/README.md "
+        "round_1/attempts.jsonl round_1/bad_cases.jsonl round_1/keyphrases.jsonl round_1/error_types.json "
+        "round_1/synthetic.jsonl round_1/refined.jsonl round_1/dropped.jsonl round_1/report.json "
+        "round_1/dataset/train.jsonl round_1/cluster_map.png"
+    ).split():
+        assert (run / name).stat().st_size > 0, name
+    assert "arithmetic_test" in out
+    assert str(run) in out.replace("\n", "")
+    s = summary(run)
+    assert s["rounds"][0]["scores"]["arithmetic_test"]["n"] == 60
+    assert set(s["baseline"]) == {"arithmetic_test", "arithmetic_far", "arithmetic_dev"}
+    low, high = s["baseline"]["arithmetic_test"]["ci95"]
+    assert low < s["baseline"]["arithmetic_test"]["accuracy"] < high
+    assert any((run / "wandb").rglob("*.wandb")), "the offline run is there to be synced"
+
+
+def test_the_same_command_again_makes_nothing_and_says_the_same(first, shared_sei):
+    done = shared_sei(*SMOKE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    run = shared_sei.last_run()
+    assert "0 results made" in done.stdout
+    assert summary(run) == summary(first[0])
+    assert all(v["made"] == 0 for v in json.loads((run / "ledger.json").read_text())["stages"].values())
+    assert (run / "metrics.csv").read_text().count("\n") == 7
+
+
+def test_the_same_seed_with_an_empty_store_gives_the_same_numbers_to_the_last_digit(first, sei):
+    done = sei(*SMOKE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert summary(sei.last_run()) == summary(first[0])
+
+
+def test_another_clusterer_remakes_only_what_depends_on_it(first, shared_sei):
+    done = shared_sei(*SMOKE, "clusterer=none")
+    assert done.returncode == 0, done.stderr[-3000:]
+    stages = json.loads((shared_sei.last_run() / "ledger.json").read_text())["stages"]
+    assert stages["diagnose"]["made"] == 0
+    assert stages["cluster"]["made"] == 1
+    assert stages["finetune"]["made"] == 1
+    assert stages["attempts"] == {"made": 160, "reused": 280, "seconds": stages["attempts"]["seconds"]}
+    assert summary(shared_sei.last_run())["rounds"][0]["error_types"][1:] == []
+
+
+def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml(first, shared_sei, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text(
+        "from typing import ClassVar\n"
+        "from sei.parts import part\n"
+        "from sei.ports import Grouping\n\n\n"
+        "@part\nclass Halves:\n    version: ClassVar[int] = 1\n\n"
+        "    def group(self, vectors, seed):\n"
+        "        return Grouping(labels=tuple(i % 2 for i in range(len(vectors))))\n"
+    )
+    (tmp_path / "conf" / "clusterer").mkdir(parents=True)
+    (tmp_path / "conf" / "clusterer" / "halves.yaml").write_text("_target_: mine.Halves\n")
+    done = shared_sei(
+        *SMOKE,
+        f"--config-dir={tmp_path / 'conf'}",
+        "clusterer=halves",
+        "plugins=[mine]",
+        PYTHONPATH=str(tmp_path),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(summary(shared_sei.last_run())["rounds"][0]["error_types"]) == 2
+
+
+def test_help_is_quick_and_lists_the_parts(sei):
+    best = 9.0
+    for _ in range(3):
+        start = time.perf_counter()
+        done = sei("--help")
+        best = min(best, time.perf_counter() - start)
+    assert done.returncode == 0
+    assert "clusterer: agglomerative, none, shuffled" in done.stdout
+    assert best < 1.5  # 1 s on a quiet machine; tests run two at a time
+
+
+def test_cfg_job_shows_the_config_and_runs_nothing(sei):
+    done = sei("--cfg", "job", "clusterer=none")
+    assert "NoClustering" in done.stdout
+    assert not (sei.cwd / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["refiner.kep=1"], ["kep"]),
+        (["clusterer=spectral"], ["spectral", "agglomerative"]),
+        (["rounds=0"], ["rounds", "at least 1"]),
+        (["ablation=no_clustering", "clusterer=agglomerative"], ["contradicts"]),
+        (["data=mawps", "data.folder=/no/where"], ["/no/where", "missing", "SEI_DATA"]),
+        (["name=sk-aaaaaaaaaaaaaaaa"], ["secret"]),
+    ],
+)
+def test_mistakes_end_at_once_with_exit_code_2_and_no_traceback(sei, args, words):
+    done = sei(*args)
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    for w in words:
+        assert w in done.stderr
+    assert not (sei.store / "attempts").exists()
+
+
+def test_a_broken_row_is_named_by_its_line(sei, tmp_path):
+    folder = tmp_path / "d" / "mawps"
+    folder.mkdir(parents=True)
+    import gzip
+
+    good = '{"id": 1, "original_text": "Tim has 2 pens and 3 cups .", "equation": "x=2+3", "ans": 5.0}\n'
+    for split in ("train", "test", "validation"):
+        with gzip.open(folder / f"mwptoolkit_{split}.jsonl.gz", "wt") as f:
+            f.write(good + good + '{"id": 3, "original_text": "torn')
+    done = sei("data=mawps", f"data.folder={tmp_path / 'd'}")
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "line 3" in done.stderr
+    assert "mwptoolkit_test" in done.stderr
+
+
+def test_a_sweep_goes_on_after_a_job_that_fails_and_exits_1(first, shared_sei):
+    done = shared_sei(*SMOKE, "replay=150,-5", "-m")
+    assert done.returncode in (1, 2)
+    jobs = sorted(shared_sei.cwd.glob("multirun/smoke/*/*/summary.json"))
+    assert len(jobs) == 1

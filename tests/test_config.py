@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from sei.__main__ import CONF, build, check
+from sei.errors import ConfigError
+from sei.parts import is_part
+from tests.conftest import ROOT
+
+GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
+OPTIONS = [(g, f.stem) for g in GROUPS for f in sorted((CONF / g).glob("*.yaml"))]
+PARTS = ("data", "model", "method", "tracker")
+
+
+def composed(*overrides: str):
+    OmegaConf.register_new_resolver("sei_hex", lambda: "000000", replace=True)
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    choices = dict(cfg.hydra.runtime.choices)
+    OmegaConf.set_struct(cfg, False)
+    del cfg["hydra"]
+    return cfg, choices
+
+
+def built(*overrides: str):
+    cfg, choices = composed(*overrides)
+    plain = check(cfg, choices)
+    return {k: build(plain[k], k, tuple(plain["plugins"])) for k in PARTS}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_yaml_on_disk_composes_and_builds(group, option):
+    assert all(is_part(p) for p in built(f"{group}={option}").values())
+
+
+def test_every_experiment_starts_with_its_question_and_command():
+    for path in (CONF / "experiment").glob("*.yaml"):
+        head = path.read_text().split("defaults:")[0].split("name:")[0]
+        assert "Question:" in head
+        assert "Command:" in head
+
+
+def test_every_ablation_with_every_experiment_still_composes():
+    names = [f.stem for f in (CONF / "experiment").glob("*.yaml")]
+    for e, a in product(names, [o for g, o in OPTIONS if g == "ablation"]):
+        built(f"experiment={e}", f"ablation={a}")
+
+
+def test_an_ablation_wins_over_an_experiment_and_the_command_line_over_both():
+    cfg, _ = composed("ablation=single_round")
+    assert cfg.rounds == 1
+    cfg, choices = composed("experiment=smollm2_words", "ablation=no_refinement")
+    assert choices["refiner"] == "none"
+    cfg, _ = composed("ablation=double_data", "seed=7")
+    assert (cfg.budget_scale, cfg.seed) == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["rounds=0"], ["rounds", "0", "at least 1"]),
+        (["rounds=two"], ["rounds", "two", "whole number"]),
+        (["rounds=1.5"], ["rounds", "1.5"]),
+        (["seed=-1"], ["seed", "-1"]),
+        (["name=../x"], ["name", "../x"]),
+        (["refiner.keep=2"], ["refine.keep", "2", "less than or equal to 1"]),
+        (["finetuner.lr=fast"], ["lr", "fast", "number"]),
+        (["trainer.accelerator=tpu"], ["accelerator", "tpu", "'cpu', 'gpu' or 'auto'"]),
+        (["data.pool=3"], ["data.pool", "3", "10"]),
+        (["+clusterer.colour=red"], ["colour", "Unexpected", "max_types"]),
+        (["+colour=red"], ["colour", "unknown key"]),
+        (["clusterer._target_=os.system"], ["os.system", "plugins"]),
+        (["clusterer._target_=sei.store.Store"], ["sei.store.Store", "not a part"]),
+        (["clusterer._target_=sei.stages.clusterers.Spectral"], ["Spectral", "no such part"]),
+        (["ablation=no_clustering", "clusterer=agglomerative"], ["clusterer", "no_clustering", "none"]),
+        (["ablation=single_round", "rounds=3"], ["rounds", "single_round", "1"]),
+        (["ablation=double_data", "budget_scale=1"], ["budget_scale", "double_data"]),
+        (["model.source=packaged:large"], ["packaged:large", "tiny_l"]),
+        (["model.source=/no/such/folder"], ["/no/such/folder"]),
+    ],
+)
+def test_what_cannot_run_is_refused_with_key_value_and_rule(overrides, words):
+    with pytest.raises(ConfigError) as e:
+        built(*overrides)["model"].base()
+    for word in words:
+        assert word in str(e.value)
+
+
+def test_building_opens_no_file_of_weights(monkeypatch):
+    import sei.store
+
+    monkeypatch.setattr(sei.store, "file_digest", lambda path: pytest.fail(f"read {path}"))
+    built()
+
+
+def test_the_readme_names_every_top_level_part():
+    text = (ROOT / "README.md").read_text()
+    assert all(f"{g}/" in text for g in GROUPS)
+    assert Path(ROOT / "Makefile").exists()
