@@ -92,8 +92,8 @@ def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml(first, shared_sei, tm
     (tmp_path / "conf" / "clusterer").mkdir(parents=True)
     (tmp_path / "conf" / "clusterer" / "halves.yaml").write_text("_target_: mine.Halves\n")
     done = shared_sei(
-        *SMOKE,
         f"--config-dir={tmp_path / 'conf'}",
+        *SMOKE,
         "clusterer=halves",
         "plugins=[mine]",
         PYTHONPATH=str(tmp_path),
