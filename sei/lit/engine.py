@@ -15,8 +15,6 @@ from sei.lit.trainer import TrainerSettings, quiet
 from sei.parts import part
 from sei.progress import progress
 
-_BATCHES_PER_CALL = 8  # rows reach the disk after so many batches
-
 
 class Answer(NamedTuple):
     """One generated output for the question at ``at``; ``finished`` is false where it was cut at the length cap."""
@@ -49,8 +47,8 @@ class LightningEngine:
         lit = LitCausalLM(model, max_new_tokens=self.max_new_tokens, pad=tok.pad_token_id)
         with quiet(), tempfile.TemporaryDirectory() as scratch, progress(what, sum(map(len, batches))) as advance:
             trainer = self.trainer.build(Path(scratch))
-            for i in range(0, len(batches), _BATCHES_PER_CALL):
-                data = PromptData(prompts, batches[i : i + _BATCHES_PER_CALL], tok.pad_token_id)
+            for batch in batches:  # one call each: its rows reach the disk before the next begins
+                data = PromptData(prompts, [batch], tok.pad_token_id)
                 for indices, tokens in trainer.predict(lit, datamodule=data):
                     for index, row in zip(indices, tokens.tolist(), strict=True):
                         finished = tok.eos_token_id in row
