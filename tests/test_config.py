@@ -48,7 +48,7 @@ def test_every_experiment_starts_with_its_question_and_command():
 def test_every_ablation_with_every_experiment_still_composes():
     names = [f.stem for f in (CONF / "experiment").glob("*.yaml")]
     for e, a in product(names, [o for g, o in OPTIONS if g == "ablation"]):
-        built(f"experiment={e}", f"ablation={a}")
+        assert all(is_part(p) for p in built(f"experiment={e}", f"ablation={a}").values())
 
 
 def test_an_ablation_wins_over_an_experiment_and_the_command_line_over_both():
@@ -92,10 +92,14 @@ def test_what_cannot_run_is_refused_with_key_value_and_rule(overrides, words):
 
 
 def test_building_opens_no_file_of_weights(monkeypatch):
-    import sei.store
+    import sei.models.target
 
-    monkeypatch.setattr(sei.store, "file_digest", lambda path: pytest.fail(f"read {path}"))
-    built()
+    read = []
+    monkeypatch.setattr(sei.models.target, "file_digest", lambda path: read.append(path) or "x")
+    model = built()["model"]
+    assert read == []
+    model.base()
+    assert read != []
 
 
 def test_the_readme_names_every_top_level_part():
