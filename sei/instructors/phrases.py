@@ -64,7 +64,7 @@ VAGUE = ("calculation error", "incorrect reasoning", "wrong final answer", "logi
 def word_finding(finding: Finding, draw: int) -> str:
     """Return the keyphrase for a finding; ``draw`` picks the wording."""
     options = _WORDINGS[finding.relation]
-    return options[draw % len(options)].format(
+    phrase = options[draw % len(options)].format(
         verb=_VERB[finding.operation],
         noun=_NOUN[finding.operation],
         wverb=_VERB[finding.written_operation],
@@ -73,6 +73,7 @@ def word_finding(finding: Finding, draw: int) -> str:
         wvalue=finding.written or "one number",
         unit=finding.unit or "the result",
     )
+    return phrase.replace("the the ", "the ")
 
 
 def template_words() -> set[str]:

@@ -54,7 +54,7 @@ class SymbolicInstructor:
     stay vague. ``splice_rate``: share of drafts that combine two exemplars where they can.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     name: str = "symbolic"
     flaw_rate: Annotated[float, Field(ge=0, le=1)] = 0.12
     splice_rate: Annotated[float, Field(ge=0, le=1)] = 0.5

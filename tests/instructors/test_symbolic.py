@@ -8,7 +8,7 @@ import pytest
 from sei.data.arithmetic import stream
 from sei.data.skills import SKILLS
 from sei.instructors.diagnose import find_divergence
-from sei.instructors.phrases import template_words
+from sei.instructors.phrases import template_words, word_finding
 from sei.instructors.rewrite import RefusedError, carry_out, trace, write_question
 from sei.instructors.symbolic import SymbolicInstructor
 from sei.instructors.worked import evaluate, number, parse_tree, read_steps, show_tree
@@ -73,6 +73,14 @@ def test_what_cannot_be_diagnosed_is_refused_with_a_reason(reference, attempt, r
     (diagnosis,) = SymbolicInstructor().diagnose([case])
     assert diagnosis.keyphrase is None
     assert diagnosis.rejection.reason == reason
+
+
+def test_a_finding_without_a_unit_still_reads_well():
+    reference, attempt = "2+3=<<2+3=5>>5\n5*4=<<5*4=20>>20\n#### 20", "2*4=<<2*4=8>>8\n#### 8"
+    found = find_divergence("2 and 3 and 4", reference, attempt)
+    phrases = {word_finding(found, i) for i in range(6)}
+    assert len(phrases) == 3
+    assert not any("the the" in p or "{" in p for p in phrases)
 
 
 def test_every_taught_mistake_of_the_domain_is_diagnosed():
