@@ -158,7 +158,7 @@ def _exit_code(error: Exception, *, multirun: bool) -> int:
 
     if isinstance(error, SeiError):
         print(f"sei: {error}", file=sys.stderr)
-        return 1 if multirun and error.exit_code != 2 else error.exit_code
+        return 1 if multirun else error.exit_code
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         cause = error.__cause__ or error
         print(f"sei: {error}" + (f"\n{cause}" if cause is not error else ""), file=sys.stderr)
