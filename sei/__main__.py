@@ -23,7 +23,8 @@ _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 _SECRET = re.compile(r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}")
 _HEX = secrets.token_hex(3)
-_SETTINGS = ("name", "seed", "rounds", "store", "plugins", "near_duplicate", "replay", "budget_scale", "scoring")
+_SETTINGS = ("name", "seed", "rounds", "patience", "start_from", "train_on", "replay", "near_duplicate", "scoring")
+_PLACES = ("budget_scale", "store", "plugins")
 _PARTS = ("data", "model", "trainer", "engine", "instructor", "clusterer", "synthesizer", "refiner", "finetuner")
 _OTHERS = ("tracker", "cluster", "method", "ablation")
 
@@ -82,7 +83,7 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         ConfigError: unknown top-level key, impossible setting, or a value that contradicts the ablation.
     """
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    known = {*_SETTINGS, *_PARTS, *_OTHERS}
+    known = {*_SETTINGS, *_PLACES, *_PARTS, *_OTHERS}
     for key in plain:
         if key not in known:
             raise _refuse(key, plain[key], "unknown key", f"known keys: {sorted(known)}")

@@ -9,10 +9,9 @@ problems --attempt--> attempts --grade--> bad cases --diagnose--> keyphrases --c
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -26,24 +25,26 @@ from sei.records import (
     ErrorMap,
     Graded,
     Keyphrase,
+    PoolProblem,
     RefinedSet,
     RoundRecord,
     Score,
-    TrainingExample,
 )
 from sei.stages.cluster import Cluster
+from sei.stages.curriculum import Curriculum
 from sei.stages.diagnose import Diagnose
 from sei.stages.grade import Grade, bad_cases, scores, solved
-from sei.store import Store
+from sei.store import Store, Use
 
 
 @part
 class Method:
     """All stages of the method, built and checked.
 
-    ``warm_up`` teaches the answer format on the data set's warm-up pairs before anything else; ``replay``
-    is how many solved problems join the training set; ``screen_rouge_l`` is the screen's threshold
-    (1: masked signature alone); ``max_fail_share`` of diagnoses may be refused before a run stops.
+    ``warm_up`` teaches the answer format on the data set's warm-up pairs before anything else;
+    ``screen_rouge_l`` is the screen's threshold (1: masked signature alone); ``max_fail_share`` of
+    diagnoses may be refused before a run stops; after ``patience`` rounds without a better dev
+    accuracy it ends (0: never).
     """
 
     attempt: AttemptStage
@@ -52,11 +53,12 @@ class Method:
     cluster: Cluster
     synthesize: SynthesizeStage
     refine: RefineStage
+    curriculum: Curriculum
     finetune: FinetuneStage
     warm_up: FinetuneStage
-    replay: Annotated[int, Field(ge=0)]
     screen_rouge_l: Annotated[float, Field(gt=0, le=1)]
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
+    patience: Annotated[int, Field(ge=0)]
     version: ClassVar[int] = 1
 
 
@@ -74,64 +76,108 @@ class Evaluated:
 class RoundState:
     """What goes from round to round.
 
-    ``current`` is used by every stage, ``base`` is where training starts, ``history`` is all refined sets.
+    ``current`` is used by every stage, ``base`` is where training starts unless told otherwise, ``history``
+    is all refined sets, ``solved`` the problems that any checkpoint so far solved and that may be replayed.
     """
 
     current: Checkpoint
     base: Checkpoint
     history: tuple[RefinedSet, ...] = ()
+    solved: tuple[PoolProblem, ...] = ()
 
 
-def run_round(method: Method, data: DataSet, state: RoundState, number: int, seed: int, store: Store) -> RoundRecord:
-    """Run one round of Self-Error-Instruct from the current checkpoint."""
+def run_round(
+    method: Method, data: DataSet, state: RoundState, number: int, seed: int, store: Store
+) -> tuple[RoundRecord, RoundState] | None:
+    """Run one round of Self-Error-Instruct; ``None`` where the current checkpoint has no bad case left."""
 
     def seed_of(stage: str) -> int:
         return derive_seed(seed, stage, number)
 
     graded = store.once(method.grade, store.each(method.attempt, state.current, items=data.pool))
-    right = solved(graded)
-    diagnoses = store.each(method.diagnose, items=bad_cases(graded))
+    bad, right = bad_cases(graded), solved(graded)
+    if not bad:
+        return None
+    diagnoses = store.each(method.diagnose, items=bad)
     error_map = store.once(method.cluster, keyphrases(diagnoses, method.max_fail_share), seed=seed_of("cluster"))
-    screen = build_screen(data, error_map, state.history, method.screen_rouge_l)
+    apart = held_out_texts(data, error_map)
+    screen = HeldOutScreen({**apart, "earlier": earlier_texts(state.history)}, method.screen_rouge_l)
     synthesis = store.once(method.synthesize, error_map, data.pool, screen, number, seed=seed_of("synthesize"))
     refined = store.once(
         method.refine, state.current, error_map, synthesis.candidates, right.good, seed=seed_of("refine")
     )
-    training = curriculum((*state.history, refined), right.replay, method.replay, seed_of("replay"))
-    trained = store.once(method.finetune, state.base, training, seed=seed_of("finetune"))
+    replayable, history = union(state.solved, right.replay), (*state.history, refined)
+    lesson = method.curriculum(history, replayable, HeldOutScreen(apart, method.screen_rouge_l), seed=seed_of("replay"))
+    initial = method.curriculum.start(state.base, state.current)
+    trained = store.once(method.finetune, initial, lesson.examples, seed=seed_of("finetune"))
     evaluation = evaluate(method, data, trained.checkpoint, store)
-    return RoundRecord(
+    record = RoundRecord(
         round=number,
         graded=graded,
         diagnoses=diagnoses,
         error_map=error_map,
         synthesis=synthesis,
         refined=refined,
-        training=training,
+        training=lesson.examples,
+        withheld=lesson.withheld,
         trained=trained,
         evaluation=evaluation,
         scores=scores(evaluation),
     )
+    return record, replace(state, current=trained.checkpoint, history=history, solved=replayable)
 
 
 def run_rounds(
     method: Method, data: DataSet, rounds: int, seed: int, store: Store, base: Checkpoint
 ) -> Iterator[Evaluated]:
-    """Yield the evaluated base, then every evaluated round; ends early when no bad case is left to learn from."""
+    """Yield the evaluated base, then every evaluated round until ``stop_reason`` gives one."""
     check_gold(method, data)
     start = starting_checkpoint(method, data, store, base)
     graded = evaluate(method, data, start, store)
-    yield Evaluated(checkpoint=start, graded=graded, scores=scores(graded))
+    seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]
+    yield seen[0]
     state = RoundState(current=start, base=start)
-    for number in range(1, rounds + 1):
+    while len(seen) <= rounds and not on_plateau(seen, method.patience):
         used = len(store.uses)
-        record = run_round(method, data, state, number, seed, store)
-        record = replace(record, seconds={u.stage: u.seconds for u in store.uses[used:]})
-        made = record.trained.checkpoint
-        yield Evaluated(checkpoint=made, graded=record.evaluation, scores=record.scores, record=record)
-        if not record.synthesis.candidates:
+        made = run_round(method, data, state, len(seen), seed, store)
+        if made is None:
             return
-        state = replace(state, current=made, history=(*state.history, record.refined))
+        record, state = made
+        record = replace(record, seconds=seconds_by_stage(store.uses[used:]))
+        seen.append(Evaluated(checkpoint=state.current, graded=record.evaluation, scores=record.scores, record=record))
+        yield seen[-1]
+
+
+def dev_accuracy(e: Evaluated) -> float:
+    """Return the accuracy over all dev sets, 0 where there is none."""
+    rows = [s for s in e.scores.values() if s.role == "dev"]
+    return sum(s.correct for s in rows) / max(1, sum(s.n for s in rows))
+
+
+def best_on_dev(seen: Sequence[Evaluated]) -> Evaluated:
+    """Return the checkpoint with the best accuracy over dev sets; the earlier one where they tie."""
+    return max(seen, key=dev_accuracy)
+
+
+def on_plateau(seen: Sequence[Evaluated], patience: int) -> bool:
+    """Say whether the last ``patience`` rounds brought no better dev accuracy than was there before them."""
+    best = max(range(len(seen)), key=lambda i: (dev_accuracy(seen[i]), -i))
+    return 0 < patience <= len(seen) - 1 - best
+
+
+def stop_reason(seen: Sequence[Evaluated], rounds: int, patience: int) -> str:
+    """Return why a finished run ended: ``rounds`` (all done), ``plateau`` or ``converged`` (no bad case left)."""
+    if len(seen) > rounds:
+        return "rounds"
+    return "plateau" if on_plateau(seen, patience) else "converged"
+
+
+def seconds_by_stage(uses: Sequence[Use]) -> dict[str, float]:
+    """Return the seconds that making each stage's results took, summed over its uses."""
+    out: dict[str, float] = {}
+    for u in uses:
+        out[u.stage] = round(out.get(u.stage, 0.0) + u.seconds, 3)
+    return out
 
 
 def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store) -> tuple[Graded, ...]:
@@ -146,7 +192,7 @@ def starting_checkpoint(method: Method, data: DataSet, store: Store, base: Check
     """
     if not data.warm_up:
         return base
-    return store.once(method.warm_up, base, data.warm_up, seed=0).checkpoint
+    return store.once(method.warm_up, base, data.warm_up, seed=0).checkpoint.merged()
 
 
 def keyphrases(diagnoses: tuple[Diagnosis, ...], max_fail_share: float) -> tuple[Keyphrase, ...]:
@@ -166,26 +212,23 @@ def keyphrases(diagnoses: tuple[Diagnosis, ...], max_fail_share: float) -> tuple
     return found
 
 
-def build_screen(data: DataSet, error_map: ErrorMap, history: tuple[RefinedSet, ...], rouge_l: float) -> HeldOutScreen:
-    """Build the screen that keeps synthetic questions apart from test, dev, validation and earlier ones."""
-    validation = [b.problem.question for t in error_map.types for b in t.validation]
-    earlier = [s.example.question for r in history for s in r.scored]
-    test = [p.question for p in data.held_out if p.role != "dev"]
-    dev = [p.question for p in data.held_out if p.role == "dev"]
-    return HeldOutScreen({"test": test, "dev": dev, "validation": validation, "earlier": earlier}, rouge_l)
+def held_out_texts(data: DataSet, error_map: ErrorMap) -> dict[str, list[str]]:
+    """Return the questions that nothing trained on may come near: test, dev, validation of this round."""
+    return {
+        "test": [p.question for p in data.held_out if p.role != "dev"],
+        "dev": [p.question for p in data.held_out if p.role == "dev"],
+        "validation": [b.problem.question for t in error_map.types for b in t.validation],
+    }
 
 
-def curriculum(
-    history: tuple[RefinedSet, ...], replayable: tuple[Any, ...], replay: int, seed: int
-) -> tuple[TrainingExample, ...]:
-    """Return what training sees: all refined sets so far and a sample of solved problems."""
-    rng = random.Random(f"replay/{seed}")
-    chosen = rng.sample(list(replayable), min(replay, len(replayable)))
-    new = [s for r in history for s in r.kept]
-    return (
-        *(TrainingExample(id=x.id, question=x.question, solution=x.solution, source="synthetic") for x in new),
-        *(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in chosen),
-    )
+def earlier_texts(history: Sequence[RefinedSet]) -> list[str]:
+    """Return the synthetic questions of earlier rounds, kept or not: asking for them again teaches nothing."""
+    return [s.example.question for r in history for s in r.scored]
+
+
+def union(before: Sequence[PoolProblem], now: Sequence[PoolProblem]) -> tuple[PoolProblem, ...]:
+    """Return all problems, each once, in order of first appearance."""
+    return tuple({p.id: p for p in (*before, *now)}.values())
 
 
 def check_gold(method: Method, data: DataSet) -> None:

@@ -110,6 +110,10 @@ class Instructor(Protocol):
         """Yield one reply per request, in order."""
         ...
 
+    def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
+        """Yield one reply per bad case, in order: the same question with a corrected solution, or a refusal."""
+        ...
+
 
 @runtime_checkable
 class Embedder(Protocol):

@@ -52,13 +52,22 @@ class HeldOutProblem(Problem):
 class Checkpoint:
     """Weights of the target model: a folder and the digest of what is in it.
 
-    ``kind``: ``base`` (as configured, ``folder`` empty), ``full`` (all weights) or ``adapter`` (LoRA on base).
+    ``kind``: ``base`` (as configured, ``folder`` empty), ``full`` (all weights) or ``adapter``: ``folder``
+    holds the merged weights, ``adapter`` the LoRA alone, trained on top of ``onto``; training may go on in it.
     """
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("digest", "kind")  # where it lies does not matter
     digest: str
     kind: Literal["base", "full", "adapter"] = "base"
     folder: str = ""
+    adapter: str = ""
+    onto: Checkpoint | None = None
+
+    def merged(self) -> Checkpoint:
+        """Return the same weights as a starting point of their own: nothing goes on in its adapter."""
+        if self.kind != "adapter":
+            return self
+        return Checkpoint(digest=self.digest, kind="full", folder=self.folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +296,10 @@ class Solved:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundRecord:
-    """Everything one round made; tracker, summary and report are rebuilt from it."""
+    """Everything one round made; tracker, summary and report are rebuilt from it.
+
+    ``withheld`` is what training may not see this round, such as earlier examples near validation cases.
+    """
 
     round: int
     graded: tuple[Graded, ...]
@@ -299,6 +311,7 @@ class RoundRecord:
     trained: Trained
     evaluation: tuple[Graded, ...]
     scores: dict[str, Score]
+    withheld: tuple[Rejection, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sei.loop import Evaluated, Method, run_rounds
+from sei.loop import Evaluated, Method, best_on_dev, run_rounds, stop_reason
 from sei.models.target import TargetModel
 from sei.ports import DataSource, Tracker
 from sei.records import RoundRecord, Score
@@ -96,16 +96,6 @@ def _stages(evaluated: list[Evaluated]) -> list[tuple[str, dict[str, Score]]]:
     return [("base" if e.record is None else f"round {e.record.round}", e.scores) for e in evaluated]
 
 
-def best_on_dev(evaluated: list[Evaluated]) -> Evaluated:
-    """Return the checkpoint with the best accuracy over dev sets; the earlier one where they tie."""
-
-    def dev(e: Evaluated) -> float:
-        rows = [s for s in e.scores.values() if s.role == "dev"]
-        return sum(s.correct for s in rows) / max(1, sum(s.n for s in rows))
-
-    return max(evaluated, key=dev)
-
-
 def summarize(job: Job, evaluated: list[Evaluated]) -> dict[str, Any]:
     """Return the summary of a run; equal for equal configs but for ``seconds``."""
     pairs = itertools.pairwise(evaluated)
@@ -118,6 +108,8 @@ def summarize(job: Job, evaluated: list[Evaluated]) -> dict[str, Any]:
         "versions": machine(),
         "baseline": score_dict(evaluated[0].scores),
         "rounds": rounds,
+        "stopped": stop_reason(evaluated, job.rounds, job.method.patience),
+        "best_round": evaluated.index(best_on_dev(evaluated)),
         "instructor": instructor_dict([e.record for e in evaluated if e.record is not None]),
     }
 

@@ -172,7 +172,8 @@ class Store:
                             made += 1
                     spent += time.perf_counter() - start
                     append("seconds", spent)
-            self._note(stage, key, made=made, reused=reused, seconds=spent)
+            share = len(set(ids)) / max(1, len(rows))  # one file may hold rows of several uses
+            self._note(stage, key, made=made, reused=reused, seconds=spent * share)
         return tuple(rows[i] for i in ids)
 
     def _home(self, stage: Any, key: str) -> Path:

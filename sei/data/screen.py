@@ -7,7 +7,7 @@ this be dropped? Two rules: the same masked signature, and ROUGE-L F above a thr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from sei.signature import masked_signature
@@ -57,8 +57,8 @@ class HeldOutScreen:
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("digest",)
 
-    def __init__(self, apart: dict[str, Sequence[str]], rouge_l: float = 1.0) -> None:
-        self.digest = digest(apart, rouge_l)
+    def __init__(self, apart: Mapping[str, Sequence[str]], rouge_l: float = 1.0) -> None:
+        self.digest = digest(dict(apart), rouge_l)
         self._signatures = {masked_signature(q): name for name, qs in apart.items() for q in qs}
         self._rouge_l = rouge_l
         self._index = {n: RougeIndex(qs) for n, qs in apart.items()} if rouge_l < 1 else {}

@@ -89,6 +89,30 @@ class SymbolicInstructor:
                     rejections.append(Rejection(stage="synthesize", reason=str(e.args[0])))
             yield Reply(drafts=tuple(drafts), rejections=tuple(rejections))
 
+    def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
+        """Yield every bad case's question with its solution worked anew, flawed at ``flaw_rate``, or a refusal."""
+        for case in cases:
+            problem = case.problem
+            rng = _draw("correct", problem.question, case.output)
+            try:
+                traced = trace(problem.question, problem.solution)
+            except RefusedError as e:
+                refused = Rejection(stage="synthesize", reason=str(e.args[0]), subject=problem.id)
+                yield Reply(drafts=(), rejections=(refused,))
+                continue
+            steps = carry_out(traced, traced.numerals)
+            assert steps is not None, "a traced problem can be carried out"
+            flaw = rng.choice([f for f in FLAWS if f != "question"]) if rng.random() < self.flaw_rate else ""
+            _, steps, flaw = _spoil(traced, traced.numerals, steps, flaw, rng)
+            draft = Draft(
+                question=problem.question,
+                solution=write_solution(steps),
+                answer=show(steps[-1].value),
+                sources=(problem.id,),
+                flaw=flaw,
+            )
+            yield Reply(drafts=(draft,))
+
     def _draft(
         self, traced: Sequence[tuple[Exemplar, Traced]], exemplars: Sequence[Exemplar], rng: random.Random
     ) -> Draft:

@@ -28,19 +28,29 @@ class _Batches(Dataset[Any]):
 
 
 class SupervisedData(pl.LightningDataModule):
-    """Training batches in the planned order: batch i is a pure function of plan and step."""
+    """Training batches in the planned order: the batch of a step depends on plan and step alone.
 
-    def __init__(self, pairs: Sequence[Pair], plan: Sequence[Sequence[int]], pad: int) -> None:
+    Lightning resumes exactly only where an epoch ends, so its epochs are ``interval`` steps of the plan.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], plan: Sequence[Sequence[int]], pad: int, interval: int) -> None:
         super().__init__()
-        self.pairs, self.plan, self.pad = pairs, plan, pad
+        self.pairs, self.plan, self.pad, self.interval = pairs, plan, pad, interval
+
+    @property
+    def num_intervals(self) -> int:
+        """Lightning epochs that make up the plan."""
+        return -(-len(self.plan) // self.interval)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """One item per optimizer step; ``collate`` pads it."""
+        """One item per optimizer step of the trainer's current interval; ``collate`` pads it."""
+        start = (self.trainer.current_epoch if self.trainer else 0) * self.interval
         return DataLoader(
-            _Batches(self.plan),
+            _Batches(self.plan[start : start + self.interval]),
             batch_size=None,
             shuffle=False,
             collate_fn=lambda batch: collate([self.pairs[i] for i in batch], self.pad),
+            generator=torch.Generator().manual_seed(0),  # the loader draws a seed; dropout's stream stays untouched
         )
 
 

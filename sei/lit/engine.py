@@ -17,7 +17,7 @@ from sei.progress import progress
 
 
 class Answer(NamedTuple):
-    """One generated output for the question at ``at``; ``finished`` is false where it was cut at the length cap."""
+    """One generated output for the prompt at ``at``; ``finished`` is false where it was cut at the length cap."""
 
     at: int
     text: str
@@ -33,14 +33,14 @@ class LightningEngine:
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
 
-    def answer(self, opened: Any, questions: Sequence[str], done: frozenset[int], what: str) -> Iterator[Answer]:
-        """Yield an answer per question that is not done.
+    def answer(self, opened: Any, texts: Sequence[str], done: frozenset[int], what: str) -> Iterator[Answer]:
+        """Yield an answer per rendered prompt (``OpenModel.prompts``) that is not done.
 
-        Batches are cut from all questions, done or not, and a batch with anything missing is run
+        Batches are cut from all prompts, done or not, and a batch with anything missing is run
         whole: an interrupted run goes on with the very batches of an undisturbed one.
         """
         tok, model = opened.tokenizer, opened.model
-        prompts = tok(opened.prompts(questions), add_special_tokens=opened.template == "plain")["input_ids"]
+        prompts = tok(list(texts), add_special_tokens=opened.template == "plain")["input_ids"]
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         batches = [b for b in batches if not set(b) <= done]

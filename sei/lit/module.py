@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
@@ -29,14 +28,18 @@ class LitCausalLM(pl.LightningModule):
         lr: float = 0.0,
         warmup_ratio: float = 0.0,
         weight_decay: float = 0.0,
+        total_steps: int = 0,
         max_new_tokens: int = 0,
         pad: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.lr, self.warmup_ratio, self.weight_decay = lr, warmup_ratio, weight_decay
+        self.total_steps = total_steps
         self.max_new_tokens, self.pad = max_new_tokens, pad
         self.curve: list[tuple[float, int]] = []
+        self.strict_loading = False  # resume points hold trainable weights alone
+        self._random: dict[str, Any] | None = None
 
     def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         loss: torch.Tensor = self.model(
@@ -57,11 +60,42 @@ class LitCausalLM(pl.LightningModule):
         value = float(loss.detach())
         if not math.isfinite(value):
             raise NumericError(
-                f"loss is {value} at step {batch_idx + 1}: training stopped, nothing was saved. "
-                "Remedy: a lower finetuner.lr, or finetuner.precision=32-true."
+                f"loss is {value} at step {len(self.curve) + 1}: training stopped, nothing was saved. "
+                "Remedy: a lower finetuner.lr, or trainer.precision=32-true."
             )
         self.curve.append((value, int((batch["labels"][:, 1:] != IGNORE).sum())))
         return loss
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Put the random state of a resume point back, once, right before anything is drawn."""
+        if self._random is not None:
+            set_random_state(self._random)
+            self._random = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save trainable weights alone, the curve so far and the random state, which Lightning leaves out."""
+        self.require_finite()
+        trainable = {n for n, p in self.named_parameters() if p.requires_grad}
+        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trainable}
+        checkpoint["sei"] = {"curve": self.curve, "random": random_state()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the curve and the random state back; the latter is set when the next batch starts."""
+        self.curve = [(float(x), int(n)) for x, n in checkpoint["sei"]["curve"]]
+        self._random = checkpoint["sei"]["random"]
+
+    def require_finite(self) -> None:
+        """Refuse weights that are not finite.
+
+        Raises:
+            NumericError: naming the first such weight.
+        """
+        for name, p in self.named_parameters():
+            if p.requires_grad and not bool(torch.isfinite(p).all()):
+                raise NumericError(
+                    f"weight {name} is not finite after step {len(self.curve)}: training stopped, nothing was saved. "
+                    "Remedy: a lower finetuner.lr, or trainer.precision=32-true."
+                )
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         """Return the mean loss over supervised tokens (scalar)."""
@@ -82,7 +116,7 @@ class LitCausalLM(pl.LightningModule):
         """AdamW over trainable weights, linear warm-up then linear decay to zero."""
         params = [p for p in self.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(params, lr=self.lr, weight_decay=self.weight_decay)
-        total = int(self.trainer.estimated_stepping_batches)
+        total = self.total_steps  # not Lightning's estimate: its epochs are resume intervals of uneven length
         warm = max(1, round(total * self.warmup_ratio))
 
         def factor(step: int) -> float:
@@ -94,12 +128,23 @@ class LitCausalLM(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+def random_state() -> dict[str, Any]:
+    """Return the state of torch's generators (dropout draws from nothing else)."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Set what ``random_state`` returned."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+
+
 class Heartbeat(pl.Callback):
     """Reports progress to the one progress owner of the run."""
 
     def __init__(self, advance: Any) -> None:
         self.advance = advance
-        self.last = time.monotonic()
 
     def on_train_batch_end(self, *args: Any) -> None:
         """One optimizer step done."""

@@ -26,16 +26,19 @@ class TrainerSettings:
     precision: Literal["32-true", "bf16-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
-    def build(self, folder: Path, *, clip: float | None = None, callbacks: tuple[Any, ...] = ()) -> pl.Trainer:
-        """Return a quiet Trainer: no logger, no bar, no checkpoints of its own (records carry the curve)."""
+    def build(
+        self, folder: Path, *, clip: float | None = None, callbacks: tuple[Any, ...] = (), epochs: int = 1
+    ) -> pl.Trainer:
+        """Return a quiet Trainer: no logger, no bar, no checkpoints but a callback's (records carry the curve)."""
         return pl.Trainer(
             accelerator=self.accelerator,
             devices=self.devices,
             strategy=self.strategy,
             precision=self.precision,
-            max_epochs=1,
+            max_epochs=epochs,
+            reload_dataloaders_every_n_epochs=1,
             logger=False,
-            enable_checkpointing=False,
+            enable_checkpointing=any(isinstance(c, pl.callbacks.Checkpoint) for c in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
             gradient_clip_val=clip,
@@ -57,6 +60,7 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
             warnings.filterwarnings("ignore", message=".*defined a `validation_step` but have no.*")
+            warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
             # of Lightning's and peft's own code against newer torch and transformers
             warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")

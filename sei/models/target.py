@@ -40,20 +40,21 @@ class OpenModel:
     tokenizer: PreTrainedTokenizerBase
     template: Literal["plain", "chat"]
 
-    def prompts(self, questions: Sequence[str]) -> list[str]:
-        """Render questions as the model expects them."""
+    def prompts(self, questions: Sequence[str], demonstration: tuple[str, str] | None = None) -> list[str]:
+        """Render questions as the model expects them, after one worked (question, solution) where it is given."""
+        shown = [demonstration] if demonstration else []
         if self.template == "plain":
-            return [render("solve_plain.v1", question=q) for q in questions]
-        return [
-            str(
-                self.tokenizer.apply_chat_template(
-                    [{"role": "user", "content": render("solve_chat.v1", question=q)}],
-                    tokenize=False,
-                    add_generation_prompt=True,
-                )
-            )
-            for q in questions
-        ]
+            before = "".join(f"{render('solve_plain.v1', question=q)}\n{s}\n\n" for q, s in shown)
+            return [before + render("solve_plain.v1", question=q) for q in questions]
+        return [self._chat(q, shown) for q in questions]
+
+    def _chat(self, question: str, shown: Sequence[tuple[str, str]]) -> str:
+        turns = []
+        for q, s in shown:
+            turns.append({"role": "user", "content": render("solve_chat.v1", question=q)})
+            turns.append({"role": "assistant", "content": s})
+        turns.append({"role": "user", "content": render("solve_chat.v1", question=question)})
+        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
         """Encode (question, solution) pairs for training.
@@ -128,12 +129,15 @@ class TargetModel:
         return found
 
     @contextmanager
-    def open(self, checkpoint: Checkpoint) -> Iterator[OpenModel]:
-        """Load a checkpoint for the duration of a block and free it afterwards."""
+    def open(self, checkpoint: Checkpoint, *, keep_adapter: bool = False) -> Iterator[OpenModel]:
+        """Load a checkpoint for the duration of a block and free it afterwards.
+
+        ``keep_adapter`` leaves the LoRA of an ``adapter`` checkpoint apart and trainable, for training to go on in it.
+        """
         import torch
 
         torch.set_num_threads(self.threads)
-        opened = _load(self, checkpoint)
+        opened = _load(self, checkpoint, keep_adapter=keep_adapter)
         try:
             yield opened
         finally:
@@ -155,7 +159,7 @@ def _cached_digest(folder: Path) -> str:
 _DIGESTS: dict[tuple[Path, tuple[tuple[str, int, int], ...]], str] = {}
 
 
-def _load(target: TargetModel, checkpoint: Checkpoint) -> OpenModel:
+def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool) -> OpenModel:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as hf_logging
@@ -166,19 +170,25 @@ def _load(target: TargetModel, checkpoint: Checkpoint) -> OpenModel:
     tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **_without_quantization(more))
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if checkpoint.kind == "full":
-        where, more = checkpoint.folder, {}
+    apart = keep_adapter and checkpoint.kind == "adapter"
+    weights = checkpoint.onto if apart and checkpoint.onto is not None else checkpoint
+    if weights.kind != "base":
+        where, more = weights.folder, {}
     model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **more)
-    if checkpoint.kind == "adapter":
+    _generate_greedily(model, tokenizer)
+    if apart:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, checkpoint.folder).merge_and_unload()
+        model = PeftModel.from_pretrained(model, checkpoint.adapter, is_trainable=True)
+    return OpenModel(model=model.eval(), tokenizer=tokenizer, template=target.template)
+
+
+def _generate_greedily(model: Any, tokenizer: Any) -> None:
     model.config.use_cache = True
     model.generation_config.do_sample = False
     for knob in ("temperature", "top_p", "top_k"):
         setattr(model.generation_config, knob, None)
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return OpenModel(model=model.eval(), tokenizer=tokenizer, template=target.template)
 
 
 def _location(target: TargetModel) -> tuple[str, dict[str, Any]]:

@@ -22,7 +22,8 @@ def write_json(path: Path, data: Any) -> None:
 
 def write_rows(path: Path, rows: Sequence[Any]) -> None:
     """Write records as JSONL, one a line."""
-    lines = [pydantic.TypeAdapter(type(r)).dump_json(r).decode() for r in rows]
+    adapters: dict[type, pydantic.TypeAdapter[Any]] = {t: pydantic.TypeAdapter(t) for t in {type(r) for r in rows}}
+    lines = [adapters[type(r)].dump_json(r).decode() for r in rows]
     write_atomic(path, "".join(line + "\n" for line in lines).encode())
 
 
@@ -47,6 +48,7 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
     write_rows(home / "synthetic.jsonl", record.synthesis.candidates)
     write_rows(home / "dropped.jsonl", record.synthesis.rejections)
     write_rows(home / "refined.jsonl", record.refined.scored)
+    write_rows(home / "withheld.jsonl", record.withheld)
     messages = [
         {
             "messages": [{"role": "user", "content": x.question}, {"role": "assistant", "content": x.solution}],

@@ -14,8 +14,8 @@ from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
 class Engine(Protocol):
     """Generates answers with an open model."""
 
-    def answer(self, opened: Any, questions: Sequence[str], done: frozenset[int], what: str) -> Iterator[Any]:
-        """Yield (index, text, finished) per question that is not done."""
+    def answer(self, opened: Any, texts: Sequence[str], done: frozenset[int], what: str) -> Iterator[Any]:
+        """Yield (index, output, finished) per rendered prompt that is not done."""
         ...
 
 
@@ -33,6 +33,6 @@ class Attempts:
     ) -> Iterator[tuple[int, Attempt]]:
         """Yield (index, attempt) for every problem that is not done."""
         with self.target.open(checkpoint) as opened:
-            questions = [p.question for p in items]
-            for index, text, finished in self.engine.answer(opened, questions, done, "attempts"):
+            prompts = opened.prompts([p.question for p in items])
+            for index, text, finished in self.engine.answer(opened, prompts, done, "attempts"):
                 yield index, Attempt(problem=items[index], output=text, finished=finished)

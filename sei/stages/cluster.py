@@ -32,7 +32,7 @@ class Cluster:
     clusterer: Clusterer
     embedder: Embedder
     finding_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    exemplar_share: Annotated[float, Field(gt=0, lt=1)] = 0.67
+    exemplar_share: Annotated[float, Field(gt=0, le=1)] = 0.67
 
     def __call__(self, keyphrases: tuple[Keyphrase, ...], *, seed: int) -> ErrorMap:
         """Return the error types, largest first, with the criterion curve and a 2-D map."""

@@ -13,7 +13,7 @@ from sei.errors import ConfigError
 from sei.lit.batches import Schedule
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint, StepLog, Trained, TrainingExample
 from sei.store import folder_digest
@@ -23,13 +23,17 @@ from sei.store import folder_digest
 class Finetune:
     """Supervised fine-tuning, all weights or LoRA; the result is a merged Hugging Face folder.
 
+    A LoRA checkpoint given as start is trained on in the same adapter with a fresh optimizer; any other
+    start gets a new adapter. An interrupted fit goes on from its last resume point, one every
+    ``resume_every`` optimizer steps, and ends with the weights of an undisturbed one.
+
     ``schedule`` decides the budget (a token budget, or epochs). ``clip`` is the gradient norm limit.
     Examples longer than ``max_length`` tokens, or with words the tokenizer does not know, are left out;
     ``Trained.examples`` says how many remained.
     LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o).
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     trainer: TrainerSettings
     schedule: Schedule
@@ -39,6 +43,7 @@ class Finetune:
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip: Annotated[float, Field(gt=0)] = 1.0
     max_length: Annotated[int, Field(ge=8)] = 512
+    resume_every: Annotated[int, IMMATERIAL, Field(ge=1)] = 200
     lora_r: Annotated[int, Field(ge=1)] = 8
     lora_alpha: Annotated[int, Field(ge=1)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -53,49 +58,80 @@ class Finetune:
             ConfigError: when no example is short enough.
             NumericError: at the first NaN or infinite loss; nothing is saved then.
         """
-        import pytorch_lightning as pl
-
-        from sei.lit.data import SupervisedData
-        from sei.lit.module import Heartbeat, LitCausalLM
-        from sei.lit.trainer import quiet
-
-        shutil.rmtree(folder, ignore_errors=True)  # a half-made fit of an earlier crash
-        folder.mkdir(parents=True)
-        with self.target.open(start) as opened:
-            encoded = opened.encode([(x.question, x.solution) for x in examples])
-            pairs = [(e.prompt, e.completion) for e in encoded if not e.unknown]
-            pairs = [p for p in pairs if len(p[0]) + len(p[1]) <= self.max_length]
-            if not pairs:
-                raise ConfigError(
-                    f"none of {len(examples)} training examples fits finetuner.max_length={self.max_length} tokens"
-                )
+        for half_made in ("model", "adapter"):
+            shutil.rmtree(folder / half_made, ignore_errors=True)
+        with self.target.open(start, keep_adapter=self.method == "lora") as opened:
+            pairs = self._pairs(opened, examples)
             plan = self.schedule.plan([len(p) + len(c) for p, c in pairs], [len(c) for _, c in pairs], seed)
-            with quiet():
-                pl.seed_everything(seed, verbose=False)
-                model = self._wrap(opened.model)
-                lit = LitCausalLM(
-                    model.train(), lr=self.lr, warmup_ratio=self.warmup_ratio, weight_decay=self.weight_decay
-                )
-                with progress("fine-tuning", len(plan)) as advance:
-                    trainer = self.trainer.build(folder, clip=self.clip, callbacks=(Heartbeat(advance),))
-                    trainer.fit(lit, datamodule=SupervisedData(pairs, plan, opened.tokenizer.pad_token_id))
-            self._save(model, opened.tokenizer, folder / "model")
-        curve = tuple(StepLog(step=i, loss=round(x, 6), tokens=n) for i, (x, n) in enumerate(lit.curve, 1))
+            model, curve = self._fit(opened, pairs, plan, seed, folder)
+            self._save(model, opened.tokenizer, folder)
+        shutil.rmtree(folder / "resume", ignore_errors=True)
         return Trained(
-            checkpoint=Checkpoint(
-                digest=folder_digest(folder / "model"), kind="full", folder=str((folder / "model").resolve())
-            ),
+            checkpoint=self._checkpoint(start, folder),
             curve=curve,
             steps=len(curve),
             tokens=sum(s.tokens for s in curve),
             examples=len(pairs),
         )
 
-    def _wrap(self, model: Any) -> Any:
-        if self.method == "full":
-            return model
-        from peft import LoraConfig, get_peft_model
+    def _pairs(self, opened: Any, examples: Sequence[TrainingExample]) -> list[tuple[Any, Any]]:
+        encoded = opened.encode([(x.question, x.solution) for x in examples])
+        pairs = [(e.prompt, e.completion) for e in encoded if not e.unknown]
+        pairs = [p for p in pairs if len(p[0]) + len(p[1]) <= self.max_length]
+        if not pairs:
+            raise ConfigError(
+                f"none of {len(examples)} training examples fits finetuner.max_length={self.max_length} tokens. "
+                "Remedy: raise finetuner.max_length"
+            )
+        return pairs
 
+    def _fit(
+        self, opened: Any, pairs: Sequence[Any], plan: Sequence[Sequence[int]], seed: int, folder: Path
+    ) -> tuple[Any, tuple[StepLog, ...]]:
+        import pytorch_lightning as pl
+
+        from sei.lit import resume
+        from sei.lit.data import SupervisedData
+        from sei.lit.module import Heartbeat, LitCausalLM
+        from sei.lit.trainer import quiet
+
+        with quiet():
+            pl.seed_everything(seed, verbose=False)
+            model = self._wrap(opened.model).train()
+            lit = LitCausalLM(
+                model,
+                lr=self.lr,
+                warmup_ratio=self.warmup_ratio,
+                weight_decay=self.weight_decay,
+                total_steps=len(plan),
+            )
+            data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
+            point = resume.latest(folder / "resume")
+            with progress("fine-tuning", len(plan)) as advance:
+                callbacks: list[Any] = [Heartbeat(advance)]
+                if data.num_intervals > 1:  # a fit of one interval simply starts again
+                    callbacks.append(resume.points(folder / "resume"))
+                trainer = self.trainer.build(
+                    folder, clip=self.clip, callbacks=tuple(callbacks), epochs=data.num_intervals
+                )
+                trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
+        lit.require_finite()
+        return model, tuple(StepLog(step=i, loss=round(x, 6), tokens=n) for i, (x, n) in enumerate(lit.curve, 1))
+
+    def _checkpoint(self, start: Checkpoint, folder: Path) -> Checkpoint:
+        made, where = folder_digest(folder / "model"), folder.resolve()
+        if self.method == "full":
+            return Checkpoint(digest=made, kind="full", folder=str(where / "model"))
+        onto = start.onto if start.kind == "adapter" else start
+        return Checkpoint(
+            digest=made, kind="adapter", folder=str(where / "model"), adapter=str(where / "adapter"), onto=onto
+        )
+
+    def _wrap(self, model: Any) -> Any:
+        from peft import LoraConfig, PeftModel, get_peft_model
+
+        if self.method == "full" or isinstance(model, PeftModel):
+            return model
         targets: Sequence[str] | str = self.lora_targets
         return get_peft_model(
             model,
@@ -108,9 +144,12 @@ class Finetune:
             ),
         )
 
-    def _save(self, model: Any, tokenizer: Any, where: Path) -> None:
+    def _save(self, model: Any, tokenizer: Any, folder: Path) -> None:
+        if self.method == "lora":
+            model.peft_config["default"].base_model_name_or_path = self.target.source
+            model.save_pretrained(folder / "adapter", save_embedding_layers=False)
         merged = model.merge_and_unload() if self.method == "lora" else model
         if hasattr(merged.config, "quantization_config"):
             del merged.config.quantization_config  # the weights are plain now
-        merged.save_pretrained(where, safe_serialization=True)
-        tokenizer.save_pretrained(where)
+        merged.save_pretrained(folder / "model", safe_serialization=True)
+        tokenizer.save_pretrained(folder / "model")

@@ -1,0 +1,69 @@
+"""Direct error correction: the baseline that trains on the bad cases themselves instead of new problems."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from sei.errors import TooManyBadRecordsError
+from sei.parts import part
+from sei.ports import Draft, Instructor, Reply, Screen
+from sei.records import BadCase, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, require_pool
+
+
+@part
+class DirectCorrection:
+    """Candidates are the exemplar part of every type's bad cases, with a right solution.
+
+    ``solutions``: ``gold`` takes the data set's worked solutions, ``instructor`` asks for a correction of
+    each. With ``cluster.exemplar_share=1`` all bad cases are exemplars (and refinement has no validation).
+    There are as many candidates as bad cases: the budget is equal in optimizer steps and supervised tokens.
+    """
+
+    version: ClassVar[int] = 1
+    instructor: Instructor
+    solutions: Literal["gold", "instructor"] = "gold"
+
+    def __call__(
+        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
+    ) -> Synthesis:
+        """Return the corrected bad cases that pass the screen, everything else counted.
+
+        Raises:
+            TooManyBadRecordsError: when there were bad cases and none could be corrected.
+        """
+        cases = [(t.name, c) for t in error_map.types for c in t.exemplars]
+        require_pool(tuple(c.problem for _, c in cases), "synthesize")
+        kept: list[SyntheticExample] = []
+        rejections: list[Rejection] = []
+        asked = [c for _, c in cases]
+        replies = self.instructor.correct(asked) if self.solutions == "instructor" else map(_gold, asked)
+        for (name, case), reply in zip(cases, replies, strict=True):
+            rejections += reply.rejections
+            for draft in reply.drafts:
+                reason = "empty_field" if not draft.solution.strip() else screen.reason(draft.question)
+                if reason is not None:
+                    detail = draft.question[:300]
+                    rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=detail))
+                    continue
+                kept.append(
+                    SyntheticExample(
+                        id=f"fix-{round}-{case.problem.id}",
+                        question=draft.question,
+                        solution=draft.solution,
+                        answer=draft.answer,
+                        error_type=name,
+                        source_ids=draft.sources,
+                        round=round,
+                        flaw=draft.flaw,
+                    )
+                )
+        if cases and not kept and round == 1:
+            reasons = sorted({r.reason for r in rejections})
+            raise TooManyBadRecordsError(f"none of {len(cases)} bad cases could be corrected; reasons: {reasons}")
+        requests = len(cases) if self.solutions == "instructor" else 0
+        return Synthesis(candidates=tuple(kept), rejections=tuple(rejections), requests=requests)
+
+
+def _gold(case: BadCase) -> Reply:
+    p = case.problem
+    return Reply(drafts=(Draft(question=p.question, solution=p.solution, answer=p.answer, sources=(p.id,)),))

@@ -1,0 +1,76 @@
+"""Curriculum: where a round's training starts and what it sees (section 3.4; the paper: base, accumulated)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from sei.parts import part
+from sei.ports import Screen
+from sei.records import Checkpoint, PoolProblem, RefinedSet, Rejection, TrainingExample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What one fine-tune sees, and what was withheld from it because this round's validation may not be trained on."""
+
+    examples: tuple[TrainingExample, ...]
+    withheld: tuple[Rejection, ...] = ()
+
+
+@part
+class Curriculum:
+    """Chooses initial weights and training examples of a round.
+
+    ``start_from``: ``base`` or ``previous`` (the checkpoint of the round before; with LoRA the same adapter
+    with a fresh optimizer). ``train_on``: refined sets of all rounds so far, or of ``this_round`` alone.
+    ``replay``: how many solved problems join them, against forgetting.
+    """
+
+    version: ClassVar[int] = 1
+    start_from: Literal["base", "previous"] = "base"
+    train_on: Literal["accumulated", "this_round"] = "accumulated"
+    replay: Annotated[int, Field(ge=0)] = 150
+
+    def start(self, base: Checkpoint, current: Checkpoint) -> Checkpoint:
+        """Return the initial weights."""
+        return {"base": base, "previous": current}[self.start_from]
+
+    def __call__(
+        self, history: Sequence[RefinedSet], solved: Sequence[PoolProblem], screen: Screen, *, seed: int
+    ) -> Lesson:
+        """Return the examples of a round; ``history`` ends with the round's own refined set.
+
+        Solved problems and synthetic items of earlier rounds pass the round's screen once more, since new
+        validation cases have come since they were made.
+        """
+        sets = history if self.train_on == "accumulated" else history[-1:]
+        synthetic = [
+            TrainingExample(id=x.id, question=x.question, solution=x.solution, source="synthetic")
+            for r in sets
+            for x in r.kept
+        ]
+        order = random.Random(f"replay/{seed}").sample(list(solved), len(solved))
+        replayable = (
+            TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in order
+        )
+        withheld: list[Rejection] = []
+
+        def allowed(x: TrainingExample) -> bool:
+            reason = screen.reason(x.question)
+            if reason is not None:
+                withheld.append(Rejection(stage="curriculum", reason=reason, subject=x.id, detail=x.question[:300]))
+            return reason is None
+
+        kept = [x for x in synthetic if allowed(x)]
+        wanted = len(kept) + self.replay
+        for x in replayable:
+            if len(kept) == wanted:
+                break
+            if allowed(x):
+                kept.append(x)
+        return Lesson(examples=tuple(kept), withheld=tuple(withheld))
