@@ -24,7 +24,9 @@ def accuracy(target: TargetModel, set_name: str) -> float:
     problems = [p for p in Arithmetic().load().held_out if p.set == set_name]
     engine = LightningEngine(trainer=TrainerSettings())
     with target.open(target.base()) as opened:
-        answers = {a.at: a for a in engine.answer(opened, [p.question for p in problems], frozenset(), "x")}
+        answers = {
+            a.at: a for a in engine.answer(opened, opened.prompts([p.question for p in problems]), frozenset(), "x")
+        }
     grader = NumericGrader()
     right = sum(grader.grade(p.answer, answers[i].text).verdict == "right" for i, p in enumerate(problems))
     return right / len(problems)

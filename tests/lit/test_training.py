@@ -38,7 +38,7 @@ def finetune(target, **more):
 def test_training_lowers_the_loss_and_the_saved_folder_loads(target, examples, tmp_path, method):
     stage = finetune(target, method=method, lr=2e-3, schedule=Epochs(epochs=3, batch_size=8))
     trained = stage(target.base(), examples, seed=1, folder=tmp_path)
-    assert trained.checkpoint.kind == "full"
+    assert trained.checkpoint.kind == {"full": "full", "lora": "adapter"}[method]
     assert trained.steps == len(trained.curve) == 24
     pairs = [(e.question, e.solution) for e in examples]
     with target.open(target.base()) as opened:
@@ -100,9 +100,9 @@ def test_an_interrupted_generation_goes_on_to_the_same_answers(target):
     questions = [p.question for p in Arithmetic(pool=30, dev=10, test=10).load().pool]
     engine = LightningEngine(trainer=TrainerSettings(), batch_size=8, max_new_tokens=60)
     with target.open(target.base()) as opened:
-        whole = {a.at: a for a in engine.answer(opened, questions, frozenset(), "x")}
+        whole = {a.at: a for a in engine.answer(opened, opened.prompts(questions), frozenset(), "x")}
         half = frozenset(list(whole)[:13])
-        rest = {a.at: a for a in engine.answer(opened, questions, half, "x")}
+        rest = {a.at: a for a in engine.answer(opened, opened.prompts(questions), half, "x")}
     assert set(whole) == set(range(30))
     assert set(range(30)) - half <= set(rest)
     assert all(whole[i] == a for i, a in rest.items())
@@ -111,5 +111,7 @@ def test_an_interrupted_generation_goes_on_to_the_same_answers(target):
 def test_the_length_cap_marks_an_answer_unfinished(target):
     engine = LightningEngine(trainer=TrainerSettings(), max_new_tokens=3)
     with target.open(target.base()) as opened:
-        (a,) = engine.answer(opened, ["Anna has 7 pens. Anna has 3 more pens. How many pens?"], frozenset(), "x")
+        (a,) = engine.answer(
+            opened, opened.prompts(["Anna has 7 pens. Anna has 3 more pens. How many pens?"]), frozenset(), "x"
+        )
     assert not a.finished

@@ -30,6 +30,9 @@ class Scripted:
     def diagnose(self, cases):
         raise AssertionError("synthesis must not diagnose")
 
+    def correct(self, cases):
+        raise AssertionError("synthesis must not correct")
+
     def write(self, requests):
         for r in requests:
             SEEN.append(r)
