@@ -26,7 +26,7 @@ _HEX = secrets.token_hex(3)
 _SETTINGS = ("name", "seed", "rounds", "patience", "start_from", "train_on", "replay", "near_duplicate", "scoring")
 _PLACES = ("budget_scale", "store", "plugins")
 _PARTS = ("data", "model", "trainer", "engine", "instructor", "clusterer", "synthesizer", "refiner", "finetuner")
-_OTHERS = ("tracker", "cluster", "method", "ablation")
+_OTHERS = ("tracker", "cluster", "budget", "method", "ablation")
 
 
 def _refuse(key: str, value: Any, rule: str, remedy: str) -> Exception:

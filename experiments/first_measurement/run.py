@@ -46,7 +46,7 @@ def main() -> int:
     jobs = [(b, a, s) for b in args.blocks for a in BLOCKS[b][1] for s in SEEDS]
     failed = 0
     with ThreadPoolExecutor(args.jobs) as pool:
-        results = pool.map(lambda j: run_one(*j, args.folder.resolve()), jobs)
+        results = pool.map(lambda j: run_one(j[0], j[1], j[2], args.folder.resolve()), jobs)
         for i, (name, code) in enumerate(results, 1):
             failed += code != 0
             print(f"{i}/{len(jobs)} {name}", flush=True)
