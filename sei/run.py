@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
+
+from sei.build import build
+from sei.errors import BusyError
+from sei.exits import exit_code_of
 from sei.loop import Evaluated, Method, best_on_dev, run_rounds, stop_reason
 from sei.models.target import TargetModel
 from sei.ports import DataSource, Tracker
@@ -29,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything a job needs, built. ``group`` is the sweep it belongs to, empty for a single run."""
+    """Everything a job needs, built. ``group``: the sweep it belongs to (empty: a single run), ``number`` its place."""
 
     name: str
     label: str
@@ -38,11 +46,60 @@ class Job:
     store: Path
     folder: Path
     group: str
+    number: int
     config: dict[str, Any]
     model: TargetModel
     method: Method
     data: DataSource
     tracker: Tracker
+
+    @property
+    def run_id(self) -> str:
+        """Return what names the run in W&B and in the store: made of config, sweep (or run folder) and place in it."""
+        return digest(config_digest(self.config), self.group or self.folder.name, self.number)[:12]
+
+
+def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: int = 0) -> dict[str, Any]:
+    """Build all parts of a checked, plain config and run the job.
+
+    Raises:
+        ConfigError: for a part that cannot be built, before anything costs.
+        BusyError: when another process works in the same run folder.
+    """
+    plugins = tuple(config["plugins"])
+    parts = {k: build(config[k], k, plugins) for k in ("model", "method", "data", "tracker")}
+    ablation = (config["ablation"] or {}).get("name", "full")
+    job = Job(
+        name=str(config["name"]),
+        label=f"{config['name']}-{ablation}-s{config['seed']}",
+        seed=config["seed"],
+        rounds=config["rounds"],
+        store=Path(str(config["store"])),
+        folder=folder,
+        group=sweep,
+        number=number,
+        config=config,
+        **parts,
+    )
+    with _alone_in(folder):
+        return run(job)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise BusyError(
+            f"run folder {folder} is in use by another process. Remedy: wait for it, or drop hydra.run.dir so that "
+            "every run gets a folder of its own."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -50,8 +107,7 @@ def run(job: Job) -> dict[str, Any]:
     data = job.data.load()
     base = job.model.base()
     store = Store(root=job.store)
-    run_id = digest(config_digest(job.config), job.group, str(job.folder))[:12]
-    job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=run_id)
+    job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
     exit_code = 1
     summary: dict[str, Any] = {}
     try:
@@ -59,15 +115,19 @@ def run(job: Job) -> dict[str, Any]:
         for e in run_rounds(job.method, data, job.rounds, job.seed, store, base):
             evaluated.append(e)
             _publish(job, evaluated)
+            store.keep_run(job.run_id, job.folder, job.label)
         summary = summarize(job, evaluated)
         write_json(job.folder / "summary.json", summary)
-        write_json(job.folder / "ledger.json", ledger(store))
         best = best_on_dev(evaluated)
         write_model(job.folder, best.checkpoint, job.model.name, best.scores)
         made, reused = sum(u.made for u in store.uses), sum(u.reused for u in store.uses)
         console.show(_stages(evaluated), job.folder, made, reused)
         exit_code = 0
+    except BaseException as e:
+        exit_code = exit_code_of(e)
+        raise
     finally:
+        write_json(job.folder / "ledger.json", ledger(store))
         job.tracker.finish(summary, exit_code)
     return summary
 
@@ -122,4 +182,5 @@ def ledger(store: Store) -> dict[str, Any]:
         row["made"] += u.made
         row["reused"] += u.reused
         row["seconds"] += u.seconds if u.made else 0.0
-    return {"store": str(store.root), "stages": stages}
+    uses = [dataclasses.asdict(u) for u in store.uses]
+    return {"store": str(store.root), "stages": stages, "uses": uses}

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from sei.exits import was_signal
 from sei.parts import part
 from sei.records import RoundRecord, Score
 from sei.stages.grade import bad_cases
@@ -108,6 +109,8 @@ class WandbTracker:
 
         if wandb.run is not None and summary:
             wandb.run.summary["config_digest"] = summary["config_digest"]
+        if wandb.run is not None and was_signal(exit_code):
+            wandb.run.mark_preempting()
         wandb.finish(exit_code=exit_code)
 
 

@@ -18,8 +18,17 @@ import sei
 from sei.parts import is_part_class
 
 TABLE = Path(__file__).parent / "stage_sources.json"
-PLUMBING = {"sei.errors", "sei.parts", "sei.ports", "sei.progress", "sei.records", "sei.store"}
-NOT_RESULTS = ("sei.track", "sei.report", "sei.run", "sei.__main__", "sei.models.tiny")
+PLUMBING = ("sei.errors", "sei.parts", "sei.ports", "sei.progress", "sei.records", "sei.store")
+NOT_RESULTS = (
+    "sei.track",
+    "sei.report",
+    "sei.run",
+    "sei.sweep",
+    "sei.build",
+    "sei.exits",
+    "sei.__main__",
+    "sei.models.tiny",
+)
 
 
 def _tree(module: str) -> ast.Module:
@@ -48,7 +57,7 @@ def _imports(module: str) -> set[str]:
                 name = f"{node.module}.{alias.name}"
                 if importlib.util.find_spec(node.module).submodule_search_locations and _is_module(name):
                     found.add(name)
-    return found - PLUMBING
+    return {m for m in found if not m.startswith(PLUMBING)}
 
 
 def _is_module(name: str) -> bool:

@@ -7,7 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from sei.__main__ import CONF, build, check
+from sei.__main__ import CONF, check
+from sei.build import build
 from sei.errors import ConfigError
 from sei.parts import is_part
 from tests.conftest import ROOT

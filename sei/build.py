@@ -1,0 +1,53 @@
+"""From a resolved config node to checked parts: the names, rules and remedies of what is refused."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pydantic
+
+from sei.errors import ConfigError
+from sei.parts import is_part_class
+
+
+def refuse(key: str, value: Any, rule: str, remedy: str) -> ConfigError:
+    """Word a refusal: the key, its value, the rule and the remedy."""
+    return ConfigError(f"{key}={value!r}: {rule}. Remedy: {remedy}.")
+
+
+def build(node: Any, key: str, plugins: tuple[str, ...]) -> Any:
+    """Build a resolved config node: a dict with ``_target_`` becomes a part, everything else stays plain.
+
+    Raises:
+        ConfigError: naming the key, the value, the rule and the remedy.
+    """
+    if isinstance(node, list):
+        return [build(v, f"{key}[{i}]", plugins) for i, v in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    fields = {k: build(v, f"{key}.{k}", plugins) for k, v in node.items() if k != "_target_"}
+    if "_target_" not in node:
+        return fields
+    target = _locate(str(node["_target_"]), key, plugins)
+    try:
+        return target(**fields)
+    except pydantic.ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join([key, *(str(x) for x in first["loc"])])
+        known = sorted(target.__dataclass_fields__)
+        remedy = f"{target.__name__} takes {known}" if "unexpected" in first["type"] else "see the comment in conf/"
+        raise refuse(where, first.get("input"), first["msg"], remedy) from e
+
+
+def _locate(target: str, key: str, plugins: tuple[str, ...]) -> Any:
+    module, _, name = target.rpartition(".")
+    if module.split(".")[0] not in ("sei", *plugins):
+        raise refuse(f"{key}._target_", target, "parts come from sei or a package under plugins", "plugins=[package]")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as e:
+        raise refuse(f"{key}._target_", target, f"no such part ({e})", "check the path of the class") from e
+    if not is_part_class(found):
+        raise refuse(f"{key}._target_", target, "not a part", "decorate the class with sei.parts.part")
+    return found

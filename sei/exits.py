@@ -1,0 +1,55 @@
+"""How a process ends: signals become exit codes, errors become one message."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import Any
+
+from sei.errors import SeiError, disk_trouble
+
+log = logging.getLogger("sei")
+INTERRUPTED, TERMINATED = 130, 143
+
+
+def catch_signals() -> None:
+    """Let SIGINT end the process with 130 and SIGTERM with 143, after everything open was flushed and closed.
+
+    ``SystemExit`` instead of ``KeyboardInterrupt``: Lightning swallows the latter and exits 1. While the
+    first signal is being answered a second SIGTERM changes nothing; a second Ctrl-C ends at once.
+    """
+
+    def leave(number: int, _: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)
+
+
+def was_signal(code: object) -> bool:
+    """Say whether an exit code stands for an interruption from outside."""
+    return code in (INTERRUPTED, TERMINATED)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code that an error stands for (README)."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(bool(error.code))
+    known = error if isinstance(error, SeiError) else disk_trouble(error)
+    return 1 if known is None else known.exit_code
+
+
+def tell(error: BaseException) -> int:
+    """Print what ended a job and return its exit code; an unexpected error is logged with its traceback."""
+    code = exit_code_of(error)
+    known = error if isinstance(error, SeiError) else disk_trouble(error)
+    if known is not None:
+        print(f"sei: {known}", file=sys.stderr)
+    elif was_signal(code):
+        print("sei: interrupted; the same command goes on from here.", file=sys.stderr)
+    elif not isinstance(error, SystemExit):
+        log.error("unexpected error", exc_info=error)
+    return code

@@ -1,0 +1,183 @@
+"""``Store.once`` and ``Store.each``: make a result only if it is not there."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import pydantic
+
+from sei.errors import ConfigError
+from sei.store import why
+from sei.store.files import appending, locked, quarantine, read_rows, relocated, write_atomic
+from sei.store.identity import canonical, digest, file_digest
+
+log = logging.getLogger("sei.store")
+
+Out = TypeVar("Out")
+Item = TypeVar("Item")
+Row = TypeVar("Row")
+
+RUNS = "runs"  # beside the stages: which run used which entries
+_FULL_HASH_LIMIT = 64 * 2**20  # larger files are checked by size alone on every read
+_ROOT = "store://"  # stands for the store's folder in what is written, so that a store can be moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """One use of the store: which stage, whether it was made or reused, and the seconds that making took."""
+
+    stage: str
+    key: str
+    made: int
+    reused: int
+    seconds: float
+
+
+@dataclass(kw_only=True)
+class Store:
+    """A folder of finished stage results, shared by runs and sweep jobs.
+
+    ``uses`` lists what this process asked for, in order.
+    """
+
+    root: Path
+    uses: list[Use] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.root = self.root.expanduser().resolve()
+
+    def once(self, stage: Callable[..., Out], *inputs: Any, seed: int | None = None) -> Out:
+        """Return the result of ``stage(*inputs)``, making it only if no finished entry exists.
+
+        A stage whose ``__call__`` takes ``folder`` gets one from the start, so that after a crash it
+        finds its own half; one that takes ``seed`` gets the given seed, which is then part of the key.
+        """
+        hints = _hints(stage)
+        extra: dict[str, Any] = {"seed": seed} if "seed" in hints else {}
+        key = digest(stage, list(inputs), extra)
+        home = self._home(stage, key)
+        adapter: pydantic.TypeAdapter[Out] = pydantic.TypeAdapter(hints["return"])
+        with locked(home):
+            held = self._read(home, adapter)
+            if held is not None:
+                self._note(stage, key, made=0, reused=1, seconds=held[1])
+                return held[0]
+            self._describe(home, stage, inputs, seed if extra else None)
+            if "folder" in hints:
+                (home / "files").mkdir(parents=True, exist_ok=True)
+                extra["folder"] = home / "files"
+            start = time.perf_counter()
+            result = stage(*inputs, **extra)
+            seconds = time.perf_counter() - start
+            self._write(home, adapter, result, {"stage": _name(stage), "key": key, "seconds": seconds})
+            self._note(stage, key, made=1, reused=0, seconds=seconds)
+            held = self._read(home, adapter)  # what a later run will see, not what this one happens to hold
+            assert held is not None, "an entry just written must be readable"
+            return held[0]
+
+    def each(
+        self, stage: Callable[..., Iterable[tuple[int, Row]]], *context: Any, items: Sequence[Item]
+    ) -> tuple[Row, ...]:
+        """Return one row per item, keeping rows by item: one changed item redoes one row.
+
+        ``stage(*context, items=..., done=...)`` yields ``(index, row)``; ``done`` holds the indices
+        that are already kept, so that it can skip them without changing how the others are batched.
+        """
+        key = digest(stage, list(context))
+        home = self._home(stage, key)
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(stage.row_type)  # type: ignore[attr-defined]
+        ids = [digest(item) for item in items]
+        with locked(home):
+            rows, spent = read_rows(home / "rows.jsonl", adapter)
+            done = {i for i, d in enumerate(ids) if d in rows}
+            reused, made = len(done), 0
+            if len(done) < len(ids):
+                if not (home / "about.json").exists():
+                    self._describe(home, stage, context, None)
+                start = time.perf_counter()
+                with appending(home / "rows.jsonl") as append:
+                    for index, row in stage(*context, items=items, done=frozenset(done)):
+                        if ids[index] not in rows:
+                            rows[ids[index]] = row
+                            append(ids[index], adapter.dump_python(row, mode="json"))
+                            made += 1
+                    spent += time.perf_counter() - start
+                    append("seconds", spent)
+            share = len(set(ids)) / max(1, len(rows))  # one file may hold rows of several uses
+            self._note(stage, key, made=made, reused=reused, seconds=spent * share)
+        return tuple(rows[i] for i in ids)
+
+    def keep_run(self, run_id: str, folder: Path, label: str) -> None:
+        """Remember which entries a run used, so that pruning can tell what is still wanted."""
+        entries = sorted({(u.stage, u.key) for u in self.uses})
+        run = {"folder": str(folder.resolve()), "label": label, "created": time.time(), "entries": entries}
+        write_atomic(self.root / RUNS / f"{run_id}.json", json.dumps(run, indent=1).encode())
+
+    def _home(self, stage: Any, key: str) -> Path:
+        return self.root / _name(stage) / key
+
+    def _note(self, stage: Any, key: str, *, made: int, reused: int, seconds: float) -> None:
+        self.uses.append(Use(stage=_name(stage), key=key, made=made, reused=reused, seconds=round(seconds, 3)))
+        log.info("%-14s %s  made %d, reused %d", _name(stage), key[:8], made, reused)
+
+    def _describe(self, home: Path, stage: Any, inputs: Sequence[Any], seed: int | None) -> None:
+        """Write what the entry will hold, and say why it has to be made."""
+        names = list(inspect.signature(type(stage).__call__).parameters)[1:]
+        given = {n: digest(x) for n, x in zip(names, inputs, strict=False)}
+        about = {"settings": canonical(stage), "inputs": given, "seed": seed}
+        reason = why.reason(about, home)
+        log.info("%-14s %s  to be made%s", _name(stage), home.name[:8], f": {reason}" if reason else "")
+        write_atomic(home / "about.json", json.dumps(about, indent=1).encode())
+
+    def _write(self, home: Path, adapter: pydantic.TypeAdapter[Any], result: Any, entry: dict[str, Any]) -> None:
+        data = relocated(adapter.dump_python(result, mode="json"), f"{self.root}/", _ROOT)
+        lines = data if isinstance(data, list) else [data]
+        body = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in lines).encode()
+        write_atomic(home / "result.jsonl", body)
+        files = sorted(p for p in (home / "files").rglob("*") if p.is_file())
+        entry["result"] = hashlib.sha256(body).hexdigest()
+        entry["rows"] = isinstance(data, list)
+        entry["files"] = {p.relative_to(home).as_posix(): [p.stat().st_size, file_digest(p)] for p in files}
+        entry["created"] = time.time()
+        write_atomic(home / "entry.json", json.dumps(entry, indent=1).encode())
+
+    def _read(self, home: Path, adapter: pydantic.TypeAdapter[Out]) -> tuple[Out, float] | None:
+        if not (home / "entry.json").exists():
+            return None
+        try:
+            entry = json.loads((home / "entry.json").read_text())
+            body = (home / "result.jsonl").read_bytes()
+            if hashlib.sha256(body).hexdigest() != entry["result"]:
+                raise ValueError("result.jsonl differs from its digest")
+            for name, (size, sha) in entry["files"].items():
+                path = home / name
+                if path.stat().st_size != size or (size <= _FULL_HASH_LIMIT and file_digest(path) != sha):
+                    raise ValueError(f"{name} differs from its digest")
+            rows = [json.loads(line) for line in body.decode().split("\n") if line]
+            data = relocated(rows if entry["rows"] else rows[0], _ROOT, f"{self.root}/")
+            return adapter.validate_json(json.dumps(data)), float(entry["seconds"])
+        except (OSError, ValueError, KeyError, IndexError) as e:
+            quarantine(home, e)
+            return None
+
+
+def _hints(stage: Any) -> dict[str, Any]:
+    hints = get_type_hints(type(stage).__call__)
+    if "return" not in hints:
+        raise ConfigError(
+            f"{type(stage).__name__}.__call__ does not say what it returns. Rule: the store reads results back by "
+            "that type. Remedy: annotate it as its Protocol in sei.ports does."
+        )
+    return hints
+
+
+def _name(stage: Any) -> str:
+    return type(stage).__name__.lower()

@@ -1,0 +1,143 @@
+"""Files of the store: atomic writes, locks, rows that survive a crash, quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import filelock
+import pydantic
+
+from sei.errors import DiskError
+
+log = logging.getLogger(__name__)
+Row = TypeVar("Row")
+LOCK = ".lock"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write aside, flush to disk, rename: the file is whole or not there.
+
+    Raises:
+        DiskError: naming the file and the reason.
+    """
+    aside = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with aside.open("wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        aside.replace(path)
+    except OSError as e:
+        raise DiskError.of(path, e) from e
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold the lock of an entry; other jobs wait for it, and say so.
+
+    Raises:
+        DiskError: when the entry's folder cannot be made.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise DiskError(f"cannot make {home}: {e.strerror}. Remedy: set store=PATH to a writable folder.") from e
+    lock = filelock.FileLock(home / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        log.info("waiting for another job that is making %s/%s", home.parent.name, home.name[:8])
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def quarantine(home: Path, reason: object) -> None:
+    """Put a damaged entry aside, under a name of its own, and leave an empty one."""
+    aside = home.with_name(f"{home.name}.damaged-{int(time.time() * 1000)}")
+    log.warning("damaged store entry %s (%s): kept as %s and made again", home, reason, aside.name)
+    shutil.copytree(home, aside, ignore=shutil.ignore_patterns(LOCK))
+    for p in home.iterdir():
+        if p.name != LOCK:
+            shutil.rmtree(p) if p.is_dir() else p.unlink()
+
+
+def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str, Row], float]:
+    """Return kept rows by item digest and the seconds they took; damaged lines are set aside and made again.
+
+    A torn last line is what a crash leaves and is dropped; any other damaged line has the file copied
+    to ``rows.damaged-*`` first.
+    """
+    rows: dict[str, Row] = {}
+    seconds = 0.0
+    if not path.exists():
+        return rows, seconds
+    lines = path.read_bytes().split(b"\n")
+    good, bad = [], []
+    for number, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            kept = json.loads(line)
+            if kept["sha"] != row_digest(kept["row"]):
+                raise ValueError("row differs from its digest")
+            if kept["id"] == "seconds":
+                seconds = float(kept["row"])
+            else:
+                rows[kept["id"]] = adapter.validate_json(json.dumps(kept["row"]))
+            good.append(line)
+        except (ValueError, KeyError, TypeError):
+            bad.append(number)
+    if bad:
+        log.warning("%s: %d damaged row(s) dropped, they are made again", path, len(bad))
+        if bad != [len(lines) - 1]:
+            shutil.copy2(path, path.with_name(f"rows.damaged-{int(time.time() * 1000)}"))
+        write_atomic(path, b"".join(line + b"\n" for line in good))
+    return rows, seconds
+
+
+@contextmanager
+def appending(path: Path) -> Iterator[Callable[[str, Any], None]]:
+    """Yield a function that appends one row and flushes it.
+
+    Raises:
+        DiskError: naming the file and the reason.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as f:
+
+            def append(row_id: str, row: Any) -> None:
+                f.write(json.dumps({"id": row_id, "sha": row_digest(row), "row": row}, ensure_ascii=False) + "\n")
+                f.flush()
+
+            yield append
+    except OSError as e:
+        raise DiskError.of(path, e) from e
+
+
+def row_digest(row: Any) -> str:
+    """Return the digest that a kept row carries."""
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def relocated(data: Any, old: str, new: str) -> Any:
+    """Return plain data in which every path that starts with one prefix starts with another."""
+    if isinstance(data, str):
+        return new + data.removeprefix(old) if data.startswith(old) else data
+    if isinstance(data, list):
+        return [relocated(d, old, new) for d in data]
+    if isinstance(data, dict):
+        return {k: relocated(v, old, new) for k, v in data.items()}
+    return data

@@ -1,0 +1,55 @@
+"""What a part, a record or a file is: canonical values and digests."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from sei.parts import is_part, settings
+
+
+def canonical(obj: Any) -> Any:
+    """Return a JSON value that identifies a part, a record or a plain value, with type names inside.
+
+    Raises:
+        TypeError: for anything without a stable identity (functions, open files, arbitrary objects).
+    """
+    if obj is None or isinstance(obj, (str, int, float, bool)):
+        return obj
+    if isinstance(obj, (tuple, list)):
+        return [canonical(o) for o in obj]
+    if isinstance(obj, dict):
+        return {str(k): canonical(v) for k, v in sorted(obj.items(), key=lambda kv: str(kv[0]))}
+    if is_part(obj):
+        cls = type(obj)
+        out = {"part": f"{cls.__module__}.{cls.__qualname__}", "version": cls.version}
+        out["settings"] = {k: canonical(v) for k, v in settings(obj).items()}
+        reads = getattr(obj, "reads", None)
+        return {**out, "reads": canonical(reads())} if reads else out
+    if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+        names = getattr(obj, "IDENTITY", None) or [f.name for f in dataclasses.fields(obj)]
+        return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in names}}
+    if hasattr(obj, "IDENTITY"):
+        return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in obj.IDENTITY}}
+    raise TypeError(f"{type(obj).__name__} has no stable identity; give the store parts, records or plain values")
+
+
+def digest(*objs: Any) -> str:
+    """Return the first 24 hex digits of the sha256 of canonical JSON."""
+    text = json.dumps([canonical(o) for o in objs], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes (24 hex digits)."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()[:24]
+
+
+def folder_digest(folder: Path) -> str:
+    """Return one digest of the names and bytes of all files below a folder."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return digest([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])

@@ -1,0 +1,143 @@
+"""Jobs of a sweep: each in a process of its own, so that one that fails or is killed harms no other."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import logging.config
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from sei import exits
+from sei.errors import SeiError
+from sei.store import write_atomic
+
+log = logging.getLogger("sei")
+_PATIENCE = 15  # seconds that a job gets to flush before it is killed
+
+
+class SweepError(SeiError):
+    """Some jobs of a sweep failed; ``str`` of it says which."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(file)
+        self.file = Path(file)
+
+    def __str__(self) -> str:
+        """Name the failed jobs by their overrides."""
+        jobs = read(self.file)
+        failed = [f"job {k} ({' '.join(j['overrides'])}): {_worded(j)}" for k, j in jobs.items() if j["exit_code"]]
+        return (
+            f"{len(failed)} of {len(jobs)} jobs failed; {'; '.join(failed)}. States: {self.file}. Remedy: the same "
+            "command again, finished results are reused (with hydra.sweep.dir set to this folder, finished jobs are "
+            "passed over)."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepJob:
+    """What a job's process is given: the resolved config, where it runs, how it logs."""
+
+    number: int
+    overrides: tuple[str, ...]
+    config: dict[str, Any]
+    folder: Path
+    sweep: Path
+    logging: dict[str, Any] | None
+
+    @property
+    def states(self) -> Path:
+        """Return the file that holds the state of every job of the sweep."""
+        return self.sweep / "sweep.json"
+
+
+def read(file: Path) -> dict[str, dict[str, Any]]:
+    """Return the states of a sweep's jobs by number: overrides, folder, state, exit code, seconds."""
+    jobs: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["jobs"] if file.exists() else {}
+    return jobs
+
+
+def run_apart(job: SweepJob) -> None:
+    """Run one job in a process of its own and keep its state; one that the same folder holds finished is passed over.
+
+    Raises:
+        SweepError: when it ended with anything but 0.
+        SystemExit: when this process was told to end; the job has then been told, too.
+    """
+    if _finished(job):
+        log.info("job %d is done already: %s", job.number, job.folder)
+        mark(job, "done", 0, 0.0)
+        return
+    mark(job, "running", None, 0.0)
+    start = time.time()
+    process = subprocess.Popen([sys.executable, "-m", "sei.sweep"], stdin=subprocess.PIPE, text=True)
+    try:
+        process.communicate(json.dumps(dataclasses.asdict(job), default=str))
+    except BaseException:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+        process.kill()
+        mark(job, "interrupted", exits.TERMINATED, time.time() - start)
+        raise
+    code = process.returncode or int(not (job.folder / "summary.json").exists())
+    mark(job, "done" if code == 0 else "killed" if code < 0 else "failed", code, time.time() - start)
+    if code:
+        raise SweepError(str(job.states))
+
+
+def mark(job: SweepJob, state: str, code: int | None, seconds: float) -> None:
+    """Write a job's state into ``sweep.json``; jobs of one sweep may do so at the same time."""
+    job.sweep.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(job.sweep / ".sweep.lock"):
+        jobs = read(job.states)
+        jobs[str(job.number)] = {
+            "overrides": list(job.overrides),
+            "folder": str(job.folder),
+            "state": state,
+            "exit_code": code,
+            "seconds": round(seconds, 1),
+        }
+        ordered = dict(sorted(jobs.items(), key=lambda kv: int(kv[0])))
+        write_atomic(job.states, (json.dumps({"jobs": ordered}, indent=1) + "\n").encode())
+
+
+def _worded(job: dict[str, Any]) -> str:
+    code = job["exit_code"]
+    return f"killed by signal {-code}" if code < 0 else f"exit {code}"
+
+
+def _finished(job: SweepJob) -> bool:
+    from sei.report.summary import config_digest
+
+    summary = job.folder / "summary.json"
+    if not summary.exists():
+        return False
+    held: str = json.loads(summary.read_text(encoding="utf-8")).get("config_digest", "")
+    return held == config_digest(job.config)
+
+
+def main() -> None:
+    """Be the process of the job that stands on standard input."""
+    exits.catch_signals()
+    job = json.load(sys.stdin)
+    if job["logging"] is not None:
+        logging.config.dictConfig(job["logging"])
+    from sei.run import perform
+
+    try:
+        perform(job["config"], Path(job["folder"]), sweep=Path(job["sweep"]).name, number=job["number"])
+    except BaseException as e:  # the process ends here, whatever it was
+        raise SystemExit(exits.tell(e)) from None
+
+
+if __name__ == "__main__":
+    main()

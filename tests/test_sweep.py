@@ -1,0 +1,97 @@
+"""Sweeps: what one job does to itself harms no other, and what jobs share is made once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Sei
+
+TINY = (
+    *("experiment=smoke", "tracker=local", "data.pool=60", "data.dev=20", "data.test=20", "budget.candidates=15"),
+    *("finetuner.schedule.steps=4",),
+)
+PART = """
+import os, sys
+from typing import ClassVar
+from sei.parts import part
+from sei.records import RefinedSet
+from sei.stages.refine import NoRefinement
+
+@part
+class Leaves(NoRefinement):
+    version: ClassVar[int] = 1
+    how: str
+    def __call__(self, checkpoint, error_map, candidates, good, *, seed: int) -> RefinedSet:
+        if self.how == "exit":
+            sys.exit(5)
+        if self.how == "kill":
+            os.kill(os.getpid(), 9)
+        raise ValueError("broken on purpose")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path) -> Path:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text(PART)
+    (tmp_path / "conf" / "refiner").mkdir(parents=True)
+    for how in ("exit", "kill", "error"):
+        (tmp_path / "conf" / "refiner" / f"{how}.yaml").write_text(f"_target_: mine.Leaves\nhow: {how}\n")
+    return tmp_path
+
+
+def states(sweep: Path) -> dict[str, tuple[str, int]]:
+    jobs = json.loads((sweep / "sweep.json").read_text())["jobs"]
+    return {k: (j["state"], j["exit_code"]) for k, j in jobs.items()}
+
+
+def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
+    command = (
+        *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *TINY, "refiner=exit,none,kill,error,random"),
+        *(f"hydra.sweep.dir={mine / 'sweep'}", "-m"),
+    )
+    done = sei(*command, PYTHONPATH=str(mine))
+    assert done.returncode == 1, done.stderr[-2000:]
+    expected = {"0": ("failed", 5), "1": ("done", 0), "2": ("killed", -9), "3": ("failed", 1), "4": ("done", 0)}
+    assert states(mine / "sweep") == expected
+    assert "3 of 5 jobs failed" in done.stderr
+    assert "refiner=kill): killed by signal 9" in done.stderr
+    again = sei(*command, PYTHONPATH=str(mine))
+    assert again.returncode == 1
+    assert again.stdout.count("is done already") == 2
+    assert states(mine / "sweep") == expected
+
+
+def shared(folders: list[Path]) -> list[dict]:
+    return [u for f in folders for u in json.loads((f / "ledger.json").read_text())["uses"]]
+
+
+def made_more_than_once(uses: list[dict]) -> dict[tuple[str, str], int]:
+    made = Counter()
+    for u in uses:
+        if u["stage"] not in ("attempts", "diagnose"):  # kept row by row: one entry serves several uses
+            made[u["stage"], u["key"]] += u["made"]
+    return {k: n for k, n in made.items() if n > 1}
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher: str):
+    two = () if launcher == "basic" else ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    if two:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
+    done = sei(*TINY, *two, "ablation=full,no_refinement,no_clustering,no_replay", "-m")
+    assert done.returncode == 0, done.stderr[-2000:]
+    folders = sorted(f.parent for f in sei.cwd.glob("multirun/smoke/*/*/summary.json"))
+    assert len(folders) == 4
+    uses = shared(folders)
+    assert made_more_than_once(uses) == {}
+    made = sum(u["made"] for u in uses if u["stage"] in ("attempts", "diagnose"))
+    rows = [f for f in sei.store.glob("*/*/rows.jsonl") if f.parent.parent.name in ("attempts", "diagnose")]
+    kept = sum(b'"id": "seconds"' not in line for f in rows for line in f.read_bytes().splitlines())
+    assert made == kept
+    baselines = {json.dumps(json.loads((f / "summary.json").read_text())["baseline"]) for f in folders}
+    assert len(baselines) == 1
