@@ -1,0 +1,71 @@
+"""A run that is stopped, by whatever, goes on with the same command to the same result."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests import stopping
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory) -> dict:
+    return stopping.finish(tmp_path_factory.mktemp("reference"))
+
+
+def test_a_full_disk_signals_and_kills_lose_nothing(reference, tmp_path):
+    process = stopping.start(tmp_path, file_limit=300_000)  # less than the weights
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 74, err[-2000:]
+    assert "cannot write" in err
+    assert "Traceback" not in err
+    assert not any(p.parent.parent.name == "finetune" for p in (tmp_path / "store").rglob("entry.json"))
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)):
+        before, rows = stopping.finished(tmp_path), stopping.kept_rows(tmp_path)
+        words = {143: "finetune       ", 130: "oneshotstep    ", -9: "grade          "}[code]
+        got, seconds, err = stopping.stop_when(tmp_path, words, number)
+        assert got == code, err[-2000:]
+        assert seconds < 5
+        assert "Traceback" not in err
+        assert ("the same command goes on" in err) == (number != signal.SIGKILL)
+        assert before <= stopping.finished(tmp_path)
+        assert all(n <= stopping.kept_rows(tmp_path)[k] for k, n in rows.items())
+    before, rows = stopping.finished(tmp_path), stopping.kept_rows(tmp_path)
+    assert stopping.finish(tmp_path) == reference
+    assert stopping.made_again(tmp_path, before, rows) == []
+
+
+@pytest.mark.parametrize("seconds", [6.0, 9.0])
+def test_a_kill_at_a_moment_changes_nothing(reference, tmp_path, seconds):
+    stopping.stop_after(tmp_path, seconds, signal.SIGKILL)
+    before, rows = stopping.finished(tmp_path), stopping.kept_rows(tmp_path)
+    assert stopping.finish(tmp_path) == reference
+    assert stopping.made_again(tmp_path, before, rows) == []
+
+
+def test_a_moved_store_goes_on_in_its_new_place(tmp_path):
+    quick = ("rounds=1", "trainer=cpu")
+    first = stopping.finish(tmp_path, *quick)
+    (tmp_path / "store").rename(tmp_path / "moved")
+    for path in (tmp_path / "moved").glob("attempts/*/rows.jsonl"):
+        path.unlink()  # so that the trained weights must be opened again
+    assert stopping.finish(tmp_path, *quick, f"store={tmp_path / 'moved'}") == first
+    made = stopping.made_again(tmp_path, set(), {})
+    assert made == []
+    assert not (tmp_path / "store").exists()
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path):
+    first = stopping.start(tmp_path, f"hydra.run.dir={tmp_path / 'run'}")
+    assert first.stdout is not None
+    for line in first.stdout:
+        if "to be made" in line:
+            break
+    second = stopping.start(tmp_path, f"hydra.run.dir={tmp_path / 'run'}")
+    _, err = second.communicate(timeout=120)
+    first.kill()
+    first.communicate(timeout=120)
+    assert second.returncode == 75, err[-2000:]
+    assert "in use by another process" in err
