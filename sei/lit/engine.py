@@ -9,8 +9,6 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from sei.lit.data import PromptData
-from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings, quiet
 from sei.parts import part
 from sei.progress import progress
@@ -39,6 +37,9 @@ class LightningEngine:
         Batches are cut from all prompts, done or not, and a batch with anything missing is run
         whole: an interrupted run goes on with the very batches of an undisturbed one.
         """
+        from sei.lit.data import PromptData
+        from sei.lit.module import LitCausalLM
+
         tok, model = opened.tokenizer, opened.model
         prompts = tok(list(texts), add_special_tokens=opened.template == "plain")["input_ids"]
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))

@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import pytorch_lightning as pl
 from pydantic import Field
 
 from sei.parts import part
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 
 @part
@@ -30,6 +32,8 @@ class TrainerSettings:
         self, folder: Path, *, clip: float | None = None, callbacks: tuple[Any, ...] = (), epochs: int = 1
     ) -> pl.Trainer:
         """Return a quiet Trainer: no logger, no bar, no checkpoints but a callback's (records carry the curve)."""
+        import pytorch_lightning as pl  # seconds to import: a job of store hits does without
+
         return pl.Trainer(
             accelerator=self.accelerator,
             devices=self.devices,
