@@ -212,6 +212,10 @@ class Tracker(Protocol):
         """Log everything of one round: the record, what the summary says of it, and its folder of pictures."""
         ...
 
+    def model(self, folder: Path, scores: dict[str, Score]) -> None:
+        """Log the run's model, the checkpoint that is best on dev; the folder has no weights where that is the base."""
+        ...
+
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
         """Close the run, also after a failure."""
         ...

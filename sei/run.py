@@ -21,6 +21,7 @@ from sei.models.target import TargetModel
 from sei.ports import DataSource, Tracker
 from sei.records import RoundRecord, Score
 from sei.report import console, plots
+from sei.report.flow import flows
 from sei.report.folder import write_json, write_model, write_round
 from sei.report.summary import (
     config_digest,
@@ -120,6 +121,7 @@ def run(job: Job) -> dict[str, Any]:
         write_json(job.folder / "summary.json", summary)
         best = best_on_dev(evaluated)
         write_model(job.folder, best.checkpoint, job.model.name, best.scores)
+        job.tracker.model(job.folder / "model", best.scores)
         made, reused = sum(u.made for u in store.uses), sum(u.reused for u in store.uses)
         console.show(_stages(evaluated), job.folder, made, reused)
         exit_code = 0
@@ -140,16 +142,21 @@ def _publish(job: Job, evaluated: list[Evaluated]) -> None:
         return
     report = round_dict(last.record, evaluated[-2].graded)
     write_round(job.folder, last.record, report)
-    _draw(job.folder, last.record, _stages(evaluated))
+    records = [e.record for e in evaluated if e.record is not None]
+    write_json(job.folder / "error_type_flow.json", [dataclasses.asdict(f) for f in flows(records)])
+    _draw(job.folder, records, _stages(evaluated))
     job.tracker.round(last.record, report, job.folder / f"round_{last.record.round}")
 
 
-def _draw(folder: Path, record: RoundRecord, stages: list[tuple[str, dict[str, Score]]]) -> None:
+def _draw(folder: Path, records: list[RoundRecord], stages: list[tuple[str, dict[str, Score]]]) -> None:
+    record = records[-1]
     home = folder / f"round_{record.round}"
     plots.cluster_map(record.error_map, home / "cluster_map.png")
     plots.criterion_curve(record.error_map, home / "criterion_curve.png")
     plots.training_curve(record.trained.curve, home / "training_curve.png")
     plots.score_curve(stages, folder / "scores.png")
+    if len(records) > 1:
+        plots.type_flow(records, folder / "error_type_flow.png")
 
 
 def _stages(evaluated: list[Evaluated]) -> list[tuple[str, dict[str, Score]]]:

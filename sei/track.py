@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from sei.exits import was_signal
 from sei.parts import part
 from sei.records import RoundRecord, Score
+from sei.report import interactive
 from sei.stages.grade import bad_cases
 
 _SHOWN = 300  # rows of a W&B table
+_CURATED = ("dataset/*", "refined.jsonl", "error_types.json", "dropped.jsonl")
 
 
 def _flat(scores: dict[str, Score]) -> dict[str, float]:
@@ -27,12 +30,14 @@ class WandbTracker:
     """Weights & Biases: one run per job, rounds on their own axis, tables and cluster maps per round.
 
     ``mode=offline`` needs no account; ``wandb sync`` sends it later. Argv and code are not recorded.
+    Each round's curated data is an artifact, and so is the run's model where ``log_model`` is set.
     """
 
     version: ClassVar[int] = 1
     mode: Literal["offline", "online"] = "offline"
     project: str = "sei"
     entity: str | None = None
+    log_model: bool = True
 
     def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
         """Open the run; an earlier one of this process is closed first."""
@@ -47,6 +52,7 @@ class WandbTracker:
             config=config,
             dir=str(folder),
             mode=self.mode,
+            resume="allow" if self.mode == "online" else None,  # the same job again goes on in its own run
             reinit="finish_previous",
             settings=wandb.Settings(x_disable_meta=True, save_code=False, silent=True, console="off"),
         )
@@ -54,6 +60,8 @@ class WandbTracker:
         run.define_metric("eval/*", step_metric="round")
         run.define_metric("round/*", step_metric="round")
         run.define_metric("train/*", step_metric="train/step")
+
+        run.config.update({"run_folder": folder.name}, allow_val_change=True)
 
     def baseline(self, scores: dict[str, Score]) -> None:
         """Log the base model as round 0."""
@@ -77,12 +85,44 @@ class WandbTracker:
                 **{f"round/dropped/{k}": v for k, v in report["dropped"].items()},
                 **{f"round/seconds/{k}": v for k, v in report["seconds"].items()},
                 "round/error_types": len(record.error_map.types),
-                "round/cluster_map": wandb.Image(str(folder / "cluster_map.png")),
+                "round/cluster_map": wandb.Plotly(interactive.cluster_map(record.error_map)),
+                "round/cluster_map_picture": wandb.Image(str(folder / "cluster_map.png")),
                 "round/criterion_curve": wandb.Image(str(folder / "criterion_curve.png")),
                 "round/bad_cases_table": self._bad_cases(record),
                 "round/synthetic_table": self._synthetic(record),
+                "round/error_types_table": self._types(record),
+                **self._flow(folder.parent / "error_type_flow.png"),
             }
         )
+        self._artifact("curated-data", "dataset", folder, _CURATED, {"round": record.round, **counts})
+
+    def model(self, folder: Path, scores: dict[str, Score]) -> None:
+        """Log the run's model with its scores."""
+        if self.log_model and list(folder.glob("*.safetensors")):
+            self._artifact("model", "model", folder, ("**/*",), _flat(scores))
+
+    def _artifact(self, name: str, kind: str, folder: Path, patterns: Sequence[str], metadata: dict[str, Any]) -> None:
+        import wandb
+
+        artifact = wandb.Artifact(f"{name}-{wandb.run.id}", type=kind, metadata=metadata)  # type: ignore[union-attr]
+        for path in sorted({p for pattern in patterns for p in folder.glob(pattern) if p.is_file()}):
+            # run folders are written once: no second copy of the weights is staged
+            artifact.add_file(str(path), name=path.relative_to(folder).as_posix(), policy="immutable", skip_cache=True)
+        wandb.log_artifact(artifact, aliases=[f"round-{metadata['round']}"] if "round" in metadata else ["best"])
+
+    def _flow(self, picture: Path) -> dict[str, Any]:
+        import wandb
+
+        return {"round/error_type_flow": wandb.Image(str(picture))} if picture.exists() else {}
+
+    def _types(self, record: RoundRecord) -> Any:
+        import wandb
+
+        rows = [
+            [t.name, len(t.members), len(t.exemplars), len(t.validation), "; ".join(k.phrase for k in t.members[:3])]
+            for t in record.error_map.types
+        ]
+        return wandb.Table(columns=["error type", "size", "exemplars", "validation", "keyphrases"], data=rows)
 
     def _bad_cases(self, record: RoundRecord) -> Any:
         import wandb
@@ -141,6 +181,9 @@ class LocalTracker:
         with path.open(mode, newline="", encoding="utf-8") as f:
             csv.writer(f).writerows(rows)
 
+    def model(self, folder: Path, scores: dict[str, Score]) -> None:
+        """The run folder holds it."""
+
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
         """Nothing is held open."""
 
@@ -161,6 +204,9 @@ class NoTracker:
         """Nothing to log."""
 
     def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
+        """Nothing to log."""
+
+    def model(self, folder: Path, scores: dict[str, Score]) -> None:
         """Nothing to log."""
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, runtime_checkable
 
-import torch
 from pydantic import Field
 
 from sei.parts import part
+
+if TYPE_CHECKING:
+    import torch
 
 IGNORE = -100  # label of tokens outside the loss
 _BUCKETS_OF = 8  # batches whose examples are sorted by length together
@@ -115,6 +117,8 @@ def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> d
     Returns ``input_ids``, ``attention_mask`` and ``labels``, each (B, T); prompt and padding are ``IGNORE``.
     """
     width = max(len(p) + len(c) for p, c in pairs)
+    import torch
+
     ids = torch.full((len(pairs), width), pad)
     mask = torch.zeros((len(pairs), width), dtype=torch.long)
     labels = torch.full((len(pairs), width), IGNORE)

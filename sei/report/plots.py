@@ -1,12 +1,16 @@
-"""Pictures: the 2-D cluster map, the criterion curve, scores over rounds, the training curve."""
+"""Pictures: cluster map, criterion curve, scores over rounds, training curve, flow of error types."""
 
 from __future__ import annotations
 
+import itertools
+import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sei.records import ErrorMap, Score, StepLog
+from sei.records import ErrorMap, RoundRecord, Score, StepLog
+from sei.report import flow
 
 
 def _figure(width: float = 7.0, height: float = 5.0) -> tuple[Any, Any]:
@@ -67,3 +71,64 @@ def training_curve(curve: Sequence[StepLog], path: Path) -> None:
     axes.plot([s.step for s in curve], [s.loss for s in curve])
     axes.set(xlabel="optimizer step", ylabel="loss per supervised token", yscale="log")
     figure.savefig(path, dpi=120)
+
+
+_NAMED_TYPES = 10  # per round; the others are drawn as one block
+_BAR = 0.12
+
+
+def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
+    """Draw where the bad cases of every error type go from round to round, as bands between stacked bars.
+
+    Largest types first from the top, then what has no type, solved problems at the bottom.
+    """
+    import matplotlib as mpl
+
+    columns = [flow.grouped(flow.places(r), _NAMED_TYPES) for r in records]
+    figure, axes = _figure(4 + 3.2 * len(columns), 7)
+    colours = mpl.colormaps["tab20"]
+    stacks = [_stack(c) for c in columns]
+    for x, stack in enumerate(stacks):
+        for i, (name, (low, high)) in enumerate(stack.items()):
+            shade = "#dddddd" if name in flow.NOT_TYPES else colours(i % 20)
+            axes.bar(x, high - low, _BAR, bottom=low, color=shade, edgecolor="white", linewidth=0.5)
+            if high - low > 0.012 * len(columns[0]):
+                where = {"x": x + _BAR, "ha": "left"} if x == len(stacks) - 1 else {"x": x - _BAR, "ha": "right"}
+                label = f"{textwrap.shorten(name, 44, placeholder='…')} ({high - low})"
+                axes.text(where["x"], (low + high) / 2, label, ha=where["ha"], va="center", fontsize=6.5)
+    for x, (was, now) in enumerate(itertools.pairwise(columns)):
+        _bands(axes, x, was, now, stacks[x], stacks[x + 1], colours)
+    axes.set(xticks=range(len(records)), xticklabels=[f"before round {r.round}" for r in records], yticks=[])
+    axes.set(xlim=(-0.9, len(records) - 0.1), title=f"{len(columns[0])} pool problems by error type")
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def _stack(column: dict[str, str]) -> dict[str, tuple[int, int]]:
+    """Return every block's lower and upper edge, solved at the bottom, types by size on top."""
+    sizes = Counter(column.values())
+    order = [n for n in (flow.SOLVED, flow.UNREADABLE, flow.UNNAMED) if n in sizes]
+    order += sorted((n for n in sizes if n not in flow.NOT_TYPES), key=lambda n: (sizes[n], n))
+    edges, at = {}, 0
+    for name in order:
+        edges[name] = (at, at + sizes[name])
+        at += sizes[name]
+    return edges
+
+
+def _bands(axes: Any, x: int, was: dict[str, str], now: dict[str, str], left: Any, right: Any, colours: Any) -> None:
+    import numpy as np
+
+    t = np.linspace(0, 1, 30)
+    ease = 3 * t**2 - 2 * t**3
+    pairs = Counter((was[i], now[i]) for i in was)
+    start = {n: low for n, (low, _) in left.items()}
+    end = {n: low for n, (low, _) in right.items()}
+    for i, a in enumerate(left):
+        for b in right:
+            n = pairs[a, b]
+            low = start[a] + (end[b] - start[a]) * ease
+            shade = "#dddddd" if a in flow.NOT_TYPES else colours(i % 20)
+            axes.fill_between(x + _BAR / 2 + t * (1 - _BAR), low, low + n, color=shade, alpha=0.35, linewidth=0)
+            start[a], end[b] = start[a] + n, end[b] + n

@@ -39,20 +39,19 @@ def config_digest(config: dict[str, Any]) -> str:
     return digest({k: v for k, v in config.items() if k not in _NOT_IN_DIGEST})
 
 
-def flips(before: Sequence[Graded], after: Sequence[Graded]) -> tuple[int, int]:
-    """Return (fixed, broken): test items that turned right, and that were right and no longer are."""
+def flips(before: Sequence[Graded], after: Sequence[Graded]) -> dict[str, int]:
+    """Return ``fixed``, ``broken`` and ``kept``: test items that turned, ceased to be and stayed right."""
     was = {g.attempt.problem.id: g.verdict == "right" for g in before}
-    pairs = [
+    pairs = Counter(
         (was[g.attempt.problem.id], g.verdict == "right")
         for g in after
         if isinstance(g.attempt.problem, HeldOutProblem) and g.attempt.problem.role != "dev"
-    ]
-    return sum(not a and b for a, b in pairs), sum(a and not b for a, b in pairs)
+    )
+    return {"fixed": pairs[False, True], "broken": pairs[True, False], "kept": pairs[True, True]}
 
 
 def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
     """Return what the summary says of one round."""
-    fixed, broken = flips(before, record.evaluation)
     dropped = Counter(r.reason for r in record.synthesis.rejections)
     dropped.update(f"diagnose_{d.rejection.reason}" for d in record.diagnoses if d.rejection is not None)
     return {
@@ -68,8 +67,7 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
         "trained_steps": record.trained.steps,
         "trained_tokens": record.trained.tokens,
         "scores": score_dict(record.scores),
-        "fixed": fixed,
-        "broken": broken,
+        **flips(before, record.evaluation),
         "seconds": record.seconds,
     }
 

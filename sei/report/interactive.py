@@ -1,0 +1,43 @@
+"""The cluster map to zoom, hover and filter, as a Plotly figure."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from sei.records import ErrorMap
+
+
+def cluster_map(error_map: ErrorMap) -> Any:
+    """Return a figure with one trace per error type; hovering shows keyphrase, question and output of a bad case."""
+    import plotly.graph_objects as go
+
+    members = {k.bad_case.problem.id: k for t in error_map.types for k in t.members}
+    figure = go.Figure()
+    for t in error_map.types:
+        points = [p for p in error_map.points if p.error_type == t.name]
+        figure.add_trace(
+            go.Scatter(
+                x=[round(p.x, 4) for p in points],
+                y=[round(p.y, 4) for p in points],
+                mode="markers",
+                name=f"{t.name[:60]} ({len(t.members)})",
+                text=[_hover(members.get(p.problem_id)) for p in points],
+                hovertemplate="%{text}<extra></extra>",
+            )
+        )
+    title = f"{len(error_map.points)} bad cases in {len(error_map.types)} error types"
+    figure.update_layout(title=title, template="plotly_white", xaxis_visible=False, yaxis_visible=False)
+    return figure
+
+
+def _hover(keyphrase: Any) -> str:
+    if keyphrase is None:
+        return ""
+    case = keyphrase.bad_case
+    parts = (f"<b>{_plain(keyphrase.phrase)}</b>", _plain(case.problem.question), f"<i>{_plain(case.output)}</i>")
+    return "<br>".join("<br>".join(textwrap.wrap(p[:400], 70)) for p in parts)
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
