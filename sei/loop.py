@@ -89,7 +89,7 @@ class RoundState:
 def run_round(
     method: Method, data: DataSet, state: RoundState, number: int, seed: int, store: Store
 ) -> tuple[RoundRecord, RoundState] | None:
-    """Run one round of Self-Error-Instruct; ``None`` where the current checkpoint has no bad case left."""
+    """Run one round of Self-Error-Instruct; ``None`` where no bad case is left, or none that problems come of."""
 
     def seed_of(stage: str) -> int:
         return derive_seed(seed, stage, number)
@@ -103,6 +103,8 @@ def run_round(
     apart = held_out_texts(data, error_map)
     screen = HeldOutScreen({**apart, "earlier": earlier_texts(state.history)}, method.screen_rouge_l)
     synthesis = store.once(method.synthesize, error_map, data.pool, screen, number, seed=seed_of("synthesize"))
+    if not synthesis.candidates:
+        return None
     refined = store.once(
         method.refine, state.current, error_map, synthesis.candidates, right.good, seed=seed_of("refine")
     )
@@ -167,7 +169,7 @@ def on_plateau(seen: Sequence[Evaluated], patience: int) -> bool:
 
 
 def stop_reason(seen: Sequence[Evaluated], rounds: int, patience: int) -> str:
-    """Return why a finished run ended: ``rounds`` (all done), ``plateau`` or ``converged`` (no bad case left)."""
+    """Return why a finished run ended: ``rounds``, ``plateau`` or ``converged`` (nothing left to learn from)."""
     if len(seen) > rounds:
         return "rounds"
     return "plateau" if on_plateau(seen, patience) else "converged"

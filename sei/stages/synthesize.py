@@ -177,9 +177,12 @@ def _synthesize(
                 dry[request.error_type] = 0 if gained else dry[request.error_type] + 1
             _pass_on(quota, kept, dry)
     candidates = tuple(x for name, _, _ in sources for x in kept[name])
-    if sources and total and not candidates:
+    if sources and total and not candidates and round == 1:  # in later rounds: nothing left to learn from
         reasons = Counter(r.reason for r in rejections).most_common(3)
-        raise TooManyBadRecordsError(f"synthesis kept nothing of {sum(asked.values())} requests; reasons: {reasons}")
+        raise TooManyBadRecordsError(
+            f"synthesis kept nothing of {sum(asked.values())} requests; reasons: {reasons}. Remedy: a larger pool, "
+            "budget.max_requests, or near_duplicate nearer to 1."
+        )
     return Synthesis(candidates=candidates, rejections=tuple(rejections), requests=sum(asked.values()))
 
 

@@ -1,0 +1,87 @@
+"""An interrupted fit ends with the weights of an undisturbed one."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from sei.data.arithmetic import Arithmetic
+from sei.lit.batches import TokenBudget
+from sei.lit.module import LitCausalLM
+from sei.lit.trainer import TrainerSettings
+from sei.models.target import TargetModel
+from sei.records import TrainingExample
+from sei.stages.finetune import Finetune
+
+TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+
+
+def fit(folder, method: str, every: int = 3):
+    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
+    pairs = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+    stage = Finetune(
+        target=TARGET,
+        trainer=TrainerSettings(),
+        schedule=TokenBudget(steps=8, tokens_per_step=200),
+        method=method,
+        lr=2e-3,
+        lora_dropout=0.2,
+        resume_every=every,
+    )
+    return stage(TARGET.base(), pairs, seed=1, folder=folder)
+
+
+@pytest.fixture(scope="module", params=["lora", "full"])
+def undisturbed(request, tmp_path_factory):
+    return request.param, fit(tmp_path_factory.mktemp("whole"), request.param, every=100)
+
+
+def stopped_at(monkeypatch, step: int, folder, method: str) -> None:
+    original = LitCausalLM.training_step
+
+    def stop(self, batch, index):
+        if len(self.curve) == step:
+            raise SystemExit(9)
+        return original(self, batch, index)
+
+    with monkeypatch.context() as m:
+        m.setattr(LitCausalLM, "training_step", stop)
+        with pytest.raises(SystemExit):
+            fit(folder, method)
+
+
+def resumed(monkeypatch, folder, method: str):
+    """Run to the end, counting the steps that were taken."""
+    original, taken = LitCausalLM.training_step, []
+
+    def count(self, batch, index):
+        taken.append(index)
+        return original(self, batch, index)
+
+    with monkeypatch.context() as m:
+        m.setattr(LitCausalLM, "training_step", count)
+        return fit(folder, method), len(taken)
+
+
+@pytest.mark.parametrize(("step", "left"), [(1, 8), (3, 5), (5, 5), (7, 2)])
+def test_resume_is_exact_with_dropout_at_any_step(undisturbed, monkeypatch, tmp_path, step, left):
+    method, whole = undisturbed
+    stopped_at(monkeypatch, step, tmp_path, method)
+    again, taken = resumed(monkeypatch, tmp_path, method)
+    assert (again.checkpoint.digest, again.curve) == (whole.checkpoint.digest, whole.curve)
+    assert taken == left
+    assert not (tmp_path / "resume").exists()
+
+
+def test_a_truncated_resume_point_is_named_and_the_one_before_is_used(undisturbed, monkeypatch, tmp_path, caplog):
+    method, whole = undisturbed
+    stopped_at(monkeypatch, 7, tmp_path, method)
+    points = sorted((tmp_path / "resume").glob("*.ckpt"))
+    assert len(points) == 2
+    points[-1].write_bytes(points[-1].read_bytes()[:1000])
+    with caplog.at_level(logging.WARNING):
+        again, taken = resumed(monkeypatch, tmp_path, method)
+    assert points[-1].name in caplog.text
+    assert taken == 5
+    assert again.checkpoint.digest == whole.checkpoint.digest

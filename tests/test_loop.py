@@ -1,0 +1,150 @@
+"""Rounds: what goes from one to the next, when a run ends, and rounds with almost nothing to learn from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from sei.errors import NumericError
+from sei.loop import Evaluated, Method, best_on_dev, on_plateau, run_rounds, stop_reason
+from sei.parts import part
+from sei.records import Attempt, Checkpoint, PoolProblem, Score
+from sei.store import Store
+from tests.test_config import built
+
+_LAST_STEP = re.compile(r"=(\d+)>>\d+(?!.*>>)(.*)#### \S+", re.S)
+
+
+@part
+class Scripted:
+    """Writes reference solutions, but for the first ``wrong`` pool problems of the base: there the last step is off."""
+
+    version: ClassVar[int] = 1
+    row_type: ClassVar[Any] = Attempt
+    wrong: int
+    always: bool = False
+    skip: int = 0
+
+    def __call__(self, checkpoint, *, items, done):
+        first = [p for p in items if isinstance(p, PoolProblem)][self.skip : self.skip + self.wrong]
+        wrong = {p.id for p in first} if self.always or checkpoint.kind == "base" else set()
+        for i, p in enumerate(items):
+            off = str(int(p.answer) + 7) if p.id in wrong else p.answer
+            output = _LAST_STEP.sub(rf"={off}>>{off}\2#### {off}", p.solution)
+            yield i, Attempt(problem=p, output=output, finished=True)
+
+
+SMALL = (
+    "experiment=smoke",
+    "data.pool=40",
+    "data.dev=10",
+    "data.test=10",
+    "finetuner.schedule.steps=2",
+    "near_duplicate=1.0",
+)
+
+
+def rounds(
+    tmp_path, wrong: int, *overrides: str, always: bool = False, n: int = 2, skip: int = 0
+) -> tuple[list[Evaluated], Method]:
+    parts = built(*SMALL, "budget.candidates=6", *overrides)
+    method = replace(parts["method"], attempt=Scripted(wrong=wrong, always=always, skip=skip))
+    store = Store(root=tmp_path / "store")
+    return list(run_rounds(method, parts["data"].load(), n, 0, store, parts["model"].base())), method
+
+
+def test_without_a_bad_case_a_run_has_converged_and_trains_nothing(tmp_path):
+    seen, method = rounds(tmp_path, 0)
+    assert len(seen) == 1
+    assert stop_reason(seen, 2, method.patience) == "converged"
+    assert not (tmp_path / "store" / "finetune").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "overrides"),
+    [(1, ()), (2, ()), (12, ("clusterer=none",)), (12, ("clusterer=shuffled",)), (1, ("refiner=one_shot_context",))],
+)
+def test_one_bad_case_or_one_type_makes_a_whole_round_and_then_converges(tmp_path, wrong, overrides):
+    seen, method = rounds(tmp_path, wrong, *overrides, skip=3)
+    assert len(seen) == 2
+    record = seen[1].record
+    assert record is not None
+    assert sum(len(t.members) for t in record.error_map.types) == len(record.diagnoses) == wrong
+    assert record.refined.kept
+    assert stop_reason(seen, 2, method.patience) == "converged"
+
+
+def test_training_accumulates_or_sees_this_round_alone_and_starts_where_it_is_told(tmp_path):
+    both, _ = rounds(tmp_path / "a", 6, "replay=0", "patience=0", always=True)
+    alone, _ = rounds(tmp_path / "b", 6, "replay=0", "patience=0", "train_on=this_round", always=True)
+    first, second = (e.record for e in both[1:])
+    ids = {x.id for x in second.training}
+    assert {x.example.id for x in second.refined.scored if x.kept} <= ids
+    assert ids & {x.id for x in first.training}
+    assert not {x.id for x in alone[2].record.training} & {x.id for x in alone[1].record.training}
+    withheld = {r.subject for r in second.withheld}
+    assert {x.id for x in first.training} <= ids | withheld
+
+
+def test_the_next_round_does_not_ask_for_what_is_there(tmp_path):
+    seen, _ = rounds(tmp_path, 6, "patience=0", always=True)
+    one, two = ({s.example.question for s in e.record.refined.scored} for e in seen[1:])
+    assert one
+    assert two
+    assert not one & two
+
+
+def evaluated(*accuracies: float) -> list[Evaluated]:
+    def score(a: float) -> Score:
+        n = 100
+        return Score(
+            role="dev",
+            n=n,
+            correct=round(a * n),
+            unreadable=0,
+            grader_errors=0,
+            accuracy=a,
+            accuracy_strict=a,
+            macro=None,
+            ci95=(0.0, 1.0),
+        )
+
+    return [Evaluated(checkpoint=Checkpoint(digest=str(a)), graded=(), scores={"dev": score(a)}) for a in accuracies]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "patience", "ends"),
+    [
+        ((0.5, 0.4), 1, True),
+        ((0.5, 0.4), 2, False),
+        ((0.5, 0.6, 0.6, 0.55), 2, True),
+        ((0.5, 0.6, 0.7, 0.65), 2, False),
+        ((0.5, 0.4, 0.4, 0.4), 0, False),
+    ],
+)
+def test_a_plateau_on_dev_ends_a_run_after_patience_rounds(accuracies, patience, ends):
+    assert on_plateau(evaluated(*accuracies), patience) == ends
+
+
+def test_the_best_on_dev_is_the_earlier_of_equals():
+    seen = evaluated(0.5, 0.7, 0.7, 0.6)
+    assert seen.index(best_on_dev(seen)) == 1
+    assert stop_reason(seen, 3, 2) == "rounds"
+    assert stop_reason(seen, 9, 2) == "plateau"
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    import torch
+
+    from sei.lit.module import LitCausalLM
+
+    rounds(tmp_path, 6, "patience=0", always=True, n=1)
+    good = list((tmp_path / "store" / "finetune").glob("*/entry.json"))
+    monkeypatch.setattr(LitCausalLM, "_loss", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(NumericError, match="step 1"):
+        rounds(tmp_path, 6, "patience=0", always=True, n=2)
+    assert list((tmp_path / "store" / "finetune").glob("*/entry.json")) == good
+    assert len(list((tmp_path / "store" / "finetune").glob("*/files/model"))) == 1

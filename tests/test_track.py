@@ -1,0 +1,119 @@
+"""What was logged offline is read back from W&B's own file."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import stopping
+from tests.conftest import Sei
+
+COMMAND = (
+    *("experiment=smoke", "tracker=wandb_offline", "rounds=2", "patience=0", "data.pool=60", "data.dev=20"),
+    *("data.test=20", "budget.candidates=15", "finetuner.schedule.steps=4"),
+)
+
+
+def records(run: Path) -> list[dict]:
+    (folder,) = (run / "wandb").glob("offline-run-*")
+    command = ["wandb", "leet", "inspect", "--json", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def history(run: Path) -> list[dict]:
+    return [r["history"] for r in records(run) if r["type"] == "history"]
+
+
+def values(row: dict) -> dict:
+    """Return a history row without the clock and without the names of files, which carry random ids."""
+    hidden = ("_runtime", "_timestamp", "artifact_path")
+    return {k: v for k, v in row["item"].items() if not k.endswith(hidden)}
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory) -> tuple[Sei, Path]:
+    home = tmp_path_factory.mktemp("wandb")
+    sei = Sei(home, home / "store")
+    done = sei(*COMMAND)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return sei, sei.last_run()
+
+
+def test_rounds_curves_and_counts_are_read_back_as_the_summary_has_them(fresh):
+    run = fresh[1]
+    summary = json.loads((run / "summary.json").read_text())
+    rows = [values(r) for r in history(run)]
+    by_round = {r["round"]: r for r in rows if "round" in r}
+    assert set(by_round) == {0, 1, 2}
+    scores = [summary["baseline"], *(r["scores"] for r in summary["rounds"])]
+    for number, stage in enumerate(scores):
+        for name, score in stage.items():
+            assert by_round[number][f"eval/{name}/accuracy"] == score["accuracy"]
+    for r in summary["rounds"]:
+        row = by_round[r["round"]]
+        for count in ("bad_cases", "synthesized", "refined", "fixed", "broken", "kept", "trained_tokens"):
+            assert row[f"round/{count}"] == r[count], count
+        assert row["round/seconds/finetune"] == r["seconds"]["finetune"]
+        assert row["round/cluster_map._type"] == "plotly-file"
+        assert row["round/bad_cases_table._type"] == "table-file"
+    steps = [r["train/step"] for r in rows if "train/step" in r]
+    assert steps == list(range(1, 9))
+    assert by_round[2]["round/error_type_flow._type"] == "image-file"
+
+
+def test_rounds_and_steps_have_axes_of_their_own(fresh):
+    metrics = [r["metric"] for r in records(fresh[1]) if r["type"] == "metric"]
+    axes = {m.get("glob_name"): m.get("step_metric") for m in metrics}
+    assert axes["eval/*"] == axes["round/*"] == "round"
+    assert axes["train/*"] == "train/step"
+
+
+def test_curated_data_and_the_model_are_artifacts(fresh):
+    run = fresh[1]
+    found = {}
+    for r in records(run):
+        if r["type"] == "artifact":
+            files = {c["path"] for c in r["artifact"]["manifest"]["contents"]}
+            found[r["artifact"]["name"].rsplit("-", 1)[0], *sorted(r["artifact"]["aliases"])] = files
+    assert "dataset/train.jsonl" in found["curated-data", "latest", "round-1"]
+    assert "refined.jsonl" in found["curated-data", "latest", "round-2"]
+    assert "model.safetensors" in found["model", "best", "latest"]
+
+
+def test_the_cluster_map_can_be_hovered(fresh):
+    (path,) = (fresh[1] / "wandb").rglob("cluster_map_5_*.plotly.json")
+    figure = json.loads(path.read_text())
+    shown = [text for trace in figure["data"] for text in trace["text"]]
+    assert len(shown) == len((fresh[1] / "round_1" / "keyphrases.jsonl").read_text().splitlines())
+    assert all("<b>" in text for text in shown)
+
+
+def test_a_job_of_store_hits_logs_as_much_as_a_fresh_one(fresh):
+    sei, run = fresh
+    done = sei(*COMMAND)
+    assert "0 results made" in done.stdout, done.stderr[-2000:]
+    assert [values(r) for r in history(sei.last_run())] == [values(r) for r in history(run)]
+
+
+def test_jobs_of_a_sweep_are_grouped_under_ids_of_their_own(fresh):
+    sei, _ = fresh
+    done = sei(*COMMAND, "rounds=1", "refiner=one_shot_step,none", "-m")
+    assert done.returncode == 0, done.stderr[-2000:]
+    runs = [r["run"] for f in sei.cwd.glob("multirun/smoke/*/?") for r in records(f) if r["type"] == "run"]
+    (sweep,) = (sei.cwd / "multirun" / "smoke").iterdir()
+    assert [r["run_group"] for r in runs] == [sweep.name] * 2
+    assert len({r["run_id"] for r in runs}) == 2
+
+
+def test_a_terminated_run_is_marked_as_preempted(tmp_path):
+    code, _, err = stopping.stop_when(tmp_path, "finetune       ", signal.SIGTERM, "tracker=wandb_offline")
+    assert code == 143, err[-2000:]
+    (run,) = (tmp_path / "outputs" / "smoke").iterdir()
+    types = [r["type"] for r in records(run)]
+    assert "preempting" in types
+    assert [r["exit"]["exit_code"] for r in records(run) if r["type"] == "exit"] == [143]
