@@ -94,7 +94,7 @@ def kept_rows(home: Path) -> dict[tuple[str, str], int]:
     out = {}
     for path in (home / "store").glob("*/*/rows.jsonl"):
         lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn
-        out[path.parent.parent.name, path.parent.name] = sum(b'"id": "seconds"' not in line for line in lines)
+        out[path.parent.parent.name, path.parent.name] = len(lines)
     return out
 
 

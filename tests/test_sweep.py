@@ -91,7 +91,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
     assert made_more_than_once(uses) == {}
     made = sum(u["made"] for u in uses if u["stage"] in ("attempts", "diagnose"))
     rows = [f for f in sei.store.glob("*/*/rows.jsonl") if f.parent.parent.name in ("attempts", "diagnose")]
-    kept = sum(b'"id": "seconds"' not in line for f in rows for line in f.read_bytes().splitlines())
+    kept = sum(len(f.read_bytes().splitlines()) for f in rows)
     assert made == kept
     baselines = {json.dumps(json.loads((f / "summary.json").read_text())["baseline"]) for f in folders}
     assert len(baselines) == 1

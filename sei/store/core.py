@@ -96,23 +96,22 @@ class Store:
         adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(stage.row_type)  # type: ignore[attr-defined]
         ids = [digest(item) for item in items]
         with locked(home):
-            rows, spent = read_rows(home / "rows.jsonl", adapter)
+            rows, seconds = read_rows(home / "rows.jsonl", adapter)
             done = {i for i, d in enumerate(ids) if d in rows}
-            reused, made = len(done), 0
+            made = 0
             if len(done) < len(ids):
                 if not (home / "about.json").exists():
                     self._describe(home, stage, context, None)
-                start = time.perf_counter()
+                last = time.perf_counter()
                 with appending(home / "rows.jsonl") as append:
                     for index, row in stage(*context, items=items, done=frozenset(done)):
-                        if ids[index] not in rows:
-                            rows[ids[index]] = row
-                            append(ids[index], adapter.dump_python(row, mode="json"))
-                            made += 1
-                    spent += time.perf_counter() - start
-                    append("seconds", spent)
-            share = len(set(ids)) / max(1, len(rows))  # one file may hold rows of several uses
-            self._note(stage, key, made=made, reused=reused, seconds=spent * share)
+                        if ids[index] in rows:
+                            continue
+                        now = time.perf_counter()
+                        rows[ids[index]], seconds[ids[index]] = row, round(now - last, 6)
+                        append(ids[index], adapter.dump_python(row, mode="json"), now - last)
+                        last, made = now, made + 1
+            self._note(stage, key, made=made, reused=len(done), seconds=sum(seconds[i] for i in set(ids)))
         return tuple(rows[i] for i in ids)
 
     def keep_run(self, run_id: str, folder: Path, label: str) -> None:

@@ -74,14 +74,14 @@ def quarantine(home: Path, reason: object) -> None:
             shutil.rmtree(p) if p.is_dir() else p.unlink()
 
 
-def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str, Row], float]:
-    """Return kept rows by item digest and the seconds they took; damaged lines are set aside and made again.
+def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str, Row], dict[str, float]]:
+    """Return kept rows and the seconds each took, by item digest; damaged lines are set aside and made again.
 
     A torn last line is what a crash leaves and is dropped; any other damaged line has the file copied
     to ``rows.damaged-*`` first.
     """
     rows: dict[str, Row] = {}
-    seconds = 0.0
+    seconds: dict[str, float] = {}
     if not path.exists():
         return rows, seconds
     lines = path.read_bytes().split(b"\n")
@@ -93,10 +93,8 @@ def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str,
             kept = json.loads(line)
             if kept["sha"] != row_digest(kept["row"]):
                 raise ValueError("row differs from its digest")
-            if kept["id"] == "seconds":
-                seconds = float(kept["row"])
-            else:
-                rows[kept["id"]] = adapter.validate_json(json.dumps(kept["row"]))
+            rows[kept["id"]] = adapter.validate_json(json.dumps(kept["row"]))
+            seconds[kept["id"]] = float(kept.get("seconds", 0.0))
             good.append(line)
         except (ValueError, KeyError, TypeError):
             bad.append(number)
@@ -109,8 +107,8 @@ def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str,
 
 
 @contextmanager
-def appending(path: Path) -> Iterator[Callable[[str, Any], None]]:
-    """Yield a function that appends one row and flushes it.
+def appending(path: Path) -> Iterator[Callable[[str, Any, float], None]]:
+    """Yield a function that appends one row with the seconds it took, and flushes it.
 
     Raises:
         DiskError: naming the file and the reason.
@@ -118,8 +116,9 @@ def appending(path: Path) -> Iterator[Callable[[str, Any], None]]:
     try:
         with path.open("a", encoding="utf-8") as f:
 
-            def append(row_id: str, row: Any) -> None:
-                f.write(json.dumps({"id": row_id, "sha": row_digest(row), "row": row}, ensure_ascii=False) + "\n")
+            def append(row_id: str, row: Any, seconds: float) -> None:
+                kept = {"id": row_id, "sha": row_digest(row), "seconds": round(seconds, 6), "row": row}
+                f.write(json.dumps(kept, ensure_ascii=False) + "\n")
                 f.flush()
 
             yield append

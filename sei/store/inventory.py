@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -124,6 +125,8 @@ def _entry(home: Path, users: tuple[str, ...]) -> Entry:
 
 
 def _seconds(rows: Path) -> float:
-    lines = rows.read_bytes().splitlines()
-    kept = [json.loads(line)["row"] for line in lines if line.startswith(b'{"id": "seconds"')]
-    return float(kept[-1]) if kept else 0.0
+    total = 0.0
+    for line in rows.read_bytes().splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a torn line costs nothing
+            total += float(json.loads(line)["seconds"])
+    return total
