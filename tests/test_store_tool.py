@@ -1,0 +1,115 @@
+"""``python -m sei.store``: what is there, who uses it, what may go."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import filelock
+import pytest
+
+from sei.parts import part
+from sei.records import Checkpoint, CurvePoint
+from sei.store import Store
+from sei.store.__main__ import main
+from sei.store.inventory import entries, select
+
+
+@part
+class Weights:
+    version: ClassVar[int] = 1
+    size: int = 1000
+
+    def __call__(self, x: int, *, folder: Path) -> Checkpoint:
+        (folder / "w.bin").write_bytes(bytes(self.size))
+        return Checkpoint(digest=str(x), kind="full", folder=str(folder))
+
+
+@part
+class Rows:
+    version: ClassVar[int] = 1
+    row_type: ClassVar[type] = CurvePoint
+
+    def __call__(self, *, items: list[CurvePoint], done: frozenset[int]):
+        for i, item in enumerate(items):
+            time.sleep(0.01)
+            yield i, item
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A store with two checkpoints, one used by a run that exists, one by a run whose folder is gone, and rows."""
+    root = tmp_path / "store"
+    used, lost = Store(root=root), Store(root=root)
+    used.once(Weights(), 1)
+    used.each(Rows(), items=[CurvePoint(num_types=i, score=0.0) for i in range(3)])
+    lost.once(Weights(size=5000), 2)
+    (tmp_path / "run").mkdir()
+    used.keep_run("a", tmp_path / "run", "used")
+    lost.keep_run("b", tmp_path / "gone", "lost")
+    return root
+
+
+def test_the_list_tells_stage_size_cost_age_and_users(root, capsys):
+    assert main(["list", "--store", str(root)]) == 0
+    shown = capsys.readouterr().out
+    assert "3 entries" in shown
+    assert "1 unused" in shown
+    by_stage = {(e.stage, e.bytes > 4000): e for e in entries(root)}
+    assert [Path(u).name for u in by_stage["weights", False].users] == ["run"]
+    assert by_stage["weights", True].users == ()
+    assert by_stage["rows", False].state == "rows"
+    assert by_stage["rows", False].seconds >= 0.03
+    assert all(0 <= e.days < 0.01 for e in entries(root))
+
+
+def test_prune_shows_first_and_deletes_only_what_no_run_rests_on(root, capsys):
+    assert main(["prune", "--unused", "--store", str(root)]) == 0
+    assert "add --yes" in capsys.readouterr().out
+    assert len(entries(root)) == 3
+    assert main(["prune", "--unused", "--yes", "--store", str(root)]) == 0
+    assert "deleted 1 entries" in capsys.readouterr().out
+    assert [bool(e.users) for e in entries(root)] == [True, True]
+    Store(root=root).once(Weights(size=5000), 2)  # what was pruned is made again when asked for
+    assert len(entries(root)) == 3
+
+
+def test_prune_without_a_condition_or_a_store_is_refused(root, capsys):
+    assert main(["prune", "--yes", "--store", str(root)]) == 2
+    assert "needs a condition" in capsys.readouterr().err
+    assert main(["list", "--store", str(root / "nowhere")]) == 2
+    assert "no store at" in capsys.readouterr().err
+    assert len(entries(root)) == 3
+
+
+def test_what_a_job_is_working_on_is_kept(root, capsys):
+    (busy,) = select(entries(root), stage="rows")
+    with filelock.FileLock(busy.home / ".lock"):
+        assert main(["prune", "--stage", "rows", "--yes", "--store", str(root)]) == 0
+    assert "a job is at work" in capsys.readouterr().out
+    assert select(entries(root), stage="rows")
+
+
+def test_age_damage_and_half_made_entries_are_conditions(root):
+    found = entries(root)
+    (rows,) = select(found, stage="rows")
+    os.utime(rows.home / "rows.jsonl", (0, 0))
+    assert [e.stage for e in select(entries(root), older_than=3)] == ["rows"]
+    small = min(select(found, stage="weights"), key=lambda e: e.bytes)
+    (small.home / "files" / "w.bin").write_bytes(b"x" * 1000)
+    Store(root=root).once(Weights(), 1)
+    assert len(select(entries(root), states=["damaged"])) == 1
+    (small.home / "entry.json").unlink()
+    assert len(select(entries(root), states=["unfinished"])) == 1
+
+
+def test_the_log_says_what_changed_and_so_has_to_be_made_anew(tmp_path, caplog):
+    store = Store(root=tmp_path)
+    with caplog.at_level("INFO"):
+        store.once(Weights(), 1)
+        store.once(Weights(size=2000), 1)
+        store.once(Weights(size=2000), 2)
+    lines = [r.getMessage() for r in caplog.records if "to be made" in r.getMessage()]
+    assert [line.partition("to be made")[2] for line in lines] == ["", ": size 1000 -> 2000", ": other x"]
