@@ -108,3 +108,9 @@ def made_again(home: Path, before: set[tuple[str, str]], rows: dict[tuple[str, s
         if made > now[entry] - n:
             out.append(f"{made - now[entry] + n} rows of {'/'.join(entry)}")
     return out
+
+
+def half_made(home: Path) -> list[str]:
+    """Return the stages that a kill left unfinished."""
+    folders = [p.parent for p in (home / "store").glob("*/*/about.json")]
+    return sorted(f.parent.name for f in folders if not (f / "entry.json").exists() and not (f / "rows.jsonl").exists())

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import random
+import shutil
+import signal
+import time
+from collections import Counter
 
 import pytest
 
@@ -16,6 +21,7 @@ from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
 from sei.stages.finetune import Finetune
+from tests import stopping
 
 pytestmark = pytest.mark.slow
 
@@ -65,3 +71,29 @@ def test_the_packaged_smollm2_learns_from_a_lora_fine_tune_and_is_saved_plain(tm
         after = sum(mean_losses(opened, pairs, 8))
     assert after < 0.8 * before
     assert "quantization_config" not in json.loads((tmp_path / "model" / "config.json").read_text())
+
+
+KILLS = 30
+
+
+def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
+    """Faults table, F20: each from an empty store, killed once, then the same command to its end."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    begin = time.perf_counter()
+    reference = stopping.finish(whole)
+    length = time.perf_counter() - begin
+    rng = random.Random(20)
+    stages = Counter()
+    for i in range(KILLS):
+        home = tmp_path / f"kill{i}"
+        home.mkdir()
+        stopping.stop_after(home, rng.uniform(0, length), signal.SIGKILL)
+        before, rows = stopping.finished(home), stopping.kept_rows(home)
+        half = stopping.half_made(home)
+        stages.update(half or ["nothing half-made"])
+        assert stopping.finish(home) == reference, f"kill {i}, half-made: {half}"
+        assert stopping.made_again(home, before, rows) == []
+        shutil.rmtree(home)
+        print(f"kill {i}: {len(before)} entries finished, half-made {half}", flush=True)
+    print(f"undisturbed run {length:.0f} s; killed in: {dict(stages)}")

@@ -1,0 +1,77 @@
+"""The built wheel: everything that a run needs is in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    home = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(home),
+        str(ROOT),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (built,) = home.glob("sei-*.whl")
+    return built
+
+
+def test_configs_weights_and_prompts_are_in_the_wheel_and_nothing_foreign(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    configs = {f"sei/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "conf").rglob("*.yaml")}
+    assert configs <= names
+    assert "sei/models/weights/tiny_l/model.safetensors" in names
+    assert [n for n in names if n.startswith("sei/prompts/") and n.endswith(".txt")]
+    assert {n.split("/")[0] for n in names if not n.startswith("sei-")} == {"sei"}
+
+
+def test_an_unpacked_wheel_composes_from_any_folder(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    done = subprocess.run(
+        [sys.executable, "-m", "sei", "--cfg", "job", "ablation=no_clustering"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "NoClustering" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_from_the_wheel_in_a_clean_environment(wheel, tmp_path):
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=1800)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    env["SEI_STORE"] = str(tmp_path / "store")
+    run(sys.executable, "-m", "venv", str(tmp_path / "venv"))
+    pip = (str(tmp_path / "venv" / "bin" / "python"), "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"))
+    run(*pip, "torch")
+    run(*pip, f"{wheel}[offline]")
+    out = run(str(tmp_path / "venv" / "bin" / "sei"), "experiment=smoke", "tracker=wandb_offline")
+    assert "arithmetic_test" in out
+    listed = run(str(tmp_path / "venv" / "bin" / "python"), "-m", "sei.store")
+    assert "finetune" in listed
