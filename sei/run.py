@@ -123,7 +123,7 @@ def run(job: Job) -> dict[str, Any]:
         write_model(job.folder, best.checkpoint, job.model.name, best.scores)
         job.tracker.model(job.folder / "model", best.scores)
         made, reused = sum(u.made for u in store.uses), sum(u.reused for u in store.uses)
-        console.show(_stages(evaluated), job.folder, made, reused)
+        console.show(_stages(evaluated), summary["best_round"], summary["stopped"], job.folder, made, reused)
         exit_code = 0
     except BaseException as e:
         exit_code = exit_code_of(e)

@@ -10,26 +10,40 @@ from rich.table import Table
 
 from sei.records import Score
 
+_ENDS = {
+    "rounds": "all rounds done",
+    "plateau": "ended early: no better dev accuracy for `patience` rounds",
+    "converged": "ended early: nothing left to learn from",
+}
 
-def score_table(stages: Sequence[tuple[str, dict[str, Score]]]) -> Table:
-    """Return a table: one row per set, one column per stage (base, round 1, ...)."""
-    table = Table(title="accuracy, 95 % interval (Wilson)")
-    for head in ("set", "role", "n"):
+
+def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Table:
+    """Return a table: one row per set, one column per stage; ``gain`` is that of the ``best`` one."""
+    table = Table(title="accuracy in percent, 95 % interval (Wilson)")
+    for head in ("set", "role"):
         table.add_column(head)
-    for name, _ in stages:
-        table.add_column(name, justify="right")
+    table.add_column("n", justify="right")
+    for i, (name, _) in enumerate(stages):
+        table.add_column(f"{name} *" if i == best else name, justify="right")
     if len(stages) > 1:
-        table.add_column("gain", justify="right")
+        table.add_column("gain *", justify="right")
     for key, first in stages[0][1].items():
-        cells = [f"{s[key].accuracy:6.1%}  [{s[key].ci95[0]:.1%}, {s[key].ci95[1]:.1%}]" for _, s in stages]
-        gain = [f"{100 * (stages[-1][1][key].accuracy - first.accuracy):+.1f}"] if len(stages) > 1 else []
+        cells = [_cell(s[key]) for _, s in stages]
+        gain = [f"{100 * (stages[best][1][key].accuracy - first.accuracy):+.1f}"] if len(stages) > 1 else []
         table.add_row(key, first.role, str(first.n), *cells, *gain)
     return table
 
 
-def show(stages: Sequence[tuple[str, dict[str, Score]]], folder: Path, made: int, reused: int) -> None:
-    """Print the table and where the results lie."""
+def _cell(s: Score) -> str:
+    return f"{100 * s.accuracy:.1f} [{100 * s.ci95[0]:.1f}, {100 * s.ci95[1]:.1f}]"
+
+
+def show(
+    stages: Sequence[tuple[str, dict[str, Score]]], best: int, stopped: str, folder: Path, made: int, reused: int
+) -> None:
+    """Print the table, why the run ended, and where the results lie."""
     console = Console(width=None if Console().is_terminal else 140)
-    console.print(score_table(stages))
+    console.print(score_table(stages, best))
+    console.print(f"* best on dev: this is model/; {_ENDS[stopped]}", highlight=False)
     console.print(f"{made} results made, {reused} reused from the store")
     console.print(f"results: {folder}", soft_wrap=True)
