@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-COMMAND = (  # three rounds with LoRA dropout and resume points inside every fit
-    *("experiment=smoke", "tracker=local", "rounds=3", "patience=0", "finetuner=lora", "finetuner.lora_dropout=0.1"),
+COMMAND = (  # rounds with LoRA dropout and resume points inside every fit
+    *("experiment=smoke", "tracker=local", "rounds=2", "patience=0", "finetuner=lora", "finetuner.lora_dropout=0.1"),
     *("data.pool=60", "data.dev=20", "data.test=20", "budget.candidates=15", "finetuner.schedule.steps=6"),
     "finetuner.resume_every=2",
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -117,6 +119,13 @@ def test_cfg_job_shows_the_config_and_runs_nothing(sei):
     done = sei("--cfg", "job", "clusterer=none")
     assert "NoClustering" in done.stdout
     assert not (sei.cwd / "outputs").exists()
+
+
+def test_runs_started_in_the_same_second_get_folders_of_their_own(sei):
+    assert "${sei_hex:}" in sei("--cfg", "hydra").stdout  # the run folder's name ends in it
+    drawn = [sys.executable, "-c", "import sei.__main__ as m; print(m._HEX)"]
+    made = {subprocess.run(drawn, capture_output=True, text=True, check=True).stdout for _ in range(4)}
+    assert len(made) == 4
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,17 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monk
         rounds(tmp_path, 6, "patience=0", always=True, n=2)
     assert list((tmp_path / "store" / "finetune").glob("*/entry.json")) == good
     assert len(list((tmp_path / "store" / "finetune").glob("*/files/model"))) == 1
+
+
+def test_one_changed_problem_redoes_one_attempt_and_at_most_one_diagnosis(tmp_path):
+    parts = built(*SMALL, "budget.candidates=6", "clusterer=none", "refiner=none")
+    method = replace(parts["method"], attempt=Scripted(wrong=6, always=True))
+    data, base = parts["data"].load(), parts["model"].base()
+    for pool in (data.pool, (replace(data.pool[0], question=data.pool[0].question + " Say it."), *data.pool[1:])):
+        store = Store(root=tmp_path / "store")
+        list(run_rounds(method, replace(data, pool=pool), 1, 0, store, base))
+    made = {stage: sum(u.made for u in store.uses if u.stage == stage) for stage in ("scripted", "diagnose")}
+    first_checkpoint = [u for u in store.uses if u.stage == "scripted"][:2]
+    assert [u.made for u in first_checkpoint] == [0, 1]
+    assert made["diagnose"] == 1
+    assert {u.stage: u.made for u in store.uses}["finetune"] == 1  # later stages redo whole

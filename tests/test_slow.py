@@ -74,6 +74,7 @@ def test_the_packaged_smollm2_learns_from_a_lora_fine_tune_and_is_saved_plain(tm
 
 
 KILLS = 30
+THREE = "rounds=3"
 
 
 def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
@@ -81,18 +82,18 @@ def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
     whole = tmp_path / "whole"
     whole.mkdir()
     begin = time.perf_counter()
-    reference = stopping.finish(whole)
+    reference = stopping.finish(whole, THREE)
     length = time.perf_counter() - begin
     rng = random.Random(20)
     stages = Counter()
     for i in range(KILLS):
         home = tmp_path / f"kill{i}"
         home.mkdir()
-        stopping.stop_after(home, rng.uniform(0, length), signal.SIGKILL)
+        stopping.stop_after(home, rng.uniform(0, length), signal.SIGKILL, THREE)
         before, rows = stopping.finished(home), stopping.kept_rows(home)
         half = stopping.half_made(home)
         stages.update(half or ["nothing half-made"])
-        assert stopping.finish(home) == reference, f"kill {i}, half-made: {half}"
+        assert stopping.finish(home, THREE) == reference, f"kill {i}, half-made: {half}"
         assert stopping.made_again(home, before, rows) == []
         shutil.rmtree(home)
         print(f"kill {i}: {len(before)} entries finished, half-made {half}", flush=True)
