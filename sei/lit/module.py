@@ -146,6 +146,10 @@ class Heartbeat(pl.Callback):
     def __init__(self, advance: Any) -> None:
         self.advance = advance
 
+    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Steps before a resume point count as done."""
+        self.advance(trainer.global_step)
+
     def on_train_batch_end(self, *args: Any) -> None:
         """One optimizer step done."""
         self.advance(1)
