@@ -27,7 +27,7 @@ _SECRET = re.compile(r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}")
 _HEX = secrets.token_hex(3)
 _SETTINGS = ("name", "seed", "rounds", "patience", "start_from", "train_on", "replay", "near_duplicate", "scoring")
 _PLACES = ("budget_scale", "store", "plugins")
-_PARTS = ("data", "model", "trainer", "engine", "instructor", "clusterer", "synthesizer", "refiner", "finetuner")
+_PARTS = ("grader", "data", "model", "trainer", "engine", "instructor", "clusterer", "synthesizer", "refiner", "finetuner")
 _OTHERS = ("tracker", "cluster", "budget", "method", "ablation")
 
 

@@ -19,6 +19,7 @@ from sei.records import (
     ErrorMap,
     HeldOutProblem,
     PoolProblem,
+    Problem,
     RefinedSet,
     Rejection,
     RoundRecord,
@@ -27,6 +28,7 @@ from sei.records import (
     SyntheticExample,
     Trained,
     TrainingExample,
+    Verdict,
 )
 
 
@@ -87,6 +89,32 @@ class Grouping:
 
     labels: tuple[int, ...]
     curve: tuple[CurvePoint, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A grader's verdicts on one output: flexible, strict, what the flexible extraction found.
+
+    ``fault`` is a fault of the grader itself; such a verdict does not count.
+    """
+
+    verdict: Verdict
+    strict_verdict: Verdict
+    extracted: str
+    fault: str = ""
+
+
+@runtime_checkable
+class Grader(Protocol):
+    """Decides whether an output answers its problem rightly. Knows the kind of task; the stages do not."""
+
+    def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
+        """Grade one output; ``finished`` is false where it was cut at the length cap."""
+        ...
+
+    def check_gold(self, problems: tuple[Problem, ...]) -> list[str]:
+        """Return the ids of problems whose own gold answer or reference solution is refused."""
+        ...
 
 
 @runtime_checkable

@@ -22,13 +22,14 @@ class Problem:
     """A question with its gold answer and worked reference solution.
 
     ``answer`` is the final answer alone; ``solution`` the worked text that ends in it (may be empty
-    where a data set has none).
+    where a data set has none). ``options`` are the choices as the data set letters them, if it has any.
     """
 
     id: str
     question: str
     answer: str
     solution: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +41,12 @@ class PoolProblem(Problem):
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutProblem(Problem):
-    """A dev or test problem. ``group`` is a hidden skill or subject, for breaking scores down only."""
+    """A dev or test problem. ``group`` (hidden skill or subject) and ``level`` are for breaking scores down only."""
 
     set: str
     role: Role
     group: str = ""
+    level: str = ""
     kind: Literal["held_out"] = "held_out"
 
 

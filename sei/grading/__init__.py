@@ -1,9 +1,10 @@
-"""Grading: is the stated answer equal to the gold answer? Pure functions, no model, no state.
+"""Grading: is the stated answer equal to the gold answer? No model, no state; conventions in docs/grading.md.
 
-Covered here: numbers (integers, decimals, fractions, mixed numbers, thousands separators, currency,
-percent, units). Not covered yet: expressions, sets, intervals, choices by letter.
+``extract`` finds the stated answer, ``text`` brings it into one spelling, ``quantity`` reads numbers exactly,
+``structure`` takes sets, tuples and intervals apart, ``sandbox`` asks computer algebra in a killable process.
 """
 
-from sei.grading.numbers import NumericGrader, Outcome, extract_flexible, extract_strict, parse_number
+from sei.grading.extract import extract_flexible, extract_strict
+from sei.grading.grader import MathGrader
 
-__all__ = ["NumericGrader", "Outcome", "extract_flexible", "extract_strict", "parse_number"]
+__all__ = ["MathGrader", "extract_flexible", "extract_strict"]

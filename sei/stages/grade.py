@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import ClassVar
 
-from sei.errors import DataError
-from sei.grading import NumericGrader
 from sei.parts import part
+from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Score, Solved
 from sei.store import digest
 
@@ -18,23 +17,21 @@ from sei.store import digest
 class Grade:
     """Applies the grader to every attempt. A fault of the grader is recorded as one, never as a wrong answer."""
 
-    version: ClassVar[int] = 1
-    grader: NumericGrader
+    version: ClassVar[int] = 2
+    grader: Grader
 
     def __call__(self, attempts: tuple[Attempt, ...]) -> tuple[Graded, ...]:
         """Return one graded attempt per attempt, in order."""
         return tuple(self._grade(a) for a in attempts)
 
     def _grade(self, a: Attempt) -> Graded:
-        try:
-            outcome = self.grader.grade(a.problem.answer, a.output, finished=a.finished)
-        except DataError as e:
-            return Graded(attempt=a, verdict="unreadable", strict_verdict="unreadable", fault=str(e))
+        outcome = self.grader.grade(a.problem, a.output, finished=a.finished)
         return Graded(
             attempt=a,
             verdict=outcome.verdict,
             strict_verdict=outcome.strict_verdict,
             extracted=outcome.extracted,
+            fault=outcome.fault,
         )
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.grading.numbers import NumericGrader
 from sei.models.target import TargetModel
 from sei.parts import part
+from sei.ports import Grader
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, SyntheticExample
 from sei.stages.attempt import Engine
 from sei.stages.refine import Keep, decide, validation_sets
@@ -26,10 +26,10 @@ class OneShotContext:
     All prompts of all candidates go through the engine together, in batches of like length.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     engine: Engine
-    grader: NumericGrader
+    grader: Grader
     keep: Keep = 0.2
     bad: Annotated[int, Field(ge=1)] = 10
     good: Annotated[int, Field(ge=0)] = 10
@@ -69,5 +69,5 @@ class OneShotContext:
         return RefinedSet(scored=decide(candidates, scores, self.keep), pooled_share=share)
 
     def _rate(self, problems: Sequence[PoolProblem], outputs: Sequence[str]) -> float:
-        verdicts = [self.grader.grade(p.answer, o).verdict for p, o in zip(problems, outputs, strict=True)]
+        verdicts = [self.grader.grade(p, o).verdict for p, o in zip(problems, outputs, strict=True)]
         return verdicts.count("right") / len(verdicts)

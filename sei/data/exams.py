@@ -1,0 +1,161 @@
+"""Exam sets: CollegeMath, TAL-SCQ5K, GaokaoBench-Math, SAT-Math, AQuA, MMLU-STEM. Test only."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sei.data.source import Place, Row, at_most, letter, rows_of, text
+from sei.errors import DataError
+from sei.parts import part
+
+
+@part
+class CollegeMath:
+    """CollegeMath of MWPBench (Tang et al. 2024): 2,818 textbook exercises, licence per row (several non-commercial).
+
+    Hub: di-zhang-fdu/College_Math_Test (same questions).
+    """
+
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "college_math"
+    folder: str | None = None
+    revision: str | None = None
+    limit: int | None = None
+
+    def test(self) -> list[Row]:
+        """Return all problems; the group is the textbook's subject."""
+        place = Place("college_math/test.jsonl.gz", "di-zhang-fdu/College_Math_Test")
+        fields = ("question", "answer", "data_topic")
+        rows = []
+        for w, n, r in rows_of(place, fields, folder=self.folder, revision=self.revision):
+            group = text(w, n, r, "data_topic").removeprefix("college_math.")
+            rows.append(Row(f"college-{n}", text(w, n, r, "question"), text(w, n, r, "answer"), group=group))
+        return at_most(rows, self.limit, self.name)
+
+
+@part
+class TalScq:
+    """TAL-SCQ5K-EN (math-eval, MIT): single-choice competition questions, 2,000 in the test split.
+
+    Options stand as published; the one row whose answer names no option is left out (``qid`` 1494 of the
+    test split has answer F). Hub: math-eval/TAL-SCQ5K.
+    """
+
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "tal_scq"
+    folder: str | None = None
+    revision: str | None = None
+    limit: int | None = None
+
+    def test(self) -> list[Row]:
+        """Return all problems with an answer among their options; the group is the difficulty."""
+        place = Place("tal_scq5k/en/test.jsonl.gz", "math-eval/TAL-SCQ5K", ("TAL-SCQ5K-EN",))
+        fields = ("qid", "problem", "answer_option_list", "answer_value", "difficulty")
+        rows = []
+        for w, n, r in rows_of(place, fields, folder=self.folder, revision=self.revision):
+            options = tuple(_option(w, n, o) for o in r["answer_option_list"])
+            answer = text(w, n, r, "answer_value")
+            if answer in {o[1] for o in options}:
+                question = text(w, n, r, "problem")
+                rows.append(Row(f"tal-{r['qid']}", question, answer, "", options, group=f"difficulty {r['difficulty']}"))
+        return at_most(rows, self.limit, self.name)
+
+
+def _option(where: str, line: int, listed: Any) -> str:
+    first = listed[0] if isinstance(listed, list) and listed else listed
+    if not isinstance(first, dict) or not {"aoVal", "content"} <= first.keys():
+        raise DataError(f"{where} line {line}: an option is no {{aoVal, content}}: {listed!r}")
+    return f"({first['aoVal']}) {str(first['content']).strip()}"
+
+
+@part
+class GaokaoBenchMath:
+    """GaokaoBench-Math in English of MWPBench (MIT; questions of GAOKAO-Bench, Apache-2.0): 508 problems.
+
+    All are open questions, also those that were choices: MWPBench put the value in place of the letter.
+    No hub set is known: a local folder is needed.
+    """
+
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "gaokaobench_math"
+    folder: str | None = None
+    limit: int | None = None
+
+    def test(self) -> list[Row]:
+        """Return all problems; the group tells choice questions from fill-ins."""
+        place = Place("gaokaobench_math_en/test.jsonl.gz")
+        rows = []
+        for w, n, r in rows_of(place, ("question_number", "question", "answer"), folder=self.folder, revision=None):
+            number = text(w, n, r, "question_number")
+            group = number.split(".")[0].split("_Math_")[-1]
+            rows.append(Row(f"gaokao-{n}", text(w, n, r, "question"), text(w, n, r, "answer"), group=group))
+        return at_most(rows, self.limit, self.name)
+
+
+@part
+class SatMath:
+    """SAT-Math of AGIEval (Zhong et al. 2023, MIT): 220 choice questions.
+
+    No hub set has this schema (dmayhem93/agieval-sat-math is reshaped): a local folder is needed.
+    """
+
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "sat_math"
+    folder: str | None = None
+    limit: int | None = None
+
+    def test(self) -> list[Row]:
+        """Return all problems."""
+        place = Place("agieval/sat-math/test.jsonl.gz")
+        rows = []
+        for w, n, r in rows_of(place, ("question", "options", "label"), folder=self.folder, revision=None):
+            options = tuple(str(o) for o in r["options"])
+            answer = letter(w, n, r["label"], len(options))
+            rows.append(Row(f"sat-{n}", text(w, n, r, "question"), answer, "", options))
+        return at_most(rows, self.limit, self.name)
+
+
+@part
+class Aqua:
+    """AQuA-RAT (Ling et al. 2017, Apache-2.0): 254 test questions with five options.
+
+    Hub: deepmind/aqua_rat (configuration raw).
+    """
+
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "aqua"
+    folder: str | None = None
+    revision: str | None = "33301c6a050c96af81f63cad5562cb5363e88971"
+    limit: int | None = None
+
+    def test(self) -> list[Row]:
+        """Return all problems."""
+        place = Place("aqua_rat/test.jsonl.gz", "deepmind/aqua_rat", ("raw",))
+        rows = []
+        for w, n, r in rows_of(place, ("question", "options", "correct"), folder=self.folder, revision=self.revision):
+            options = tuple(str(o) for o in r["options"])
+            rows.append(Row(f"aqua-{n}", text(w, n, r, "question"), letter(w, n, r["correct"], len(options)), "", options))
+        return at_most(rows, self.limit, self.name)
+
+
+@part
+class MmluStem:
+    """The 18 STEM subjects of MMLU's test split (Hendrycks et al. 2021, MIT): 3,018 questions with four options.
+
+    Hub: cais/mmlu has them by subject under another field name; a local folder is needed for this schema.
+    """
+
+    version: ClassVar[int] = 1
+    name: ClassVar[str] = "mmlu_stem"
+    folder: str | None = None
+    limit: int | None = None
+
+    def test(self) -> list[Row]:
+        """Return all problems; the group is the subject."""
+        place = Place("mmlu_stem/test.jsonl.gz")
+        rows = []
+        for w, n, r in rows_of(place, ("question", "type", "choices", "answer"), folder=self.folder, revision=None):
+            options = tuple(f"({chr(ord('A') + i)}) {c}" for i, c in enumerate(r["choices"]))
+            answer = letter(w, n, r["answer"], len(options))
+            rows.append(Row(f"mmlu-{n}", text(w, n, r, "question"), answer, "", options, group=text(w, n, r, "type")))
+        return at_most(rows, self.limit, self.name)

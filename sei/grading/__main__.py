@@ -1,0 +1,112 @@
+"""Grade a file of outputs: ``python -m sei.grading FILE [--out FILE]``.
+
+FILE holds JSON lines (also gzipped) with ``id``, ``gold`` and ``output``, and where there are choices
+``question`` and ``options``; ``finished: false`` marks an output that was cut. ``--out`` gets one row
+each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are passed through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sei.errors import DataError, DiskError, SeiError
+from sei.exits import catch_signals, tell
+from sei.grading.grader import MathGrader
+from sei.progress import progress
+from sei.records import Problem
+from sei.rows import read_jsonl
+from sei.store import write_atomic
+
+_ERROR = "error"  # a fault of the grader, never a wrong answer
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file.
+
+    Raises:
+        DataError: naming the file and line of a row that lacks a field, or whose ``gold`` or ``output`` is no text.
+    """
+    rows = []
+    for number, row in read_jsonl(path, ("id", "gold", "output")):
+        for name in ("gold", "output"):
+            if isinstance(row[name], (int, float)) and not isinstance(row[name], bool):
+                row[name] = str(row[name])
+            if row[name] is not None and not isinstance(row[name], str):
+                raise DataError(f"{path} line {number}: {name}={row[name]!r} is neither text nor a number.")
+        if not row["gold"]:
+            raise DataError(f"{path} line {number}: gold is empty. Remedy: a gold answer is needed to grade against.")
+        rows.append(row)
+    return rows
+
+
+def problem_of(row: dict[str, Any]) -> Problem:
+    """Return the problem that a row speaks of; options may be a list, or a mapping from letters to texts."""
+    options = row.get("options") or ()
+    if isinstance(options, dict):
+        options = [f"({k}) {v}" for k, v in options.items()]
+    if isinstance(options, str):
+        options = [line for line in options.split("\n") if line.strip()]
+    return Problem(
+        id=str(row["id"]),
+        question=str(row.get("question") or ""),
+        answer=row["gold"],
+        options=tuple(str(o) for o in options),
+    )
+
+
+def grade(rows: list[dict[str, Any]], grader: MathGrader, workers: int) -> Iterator[dict[str, Any]]:
+    """Yield every row with its verdict, in order."""
+
+    def one(row: dict[str, Any]) -> dict[str, Any]:
+        outcome = grader.grade(problem_of(row), row["output"] or "", finished=row.get("finished", True) is not False)
+        verdict = _ERROR if outcome.fault else outcome.verdict
+        more = {"fault": outcome.fault} if outcome.fault else {}
+        graded = {"verdict": verdict, "strict_verdict": outcome.strict_verdict, "extracted": outcome.extracted}
+        return {**row, **graded, **more}
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(one, rows)
+
+
+def main() -> int:
+    """Grade a file and print the counts; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sei.grading", description=__doc__.split("\n\n")[0])
+    parser.add_argument("file", type=Path, help="JSON lines with id, gold, output (and question, options)")
+    parser.add_argument("--out", type=Path, help="where the graded rows go")
+    parser.add_argument("--workers", type=int, default=2, help="rows at the same time")
+    parser.add_argument("--seconds", type=float, default=0.6, help="limit of one reading or comparison")
+    args = parser.parse_args()
+    if args.workers < 1 or not 0 < args.seconds <= 60:
+        parser.error("--workers must be at least 1 and --seconds above 0 and at most 60")
+    rows = read(args.file)
+    counts: Counter[str] = Counter()
+    lines = []
+    with progress("grading", len(rows)) as advance:
+        for row in grade(rows, MathGrader(seconds=args.seconds), args.workers):
+            counts[row["verdict"]] += 1
+            lines.append(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            advance(1)
+    if args.out:
+        try:
+            write_atomic(args.out, b"".join(line + b"\n" for line in lines))
+        except OSError as e:
+            raise DiskError.of(args.out, e) from e
+    share = counts["right"] / max(1, len(rows) - counts[_ERROR])
+    found = ", ".join(f"{counts[v]} {v}" for v in ("right", "wrong", "unreadable", _ERROR))
+    print(f"{len(rows)} rows: {found}; accuracy {100 * share:.1f} % (errors of the grader not counted)")
+    return 0
+
+
+if __name__ == "__main__":
+    catch_signals()
+    try:
+        raise SystemExit(main())
+    except SeiError as e:
+        sys.exit(tell(e))

@@ -1,0 +1,131 @@
+r"""Quantities: an exact number with whatever unit, currency or percent sign stands around it.
+
+Convention: a unit, currency or degree sign does not make a right number wrong, nor does a missing one.
+``60%`` equals ``60`` and ``0.6``: the sign may be missing on one side, not be contradicted by both.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sei.grading.arithmetic import evaluate
+
+_SHORT_UNITS = frozenset(
+    "m g s h l L K N J W V A C F Pa Hz kg mg cm mm km nm dm ft in yd mi lb lbs oz hr hrs min mins sec secs ml mL kmh kph "
+    "mph kW MW cc sq cu pts pt yr yrs rpm am pm AM PM kJ cal kcal eV mol rad deg units unit ha gal rs Rs USD EUR GBP "
+    "cents cent dollars dollar euro euros pounds percent inches inch feet foot hours hour days day th st nd rd".split()
+)
+_ATTACHED_UNITS = frozenset("kg mg cm mm km nm dm ft lb lbs oz hr hrs min mins sec ml mL kmh kph mph kW pts am pm AM PM "
+                            "dollars cents percent th st nd rd inches feet degrees hours days USD".split())  # fmt: skip
+_WORD = r"[A-Za-z][A-Za-z'-]*\.?"
+_UNIT_TAIL = re.compile(
+    rf"(?P<body>.*?[\d)}}])(?P<gap>\s*)(?P<unit>{_WORD}(?:\s*[/\s*^]\s*(?:{_WORD}|\{{?-?\d\}}?|\(\w+\)))*)\s*$", re.DOTALL
+)
+_NAME = re.compile(r"^\s*(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)")
+_NOT_UNITS = frozenset("sqrt pi sin cos tan cot sec csc log ln exp frac times cdot or and pm infty inf cup cap in le ge "
+                       "text undefined none is are to from".split())  # fmt: skip
+_NUMBER_WORDS = {
+    w: i
+    for i, w in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen".split()
+    )
+} | {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_MAGNITUDES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """An exact value; ``percent``: it carries a percent sign (the value is what stands before it)."""
+
+    value: Fraction
+    percent: bool = False
+
+
+def quantity(text: str) -> Quantity | None:
+    """Read a tidied answer as a number with or without unit; ``None`` where it is anything else."""
+    body = text.strip()
+    named = _NAME.sub("", body, count=1)
+    body = named if named else body
+    percent = False
+    m = re.fullmatch(r"(.*?)\s*(?:%|\bper\s?cent(?:age)?(?:\s+points?)?)\s*(?:[a-zA-Z ]{0,40})", body, re.DOTALL)
+    if m is not None and m[1].strip():
+        body, percent = m[1].strip(), True
+    value = evaluate(_sided(body))
+    if value is None and not percent:
+        value = evaluate(_sided(without_unit(body)))
+    if value is None:
+        value = _million(body)
+    if value is None:
+        value = number_words(body)
+    return None if value is None else Quantity(value=value, percent=percent)
+
+
+def same_quantity(a: Quantity, b: Quantity) -> bool:
+    """Compare exactly; beside a share (a bare value up to 1, or no whole number) a percent sign may mean hundredths."""
+    if a.value == b.value:
+        return True
+    if a.percent == b.percent:
+        return False
+    marked, bare = (a, b) if a.percent else (b, a)
+    share = bare.value.denominator != 1 or abs(bare.value) <= 1
+    return share and marked.value / 100 == bare.value
+
+
+def without_unit(text: str) -> str:
+    """Take a trailing unit off a number: ``5 cm^2``, ``12 apples``, ``3 m/s``; other text stays."""
+    m = _UNIT_TAIL.fullmatch(text)
+    if m is None:
+        return text
+    words = re.findall(r"[A-Za-z][A-Za-z'-]*", m["unit"])
+    if any(w.lower() in _NOT_UNITS for w in words):
+        return text
+    if m["gap"]:
+        fine = all(w in _SHORT_UNITS or len(w) > 2 for w in words) or _measured(m["unit"])
+    else:
+        fine = words[0] in _ATTACHED_UNITS or (len(words[0]) > 3 and words[0].isalpha())
+    return m["body"] if fine else text
+
+
+def _measured(unit: str) -> bool:
+    """Say whether the first word is a known unit and the others are short: ``m of rope``."""
+    words = re.findall(r"[A-Za-z][A-Za-z'-]*", unit)
+    return words[0] in _SHORT_UNITS or (len(words) > 1 and any(len(w) > 3 for w in words))
+
+
+def _sided(text: str) -> str:
+    """Take what stands right of a numeric equation: ``3+4=7``."""
+    if "=" in text and not re.search(r"[<>]|\\(?:le|ge|ne)\b", text):
+        last = text.rsplit("=", 1)[1].strip()
+        left = text.rsplit("=", 1)[0]
+        if not re.search(r"[A-Za-z]", re.sub(r"\\(?:frac|times|cdot|div)", "", left)) or evaluate(last) is not None:
+            return last
+    return text
+
+
+def _million(text: str) -> Fraction | None:
+    m = re.fullmatch(r"(-?[\d.]+)\s*(hundred|thousand|million|billion)(?:\s+[A-Za-z]+)?", text.strip(), re.IGNORECASE)
+    value = evaluate(m[1]) if m else None
+    return value * _MAGNITUDES[m[2].lower()] if m and value is not None else None
+
+
+def number_words(text: str) -> Fraction | None:
+    """Read a number in words such as ``twenty-one`` or ``three hundred and five``, alone or before one noun."""
+    words = re.findall(r"[a-z]+", text.lower())
+    if not words or len(words) > 12 or re.search(r"[\d\\^=+*/(]", text) or words[0] not in _NUMBER_WORDS:
+        return None
+    total, current, used = 0, 0, 0
+    for w in words:
+        if w in _NUMBER_WORDS:
+            current += _NUMBER_WORDS[w]
+        elif w in _MAGNITUDES and current:
+            if w == "hundred":
+                current *= 100
+            else:
+                total, current = total + current * _MAGNITUDES[w], 0
+        elif w != "and":
+            break
+        used += 1
+    return Fraction(total + current) if len(words) - used <= 1 else None

@@ -1,0 +1,233 @@
+r"""Computer algebra on two short formulas; runs in the sandbox's child and nowhere else.
+
+Math-Verify's parser reads the formulas. Its own comparison rounds floats and chops small differences, so
+that 1/3 would equal 0.333333 and 1/2^99 would equal 1/2^98; values are therefore compared here at 50
+digits, formulas at rational sample points, and Math-Verify decides only on what is neither.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+_DIGITS = 50
+_SAMPLES = 24
+_ENOUGH = 4
+_FUNCTIONS = "sqrt pi sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp infty".split()
+_PLAIN = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(_FUNCTIONS)})(?![a-zA-Z])")
+_BIG_EXPONENT = 20_000
+
+Reply = dict[str, str]
+
+
+def warm_up() -> None:
+    """Load everything and parse once, so that forked children start warm."""
+    read(r"\frac{\sqrt{3}}{2}+x")
+
+
+def compare(gold: str, stated: str, enter: Callable[[str], None]) -> Reply:
+    """Compare two formulas; ``enter`` is told of every phase (``gold``, ``stated``, ``compare``)."""
+    enter("gold")
+    a = read(gold)
+    if a is None:
+        return {"result": "limit", "why": f"gold answer {gold[:80]!r} cannot be read"}
+    evaluate(a)
+    enter("stated")
+    b = read(stated)
+    if b is None:
+        return {"result": "unreadable", "why": "no expression"}
+    evaluate(b)
+    enter("compare")
+    return {"result": "same" if same(a, b) else "different"}
+
+
+def read(text: str) -> Any:
+    """Return the sympy object that a tidied formula stands for, or ``None``."""
+    from math_verify import LatexExtractionConfig, parse
+    from sympy import Basic, MatrixBase
+
+    plain = prepared(text)
+    try:
+        found = parse(f"${plain}$", [LatexExtractionConfig(boxed_match_priority=-1)], parsing_timeout=None)
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except Exception:  # a parser of another project: whatever it raises, the text was not read
+        return None
+    for f in found:
+        if isinstance(f, (Basic, MatrixBase)):
+            return _exact(f)
+    return None
+
+
+def prepared(text: str) -> str:
+    """Write plain functions and powers as LaTeX: ``sqrt(3)/2``, ``x**2``, ``2^10``."""
+    text = text.replace("**", "^").replace(r"\lbrace", r"\{").replace(r"\rbrace", r"\}")
+    text = _PLAIN.sub(r"\\\1 ", text)
+    text = _bracket_group(text, r"\\sqrt\s*\(", r"\sqrt")
+    text = _bracket_group(text, r"\^\s*\(", "^")
+    text = re.sub(r"\\sqrt\s*(\d+)", r"\\sqrt{\1}", text)
+    text = re.sub(r"\^\s*(-?\d{2,}|-\d)", r"^{\1}", text)
+    return re.sub(r"\\(?:cdot|times)\s*(?=\\)", r"\\cdot ", text)
+
+
+def _bracket_group(text: str, opening: str, command: str) -> str:
+    """Turn the round brackets after a command into braces."""
+    for _ in range(10):
+        m = re.search(opening, text)
+        if m is None:
+            return text
+        depth, i = 1, m.end()
+        while i < len(text) and depth:
+            depth += {"(": 1, ")": -1}.get(text[i], 0)
+            i += 1
+        if depth:
+            return text
+        text = f"{text[: m.start()]}{command}{{{text[m.end() : i - 1]}}}{text[i:]}"
+    return text
+
+
+def _exact(expr: Any) -> Any:
+    """Return an expression whose decimals are exact fractions; refuses powers that no memory holds."""
+    from sympy import Basic, Float, MatrixBase, Pow, Rational, UnevaluatedExpr
+
+    if isinstance(expr, MatrixBase):
+        return expr.applyfunc(_exact)
+    if not isinstance(expr, Basic):
+        return expr
+    for p in expr.atoms(Pow):
+        exponent = p.exp
+        if exponent.is_number and not exponent.free_symbols and abs(_rough(exponent)) > _BIG_EXPONENT:
+            raise MemoryError("an exponent beyond all answers")
+    exact = expr.xreplace({f: Rational(Fraction(str(f))) for f in expr.atoms(Float) if f.is_finite})
+    return exact.replace(lambda e: isinstance(e, UnevaluatedExpr), lambda e: e.args[0])
+
+
+def _rough(value: Any) -> float:
+    try:
+        return float(value.evalf(5))
+    except (TypeError, OverflowError, ValueError):
+        return float("inf")
+
+
+def evaluate(expr: Any) -> Any:
+    """Return the value of a closed expression at 50 digits, or ``None`` where it has free symbols or is no number."""
+    from sympy import Expr, MatrixBase
+
+    if isinstance(expr, MatrixBase) or not isinstance(expr, Expr) or expr.free_symbols:
+        return None
+    value = expr.doit().evalf(_DIGITS)
+    return value if value.is_number and not value.has(*_infinities()) else None
+
+
+def _infinities() -> tuple[Any, ...]:
+    from sympy import nan, oo, zoo
+
+    return (nan, oo, -oo, zoo)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Compare two sympy objects of any kind."""
+    from sympy import Eq, Expr, MatrixBase, Symbol
+    from sympy.core.relational import Relational
+
+    if type(a) is type(b) and a == b:
+        return True
+    if isinstance(a, MatrixBase) and isinstance(b, MatrixBase):
+        return a.shape == b.shape and all(same(x, y) for x, y in zip(a.flat(), b.flat(), strict=True))
+    if isinstance(a, Eq) and isinstance(b, Eq):
+        if isinstance(a.lhs, Symbol) and a.lhs == b.lhs and same(a.rhs, b.rhs):
+            return True
+        return _proportional(a.lhs - a.rhs, b.lhs - b.rhs, sign=False) or _by_math_verify(a, b)
+    if isinstance(a, Eq) != isinstance(b, Eq):
+        relation, other = (a, b) if isinstance(a, Eq) else (b, a)
+        if isinstance(other, Expr) and _names(relation.lhs):
+            return same(relation.rhs, other)
+        return False
+    if isinstance(a, Relational) and isinstance(b, Relational):
+        return _same_relation(a, b)
+    if isinstance(a, Expr) and isinstance(b, Expr):
+        return _same_expression(a, b)
+    return _by_math_verify(a, b)
+
+
+def _names(lhs: Any) -> bool:
+    from sympy import Symbol
+    from sympy.core.function import AppliedUndef
+
+    return isinstance(lhs, (Symbol, AppliedUndef))
+
+
+def _same_relation(a: Any, b: Any) -> bool:
+    flipped = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+    left, right = a.lhs - a.rhs, b.lhs - b.rhs
+    if a.rel_op == b.rel_op:
+        return _proportional(left, right, sign=True)
+    return flipped.get(a.rel_op) == b.rel_op and _proportional(left, -right, sign=True)
+
+
+def _same_expression(a: Any, b: Any) -> bool:
+    x, y = evaluate(a), evaluate(b)
+    if x is not None and y is not None:
+        return _close(x, y)
+    if not a.free_symbols and not b.free_symbols:
+        return bool(a == b) or _by_math_verify(a, b)
+    if not a.free_symbols or not b.free_symbols:
+        from sympy import simplify
+
+        return bool(simplify(a - b) == 0)
+    pairs = _sampled(a, b)
+    if len(pairs) < _ENOUGH:
+        return _by_math_verify(a, b)
+    return all(_close(x, y) for x, y in pairs)
+
+
+def _close(x: Any, y: Any) -> bool:
+    """Equal to 30 digits, relative to the larger one."""
+    size = max(abs(x), abs(y))
+    return bool(abs(x - y) <= size * 10**-30) or bool(size < 10**-45)
+
+
+def _sampled(a: Any, b: Any) -> list[tuple[Any, Any]]:
+    """Return values of two expressions at the same rational points, real ones where there are enough."""
+    from sympy import Rational
+
+    rng = random.Random(0)
+    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
+    real, every = [], []
+    for i in range(_SAMPLES):
+        low = 1 if i % 2 else -40
+        point = {s: Rational(rng.randint(low, 40) or 7, rng.choice((7, 11, 13))) for s in symbols}
+        try:
+            values = [e.subs(point).doit().evalf(_DIGITS) for e in (a, b)]
+        except (TypeError, ValueError, ZeroDivisionError, ArithmeticError):
+            continue
+        if all(v.is_number and not v.has(*_infinities()) for v in values):
+            every.append((values[0], values[1]))
+            if all(v.is_real for v in values):
+                real.append((values[0], values[1]))
+    return real if len(real) >= _ENOUGH else every
+
+
+def _proportional(a: Any, b: Any, *, sign: bool) -> bool:
+    """Say whether one expression is a constant multiple of the other (a positive one with ``sign``)."""
+    pairs = _sampled(a, b)
+    ratios = [x / y for x, y in pairs if abs(y) > 10**-20]
+    if len(ratios) < _ENOUGH or len(ratios) < len(pairs) - 1:
+        return False
+    first = ratios[0]
+    fine = not sign or bool(first.is_real and first > 0)
+    return fine and abs(first) > 10**-20 and all(_close(r, first) for r in ratios)
+
+
+def _by_math_verify(a: Any, b: Any) -> bool:
+    from math_verify import verify
+
+    try:
+        return bool(verify(a, b, strict=True, timeout_seconds=None))
+    except MemoryError:
+        raise
+    except Exception:  # another project's comparison gave up: not shown to be equal
+        return False

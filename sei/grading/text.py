@@ -1,0 +1,134 @@
+r"""Answers as text: one spelling for the many ways of typesetting the same thing.
+
+Pure string work on the short text of an answer (never on a whole output): Unicode signs and LaTeX
+spacing, sizing and font commands go, ``\dfrac`` becomes ``\frac``, digits lose their grouping.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_ANSWER = 2_000  # characters; no answer of a data set comes near, longer ones are no answers
+
+_SIGNS = {
+    **dict.fromkeys("−–—‐‑‒﹣－", "-"),
+    **dict.fromkeys("×✕⨯", r"\times "),
+    **dict.fromkeys("·⋅∙", r"\cdot "),
+    **dict.fromkeys("÷∕⁄", "/"),
+    **{"π": r"\pi ", "√": r"\sqrt", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx "},
+    **{"∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "±": r"\pm ", "θ": r"\theta "},
+    **{"°": r"^\circ ", "ℝ": r"\mathbb{R}", "“": '"', "”": '"', "’": "'", "‘": "'", "′": "'", "％": "%"},
+    **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
+    **{"⅕": r"\frac{1}{5}", "⅖": r"\frac{2}{5}", "⅗": r"\frac{3}{5}", "⅘": r"\frac{4}{5}", "⅙": r"\frac{1}{6}"},
+    **{"⅚": r"\frac{5}{6}", "⅛": r"\frac{1}{8}", "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}", "⅞": r"\frac{7}{8}"},
+}
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
+_FONT = re.compile(r"\\(?:text|mathrm|textrm|textnormal|mbox|mathbf|textbf|boldsymbol|bm|mathit|textit|mathsf|emph|hbox|"
+                   r"operatorname\*?|underline)\s*\{([^{}]*)\}")
+_OLD_FONT = re.compile(r"\\(?:bf|rm|it|sf|tt|cal)(?![a-zA-Z])")
+_SIZES = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|middle)(?![a-zA-Z])\s*\.?(?=\s*\S)")
+_SPACES = re.compile(r"\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|hspace\*?\{[^{}]*\}|"
+                     r"(?:display|text)style(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})|~")
+_GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:\s?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
+_THIN_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|\u00a0|\u202f)+\d{3})+)(?!\d)")
+_SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
+_FRAC_SHORT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
+_PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
+          ("'", "'"), ("*", "*"))  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """Return a text without control characters and lone surrogates, signs in one spelling."""
+    text = _CONTROL.sub("", text.replace("\t", " "))
+    text = _SUPER.sub(lambda m: "^{" + m.group().translate(_SUPERSCRIPTS) + "}", text)
+    if not text.isascii():
+        text = "".join(_SIGNS.get(c, c) for c in text)
+        text = unicodedata.normalize("NFKC", text)
+    return text
+
+
+def unwrap(text: str) -> str:
+    """Take off what only surrounds an answer: math delimiters, emphasis, quotes, closing punctuation."""
+    text = text.strip()
+    while True:
+        before = text
+        text = re.sub(r"(?<=.)(?:[.,;:]|(?<![\d)}])!)$", "", text).strip()
+        text = re.sub(r"\\\\$", "", text).strip()
+        for left, right in _PAIRS:
+            inner = text[len(left) : len(text) - len(right)]
+            if text.startswith(left) and text.endswith(right) and inner.strip() and left not in inner:
+                text = inner.strip()
+        if text == before:
+            return text
+
+
+def ungroup(text: str) -> str:
+    """Join digit groups: ``1,234``, ``1{,}234``, ``1\\,234``, ``1 234`` (lists such as ``1, 234`` stay)."""
+    text = _GROUPED.sub(_join_commas, text)
+    text = _THIN_GROUPED.sub(lambda m: m[1] + re.sub(r"\D", "", m[2]), text)
+    return _SPACE_GROUPED.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
+
+
+def _join_commas(m: re.Match[str]) -> str:
+    before, after = m.string[: m.start()].rstrip(), m.string[m.end() :].lstrip()
+    if re.search(r"[(\[]$|lbrace$", before) and re.match(r"[)\]]|\\rbrace", after):
+        return m.group()  # "(3,331)": a pair
+    if re.search(r",\s+\d", m[2]) and not re.search(r"\\[!,]", m[2]):
+        return m.group()  # "1, 234": two numbers
+    return m[1] + re.sub(r"\D", "", m[2])
+
+
+def has_groups(text: str) -> bool:
+    """Say whether a text may hold either a grouped number or a list: ``100,200``."""
+    return _GROUPED.search(text) is not None
+
+
+def tidy(text: str, *, group: bool = True) -> str:
+    """Return an answer in one spelling; what it says is unchanged.
+
+    Font commands give up their content, sizing and spacing go, currency signs go, fractions get braces.
+    ``group=False`` reads ``100,200`` as two numbers.
+    """
+    text = unwrap(clean(text[: MAX_ANSWER + 1]))
+    text = text.replace(r"\$", "").replace(r"\%", "%").replace(r"\{", "\\lbrace ").replace(r"\}", "\\rbrace ")
+    if group:
+        text = ungroup(text)
+    text = re.sub(r"\\(?:d|t|c)frac(?![a-zA-Z])", r"\\frac", text)
+    text = _SIZES.sub("", text)
+    text = _SPACES.sub(" ", text)
+    for _ in range(3):  # fonts inside fonts
+        text = _FONT.sub(r" \1 ", text)
+    text = _OLD_FONT.sub("", text)
+    text = re.sub(r"\\(?:le|leq|leqslant)(?![a-zA-Z])", r"\\le ", text)
+    text = re.sub(r"\\(?:ge|geq|geqslant)(?![a-zA-Z])", r"\\ge ", text)
+    text = re.sub(r"\\(?:ne|neq)(?![a-zA-Z])", r"\\ne ", text)
+    text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"\varnothing", r"\emptyset ")
+    text = text.replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\vert", "|").replace(r"\mid", "|")
+    text = re.sub(r"[€£¥₹]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency, or delimiters left inside
+    text = re.sub(r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\}|o(?![a-zA-Z]))|\\degree(?![a-zA-Z])", "", text)
+    for _ in range(4):
+        text = _FRAC_SHORT.sub(_braced, text)
+    return re.sub(r"\s+", " ", unwrap(text)).strip()
+
+
+def _braced(m: re.Match[str]) -> str:
+    top, bottom = m[1] if m[1] is not None else m[2], m[3] if m[3] is not None else m[4]
+    return f"\\frac{{{top}}}{{{bottom}}}"
+
+
+def balanced(text: str) -> bool:
+    """Say whether braces are balanced; an answer with open braces is a broken expression."""
+    depth = 0
+    for c in re.sub(r"\\[{}]", "", text):
+        depth += {"{": 1, "}": -1}.get(c, 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def squeezed(text: str) -> str:
+    """Return a tidied text without white space, for comparing spelling."""
+    return re.sub(r"\s+", "", text)
