@@ -25,9 +25,34 @@ _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 _SECRET = re.compile(r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}")
 _HEX = secrets.token_hex(3)
-_SETTINGS = ("name", "seed", "rounds", "patience", "start_from", "train_on", "replay", "near_duplicate", "scoring")
+_SETTINGS = (
+    "name",
+    "seed",
+    "rounds",
+    "patience",
+    "start_from",
+    "train_on",
+    "replay",
+    "near_duplicate",
+    "decontaminate",
+    "embedder",
+    "data_folder",
+    "benchmarks",
+    "scoring",
+)
 _PLACES = ("budget_scale", "store", "plugins")
-_PARTS = ("grader", "data", "model", "trainer", "engine", "instructor", "clusterer", "synthesizer", "refiner", "finetuner")
+_PARTS = (
+    "grader",
+    "data",
+    "model",
+    "trainer",
+    "engine",
+    "instructor",
+    "clusterer",
+    "synthesizer",
+    "refiner",
+    "finetuner",
+)
 _OTHERS = ("tracker", "cluster", "budget", "method", "ablation")
 
 

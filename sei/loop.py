@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.data.screen import HeldOutScreen
+from sei.data.screen import Decontamination
 from sei.errors import DataError, TooManyBadRecordsError
 from sei.parts import part
 from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SynthesizeStage
@@ -42,7 +42,7 @@ class Method:
     """All stages of the method, built and checked.
 
     ``warm_up`` teaches the answer format on the data set's warm-up pairs before anything else;
-    ``screen_rouge_l`` is the screen's threshold (1: masked signature alone); ``max_fail_share`` of
+    ``decontaminate`` keeps synthetic questions apart from held-out text; ``max_fail_share`` of
     diagnoses may be refused before a run stops; after ``patience`` rounds without a better dev
     accuracy it ends (0: never).
     """
@@ -56,7 +56,7 @@ class Method:
     curriculum: Curriculum
     finetune: FinetuneStage
     warm_up: FinetuneStage
-    screen_rouge_l: Annotated[float, Field(gt=0, le=1)]
+    decontaminate: Decontamination
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
     patience: Annotated[int, Field(ge=0)]
     version: ClassVar[int] = 1
@@ -101,7 +101,7 @@ def run_round(
     diagnoses = store.each(method.diagnose, items=bad)
     error_map = store.once(method.cluster, keyphrases(diagnoses, method.max_fail_share), seed=seed_of("cluster"))
     apart = held_out_texts(data, error_map)
-    screen = HeldOutScreen({**apart, "earlier": earlier_texts(state.history)}, method.screen_rouge_l)
+    screen = method.decontaminate.screen({**apart, "earlier": earlier_texts(state.history)})
     synthesis = store.once(method.synthesize, error_map, data.pool, screen, number, seed=seed_of("synthesize"))
     if not synthesis.candidates:
         return None
@@ -109,7 +109,7 @@ def run_round(
         method.refine, state.current, error_map, synthesis.candidates, right.good, seed=seed_of("refine")
     )
     replayable, history = union(state.solved, right.replay), (*state.history, refined)
-    screen = HeldOutScreen(apart, method.screen_rouge_l)
+    screen = method.decontaminate.screen(apart)
     lesson = store.once(method.curriculum, history, replayable, screen, seed=seed_of("replay"))
     initial = method.curriculum.start(state.base, state.current)
     trained = store.once(method.finetune, initial, lesson.examples, seed=seed_of("finetune"))

@@ -169,6 +169,10 @@ class Screen(Protocol):
         """Return why a question must be dropped, or ``None``."""
         ...
 
+    def reasons(self, questions: Sequence[str]) -> list[str | None]:
+        """Return the reason for each of many questions."""
+        ...
+
 
 @runtime_checkable
 class AttemptStage(Protocol):

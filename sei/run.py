@@ -14,6 +14,7 @@ from typing import Any
 import filelock
 
 from sei.build import build
+from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError
 from sei.exits import exit_code_of
 from sei.loop import Evaluated, Method, best_on_dev, run_rounds, stop_reason
@@ -52,6 +53,7 @@ class Job:
     model: TargetModel
     method: Method
     data: DataSource
+    benchmarks: dict[str, Benchmark]
     tracker: Tracker
 
     @property
@@ -68,7 +70,7 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         BusyError: when another process works in the same run folder.
     """
     plugins = tuple(config["plugins"])
-    parts = {k: build(config[k], k, plugins) for k in ("model", "method", "data", "tracker")}
+    parts = {k: build(config[k], k, plugins) for k in ("model", "method", "data", "benchmarks", "tracker")}
     ablation = (config["ablation"] or {}).get("name", "full")
     job = Job(
         name=str(config["name"]),
@@ -105,7 +107,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def run(job: Job) -> dict[str, Any]:
     """Run a job and return its summary; the tracker is closed whatever happens."""
-    data = job.data.load()
+    data = with_benchmarks(job.data.load(), job.benchmarks)
     base = job.model.base()
     store = Store(root=job.store)
     job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)

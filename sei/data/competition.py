@@ -34,7 +34,8 @@ class Math:
     r"""MATH (Hendrycks et al. 2021, MIT; the hub's first copy was taken down after a DMCA notice in January 2025).
 
     7,500 training and 5,000 test problems; subject and level are kept, the answer is the last ``\boxed``
-    of the solution. One training row is left out: its box is empty (number 5530 in the original order). Hub: EleutherAI/hendrycks_math (seven configurations by subject).
+    of the solution. Two training rows are left out, their boxes are empty (5530 and 5532 in the original order).
+    Hub: EleutherAI/hendrycks_math (seven configurations by subject).
     """
 
     version: ClassVar[int] = 1
@@ -92,10 +93,15 @@ class Math500:
         fields = ("problem", "solution", "answer", "subject", "level", "unique_id")
         rows = []
         for w, n, r in rows_of(place, fields, folder=self.folder, revision=self.revision):
-            more = {"group": text(w, n, r, "subject"), "level": f"Level {r['level']}"}
-            solution = text(w, n, r, "solution")
             rows.append(
-                Row(f"math500-{r['unique_id']}", text(w, n, r, "problem"), text(w, n, r, "answer"), solution, **more)
+                Row(
+                    f"math500-{r['unique_id']}",
+                    text(w, n, r, "problem"),
+                    text(w, n, r, "answer"),
+                    text(w, n, r, "solution"),
+                    group=text(w, n, r, "subject"),
+                    level=f"Level {r['level']}",
+                )
             )
         return at_most(rows, self.limit, self.name)
 

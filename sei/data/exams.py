@@ -57,7 +57,9 @@ class TalScq:
             answer = text(w, n, r, "answer_value")
             if answer in {o[1] for o in options}:
                 question = text(w, n, r, "problem")
-                rows.append(Row(f"tal-{r['qid']}", question, answer, "", options, group=f"difficulty {r['difficulty']}"))
+                rows.append(
+                    Row(f"tal-{r['qid']}", question, answer, "", options, group=f"difficulty {r['difficulty']}")
+                )
         return at_most(rows, self.limit, self.name)
 
 
@@ -134,7 +136,9 @@ class Aqua:
         rows = []
         for w, n, r in rows_of(place, ("question", "options", "correct"), folder=self.folder, revision=self.revision):
             options = tuple(str(o) for o in r["options"])
-            rows.append(Row(f"aqua-{n}", text(w, n, r, "question"), letter(w, n, r["correct"], len(options)), "", options))
+            rows.append(
+                Row(f"aqua-{n}", text(w, n, r, "question"), letter(w, n, r["correct"], len(options)), "", options)
+            )
         return at_most(rows, self.limit, self.name)
 
 

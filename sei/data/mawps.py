@@ -7,10 +7,7 @@ it lies in the MAWPS training split.
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -23,34 +20,13 @@ from sei.grading import extract_strict
 from sei.parts import part
 from sei.ports import DataSet
 from sei.records import HeldOutProblem, PoolProblem, Role, TrainingExample
+from sei.rows import read_jsonl
 from sei.signature import masked_signature
 from sei.store import digest
 
+_REMEDY = "put it there, or set data_folder=PATH (or SEI_DATA=PATH) to the folder that holds it"
+
 Row = tuple[str, str, str, str]  # id, question, answer, worked solution
-
-
-def read_jsonl(path: Path, fields: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row) of a JSONL or gzipped JSONL file.
-
-    Raises:
-        DataError: naming file and line where a row is no JSON object or lacks a field, or the missing file.
-    """
-    if not path.is_file():
-        raise DataError(
-            f"data file {path} is missing. Remedy: put it there, or set data.folder=PATH (or SEI_DATA=PATH) to the "
-            "folder that holds it."
-        )
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="\n") as f:
-        for number, line in enumerate(f, 1):
-            try:
-                row = json.loads(line)
-            except ValueError as e:
-                raise DataError(f"{path} line {number}: not JSON ({e}). Remedy: repair or remove the line.") from e
-            missing = [x for x in fields if not isinstance(row, dict) or x not in row]
-            if missing:
-                raise DataError(f"{path} line {number}: lacks {missing}; a row needs {list(fields)}.")
-            yield number, row
 
 
 def tidy(text: str) -> str:
@@ -75,7 +51,7 @@ class Mawps:
     """
 
     version: ClassVar[int] = 1
-    folder: str
+    folder: str | None
     warm_up: Annotated[int, Field(ge=0)] = 640
     pool: Annotated[int, Field(ge=10)] = 700
     dev: Annotated[int, Field(ge=10)] = 150
@@ -88,6 +64,8 @@ class Mawps:
         Raises:
             DataError: naming the missing file, or file and line of a broken row.
         """
+        if self.folder is None:
+            raise DataError("MAWPS is read from files. Remedy: set data_folder=PATH (or SEI_DATA=PATH).")
         root = Path(self.folder).expanduser()
         test = [r for split in ("test", "validation") for r in self._mawps(root / f"mawps/mwptoolkit_{split}.jsonl.gz")]
         svamp = self._sample(self._svamp(root / "svamp/all.jsonl.gz"), self.svamp)
@@ -124,7 +102,7 @@ class Mawps:
 
     def _mawps(self, path: Path) -> list[Row]:
         rows = []
-        for number, row in read_jsonl(path, ("id", "original_text", "equation", "ans")):
+        for number, row in read_jsonl(path, ("id", "original_text", "equation", "ans"), remedy=_REMEDY):
             answer = _number(path, number, "ans", row["ans"])
             solution = solution_from_equation(str(row["equation"]), answer)
             if solution is not None:
@@ -135,7 +113,7 @@ class Mawps:
 
     def _svamp(self, path: Path) -> list[Row]:
         rows = []
-        for number, row in read_jsonl(path, ("ID", "Body", "Question", "Equation", "Answer")):
+        for number, row in read_jsonl(path, ("ID", "Body", "Question", "Equation", "Answer"), remedy=_REMEDY):
             body = str(row["Body"]).strip()
             question = f"{body}{'' if body.endswith('.') else ','} {str(row['Question']).strip()}"
             answer = _number(path, number, "Answer", row["Answer"])
@@ -144,7 +122,7 @@ class Mawps:
 
     def _gsm8k(self, path: Path) -> list[Row]:
         rows = []
-        for number, row in read_jsonl(path, ("question", "answer")):
+        for number, row in read_jsonl(path, ("question", "answer"), remedy=_REMEDY):
             answer = extract_strict(str(row["answer"]))
             if answer is None:
                 raise DataError(f"{path} line {number}: the answer has no '#### ' line")

@@ -1,74 +1,123 @@
 """The screen: keeps synthetic questions apart from test, dev and validation text.
 
-It is built outside the stages that must not see such text and answers one question only: why must
-this be dropped? Two rules: the same masked signature, and ROUGE-L F above a threshold.
+It is built outside the stages that must not see such text and answers one question only: why must this
+be dropped? Rules, in order: exact text, shared n-gram, masked signature, ROUGE-L, embedding.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
 
+import numpy as np
+from pydantic import Field
+
+from sei.data.near import NgramIndex, RougeIndex
+from sei.parts import part
+from sei.ports import Embedder
 from sei.signature import masked_signature
 from sei.store import digest
 
-_WORD = re.compile(r"\d+(?:\.\d+)?|[a-z']+")
+_BLOCK = 2_048  # questions whose similarities are computed together
 
 
-def words(text: str) -> list[str]:
-    """Return the tokens that ROUGE-L compares: lower-case words and numbers."""
-    return _WORD.findall(text.lower())
+@part
+class Decontamination:
+    """Which rules keep synthetic questions apart from held-out text; all are on by default.
 
+    ``ngram``: length in words of a run that may not be shared (0: off). ``rouge_l``: F-measure above which
+    a question is too near (1: off; paper: 0.7). ``embedding``: cosine similarity above which a question is
+    a paraphrase (1: off).
+    """
 
-class RougeIndex:
-    """Texts to compare with by ROUGE-L F-measure (longest common subsequence of words; Lin 2004)."""
+    version: ClassVar[int] = 1
+    embedder: Embedder
+    ngram: Annotated[int, Field(ge=0, le=100)] = 13
+    rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
+    embedding: Annotated[float, Field(gt=0, le=1)] = 0.95
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._rows: list[list[str]] = []
-        for t in texts:
-            self.add(t)
-
-    def add(self, text: str) -> None:
-        """Add one text."""
-        self._rows.append(words(text))
-
-    def closest(self, text: str, threshold: float) -> float | None:
-        """Return the first F above the threshold that is found, or ``None``."""
-        from rapidfuzz.distance import LCSseq
-
-        query = words(text)
-        for row in self._rows:
-            both = len(query) + len(row)
-            need = int(threshold * both / 2)  # F = 2 * lcs / (len + len)
-            if min(len(query), len(row)) > need and both:
-                lcs = LCSseq.similarity(query, row, score_cutoff=need)
-                if 2 * lcs / both > threshold:
-                    return float(2 * lcs / both)
-        return None
+    def screen(self, apart: Mapping[str, Sequence[str]]) -> HeldOutScreen:
+        """Return the screen for named groups of held-out questions."""
+        return HeldOutScreen(apart, self)
 
 
 class HeldOutScreen:
-    """A ``Screen`` over fixed texts.
-
-    ``apart`` are named groups of questions whose masked signature (and, below ``rouge_l`` = 1, ROUGE-L
-    neighbourhood) is forbidden.
-    """
+    """A ``Screen`` over fixed texts, in named groups; everything it needs is built when first asked."""
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("digest",)
 
-    def __init__(self, apart: Mapping[str, Sequence[str]], rouge_l: float = 1.0) -> None:
-        self.digest = digest(dict(apart), rouge_l)
-        self._signatures = {masked_signature(q): name for name, qs in apart.items() for q in qs}
-        self._rouge_l = rouge_l
-        self._index = {n: RougeIndex(qs) for n, qs in apart.items()} if rouge_l < 1 else {}
+    def __init__(self, apart: Mapping[str, Sequence[str]], rules: Decontamination) -> None:
+        self.apart, self.rules = apart, rules
+        self._similar: dict[str, str | None] = {}
+
+    @cached_property
+    def digest(self) -> str:
+        """Identify the texts and the rules, for the store's key."""
+        return digest({k: list(v) for k, v in self.apart.items()}, self.rules)
+
+    @cached_property
+    def _exact(self) -> dict[str, str]:
+        return {_plain(q): name for name, qs in self.apart.items() for q in qs}
+
+    @cached_property
+    def _signatures(self) -> dict[str, str]:
+        return {masked_signature(q): name for name, qs in self.apart.items() for q in qs}
+
+    @cached_property
+    def _ngrams(self) -> dict[str, NgramIndex]:
+        n = self.rules.ngram
+        return {name: NgramIndex(qs, n) for name, qs in self.apart.items()} if n else {}
+
+    @cached_property
+    def _rouge(self) -> dict[str, RougeIndex]:
+        return {n: RougeIndex(qs) for n, qs in self.apart.items()} if self.rules.rouge_l < 1 else {}
+
+    @cached_property
+    def _vectors(self) -> dict[str, Any]:
+        groups = {n: list(qs) for n, qs in self.apart.items() if qs}
+        return {n: self.rules.embedder.embed(qs) for n, qs in groups.items()} if self.rules.embedding < 1 else {}
 
     def reason(self, question: str) -> str | None:
-        """Return ``<group>_signature`` or ``<group>_rouge``, or ``None`` where the question may stay."""
+        """Return ``<group>_<rule>``, or ``None`` where the question may stay."""
+        return self.reasons([question])[0]
+
+    def reasons(self, questions: Sequence[str]) -> list[str | None]:
+        """Return the reason for each question; embedding them together is far cheaper than one by one."""
+        found = [self._by_text(q) for q in questions]
+        if self.rules.embedding < 1:
+            left = [q for q, reason in zip(questions, found, strict=True) if reason is None]
+            self._compare([q for q in dict.fromkeys(left) if q not in self._similar])
+            found = [r or self._similar.get(q) for q, r in zip(questions, found, strict=True)]
+        return found
+
+    def _by_text(self, question: str) -> str | None:
+        name = self._exact.get(_plain(question))
+        if name is not None:
+            return f"{name}_exact"
+        for name, ngrams in self._ngrams.items():
+            if ngrams.shares(question):
+                return f"{name}_ngram"
         name = self._signatures.get(masked_signature(question))
         if name is not None:
             return f"{name}_signature"
-        for group, index in self._index.items():
-            if index.closest(question, self._rouge_l) is not None:
-                return f"{group}_rouge"
+        for name, index in self._rouge.items():
+            if index.closest(question, self.rules.rouge_l) is not None:
+                return f"{name}_rouge"
         return None
+
+    def _compare(self, questions: Sequence[str]) -> None:
+        for start in range(0, len(questions), _BLOCK):
+            block = questions[start : start + _BLOCK]
+            vectors = self.rules.embedder.embed(block)
+            for q in block:
+                self._similar[q] = None
+            for name, held in reversed(self._vectors.items()):
+                near = (vectors @ held.T).max(axis=1) > self.rules.embedding
+                for i in np.flatnonzero(near).tolist():
+                    self._similar[block[i]] = f"{name}_embedding"
+
+
+def _plain(question: str) -> str:
+    return re.sub(r"\W+", " ", question.lower()).strip()

@@ -27,9 +27,9 @@ class _NotArithmetic(Exception):  # noqa: N818  # control flow inside this file
 
 
 def evaluate(text: str) -> Fraction | None:
-    """Return the exact value of plain arithmetic, ``None`` for anything else.
+    r"""Return the exact value of plain arithmetic, ``None`` for anything else.
 
-    ``1 1/2`` and ``1\\frac{1}{2}`` are mixed numbers; ``0.\\overline{3}`` repeats; ``a:b`` is a ratio.
+    ``1 1/2`` and ``1\frac{1}{2}`` are mixed numbers; ``0.\overline{3}`` repeats; ``a:b`` is a ratio.
     """
     if len(text) > _MAX_DIGITS * 2 or not text:
         return None
@@ -140,7 +140,13 @@ class _Reader:
         value = _read(self.take())
         if value.denominator == 1 and self.kind() == "num" and self.at + 2 < len(self.tokens):
             top, slash, bottom = self.tokens[self.at : self.at + 3]  # a mixed number such as 1 1/2
-            if slash[0] == "div" and slash[1] == "/" and bottom[0] == "num" and top[1].isdigit() and bottom[1].isdigit():
+            if (
+                slash[0] == "div"
+                and slash[1] == "/"
+                and bottom[0] == "num"
+                and top[1].isdigit()
+                and bottom[1].isdigit()
+            ):
                 self.at += 3
                 return value + Fraction(int(top[1]), int(bottom[1]))
         if value.denominator == 1 and self.kind() == "frac":

@@ -11,7 +11,8 @@ _LETTERS = "ABCDEFGHIJ"
 _LABEL = re.compile(r"^\s*(?:\(([A-Ja-j])\)|([A-J])\s*[.):]|([A-J])\s*\)|\\text\w*\{\(?([A-J])\)?\})\s*")
 _INLINE = re.compile(r"\(\s*([A-J])\s*\)|\\text(?:bf|rm)?\s*\{\s*\(([A-J])\)\s*\}|(?:^|\s)([A-J])[.)]\s")
 _ONLY = re.compile(
-    r"^(?:(?:option|choice|answer)[\s_:]*)?[\s(\[\"'*]*([A-J])(?![a-zA-Z'])[\s)\]\"'*]*(?:$|[.:,;)\-]|\s+(?![a-z]*=))", re.IGNORECASE
+    r"^(?:(?:option|choice|answer)[\s_:]*)?[\s(\[\"'*]*([A-J])(?![a-zA-Z'])[\s)\]\"'*]*(?:$|[.:,;)\-]|\s+(?![a-z]*=))",
+    re.IGNORECASE,
 )
 _LIST = re.compile(r"^[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|)\s*[A-J])+\s*[)\]}]*$")
 _NAMED = re.compile(r"\b(?:option|choice|answer)[\s_:]*(?:is\s+)?[(\s*\"']*([A-J])(?![a-zA-Z'])", re.IGNORECASE)

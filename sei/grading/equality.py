@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from sei.grading.quantity import quantity, same_quantity
-from sei.grading.sandbox import LimitError, UnreadableError, ask
+from sei.grading.quantity import formula_without_unit, quantity, same_quantity
+from sei.grading.sandbox import UnreadableError, ask
 from sei.grading.structure import Node, parse, same
 from sei.grading.text import MAX_ANSWER, balanced, has_groups, squeezed, tidy
 
@@ -22,6 +22,10 @@ _VARIABLES = r"\\?[a-zA-Z](?:_\{?\w+\}?)?"
 _RELATION = r"<|>|\\le(?![a-z])|\\ge(?![a-z])|<=|>="
 _CHAIN = re.compile(rf"(.+?)\s*({_RELATION})\s*({_VARIABLES})\s*({_RELATION})\s*(.+)")
 _SIMPLE = re.compile(rf"({_VARIABLES})\s*({_RELATION})\s*(.+)|(.+?)\s*({_RELATION})\s*({_VARIABLES})")
+_BUILDER = re.compile(
+    rf"\s*\\lbrace\s*{_VARIABLES}(?:\s*\\in\s*\\mathbb\s*\{{?R\}}?)?\s*[|:]\s*(.+?)\\rbrace\s*", re.DOTALL
+)
+_FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
 _ARTICLE = re.compile(r"^\s*(?:the|a|an)\s+", re.IGNORECASE)
 _FORMULA_WORDS = frozenset("sqrt sinh cosh tanh arcsin arccos arctan infty infinity matrix".split())
 _REALS = re.compile(r"\\mathbb\s*\{?R\}?|\\R\b|all real numbers|\(-\\infty ?,\\infty ?\)", re.IGNORECASE)
@@ -79,6 +83,8 @@ def _same(gold: str, stated: str, seconds: float) -> bool:
 
 def _as_interval(node: Node) -> Node:
     """Turn inequalities in one variable into intervals: ``1 < x``, ``x < 1 or x > 2``."""
+    if node.kind == "leaf" and (m := _BUILDER.fullmatch(node.text)):
+        return _as_interval(parse(m[1]))
     if node.kind == "leaf":
         written = interval_of(node.text)
         return parse(written) if written else node
@@ -129,6 +135,9 @@ def same_leaf(gold: str, stated: str, seconds: float) -> bool:
         a_value, b_value = _value_of(gold), _value_of(stated)
         if (a_value, b_value) != (gold, stated):
             return same_leaf(a_value, b_value, seconds)
+    bare = formula_without_unit(gold), formula_without_unit(stated)
+    if bare != (gold, stated):
+        return same_leaf(*bare, seconds)
     if _prose(gold):
         return squeezed(_ARTICLE.sub("", gold)).lower() == squeezed(_ARTICLE.sub("", stated)).lower()
     if not stated.strip() or not balanced(stated):
@@ -144,11 +153,11 @@ def _value_of(text: str) -> str:
     """Return what stands right of ``NAME =``; an equation whose left side is no name stays whole."""
     left, _, right = text.rpartition("=")
     plain = not re.search(r"\d|[-+*/^]|\\(?:frac|sqrt|cdot|times|le|ge|ne)(?![a-z])|[<>]", left)
-    return right.strip() if left and plain and right.strip() else text
+    return right.strip() if left and right.strip() and (plain or _FUNCTION.fullmatch(left)) else text
 
 
 def _prose(text: str) -> bool:
-    """Say whether an answer is a phrase with numbers in it (``11:55 p.m. on 24 December``): only its text can be compared."""
+    """Say whether an answer is a phrase with numbers in it: only its text can be compared."""
     return any(w not in _FORMULA_WORDS for w in re.findall(r"(?<![\\a-zA-Z])[A-Za-z]{4,}", text))
 
 

@@ -18,18 +18,27 @@ from sei.grading.text import clean, tidy
 Expected = Literal["number", "formula", "words", "choice"]
 Source = Literal["box", "hash", "tag", "final", "answer", "last"]
 
+_MAX_BOXES = 50  # of the last ones; more are no answers
+_MAX_STATEMENTS = 20
 _MAX_CHARS = 20_000  # the end of an output holds its answer; longer texts only cost time
 _TAGS = r"(?:think|thinking|thought|thoughts|reasoning|reason|scratchpad|reflection|analysis)"
-_THOUGHT = re.compile(rf"<{_TAGS}>.*?</{_TAGS}>|<\|begin_of_thought\|>.*?<\|end_of_thought\|>", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(
+    rf"<{_TAGS}>.*?</{_TAGS}>|<\|begin_of_thought\|>.*?<\|end_of_thought\|>", re.DOTALL | re.IGNORECASE
+)
 _OPENED = re.compile(rf"<{_TAGS}>|<\|begin_of_thought\|>|◁think▷", re.IGNORECASE)
 _CLOSED = re.compile(rf"</{_TAGS}>|<\|end_of_thought\|>|◁/think▷", re.IGNORECASE)
 
-_BOX = re.compile(r"(?:\\+|\x08)?(?<![a-zA-Z])(?:[fb]?oxed|f(?:rame)?box)\s*(?=\{|\d|\\)")
+_BOX = re.compile(r"(?:\\{1,4}|\x08)?(?<![a-zA-Z])(?:[fb]?oxed|f(?:rame)?box)\s*(?=\{|\d|\\)")
 _HASH = re.compile(r"####[ \t]*([^\n]*)")
-_HEADING = re.compile(r"^(?:\*\*)?(?:step|part|case|solution|conclusion|explanation|question|answer|final|method|[\d.]+[.)]?\s+"
-                      r"[A-Za-z\\(])", re.IGNORECASE)  # fmt: skip
+_HEADING = re.compile(
+    r"^(?:\*\*)?(?:step|part|case|solution|conclusion|explanation|question|answer|final|method"
+    r"|[\d.]+[.)]?\s+[A-Za-z\\(])",
+    re.IGNORECASE,
+)
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
-_LINK = r"\s*(?:\*\*|__)?\s*(?:is|are|was|equals|would be|will be|should be|must be|=|:|→|->)(?![a-z])\s*(?:\*\*|__)?\s*:?"
+_LINK = (
+    r"\s*(?:\*\*|__)?\s*(?:is|are|was|equals|would be|will be|should be|must be|=|:|→|->)(?![a-z])\s*(?:\*\*|__)?\s*:?"
+)
 _ABOUT = r"(?:\s+(?:to|for|of|in)\s+(?:the|this|your|our)\s+[^.\n:]{1,60}?)?"
 _FINAL = re.compile(rf"final\s+(?:answer|result|solution){_ABOUT}(?:{_LINK}|\s*(?:\*\*)?\s*\n)", re.IGNORECASE)
 _ANSWER = re.compile(
@@ -37,8 +46,11 @@ _ANSWER = re.compile(
     r"|(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n)",
     re.IGNORECASE,
 )
-_SEGMENT = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<![\\$])\$(?!\s*\d[\d,.]*\s[^$\n]*[a-z]{3})([^$\n]+?)(?<!\\)\$",
-                      re.DOTALL)  # fmt: skip
+_SEGMENT = re.compile(
+    r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)"
+    r"|(?<![\\$])\$(?!\s*\d[\d,.]*\s[^$\n]*[a-z]{3})([^$\n]+?)(?<!\\)\$",  # not "$5 and the other $7"
+    re.DOTALL,
+)
 _STATES = re.compile(r"(?:\b(?:is|are|equals|be)|=)\s*(?:\*\*)?(?:exactly |equal to |about )?(?=\\?[$(\[]|-?\$?\d)")
 _SENTENCE_END = re.compile(
     r"(?<=[^\d\s])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\b[ap])(?<!\b[ap]\.m)[.!?](?:\s|$)"
@@ -73,7 +85,7 @@ def visible(output: str) -> str:
 def boxes(text: str) -> list[tuple[int, str | None]]:
     r"""Return (position, content) of every ``\boxed``; ``None`` where its braces are never closed."""
     found: list[tuple[int, str | None]] = []
-    for m in _BOX.finditer(text):
+    for m in list(_BOX.finditer(text))[-_MAX_BOXES:]:
         at = m.end()
         if text[at] != "{":
             bare = re.match(r"\d[\d,.]*|\\[a-zA-Z]+(?:\{[^{}]*\})*", text[at:])
@@ -107,7 +119,7 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
     strong = _strong(text, expected)
     if strong is not None:
         return strong
-    for m in reversed(list(_ANSWER.finditer(text))):
+    for m in reversed(list(_ANSWER.finditer(text))[-_MAX_STATEMENTS:]):
         stated = _head(text[m.end() :], expected)
         if stated:
             return Stated(text=stated, source="answer")
@@ -123,7 +135,7 @@ def _strong(text: str, expected: Expected) -> Stated | None:
     for m in _HASH.finditer(text):
         if m[1].strip() and not boxes(m[1]) and not _HEADING.match(m[1].strip()):
             found.append((m.start(), m[1], "hash"))
-    for m in _FINAL.finditer(text):
+    for m in list(_FINAL.finditer(text))[-_MAX_STATEMENTS:]:
         tail = text[m.end() :]
         if not _BOX.search(tail) and not (_HASH.search(tail) or _TAG.search(tail)):
             stated = _head(tail, expected)
@@ -137,7 +149,9 @@ def _strong(text: str, expected: Expected) -> Stated | None:
 
 def _head(tail: str, expected: Expected) -> str:
     """Return the answer that a statement's tail begins with, or an empty string."""
-    tail = re.sub(r"^[\s:*#_]*(?:the\s+|simply\s+|just\s+|therefore,?\s+|equal to\s+)*", "", tail[:2_000], flags=re.IGNORECASE)
+    tail = re.sub(
+        r"^[\s:*#_]*(?:the\s+|simply\s+|just\s+|therefore,?\s+|equal to\s+)*", "", tail[:2_000], flags=re.IGNORECASE
+    )
     display = re.match(r"(?:\$\$|\\\[)(.+?)(?:\$\$|\\\])", tail, re.DOTALL)
     if display:
         return display[1].strip()

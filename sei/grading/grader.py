@@ -158,7 +158,11 @@ def _gold_letter(gold: str, options: dict[str, str]) -> frozenset[str]:
 
 def _only_number(gold: str, stated: str) -> str | None:
     """Return the one number in a stated phrase such as ``She has 5 apples``, where a number is wanted."""
-    if quantity(tidy(gold)) is None or not re.search(r"[A-Za-z]{3,}\s", stated) or re.search(r"\\(?:sqrt|pi|frac)|\^", stated):
+    if (
+        quantity(tidy(gold)) is None
+        or not re.search(r"[A-Za-z]{3,}\s", stated)
+        or re.search(r"\\(?:sqrt|pi|frac)|\^", stated)
+    ):
         return None
     found = {m.group().strip() for m in NUMBER.finditer(stated)}
     return found.pop() if len(found) == 1 else None
@@ -174,7 +178,9 @@ def _joined_boxes(gold: str, output: str) -> str | None:
     start = len(text)
     for at, content in reversed(found):
         end = at + len("\\boxed{}") + len(content or "")
-        if content is None or (parts and not re.fullmatch(r"[\s$\\)(\]]*(?:,|;|and|or|,\s*and)?[^.\n]{0,25}", text[end:start])):
+        if content is None or (
+            parts and not re.fullmatch(r"[\s$\\)(\]]*(?:,|;|and|or|,\s*and)?[^.\n]{0,25}", text[end:start])
+        ):
             break
         parts.insert(0, content)
         start = at

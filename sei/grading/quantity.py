@@ -13,19 +13,26 @@ from fractions import Fraction
 from sei.grading.arithmetic import evaluate
 
 _SHORT_UNITS = frozenset(
-    "m g s h l L K N J W V A C F Pa Hz kg mg cm mm km nm dm ft in yd mi lb lbs oz hr hrs min mins sec secs ml mL kmh kph "
-    "mph kW MW cc sq cu pts pt yr yrs rpm am pm AM PM kJ cal kcal eV mol rad deg units unit ha gal rs Rs USD EUR GBP "
-    "cents cent dollars dollar euro euros pounds percent inches inch feet foot hours hour days day th st nd rd".split()
+    "m g s h l L K N J W V A C F Pa Hz kg mg cm mm km nm dm ft in yd mi lb lbs oz hr hrs min mins sec secs ml mL "
+    "kmh kph mph kW MW cc sq cu pts pt yr yrs rpm am pm AM PM kJ cal kcal eV mol rad deg units unit ha gal rs Rs "
+    "USD EUR GBP cents cent dollars dollar euro euros pounds percent inches inch feet foot hours hour days day "
+    "th st nd rd".split()
 )
-_ATTACHED_UNITS = frozenset("kg mg cm mm km nm dm ft lb lbs oz hr hrs min mins sec ml mL kmh kph mph kW pts am pm AM PM "
-                            "dollars cents percent th st nd rd inches feet degrees hours days USD".split())  # fmt: skip
+_ATTACHED_UNITS = frozenset(
+    "kg mg cm mm km nm dm ft lb lbs oz hr hrs min mins sec ml mL kmh kph mph kW pts am pm AM PM "
+    "dollars cents percent th st nd rd inches feet degrees hours days USD".split()
+)
 _WORD = r"[A-Za-z][A-Za-z'-]*\.?"
 _UNIT_TAIL = re.compile(
-    rf"(?P<body>.*?[\d)}}])(?P<gap>\s*)(?P<unit>{_WORD}(?:\s*[/\s*^]\s*(?:{_WORD}|\{{?-?\d\}}?|\(\w+\)))*)\s*$", re.DOTALL
+    rf"(?P<body>.*?[\d)}}])(?P<gap>\s*)(?P<unit>{_WORD}(?:\s*[/\s*^]\s*(?:{_WORD}|\{{?-?\d\}}?|\(\w+\)))*)\s*$",
+    re.DOTALL,
 )
 _NAME = re.compile(r"^\s*(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)")
-_NOT_UNITS = frozenset("sqrt pi sin cos tan cot sec csc log ln exp frac times cdot or and pm infty inf cup cap in le ge "
-                       "text undefined none is are to from".split())  # fmt: skip
+_CURRENCY = re.compile(r"^\s*(?:USD|EUR|GBP|CAD|AUD|Rs\.?)(?=\s*-?[\d.])")
+_NOT_UNITS = frozenset(
+    "sqrt pi sin cos tan cot sec csc log ln exp frac times cdot or and pm infty inf cup cap in le ge "
+    "text undefined none is are to from".split()
+)
 _NUMBER_WORDS = {
     w: i
     for i, w in enumerate(
@@ -48,7 +55,7 @@ def quantity(text: str) -> Quantity | None:
     """Read a tidied answer as a number with or without unit; ``None`` where it is anything else."""
     body = text.strip()
     named = _NAME.sub("", body, count=1)
-    body = named if named else body
+    body = _CURRENCY.sub("", named if named else body)
     percent = False
     m = re.fullmatch(r"(.*?)\s*(?:%|\bper\s?cent(?:age)?(?:\s+points?)?)\s*(?:[a-zA-Z ]{0,40})", body, re.DOTALL)
     if m is not None and m[1].strip():
@@ -89,6 +96,21 @@ def without_unit(text: str) -> str:
     return m["body"] if fine else text
 
 
+def formula_without_unit(text: str) -> str:
+    r"""Take a trailing unit of two letters or more off a formula: ``100\pi cm^2``, ``6\sqrt{2} units``."""
+    m = re.fullmatch(
+        rf"(.*\S)\s+((?:sq(?:uare)?|cubic)\s+)?({_WORD})(?:\s*\^\s*\{{?\d\}}?|\s*/\s*{_WORD})?", text, re.DOTALL
+    )
+    if (
+        m is None
+        or m[1].endswith(("\\", "=", "+", "-", "*", "/", "^"))
+        or (re.search(r"\\[a-zA-Z]+$", m[1]) and len(m[3]) < 2)
+    ):
+        return text
+    known = m[3] in _SHORT_UNITS and len(m[3]) > 1
+    return m[1] if known or (len(m[3]) > 3 and m[3].lower() not in _NOT_UNITS) else text
+
+
 def _measured(unit: str) -> bool:
     """Say whether the first word is a known unit and the others are short: ``m of rope``."""
     words = re.findall(r"[A-Za-z][A-Za-z'-]*", unit)
@@ -100,7 +122,7 @@ def _sided(text: str) -> str:
     if "=" in text and not re.search(r"[<>]|\\(?:le|ge|ne)\b", text):
         last = text.rsplit("=", 1)[1].strip()
         left = text.rsplit("=", 1)[0]
-        if not re.search(r"[A-Za-z]", re.sub(r"\\(?:frac|times|cdot|div)", "", left)) or evaluate(last) is not None:
+        if not re.search(r"[A-Za-z]", re.sub(r"\\(?:frac|times|cdot|div)", "", left)):
             return last
     return text
 

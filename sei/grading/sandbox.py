@@ -72,7 +72,8 @@ class Worker:
         return self._process
 
     def _reply(self, seconds: float) -> dict[str, Any]:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         stream = self._process.stdout.fileno()
         while b"\n" not in self._rest:
             if not select.select([stream], [], [], seconds)[0]:

@@ -18,7 +18,9 @@ _MAX_PARTS = 60
 _MATRIX = re.compile(r"\s*\\begin\{(p|b|B|small)?(matrix|array)\}(?:\{[lcr| ]+\})?(.*)\\end\{\1?\2\}\s*", re.DOTALL)
 _OPEN, _CLOSE = "([{", ")]}"
 _MEMBER = re.compile(r"^\s*\\?[a-zA-Z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])\s*(?=\S)")
-_NAMED = re.compile(r"^\s*(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)")
+_NAMED = re.compile(
+    r"^\s*(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
+)
 _ASSIGN = re.compile(r"\s*(\\?[a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*(.+)", re.DOTALL)
 
 
@@ -40,6 +42,9 @@ def parse(text: str, *, depth: int = 0) -> Node:
     unnamed = _NAMED.sub("", text, count=1).strip()
     if unnamed and re.match(r"[(\[]|\\lbrace|\\begin|\{", unnamed):
         text = unnamed
+    bracketed = re.fullmatch(r"[\[(]\s*(\\begin\{array\}.*\\end\{array\})\s*[\])]", text, re.DOTALL)
+    if bracketed and bracketed[1].count(r"\begin") == 1:
+        text = bracketed[1]
     if (m := _MATRIX.fullmatch(text)) is not None:
         rows = [r for r in re.split(r"\\\\(?:\[[^\]]*\])?", m[3].replace(r"\hline", "")) if r.strip()]
         return Node("matrix", text, tuple(_row(r, depth) for r in rows[:_MAX_PARTS]))

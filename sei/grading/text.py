@@ -16,26 +16,62 @@ _SIGNS = {
     **dict.fromkeys("×✕⨯", r"\times "),
     **dict.fromkeys("·⋅∙", r"\cdot "),
     **dict.fromkeys("÷∕⁄", "/"),
-    **{"π": r"\pi ", "√": r"\sqrt", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx "},
-    **{"∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "±": r"\pm ", "θ": r"\theta "},
-    **{"°": r"^\circ ", "ℝ": r"\mathbb{R}", "“": '"', "”": '"', "’": "'", "‘": "'", "′": "'", "％": "%"},
-    **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
-    **{"⅕": r"\frac{1}{5}", "⅖": r"\frac{2}{5}", "⅗": r"\frac{3}{5}", "⅘": r"\frac{4}{5}", "⅙": r"\frac{1}{6}"},
-    **{"⅚": r"\frac{5}{6}", "⅛": r"\frac{1}{8}", "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}", "⅞": r"\frac{7}{8}"},
+    "π": r"\pi ",
+    "√": r"\sqrt",
+    "∞": r"\infty ",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "≠": r"\ne ",
+    "≈": r"\approx ",
+    "∪": r"\cup ",
+    "∩": r"\cap ",
+    "∈": r"\in ",
+    "∅": r"\emptyset ",
+    "±": r"\pm ",
+    "θ": r"\theta ",
+    "°": r"^\circ ",
+    "ℝ": r"\mathbb{R}",
+    "“": '"',
+    "”": '"',
+    "’": "'",
+    "‘": "'",
+    "′": "'",
+    "％": "%",
+    "½": r"\frac{1}{2}",
+    "⅓": r"\frac{1}{3}",
+    "⅔": r"\frac{2}{3}",
+    "¼": r"\frac{1}{4}",
+    "¾": r"\frac{3}{4}",
+    "⅕": r"\frac{1}{5}",
+    "⅖": r"\frac{2}{5}",
+    "⅗": r"\frac{3}{5}",
+    "⅘": r"\frac{4}{5}",
+    "⅙": r"\frac{1}{6}",
+    "⅚": r"\frac{5}{6}",
+    "⅛": r"\frac{1}{8}",
+    "⅜": r"\frac{3}{8}",
+    "⅝": r"\frac{5}{8}",
+    "⅞": r"\frac{7}{8}",
 }
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
-_FONT = re.compile(r"\\(?:text|mathrm|textrm|textnormal|mbox|mathbf|textbf|boldsymbol|bm|mathit|textit|mathsf|emph|hbox|"
-                   r"operatorname\*?|underline)\s*\{([^{}]*)\}")
+_FONT = re.compile(
+    r"\\(?:text|mathrm|textrm|textnormal|mbox|mathbf|textbf|boldsymbol|bm|mathit|textit|mathsf|emph|hbox|"
+    r"operatorname\*?|underline)\s*\{([^{}]*)\}"
+)
 _OLD_FONT = re.compile(r"\\(?:bf|rm|it|sf|tt|cal)(?![a-zA-Z])")
 _SIZES = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|middle)(?![a-zA-Z])\s*\.?(?=\s*\S)")
-_SPACES = re.compile(r"\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|hspace\*?\{[^{}]*\}|"
-                     r"(?:display|text)style(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})|~")
+_SPACES = re.compile(
+    r"(?<!\\)\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|hspace\*?\{[^{}]*\}|"
+    r"(?:display|text)style(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})|~"
+)
 _GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:\s?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
 _THIN_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|\u00a0|\u202f)+\d{3})+)(?!\d)")
 _SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
 _FRAC_SHORT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
+_TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
+_DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*(?:\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})|\\degree(?![a-zA-Z]))")
 _PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
           ("'", "'"), ("*", "*"))  # fmt: skip
 
@@ -66,7 +102,7 @@ def unwrap(text: str) -> str:
 
 
 def ungroup(text: str) -> str:
-    """Join digit groups: ``1,234``, ``1{,}234``, ``1\\,234``, ``1 234`` (lists such as ``1, 234`` stay)."""
+    r"""Join digit groups: ``1,234``, ``1{,}234``, ``1\,234``, ``1 234`` (lists such as ``1, 234`` stay)."""
     text = _GROUPED.sub(_join_commas, text)
     text = _THIN_GROUPED.sub(lambda m: m[1] + re.sub(r"\D", "", m[2]), text)
     return _SPACE_GROUPED.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
@@ -102,12 +138,17 @@ def tidy(text: str, *, group: bool = True) -> str:
     for _ in range(3):  # fonts inside fonts
         text = _FONT.sub(r" \1 ", text)
     text = _OLD_FONT.sub("", text)
+    text = re.sub(r"\\lbrace\s*\\rbrace|^(?:the )?empty set$", r"\\emptyset ", text, flags=re.IGNORECASE)
     text = re.sub(r"\\(?:le|leq|leqslant)(?![a-zA-Z])", r"\\le ", text)
     text = re.sub(r"\\(?:ge|geq|geqslant)(?![a-zA-Z])", r"\\ge ", text)
     text = re.sub(r"\\(?:ne|neq)(?![a-zA-Z])", r"\\ne ", text)
     text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"\varnothing", r"\emptyset ")
     text = text.replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\vert", "|").replace(r"\mid", "|")
-    text = re.sub(r"[€£¥₹]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency, or delimiters left inside
+    text = re.sub(r"[€£¥₹¢]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency, or delimiters left inside
+    text = re.sub(r"\\bar\s*(\d)", r"\\bar{\1}", text)
+    text = re.sub(r"(?<=[\d.])\\bar(?=\s*\{\d)", r"\\overline", text)
+    if _TRIGONOMETRIC.search(text):  # an angle inside a function; elsewhere the sign is a unit
+        text = _DEGREES.sub(r"{(\1 \\pi/180)}", text)
     text = re.sub(r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\}|o(?![a-zA-Z]))|\\degree(?![a-zA-Z])", "", text)
     for _ in range(4):
         text = _FRAC_SHORT.sub(_braced, text)
@@ -131,4 +172,4 @@ def balanced(text: str) -> bool:
 
 def squeezed(text: str) -> str:
     """Return a tidied text without white space, for comparing spelling."""
-    return re.sub(r"\s+", "", text)
+    return re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", "_", text))

@@ -24,12 +24,17 @@ class Answer(NamedTuple):
 
 @part
 class LightningEngine:
-    """Greedy generation by a Lightning ``Trainer``."""
+    """Greedy generation by a Lightning ``Trainer``.
 
-    version: ClassVar[int] = 1
+    An answer ends at the first of the ``stop`` strings (for models that go on with another question); it
+    then counts as finished.
+    """
+
+    version: ClassVar[int] = 2
     trainer: TrainerSettings
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
+    stop: list[str] = Field(default_factory=list)
 
     def answer(self, opened: Any, texts: Sequence[str], done: frozenset[int], what: str) -> Iterator[Answer]:
         """Yield an answer per rendered prompt (``OpenModel.prompts``) that is not done.
@@ -56,5 +61,6 @@ class LightningEngine:
                         text = tok.decode(
                             row[: row.index(tok.eos_token_id)] if finished else row, skip_special_tokens=True
                         )
-                        yield Answer(index, text.strip(), finished)
+                        cut = min((at for s in self.stop if (at := text.find(s)) >= 0), default=None)
+                        yield Answer(index, text[:cut].strip(), finished or cut is not None)
                     advance(len(indices))

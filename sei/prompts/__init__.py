@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
@@ -24,6 +25,11 @@ def template(name: str) -> str:
 def render(name: str, **fields: str) -> str:
     """Fill a template; every ``$field`` must be given, and nothing inside a value is expanded."""
     return Template(template(name)).substitute(fields)
+
+
+def asked(question: str, options: Sequence[str]) -> str:
+    """Return a question as a model sees it: with its options, where it has any."""
+    return render("options.v1", question=question, options="\n".join(options)) if options else question
 
 
 def prompt_digest(name: str) -> str:

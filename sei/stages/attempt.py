@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sei.models.target import TargetModel
 from sei.parts import part
+from sei.prompts import asked
 from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
 
 
@@ -23,7 +24,7 @@ class Engine(Protocol):
 class Attempts:
     """Greedy answers of one checkpoint, kept row by row."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     row_type: ClassVar[Any] = Attempt
     target: TargetModel
     engine: Engine
@@ -33,6 +34,6 @@ class Attempts:
     ) -> Iterator[tuple[int, Attempt]]:
         """Yield (index, attempt) for every problem that is not done."""
         with self.target.open(checkpoint) as opened:
-            prompts = opened.prompts([p.question for p in items])
+            prompts = opened.prompts([asked(p.question, p.options) for p in items])
             for index, text, finished in self.engine.answer(opened, prompts, done, "attempts"):
                 yield index, Attempt(problem=items[index], output=text, finished=finished)

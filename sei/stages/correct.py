@@ -19,7 +19,7 @@ class DirectCorrection:
     There are as many candidates as bad cases: the budget is equal in optimizer steps and supervised tokens.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     instructor: Instructor
     solutions: Literal["gold", "instructor"] = "gold"
 
@@ -37,10 +37,12 @@ class DirectCorrection:
         rejections: list[Rejection] = []
         asked = [c for _, c in cases]
         replies = self.instructor.correct(asked) if self.solutions == "instructor" else map(_gold, asked)
+        questions = [c.problem.question for c in asked]
+        held_out = dict(zip(questions, screen.reasons(questions), strict=True))  # the questions stay as they are
         for (name, case), reply in zip(cases, replies, strict=True):
             rejections += reply.rejections
             for draft in reply.drafts:
-                reason = "empty_field" if not draft.solution.strip() else screen.reason(draft.question)
+                reason = "empty_field" if not draft.solution.strip() else held_out[draft.question]
                 if reason is not None:
                     detail = draft.question[:300]
                     rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=detail))

@@ -31,7 +31,7 @@ class Curriculum:
     ``replay``: how many solved problems join them, against forgetting.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     start_from: Literal["base", "previous"] = "base"
     train_on: Literal["accumulated", "this_round"] = "accumulated"
     replay: Annotated[int, Field(ge=0)] = 150
@@ -55,22 +55,24 @@ class Curriculum:
             for x in r.kept
         ]
         order = random.Random(f"replay/{seed}").sample(list(solved), len(solved))
-        replayable = (
+        replayable = [
             TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in order
-        )
+        ]
         withheld: list[Rejection] = []
 
-        def allowed(x: TrainingExample) -> bool:
-            reason = screen.reason(x.question)
-            if reason is not None:
-                withheld.append(Rejection(stage="curriculum", reason=reason, subject=x.id, detail=x.question[:300]))
-            return reason is None
+        def allowed(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
+            fine = []
+            for x, reason in zip(examples, screen.reasons([x.question for x in examples]), strict=True):
+                if reason is None:
+                    fine.append(x)
+                else:
+                    withheld.append(Rejection(stage="curriculum", reason=reason, subject=x.id, detail=x.question[:300]))
+            return fine
 
-        kept = [x for x in synthetic if allowed(x)]
-        wanted = len(kept) + self.replay
-        for x in replayable:
-            if len(kept) == wanted:
-                break
-            if allowed(x):
-                kept.append(x)
+        kept = allowed(synthetic)
+        wanted, at = len(kept) + self.replay, 0
+        while len(kept) < wanted and at < len(replayable):
+            chunk = replayable[at : at + wanted - len(kept)]
+            kept += allowed(chunk)
+            at += len(chunk)
         return Lesson(examples=tuple(kept), withheld=tuple(withheld))

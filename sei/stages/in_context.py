@@ -11,6 +11,7 @@ from pydantic import Field
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.ports import Grader
+from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, SyntheticExample
 from sei.stages.attempt import Engine
 from sei.stages.refine import Keep, decide, validation_sets
@@ -47,18 +48,20 @@ class OneShotContext:
         """Score every candidate by what the frozen model solves with it in view."""
         per_type, pooled, share = validation_sets(error_map, self.min_validation, self.bad, seed)
         solved = random.Random(f"good/{seed}").sample(list(good), min(self.good, len(good)))
-        asked = [
+        questions = [
             ([b.problem for b in per_type.get(c.error_type, pooled)], solved) for c in candidates
         ]  # the same questions for all candidates of a type
         with self.target.open(checkpoint) as opened:
             prompts = [
                 text
-                for c, (bad, right) in zip(candidates, asked, strict=True)
-                for text in opened.prompts([p.question for p in (*bad, *right)], (c.question, c.solution))
+                for c, (bad, right) in zip(candidates, questions, strict=True)
+                for text in opened.prompts(
+                    [asked(p.question, p.options) for p in (*bad, *right)], (c.question, c.solution)
+                )
             ]
             outputs = {at: text for at, text, _ in self.engine.answer(opened, prompts, frozenset(), "refinement")}
         scores, at = [], 0
-        for bad, right in asked:
+        for bad, right in questions:
             rates = [
                 self._rate(group, [outputs[i] for i in range(start, start + len(group))])
                 for start, group in ((at, bad), (at + len(bad), right))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from sei.data.screen import RougeIndex
+from sei.data.near import RougeIndex
 from sei.errors import TooManyBadRecordsError
 from sei.parts import part
 from sei.ports import Draft, Exemplar, Instructor, Screen, SynthesisRequest
@@ -72,7 +72,7 @@ class Budget:
 class SelfInstruct:
     """Exemplars are bad cases of the type and problems already made for it."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     instructor: Instructor
     budget: Budget
 
@@ -93,7 +93,7 @@ class SelfInstruct:
 class RandomSynthesis:
     """The control: exemplars are drawn from the whole pool, whatever their verdict."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     instructor: Instructor
     budget: Budget
 
@@ -125,6 +125,12 @@ class _Sieve:
         self.screen, self.rouge_l = screen, rouge_l
         self.near = RougeIndex(known)
         self.signatures = {masked_signature(q) for q in known}
+        self.held_out: dict[str, str | None] = {}
+
+    def look_at(self, drafts: Sequence[Draft]) -> None:
+        """Ask the screen about the drafts of one reply together, which is cheaper than one by one."""
+        questions = [d.question for d in drafts]
+        self.held_out = dict(zip(questions, self.screen.reasons(questions), strict=True))
 
     def reason(self, draft: Draft) -> str | None:
         if not draft.question.strip() or not draft.solution.strip() or not draft.answer.strip():
@@ -132,7 +138,7 @@ class _Sieve:
         signature = masked_signature(draft.question)
         if signature in self.signatures:
             return "duplicate_signature"
-        held_out = self.screen.reason(draft.question)
+        held_out = self.held_out[draft.question]
         if held_out is not None:
             return held_out
         if self.near.closest(draft.question, self.rouge_l) is not None:
@@ -170,6 +176,7 @@ def _synthesize(
             for request, reply in zip(requests, instructor.write(requests), strict=True):
                 before = len(kept[request.error_type])
                 rejections += reply.rejections
+                sieve.look_at(reply.drafts)
                 for draft in reply.drafts:
                     _take(draft, request, sieve, kept, quota, rejections, round)
                 gained = len(kept[request.error_type]) - before

@@ -1,0 +1,89 @@
+"""Finding near texts fast: ROUGE-L neighbours through an inverted index, and n-grams through a hash set."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+_WORD = re.compile(r"\d+(?:\.\d+)?|[a-z']+")
+_COMMON = 0.2  # words in more than this share of texts do not select candidates
+
+
+def words(text: str) -> list[str]:
+    """Return the tokens that ROUGE-L and n-grams compare: lower-case words and numbers."""
+    return _WORD.findall(text.lower())
+
+
+class RougeIndex:
+    """Texts to compare with by ROUGE-L F-measure (longest common subsequence of words; Lin 2004).
+
+    Exact: a pair above the threshold shares at least that many words, counted through the inverted index
+    first, so that only few pairs need their longest common subsequence.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._rows: list[list[str]] = []
+        self._lengths = array("i")
+        self._holders: dict[str, array[int]] = {}  # word -> rows that hold it
+        for t in texts:
+            self.add(t)
+
+    def add(self, text: str) -> None:
+        """Add one text."""
+        row = words(text)
+        for w in set(row):
+            self._holders.setdefault(w, array("i")).append(len(self._rows))
+        self._rows.append(row)
+        self._lengths.append(len(row))
+
+    def closest(self, text: str, threshold: float) -> float | None:
+        """Return the first F above the threshold that is found, or ``None``."""
+        from rapidfuzz.distance import LCSseq
+
+        query = words(text)
+        for i in self._sharing(query, threshold):
+            row = self._rows[i]
+            both = len(query) + len(row)
+            need = int(threshold * both / 2)  # F = 2 * lcs / (len + len)
+            lcs = LCSseq.similarity(query, row, score_cutoff=need)
+            if both and 2 * lcs / both > threshold:
+                return float(2 * lcs / both)
+        return None
+
+    def _sharing(self, query: Sequence[str], threshold: float) -> Sequence[int]:
+        """Return the rows that share enough words for an F above the threshold."""
+        n = len(self._rows)
+        if not query or not n:
+            return ()
+        counts = Counter(query)
+        rare = [w for w in counts if w in self._holders and len(self._holders[w]) <= max(50, _COMMON * n)]
+        common = sum(counts[w] for w in counts if w in self._holders) - sum(counts[w] for w in rare)
+        shared = np.full(n, common, dtype=np.int32)
+        for w in rare:
+            shared[np.frombuffer(self._holders[w], dtype=np.int32)] += counts[w]
+        lengths = np.frombuffer(self._lengths, dtype=np.int32)
+        need = np.floor(threshold * (lengths + len(query)) / 2)
+        fits = (shared > need) & (np.minimum(lengths, len(query)) > need)
+        found: list[int] = np.flatnonzero(fits).tolist()
+        return found
+
+
+class NgramIndex:
+    """All runs of ``n`` words of some texts; a text shorter than ``n`` counts as one run."""
+
+    def __init__(self, texts: Iterable[str], n: int) -> None:
+        self.n = n
+        self._held = {run for t in texts for run in self._runs(words(t))}
+
+    def shares(self, text: str) -> bool:
+        """Say whether a text shares a run with any of the texts."""
+        return not self._held.isdisjoint(self._runs(words(text)))
+
+    def _runs(self, row: list[str]) -> Iterable[int]:
+        if len(row) < self.n:
+            return [hash(("short", *row))] if len(row) >= 4 else []
+        return [hash(tuple(row[i : i + self.n])) for i in range(len(row) - self.n + 1)]
