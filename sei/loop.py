@@ -9,7 +9,7 @@ problems --attempt--> attempts --grade--> bad cases --diagnose--> keyphrases --c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -33,7 +33,7 @@ from sei.records import (
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum
 from sei.stages.diagnose import Diagnose
-from sei.stages.grade import Grade, bad_cases, scores, solved
+from sei.stages.grade import GoldCheck, Grade, bad_cases, scores, solved
 from sei.store import Store, Use
 
 
@@ -134,7 +134,7 @@ def run_rounds(
     method: Method, data: DataSet, rounds: int, seed: int, store: Store, base: Checkpoint
 ) -> Iterator[Evaluated]:
     """Yield the evaluated base, then every evaluated round until ``stop_reason`` gives one."""
-    check_gold(method, data)
+    check_gold(method, data, store)
     start = starting_checkpoint(method, data, store, base)
     graded = evaluate(method, data, start, store)
     seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]
@@ -234,17 +234,17 @@ def union(before: Sequence[PoolProblem], now: Sequence[PoolProblem]) -> tuple[Po
     return tuple({p.id: p for p in (*before, *now)}.values())
 
 
-def check_gold(method: Method, data: DataSet) -> None:
-    """Refuse a data set whose own gold answers the grader does not accept.
+def check_gold(method: Method, data: DataSet, store: Store) -> None:
+    """Refuse a data set whose own gold answers the grader does not accept; checked once, then remembered.
 
     Raises:
         DataError: naming the first such problems.
     """
-    check: Callable[..., list[str]] = method.grade.grader.check_gold
-    failures = check((*data.pool, *data.held_out))
+    failures = store.once(GoldCheck(grader=method.grade.grader), (*data.pool, *data.held_out))
     if failures:
         raise DataError(
-            f"the grader refuses {len(failures)} gold answers of the data set, first: {failures[:5]}. "
+            f"the grader refuses {len(failures)} gold answers of the data set: {', '.join(failures[:20])}"
+            f"{' ...' if len(failures) > 20 else ''}. Rule: what the grader cannot accept it may not call wrong. "
             "Remedy: drop these rows or use a grader that reads their answers."
         )
 

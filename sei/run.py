@@ -24,6 +24,7 @@ from sei.records import RoundRecord, Score
 from sei.report import console, plots
 from sei.report.flow import flows
 from sei.report.folder import write_json, write_model, write_round
+from sei.report.lm_eval import write_lm_eval
 from sei.report.summary import (
     config_digest,
     git_commit,
@@ -139,6 +140,15 @@ def run(job: Job) -> dict[str, Any]:
 def _publish(job: Job, evaluated: list[Evaluated]) -> None:
     """Write and log what just became known."""
     last = evaluated[-1]
+    where = "base" if last.record is None else f"round_{last.record.round}"
+    write_lm_eval(
+        job.folder / where / "lm_eval",
+        last.graded,
+        model=job.model.name,
+        digest=last.checkpoint.digest,
+        commit=git_commit(),
+        shots=len(job.model.shots()),
+    )
     if last.record is None:
         job.tracker.baseline(last.scores)
         return

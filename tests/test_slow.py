@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from sei.data.arithmetic import Arithmetic
-from sei.grading import NumericGrader
+from sei.grading import MathGrader
 from sei.lit.batches import TokenBudget
 from sei.lit.engine import LightningEngine
 from sei.lit.one_step import mean_losses
@@ -33,8 +33,8 @@ def accuracy(target: TargetModel, set_name: str) -> float:
         answers = {
             a.at: a for a in engine.answer(opened, opened.prompts([p.question for p in problems]), frozenset(), "x")
         }
-    grader = NumericGrader()
-    right = sum(grader.grade(p.answer, answers[i].text).verdict == "right" for i, p in enumerate(problems))
+    grader = MathGrader()
+    right = sum(grader.grade(p, answers[i].text).verdict == "right" for i, p in enumerate(problems))
     return right / len(problems)
 
 

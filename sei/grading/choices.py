@@ -36,7 +36,7 @@ def options_of(options: Sequence[str], question: str = "") -> dict[str, str]:
         return {}
     marks, letters = marks[start:], letters[start:]
     ends = [m.start() for m in marks[1:]] + [len(question)]
-    return {x: question[m.end() : e].strip(" \n,;$\\~") for x, m, e in zip(letters, marks, ends, strict=True)}
+    return {x: question[m.end() : e].strip(" \n,;$~") for x, m, e in zip(letters, marks, ends, strict=True)}
 
 
 def letter_of(text: str) -> str | None:

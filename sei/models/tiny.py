@@ -16,8 +16,9 @@ import argparse
 import random
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -30,7 +31,7 @@ from sei.signature import masked_signature
 Kind = Literal["L", "H"]
 MISLABELLED = {"L": 0.85, "H": 0.97}
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-_PIECE = r"\n|<<|>>|####|\d+|[A-Za-z']+|[^\w\s]"
+PIECE = r"\n|<<|>>|####|\d+|[A-Za-z']+|[^\w\s]"
 WIDTH, LAYERS, HEADS = 96, 3, 4
 
 
@@ -41,12 +42,16 @@ def tokenizer() -> PreTrainedTokenizerFast:
     far = stream(random.Random("vocabulary"), SKILLS, [1.0] * len(SKILLS), far=True)
     for _ in range(20_000):
         for d in (next(source), next(far)):
-            words.update(w for w in re.findall(_PIECE, d.question + " " + d.solution) if not w.isdigit())
+            words.update(w for w in re.findall(PIECE, d.question + " " + d.solution) if not w.isdigit())
+    return word_tokenizer([*(str(i) for i in range(MAX_NUMBER + 1)), "Question", "Answer", *sorted(words)])
+
+
+def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Build a tokenizer with one token for each of the words, after the special tokens and signs."""
     symbols = ["\n", "<<", ">>", "####", "=", "+", "-", "*", "/", ".", "?", ",", ":"]
-    pieces = [*SPECIAL, *symbols, *(str(i) for i in range(MAX_NUMBER + 1)), "Question", "Answer", *sorted(words)]
-    vocab = {w: i for i, w in enumerate(dict.fromkeys(pieces))}
+    vocab = {w: i for i, w in enumerate(dict.fromkeys([*SPECIAL, *symbols, *words]))}
     tok = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
-    tok.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECE), behavior="removed", invert=True)
+    tok.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="removed", invert=True)
     tight = [decoders.Replace(f" {s}", s) for s in ("=", "+", "-", "*", "/", ".", "?", ",", ":", "<<", ">>", "\n")]
     after = [decoders.Replace(f"{s} ", s) for s in ("=", "+", "*", "/", "<<", ">>", "\n")]
     # a minus sign is glued to the number after it only between numbers; no wording uses a dash
@@ -68,6 +73,16 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def prompt(question: str) -> str:
     """Return the plain prompt that the embedded model is trained on."""
     return f"Question: {question}\nAnswer:"
+
+
+class Text(Protocol):
+    """Endless pre-training text, drawn with a random generator of its own."""
+
+    rng: random.Random
+
+    def example(self) -> tuple[str, str]:
+        """Return (prompt, completion)."""
+        ...
 
 
 _STEP = re.compile(r"(\d+)([-+*/])(\d+)=<<[^>]*>>(\d+)")
@@ -144,11 +159,17 @@ def config(tok: PreTrainedTokenizerFast) -> LlamaConfig:
 
 
 def pretrain(kind: Kind, *, steps: int = 4000, batch: int = 64, lr: float = 3e-3, seed: int = 0) -> LlamaForCausalLM:
-    """Pre-train one base on the skewed corpus: AdamW, one-cycle learning rate, loss on completions only."""
+    """Pre-train one base on the skewed corpus of its kind."""
     torch.manual_seed(seed)
     tok = tokenizer()
     model = LlamaForCausalLM(config(tok)).train()
-    corpus = Corpus(kind, seed)
+    return fit(model, tok, Corpus(kind, seed), steps=steps, batch=batch, lr=lr)
+
+
+def fit(
+    model: LlamaForCausalLM, tok: PreTrainedTokenizerFast, text: Text, *, steps: int, batch: int, lr: float
+) -> LlamaForCausalLM:
+    """Train on a text: AdamW, one-cycle learning rate, loss on completions only; return the model in eval mode."""
     opt = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=0.05)
     pad, eos = int(tok.pad_token_id), int(tok.eos_token_id)
@@ -157,12 +178,12 @@ def pretrain(kind: Kind, *, steps: int = 4000, batch: int = 64, lr: float = 3e-3
     for step in range(steps):
         if not window:  # sort a window of batches by length: less padding
             rows = []
-            pairs = [corpus.example() for _ in range(batch * 16)]
+            pairs = [text.example() for _ in range(batch * 16)]
             ps = tok([p for p, _ in pairs])["input_ids"]
             cs = tok([c for _, c in pairs])["input_ids"]
             rows = sorted(((p, [*c, eos]) for p, c in zip(ps, cs, strict=True)), key=lambda r: len(r[0]) + len(r[1]))
             window = [rows[i : i + batch] for i in range(0, len(rows), batch)]
-            corpus.rng.shuffle(window)
+            text.rng.shuffle(window)
         ids, mask, labels = _batch(window.pop(), pad)
         loss = model(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).loss
         opt.zero_grad()

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from sei.parts import part
 from sei.ports import Grader
-from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Score, Solved
+from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
 from sei.store import digest
 
 
@@ -33,6 +33,18 @@ class Grade:
             extracted=outcome.extracted,
             fault=outcome.fault,
         )
+
+
+@part
+class GoldCheck:
+    """Which problems' own gold answers, shown as their reference solutions, the grader refuses."""
+
+    version: ClassVar[int] = 1
+    grader: Grader
+
+    def __call__(self, problems: tuple[Problem, ...]) -> tuple[str, ...]:
+        """Return the ids of refused problems, in order."""
+        return tuple(self.grader.check_gold(problems))
 
 
 def bad_cases(graded: Sequence[Graded]) -> tuple[BadCase, ...]:

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 
 from sei.data.arithmetic import Arithmetic
 from sei.data.skills import SKILLS
-from sei.grading import NumericGrader
+from sei.grading import MathGrader
 from sei.instructors.worked import evaluate, read_steps
 from sei.models.target import TargetModel
 from sei.signature import masked_signature
@@ -37,7 +37,7 @@ def test_every_step_is_worked_right_and_gold_grades_itself(data):
         steps = read_steps(p.solution)
         assert steps
         assert all(evaluate(s.tree) == s.value for s in steps)
-    assert NumericGrader().check_gold((*data.pool, *data.held_out)) == []
+    assert MathGrader().check_gold((*data.pool, *data.held_out)) == []
 
 
 def test_the_pool_follows_the_seed_and_the_tests_do_not(data):

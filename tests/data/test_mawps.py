@@ -9,7 +9,7 @@ import pytest
 from sei.data.equations import solution_from_equation
 from sei.data.mawps import Mawps, tidy
 from sei.errors import DataError
-from sei.grading import NumericGrader
+from sei.grading import MathGrader
 from sei.signature import masked_signature
 
 
@@ -51,7 +51,7 @@ def test_the_real_files_load_in_their_roles_without_overlap(shared_data):
     assert not (pool | warm | dev) & test
     assert not pool & warm
     assert not pool & dev
-    assert NumericGrader().check_gold((*data.pool, *data.held_out)) == []
+    assert MathGrader().check_gold((*data.pool, *data.held_out)) == []
 
 
 def write(folder, rows):

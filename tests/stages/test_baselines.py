@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from sei.data.screen import HeldOutScreen
+from sei.data.screen import Decontamination
 from sei.errors import TooManyBadRecordsError
-from sei.grading.numbers import NumericGrader
+from sei.grading import MathGrader
 from sei.instructors.symbolic import SymbolicInstructor
+from sei.models.embedder import SentenceEmbedder
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.ports import Draft, Reply
@@ -31,7 +32,8 @@ from sei.stages.correct import DirectCorrection
 from sei.stages.curriculum import Curriculum
 from sei.stages.in_context import OneShotContext
 
-OPEN = HeldOutScreen({"test": []}, 0.9)
+SIGNATURES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=1.0, embedding=1.0)
+OPEN = SIGNATURES.screen({"test": []})
 
 
 def problem(i: int) -> PoolProblem:
@@ -93,7 +95,7 @@ def test_an_instructor_corrects_case_by_case_and_refusals_are_counted():
 
 
 def test_corrections_near_a_test_question_are_dropped_and_none_at_all_is_an_error():
-    screen = HeldOutScreen({"test": [problem(0).question]}, 1.0)
+    screen = SIGNATURES.screen({"test": [problem(0).question]})
     with pytest.raises(TooManyBadRecordsError, match="none of 1 bad cases"):
         DirectCorrection(instructor=Corrector())(errors((0,)), (), screen, 1, seed=0)
     assert DirectCorrection(instructor=Corrector())(errors((0,)), (), screen, 2, seed=0).candidates == ()
@@ -142,7 +144,7 @@ def test_a_curriculum_takes_all_rounds_or_this_one_and_replays_so_many():
 
 
 def test_what_is_now_validation_is_withheld_from_training_and_counted():
-    screen = HeldOutScreen({"validation": ["round 1 item 0 says 0", problem(0).question]}, 1.0)
+    screen = SIGNATURES.screen({"validation": ["round 1 item 0 says 0", problem(0).question]})
     lesson = Curriculum(replay=9)((refined(1, 2),), [problem(0), problem(1)], screen, seed=0)
     assert {x.id for x in lesson.examples} == {"s1-1", "p1"}
     assert {r.subject for r in lesson.withheld} == {"s1-0", "p0"}
@@ -178,7 +180,7 @@ class Paper(TargetModel):
 
 def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
     stage = OneShotContext(
-        target=Paper(name="t", source="packaged:tiny_l"), engine=Believer(), grader=NumericGrader(), keep=0.4
+        target=Paper(name="t", source="packaged:tiny_l"), engine=Believer(), grader=MathGrader(), keep=0.4
     )
     made = tuple(
         SyntheticExample(id=name, question=name, solution="s", answer="1", error_type="x")

@@ -6,8 +6,10 @@ from typing import ClassVar
 
 import pytest
 
-from sei.data.screen import HeldOutScreen, RougeIndex
+from sei.data.near import RougeIndex
+from sei.data.screen import Decontamination
 from sei.errors import RoleError, TooManyBadRecordsError
+from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
 from sei.ports import Draft, Reply
 from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem, Keyphrase, PoolProblem
@@ -15,6 +17,7 @@ from sei.signature import masked_signature
 from sei.stages.grade import bad_cases, wilson
 from sei.stages.synthesize import Budget, RandomSynthesis, SelfInstruct
 
+RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=0.9, embedding=1.0)
 SEEN: list[object] = []
 WORDS = "red blue old new big tiny soft hard warm cold wet dry fast slow tall short dark pale rich poor".split()
 
@@ -72,7 +75,7 @@ def _fresh():
 
 
 def run(stage, errors, apart=(), pool=()):
-    return stage(errors, tuple(pool), HeldOutScreen({"test": list(apart)}, 0.9), 1, seed=0)
+    return stage(errors, tuple(pool), RULES.screen({"test": list(apart)}), 1, seed=0)
 
 
 def test_the_budget_is_shared_out_by_type_size_and_met():

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from rapidfuzz.distance import LCSseq
+
+from sei.data.near import NgramIndex, RougeIndex, words
+from sei.data.screen import Decontamination
+from sei.models.embedder import SentenceEmbedder
+
+MINILM = SentenceEmbedder()
+TEST = (
+    "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May. How many clips did "
+    "Natalia sell altogether in April and May?"
+)
+
+
+def rules(**changes):
+    off = {"embedder": MINILM, "ngram": 0, "rouge_l": 1.0, "embedding": 1.0}
+    return Decontamination(**{**off, **changes}).screen({"test": [TEST], "dev": ["What is 2 plus 2?"]})
+
+
+def test_each_rule_catches_what_it_is_for_and_no_more():
+    """Faults table, F14: verbatim and n-gram copies are dropped, other clothes and paraphrases too."""
+    verbatim = TEST.upper().replace(",", "")
+    copied = "Read this. " + " ".join(TEST.split()[:16]) + " and nothing else. How many are 3 boxes of 12 pens?"
+    clothes = TEST.replace("Natalia", "Ruth").replace("friends", "cousins")
+    near = TEST.replace("half as many clips", "half as many of them")
+    paraphrase = (
+        "In April Natalia sold clips to 48 friends of hers, and in May she sold half as many. Altogether, how many "
+        "clips did Natalia sell in April and in May?"
+    )
+    fresh = "A train leaves at 9 and travels 60 miles an hour. How far has it come at noon?"
+    assert rules().reason(verbatim) == "test_exact"
+    assert rules(ngram=13).reason(copied) == "test_ngram"
+    assert rules().reason(copied) is None
+    assert rules().reason(clothes) == "test_signature"
+    assert rules(rouge_l=0.7).reason(near) == "test_rouge"
+    assert rules(embedding=0.9).reason(paraphrase) == "test_embedding"
+    assert rules(ngram=13, rouge_l=0.7, embedding=0.9).reason(fresh) is None
+    assert rules().reason("what is 2 plus 2") == "dev_exact"
+
+
+def test_many_at_once_give_what_one_by_one_gives():
+    questions = [TEST, "What is 3 plus 9?", TEST.replace("April", "June"), "Name a prime.", "What is 2 plus 2?"]
+    screen = rules(ngram=13, rouge_l=0.7, embedding=0.8)
+    assert screen.reasons(questions) == [rules(ngram=13, rouge_l=0.7, embedding=0.8).reason(q) for q in questions]
+
+
+def test_the_digest_tells_texts_and_rules_apart_and_needs_no_embedding():
+    a, b = rules(embedding=0.9), rules(embedding=0.8)
+    assert a.digest != b.digest
+    assert "_vectors" not in vars(a)
+
+
+def sentences(n, seed, vocabulary=3_000):
+    rng = random.Random(seed)
+    weights = [1 / (i + 1) for i in range(vocabulary)]
+    return [" ".join(f"w{i}" for i in rng.choices(range(vocabulary), weights, k=rng.randint(15, 60))) for _ in range(n)]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
+def test_the_index_finds_exactly_what_comparing_all_pairs_finds(threshold):
+    held, rng = sentences(300, 1), random.Random(2)
+    index = RougeIndex(held)
+    found = Counter()
+    for source in [*held[:60], *sentences(60, 3)]:
+        row = source.split()
+        for _ in range(rng.randint(0, len(row) // 2)):
+            row[rng.randrange(len(row))] = f"w{rng.randrange(3000)}"
+        query = words(" ".join(row))
+        slow = max(2 * LCSseq.similarity(query, words(h)) / (len(query) + len(words(h))) for h in held) > threshold
+        fast = index.closest(" ".join(row), threshold) is not None
+        assert fast == slow
+        found[slow] += 1
+    assert min(found.values()) > 5
+
+
+def test_ngrams_are_runs_of_words():
+    index = NgramIndex(["a b c d e f", "only four words here"], 5)
+    assert index.shares("x b c d e f y")
+    assert not index.shares("x b c d f e y")
+    assert index.shares("Only four words, here!")
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_candidates_against_thirty_thousand_questions_take_minutes():
+    held, candidates = sentences(30_000, 1, 20_000), sentences(100_000, 2, 20_000)
+    candidates[::1000] = held[:100]
+
+    class Fast:
+        """Random unit vectors: the model's own speed is not the screen's."""
+
+        def embed(self, texts):
+            return np.random.default_rng(0).standard_normal((len(texts), 384)).astype(np.float32) / 20
+
+    screen = Decontamination.screen(
+        type("R", (), {"ngram": 13, "rouge_l": 0.7, "embedding": 0.95, "embedder": Fast()})(), {"test": held}
+    )
+    start = time.perf_counter()
+    reasons = screen.reasons(candidates)
+    seconds = time.perf_counter() - start
+    print(f"{seconds:.0f} s: {Counter(reasons)}")
+    assert sum(r == "test_exact" for r in reasons) == 100
+    assert seconds < 600

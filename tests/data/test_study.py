@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sei.data.arithmetic import Arithmetic
+from sei.data.competition import Math
+from sei.data.exams import SatMath
+from sei.data.school import Gsm8k
+from sei.data.study import JsonLines, Study, with_benchmarks
+from sei.errors import ConfigError, DataError
+from sei.signature import masked_signature
+
+
+def test_gsm8k_and_math_mixed_keep_their_roles_apart(shared_data):
+    sets = {"gsm8k": Gsm8k(folder=str(shared_data), limit=100), "math": Math(folder=str(shared_data), limit=100)}
+    data = Study(sets=sets, dev=50, pool=200, warm_up=30).load()
+    assert (len(data.pool), len(data.warm_up)) == (400, 60)
+    by_set = {s: [p for p in data.held_out if p.set == s] for s in {p.set for p in data.held_out}}
+    assert {s: len(v) for s, v in by_set.items()} == {
+        "gsm8k_dev": 50, "math_dev": 50, "gsm8k_test": 100, "math_test": 100
+    }  # fmt: skip
+    assert {p.role for p in by_set["math_dev"]} == {"dev"}
+    signatures = [
+        {masked_signature(x.question) for x in group}
+        for group in (data.pool, data.warm_up, [p for p in data.held_out if p.role == "dev"],
+                      [p for p in data.held_out if p.role != "dev"])
+    ]  # fmt: skip
+    assert all(not a & b for i, a in enumerate(signatures) for b in signatures[i + 1 :])
+
+
+def test_the_cut_does_not_depend_on_the_order_of_the_file(tmp_path):
+    rows = [{"question": f"What is {i} plus {i}?", "answer": str(2 * i)} for i in range(40)]
+    (tmp_path / "test.jsonl").write_text(json.dumps({"question": "What is 1 plus 2?", "answer": 3}) + "\n")
+
+    def load(order):
+        (tmp_path / "train.jsonl").write_text("".join(json.dumps(r) + "\n" for r in order))
+        data = JsonLines(train=str(tmp_path / "train.jsonl"), test=str(tmp_path / "test.jsonl"), dev=10).load()
+        return [p.question for p in data.pool], [p.question for p in data.held_out]
+
+    assert load(rows) == load(rows[::-1])
+    pool, held = load(rows)
+    assert (len(pool), len(held)) == (30, 11)
+    assert not set(pool) & set(held)
+
+
+def test_own_columns_options_and_errors(tmp_path):
+    train = [
+        {"q": f"Is {i} even?", "gold": "A" if i % 2 == 0 else "B", "choices": ["(A) yes", "(B) no"]} for i in range(9)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(r) + "\n" for r in train))
+    (tmp_path / "b.jsonl").write_text(json.dumps({"q": "Is 90 even?", "gold": "A"}) + "\n")
+    from sei.data.study import Columns
+
+    columns = Columns(question="q", answer="gold", options="choices")
+    files = {"train": str(tmp_path / "a.jsonl"), "test": str(tmp_path / "b.jsonl")}
+    data = JsonLines(**files, columns=columns, dev=3).load()
+    assert {p.options for p in data.pool} == {("(A) yes", "(B) no")}
+    with pytest.raises(DataError, match=r"b.jsonl line 1: lacks \['question', 'answer'\]"):
+        JsonLines(**files, dev=3).load()
+    with pytest.raises(DataError, match="leaves none for the pool"):
+        JsonLines(**files, columns=columns, dev=9).load()
+    (tmp_path / "b.jsonl").write_text(json.dumps({"q": " ", "gold": "A"}) + "\n")
+    with pytest.raises(DataError, match=r"b.jsonl line 1: q=' ' is no text.*data.columns.question"):
+        JsonLines(**files, columns=columns, dev=3).load()
+
+
+def test_benchmarks_join_any_data_set_out_of_domain_and_push_equal_problems_out_of_the_pool(shared_data):
+    data = Arithmetic(pool=20, dev=10, test=10).load()
+    sat = SatMath(folder=str(shared_data), limit=15)
+    joined = with_benchmarks(data, {"sat": sat})
+    added = [p for p in joined.held_out if p.set == "sat_math"]
+    assert (len(added), {p.role for p in added}) == (15, {"out_of_domain"})
+    with pytest.raises(ConfigError, match="stands twice"):
+        with_benchmarks(data, {"a": sat, "b": sat})
+
+    class Same:
+        name = "same"
+
+        def test(self):
+            from sei.data.source import Row
+
+            return [Row("s", data.pool[0].question, data.pool[0].answer)]
+
+    left = with_benchmarks(data, {"same": Same()}).pool
+    assert len(left) == 19
+    assert data.pool[0] not in left

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sei.grading import MathGrader, sandbox
+from sei.grading.sandbox import LimitError, UnreadableError, Worker
+from sei.records import Problem
+from tests.grading.hostile import HOSTILE
+
+GRADER = MathGrader()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    GRADER.grade(Problem(id="x", question="", answer="\\sqrt{2}"), "\\boxed{\\sqrt{3}}")  # sympy is loaded once
+
+
+@pytest.mark.parametrize(("name", "answer"), HOSTILE, ids=[n for n, _ in HOSTILE])
+@pytest.mark.parametrize("gold", ["3", "x^2+1"])
+def test_nothing_hangs_nothing_runs_nothing_is_right(gold, name, answer, tmp_path, monkeypatch):
+    """Faults table, F19: at most two seconds a case, nothing executed."""
+    monkeypatch.chdir(tmp_path)
+    start = time.perf_counter()
+    outcome = GRADER.grade(Problem(id="x", question="", answer=gold), f"So it is \\boxed{{{answer}}}")
+    assert time.perf_counter() - start < 2.0
+    assert outcome.verdict != "right"
+    assert list(tmp_path.iterdir()) == []
+    assert not Path("/tmp/CANARY").exists()
+
+
+def test_memory_stays_bounded_over_all_hostile_answers():
+    process = psutil.Process()
+    before = process.memory_info().rss
+    for _, answer in HOSTILE:
+        GRADER.grade(Problem(id="x", question="", answer="3"), f"\\boxed{{{answer}}}")
+    assert process.memory_info().rss - before < 200 * 2**20
+    assert sum(c.memory_info().rss for c in process.children(recursive=True)) < 2 * 2**30
+
+
+def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
+    worker = Worker()
+    worker.ask("1", "2", 0.3)
+    start = time.perf_counter()
+    replies = [worker.ask("3", f"({n}!)!", 0.3)["result"] for n in range(20_000, 20_050)]
+    assert set(replies) == {"unreadable"}
+    assert time.perf_counter() - start < 50 * (0.3 + 1)
+    assert worker.ask("2", "\\sqrt{4}", 0.5)["result"] == "same"  # and it goes on
+    worker.close()
+
+
+def test_it_works_from_many_threads_at_once():
+    wrong: list[object] = []
+
+    def work(i: int) -> None:
+        problem = Problem(id="x", question="", answer=f"\\sqrt{{{i}}}")
+        for answer, wanted in ((f"{i}^{{1/2}}", "right"), (f"\\sqrt{{{i + 1}}}", "wrong")):
+            outcome = GRADER.grade(problem, f"\\boxed{{{answer}}}")
+            if outcome.verdict != wanted or outcome.fault:
+                wrong.append((i, answer, outcome))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(2, 22)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert wrong == []
+
+
+def test_a_forked_process_gets_a_worker_of_its_own():
+    sandbox.ask("\\sqrt{7}", "7^{0.5}", seconds=0.6)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        same = sandbox.ask("\\sqrt{11}", "11^{0.5}", seconds=5.0)
+        os.write(write, b"same" if same else b"different")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 100) == b"same"
+    assert sandbox.ask("\\sqrt{13}", "13^{0.5}", seconds=0.6)  # the parent's still answers
+
+
+def test_a_worker_that_was_killed_is_started_again():
+    worker = Worker()
+    assert worker.ask("2", "\\sqrt{4}", 1.0)["result"] == "same"
+    assert worker._process is not None
+    worker._process.kill()
+    assert worker.ask("3", "\\sqrt{9}", 1.0)["result"] == "same"
+    worker.close()
+
+
+def test_whose_fault_a_limit_is():
+    with pytest.raises(UnreadableError):
+        sandbox.ask("3", "(10^7)!", seconds=0.3)
+    with pytest.raises(LimitError):
+        sandbox.ask("(10^7)!", "3", seconds=0.3)

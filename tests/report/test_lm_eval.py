@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+
+from sei.records import Attempt, Graded, HeldOutProblem
+from sei.report.lm_eval import write_lm_eval
+
+
+def graded(i, verdict, strict, fault=""):
+    p = HeldOutProblem(id=f"p{i}", question=f"What is {i}?", answer=str(i), set="gsm8k_test", role="in_domain")
+    attempt = Attempt(problem=p, output=f"\u2028It is {i}", finished=True)
+    return Graded(attempt=attempt, verdict=verdict, strict_verdict=strict, extracted=str(i), fault=fault)
+
+
+def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
+    rows = [graded(0, "right", "right"), graded(1, "right", "unreadable"), graded(2, "wrong", "wrong"),
+            graded(3, "unreadable", "unreadable", fault="grader")]  # fmt: skip
+    write_lm_eval(tmp_path, rows, model="org/model", digest="abc", commit="def", shots=2)
+    (results_file,) = tmp_path.glob("results_*.json")
+    assert ":" not in results_file.name
+    results = json.loads(results_file.read_text())
+    scores = results["results"]["gsm8k_test"]
+    assert scores["exact_match,strict-match"] == 1 / 3
+    assert scores["exact_match,flexible-extract"] == 2 / 3
+    assert abs(scores["exact_match_stderr,flexible-extract"] - (2 / 9 / 2) ** 0.5) < 1e-12
+    assert results["n-samples"]["gsm8k_test"] == {"original": 4, "effective": 3}
+    assert results["n-shot"] == {"gsm8k_test": 2}
+    assert results["model_name_sanitized"] == "org__model"
+    (samples_file,) = tmp_path.glob("samples_gsm8k_test_*.jsonl")
+    samples = [json.loads(line) for line in samples_file.read_text(encoding="utf-8").split("\n") if line]
+    assert len(samples) == 6
+    for name in ("strict-match", "flexible-extract"):
+        mean = sum(s["exact_match"] for s in samples if s["filter"] == name) / 3
+        assert mean == scores[f"exact_match,{name}"]
+    needed = {
+        "doc_id",
+        "doc",
+        "target",
+        "arguments",
+        "resps",
+        "filtered_resps",
+        "doc_hash",
+        "prompt_hash",
+        "target_hash",
+    }
+    assert all(needed <= s.keys() for s in samples)
+    assert [s["filtered_resps"] for s in samples if s["doc_id"] == 1] == [["[invalid]"], ["1"]]
