@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ COMMAND = (
 
 def records(run: Path) -> list[dict]:
     (folder,) = (run / "wandb").glob("offline-run-*")
-    command = ["wandb", "leet", "inspect", "--json", str(folder)]
+    wandb = str(Path(sys.executable).with_name("wandb"))  # of this environment, whatever PATH says
+    command = [wandb, "leet", "inspect", "--json", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return [json.loads(line) for line in done.stdout.splitlines()]
 

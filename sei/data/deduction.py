@@ -15,6 +15,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -31,7 +32,6 @@ from sei.data.orderings import (
     PLACES,
     READ_RIGHT,
     SKILLS,
-    Ask,
     Kind,
     Relation,
     Skill,
@@ -129,7 +129,7 @@ def _tell(
     skill: Skill, relation: Relation, chain: Sequence[str], rng: random.Random, *, far: bool
 ) -> tuple[list[Clue], list[str]]:
     """Put the pairs of a chain into sentences; return what each states, in order, and the sentences."""
-    pairs = list(zip(chain, chain[1:], strict=False))
+    pairs = list(pairwise(chain))
     told: list[tuple[list[Clue], str]] = []
     if skill.clues == "but":
         i = rng.randrange(len(pairs) - 1)
@@ -178,9 +178,7 @@ def _single(
     return [Clue(above=above, below=below, kind=kind)], text.format(P=subject, Q=other, X=x, Y=y, no=no, w=word)
 
 
-def _double(
-    three: Sequence[str], relation: Relation, rng: random.Random, *, far: bool
-) -> tuple[list[Clue], str]:
+def _double(three: Sequence[str], relation: Relation, rng: random.Random, *, far: bool) -> tuple[list[Clue], str]:
     up, middle, down = three
     text = rng.choice(FAR_DOUBLE if far else DOUBLE)
     if rng.random() < 0.5:

@@ -54,12 +54,9 @@ class TalScq:
         rows = []
         for w, n, r in rows_of(place, fields, folder=self.folder, revision=self.revision):
             options = tuple(_option(w, n, o) for o in r["answer_option_list"])
-            answer = text(w, n, r, "answer_value")
-            if answer in {o[1] for o in options}:
-                question = text(w, n, r, "problem")
-                rows.append(
-                    Row(f"tal-{r['qid']}", question, answer, "", options, group=f"difficulty {r['difficulty']}")
-                )
+            answer = letter(w, n, r["answer_value"], len(options))
+            question = text(w, n, r, "problem")
+            rows.append(Row(f"tal-{r['qid']}", question, answer, "", options, group=f"difficulty {r['difficulty']}"))
         return at_most(rows, self.limit, self.name)
 
 

@@ -78,30 +78,30 @@ class Skill:
 
 
 SKILLS: tuple[Skill, ...] = (
-    Skill(name="top_in_order", ask=("most",), clues="more", order="chain"),
-    Skill(name="top_mixed", ask=("most",), clues="more", order="mixed"),
-    Skill(name="less_known", ask=("most",), clues="less", relations=(AGE, SPEED)),
-    Skill(name="bottom_known", ask=("least",), relations=(AGE, SPEED)),
-    Skill(name="middle_known", ask=("middle",), people=(3,), far_people=3),
+    Skill(name="plain", ask=("most",), clues="more", order="chain"),
+    Skill(name="scrambled", ask=("most",), clues="more", order="mixed"),
+    Skill(name="lesser_known", ask=("most",), clues="less", relations=(AGE, SPEED)),
+    Skill(name="lowest_known", ask=("least",), relations=(AGE, SPEED)),
+    Skill(name="median_known", ask=("middle",), people=(3,), far_people=3),
     Skill(
-        name="height_less", ask=("most",), clues="less", relations=(HEIGHT,), far_relations=(HEIGHT,), misread="less"
+        name="height_lesser", ask=("most",), clues="less", relations=(HEIGHT,), far_relations=(HEIGHT,), misread="less"
     ),
     Skill(
-        name="weight_less", ask=("most",), clues="less", relations=(WEIGHT,), far_relations=(WEIGHT,), misread="less"
+        name="weight_lesser", ask=("most",), clues="less", relations=(WEIGHT,), far_relations=(WEIGHT,), misread="less"
     ),
-    Skill(name="negation", ask=("most",), clues="not", misread="not"),
-    Skill(name="double_clue", ask=("most", "least"), clues="but", relations=(AGE, SPEED), misread="but"),
+    Skill(name="denied", ask=("most",), clues="not", misread="not"),
+    Skill(name="sandwich", ask=("most", "least"), clues="but", relations=(AGE, SPEED), misread="but"),
     Skill(
-        name="bottom_swapped",
+        name="lowest_flipped",
         ask=("least",),
         relations=(HEIGHT, WEIGHT),
         far_relations=(HEIGHT, WEIGHT),
         mispick="most",
     ),
     Skill(name="runner_up", ask=("second",), people=(4,), mispick="third"),
-    Skill(name="third_place", ask=("third",), people=(4,), mispick="second"),
-    Skill(name="in_between", ask=("between",), mispick="named"),
-    Skill(name="two_chains", ask=("most",), order="apart", people=(4,), misplaced=True),
+    Skill(name="bronze", ask=("third",), people=(4,), mispick="second"),
+    Skill(name="inner", ask=("between",), mispick="named"),
+    Skill(name="twin_chains", ask=("most",), order="apart", people=(4,), misplaced=True),
 )
 
 # {P} is said to be {w} than {Q}; {X} and {Y} are the same two in any order; {no} is empty or "not "

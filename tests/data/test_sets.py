@@ -27,7 +27,7 @@ SETS = {
     "amc23": (competition.Amc23, 40, None),
     "aime24": (competition.Aime24, 30, None),
     "college_math": (exams.CollegeMath, 2818, None),
-    "tal_scq": (exams.TalScq, 1999, None),  # one row's answer names no option
+    "tal_scq": (exams.TalScq, 2000, None),
     "gaokaobench_math": (exams.GaokaoBenchMath, 508, None),
     "sat_math": (exams.SatMath, 220, None),
     "aqua": (exams.Aqua, 254, None),

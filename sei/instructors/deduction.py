@@ -1,0 +1,184 @@
+"""``instructor=deduction``: diagnoses and synthesizes ordering puzzles without a language model.
+
+It sees what a language model would see and no more: question, reference solution and wrong attempt to
+diagnose; questions with worked solutions to write new puzzles. A configurable share of what it writes is
+flawed on purpose, as a real language model's would be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from sei.instructors.misreadings import VAGUE, find_divergence, read_working, word_finding
+from sei.instructors.puzzle import Clue, Puzzle, RefusedError, answer, arrange, read, tell, work
+from sei.parts import part
+from sei.ports import Draft, Exemplar, Reply, SynthesisRequest
+from sei.records import BadCase, Diagnosis, Keyphrase, Rejection
+
+FLAWS = ("answer", "order", "reading")
+_TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
+_Read = tuple[Exemplar, Puzzle]
+
+
+def _draw(*what: object) -> random.Random:
+    return random.Random(hashlib.sha256("|".join(map(str, what)).encode()).hexdigest())
+
+
+@part
+class RuleInstructor:
+    """The embedded instructor of the deduction domain.
+
+    ``flaw_rate``: share of written puzzles whose solution carries a flaw (a wrong answer, two persons in the
+    wrong order, a clue read the wrong way round), and share of diagnoses that stay vague. ``splice_rate``:
+    share of drafts that take their question or their relation from another exemplar where it fits.
+    """
+
+    version: ClassVar[int] = 1
+    name: str = "deduction"
+    flaw_rate: Annotated[float, Field(ge=0, le=1)] = 0.12
+    splice_rate: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
+        """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
+        for case in cases:
+            found = find_divergence(case.problem.question, case.problem.solution, case.output)
+            if isinstance(found, str):
+                rejection = Rejection(
+                    stage="diagnose", reason=found, subject=case.problem.id, detail=case.output[-300:]
+                )
+                yield Diagnosis(bad_case=case, rejection=rejection)
+                continue
+            rng = _draw("diagnose", case.problem.question, case.output)
+            if rng.random() < self.flaw_rate:
+                keyphrase = Keyphrase(bad_case=case, phrase=rng.choice(VAGUE))
+            else:
+                keyphrase = Keyphrase(bad_case=case, phrase=word_finding(found, rng.randrange(1000)), finding=found)
+            yield Diagnosis(bad_case=case, keyphrase=keyphrase)
+
+    def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
+        """Yield one reply per request: ``n`` drafts less what had to be refused."""
+        for request in requests:
+            rng = _draw("write", request.seed, request.error_type, request.index)
+            known, rejections = _read_all(request.exemplars)
+            drafts = []
+            for _ in range(request.n if known else 0):
+                try:
+                    drafts.append(self._draft(known, rng))
+                except RefusedError as e:
+                    rejections.append(Rejection(stage="synthesize", reason=str(e.args[0])))
+            yield Reply(drafts=tuple(drafts), rejections=tuple(rejections))
+
+    def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
+        """Yield every bad case's question with its solution worked anew, flawed at ``flaw_rate``, or a refusal."""
+        for case in cases:
+            rng = _draw("correct", case.problem.question, case.output)
+            try:
+                draft = self._worked(case.problem.question, (case.problem.id,), rng)
+            except RefusedError as e:
+                refused = Rejection(stage="synthesize", reason=str(e.args[0]), subject=case.problem.id)
+                yield Reply(drafts=(), rejections=(refused,))
+            else:
+                yield Reply(drafts=(draft,))
+
+    def _draft(self, known: Sequence[_Read], rng: random.Random) -> Draft:
+        reason = "nothing_fits"
+        for _ in range(_TRIES_PER_DRAFT):
+            exemplar, puzzle = rng.choice(known)
+            sources = [exemplar.id]
+            if rng.random() < self.splice_rate:
+                donor, other = rng.choice(known)
+                puzzle = _spliced(puzzle, other, rng)
+                sources += [donor.id] if donor is not exemplar else []
+            try:
+                puzzle = _recast(_shuffled(puzzle, [p for _, p in known], rng), [p for _, p in known], rng)
+                return self._worked(tell(puzzle), tuple(sources), rng)
+            except RefusedError as e:
+                reason = str(e.args[0])
+        raise RefusedError(reason)
+
+    def _worked(self, question: str, sources: tuple[str, ...], rng: random.Random) -> Draft:
+        """Solve a question from its text alone, and put a flaw into the solution at ``flaw_rate``."""
+        puzzle = read(question)
+        pairs = puzzle.pairs()
+        chain = arrange(pairs)
+        stated = answer(puzzle.ask, chain)
+        flaw = rng.choice(FLAWS) if rng.random() < self.flaw_rate else ""
+        if flaw == "answer":
+            stated = rng.choice([p for p in chain if p != stated])
+        elif flaw == "order":
+            i = rng.randrange(len(chain) - 1)
+            swap = {chain[i]: chain[i + 1], chain[i + 1]: chain[i]}
+            chain, stated = [swap.get(p, p) for p in chain], swap.get(stated, stated)
+        elif flaw == "reading":
+            i = rng.randrange(len(pairs))
+            pairs[i] = (pairs[i][1], pairs[i][0])
+        return Draft(question=question, solution=work(pairs, chain, stated), answer=stated, sources=sources, flaw=flaw)
+
+
+def _read_all(exemplars: Sequence[Exemplar]) -> tuple[list[_Read], list[Rejection]]:
+    """Read exemplars; one whose solution does not follow from its clues teaches nothing and is refused."""
+    known, rejections = [], []
+    for e in exemplars:
+        try:
+            puzzle = read(e.question)
+            if (answer(puzzle.ask, arrange(puzzle.pairs())),) not in read_working(e.solution)[-1:]:
+                raise RefusedError("wrong_solution")
+            known.append((e, puzzle))
+        except RefusedError as err:
+            reason = f"exemplar_{err.args[0]}"
+            rejections.append(Rejection(stage="synthesize", reason=reason, subject=e.id, detail=e.question[:300]))
+    return known, rejections
+
+
+def _spliced(puzzle: Puzzle, donor: Puzzle, rng: random.Random) -> Puzzle:
+    """Put the donor's question to the clues, or tell them in the donor's relation."""
+    if rng.random() < 0.5:
+        return replace(puzzle, words=donor.words)
+    persons = donor.ask.persons
+    if persons:  # the same places in the new order
+        chain, ours = arrange(donor.pairs()), arrange(puzzle.pairs())
+        at = [chain.index(p) for p in persons]
+        if max(at) >= len(ours):
+            return puzzle
+        persons = tuple(ours[i] for i in at)
+    return replace(puzzle, ask=replace(donor.ask, persons=persons))
+
+
+def _shuffled(puzzle: Puzzle, others: Sequence[Puzzle], rng: random.Random) -> Puzzle:
+    """Let other sentences of the same directions state the pairs, and tell them in another order.
+
+    Half of the drafts keep the order of the pairs: where it was the difficulty, it stays one.
+    """
+    clues = list(puzzle.clues)
+    for i, c in enumerate(clues):
+        told = {o.frame for p in (puzzle, *others) for o in p.clues if (o.poles, o.negated) == (c.poles, c.negated)}
+        clues[i] = replace(c, frame=rng.choice(sorted(told)))
+    if rng.random() < 0.5:
+        at = [i for i, c in enumerate(clues) if len(c.poles) == 1]
+        stated = [clues[i].pairs()[0] for i in at]
+        for i, c in zip(at, rng.sample([clues[i] for i in at], len(at)), strict=True):
+            clues[i] = _stating(c, stated[at.index(i)])
+    if rng.random() < 0.5:
+        rng.shuffle(clues)
+    return replace(puzzle, clues=tuple(clues))
+
+
+def _stating(clue: Clue, pair: tuple[str, str]) -> Clue:
+    """Return the sentence with the persons of a pair, put so that it states the pair."""
+    return replace(clue, persons=pair if clue.upwards[0] else pair[::-1])
+
+
+def _recast(puzzle: Puzzle, others: Sequence[Puzzle], rng: random.Random) -> Puzzle:
+    """Give the parts to other persons of the exemplars."""
+    persons = list(puzzle.persons)
+    seen = sorted({p for o in others for p in o.persons} - set(persons))
+    cast = rng.sample(seen, len(persons)) if len(seen) >= len(persons) else rng.sample(persons, len(persons))
+    role = dict(zip(persons, cast, strict=True))
+    clues = tuple(replace(c, persons=tuple(role[p] for p in c.persons)) for c in puzzle.clues)
+    return replace(puzzle, clues=clues, ask=replace(puzzle.ask, persons=tuple(role[p] for p in puzzle.ask.persons)))

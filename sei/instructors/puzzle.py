@@ -1,0 +1,245 @@
+"""Reading, solving and telling ordering puzzles: sentences that compare persons, and a question about the order.
+
+Sentences are read by what they share, not by a list of wordings: the person before "is" is compared with
+the other one named. What surrounds names and relation words is kept, so that a puzzle can be told anew
+with other persons. What cannot be read, or leaves the order open, is refused with a typed reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sei.grading.deduction import names_of
+
+Pole = Literal["more", "less"]
+Pair = tuple[str, str]  # who stands above whom
+
+
+class RefusedError(Exception):
+    """A puzzle that cannot be read or solved; ``args[0]`` is the typed reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words of a relation in its two directions."""
+
+    more: str
+    most: str
+    less: str
+    least: str
+
+    def opposite(self, word: str) -> str:
+        """Return the word for the other direction."""
+        ways = (self.more, self.less, self.more), (self.most, self.least, self.most)
+        return next(w[w.index(word) + 1] for w in ways if word in w)
+
+
+# what a reader brings along: opposites, and how the superlative is formed
+LEXICON = tuple(
+    Words(more=f"{a}er", most=f"{a}est", less=f"{b}er", least=f"{b}est")
+    for a, b in (
+        *(("tall", "short"), ("heavi", "light"), ("old", "young"), ("fast", "slow"), ("strong", "weak")),
+        *(("rich", "poor"), ("high", "low"), ("bigg", "small"), ("loud", "quiet"), ("hott", "cold")),
+    )
+)
+_COMPARATIVES: dict[str, tuple[Words, Pole]] = {w.more: (w, "more") for w in LEXICON}
+_COMPARATIVES |= {w.less: (w, "less") for w in LEXICON}
+_SUPERLATIVES: dict[str, tuple[Words, Pole]] = {w.most: (w, "more") for w in LEXICON}
+_SUPERLATIVES |= {w.least: (w, "less") for w in LEXICON}
+_RANKS = {"second": 1, "third": 2}
+_NO_TIES = re.compile(r"\b(?:differ|different|no two|no ties?)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clue:
+    """A sentence that compares ``persons[0]`` with the others.
+
+    ``frame`` is its text with slots: ``{0}`` to ``{2}`` for persons, ``{a}`` and ``{b}`` for the relation words,
+    whose directions are ``poles``.
+    """
+
+    frame: str
+    persons: tuple[str, ...]
+    poles: tuple[Pole, ...]
+    negated: bool = False
+
+    @property
+    def upwards(self) -> tuple[bool, ...]:
+        """Say of each comparison whether it puts the first person above the other."""
+        return tuple((p == "more") != self.negated for p in self.poles)
+
+    def pairs(self) -> list[Pair]:
+        """Return what the sentence states."""
+        first, *others = self.persons
+        return [(first, o) if up else (o, first) for o, up in zip(others, self.upwards, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """The question: a rank from one end (``pole``), the one in the middle, or the one between two persons."""
+
+    frame: str
+    kind: Literal["rank", "middle", "between"]
+    pole: Pole = "more"
+    rank: int = 0
+    persons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Puzzle:
+    """A puzzle that was read: clues in the order told, remarks that compare nobody, the question."""
+
+    clues: tuple[Clue, ...]
+    words: Words
+    ask: Ask
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """All persons in the order in which the clues state them."""
+        return tuple(dict.fromkeys(p for pair in self.pairs() for p in pair))
+
+    def pairs(self) -> list[Pair]:
+        """Return everything that the clues state, in the order told."""
+        return [pair for c in self.clues for pair in c.pairs()]
+
+
+def read(question: str) -> Puzzle:
+    """Read a puzzle.
+
+    Raises:
+        RefusedError: ``no_clues``, ``unread_clue``, ``unread_question``, ``several_relations`` or
+            ``ties_possible`` (a negation where nothing says that all differ).
+    """
+    sentences = [s.strip() for s in re.findall(r"[^.?!]+[.?!]", question)]
+    names = names_of(question)
+    if len(sentences) < 2 or not names or "{" in question:
+        raise RefusedError("no_clues")
+    clues: list[Clue] = []
+    remarks: list[str] = []
+    used: set[Words] = set()
+    for s in sentences[:-1]:
+        if not _found(names, s) and not _found(_COMPARATIVES, s):
+            remarks.append(s)
+            continue
+        clue, words = _read_clue(s, names)
+        clues.append(clue)
+        used |= words
+    ask, asked = _read_ask(sentences[-1], names)
+    if not clues:
+        raise RefusedError("no_clues")
+    if len(used | asked) > 1:
+        raise RefusedError("several_relations")
+    if any(c.negated for c in clues) and not any(_NO_TIES.search(r) for r in remarks):
+        raise RefusedError("ties_possible")
+    return Puzzle(clues=tuple(clues), words=used.pop(), ask=ask, remarks=tuple(remarks))
+
+
+def _any_of(words: Sequence[str] | Mapping[str, object]) -> str:
+    return r"\b(?:" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + r")\b"
+
+
+def _found(words: Sequence[str] | Mapping[str, object], sentence: str) -> list[str]:
+    return re.findall(_any_of(words), sentence)
+
+
+def _framed(sentence: str, slots: Mapping[str, str]) -> str:
+    return re.sub(_any_of(slots), lambda m: "{" + slots[m[0]] + "}", sentence)
+
+
+def _read_clue(sentence: str, names: Sequence[str]) -> tuple[Clue, set[Words]]:
+    n, c = _any_of(names), _any_of(_COMPARATIVES)
+    double = re.search(rf"({n}) is ({c}) than ({n}) but ({c}) than ({n})", sentence)
+    single = re.search(rf"({n}) is (not )?(?:the )?({c})", sentence)
+    persons: tuple[str, ...]
+    said: tuple[str, ...]
+    if double:
+        persons, said = (double[1], double[3], double[5]), (double[2], double[4])
+    elif single:
+        others = [p for p in dict.fromkeys(_found(names, sentence)) if p != single[1]]
+        persons, said = (single[1], *others[:2]), (single[3],)
+    else:
+        raise RefusedError("unread_clue")
+    named = set(_found(names, sentence))
+    if named != set(persons) or len(named) != len(said) + 1 or len(set(_found(_COMPARATIVES, sentence))) != len(said):
+        raise RefusedError("unread_clue")
+    slots = {p: str(i) for i, p in enumerate(persons)} | dict(zip(said, "ab", strict=False))
+    clue = Clue(
+        frame=_framed(sentence, slots),
+        persons=persons,
+        poles=tuple(_COMPARATIVES[w][1] for w in said),
+        negated=not double and bool(single and single[2]),
+    )
+    return clue, {_COMPARATIVES[w][0] for w in said}
+
+
+def _read_ask(sentence: str, names: Sequence[str]) -> tuple[Ask, set[Words]]:
+    persons, superlatives = _found(names, sentence), _found(_SUPERLATIVES, sentence)
+    if len(superlatives) == 1 and not persons:
+        words, pole = _SUPERLATIVES[superlatives[0]]
+        rank = next((r for w, r in _RANKS.items() if re.search(rf"\b{w}\b", sentence)), 0)
+        return Ask(frame=_framed(sentence, {superlatives[0]: "s"}), kind="rank", pole=pole, rank=rank), {words}
+    if "between" in sentence and len(set(persons)) == 2:
+        slots = {persons[0]: "0", persons[1]: "1"}
+        return Ask(frame=_framed(sentence, slots), kind="between", persons=(persons[0], persons[1])), set()
+    if "middle" in sentence and not persons:
+        return Ask(frame=sentence, kind="middle"), set()
+    raise RefusedError("unread_question")
+
+
+def arrange(pairs: Sequence[Pair], *, strict: bool = True) -> list[str]:
+    """Put persons in order, highest first, from pairs of who stands above whom.
+
+    Where not ``strict``, persons whose order is left open stand as they were named first.
+
+    Raises:
+        RefusedError: ``clues_contradict``, or ``order_left_open`` where ``strict``.
+    """
+    left = list(dict.fromkeys(p for pair in pairs for p in pair))
+    chain: list[str] = []
+    while left:
+        heads = [p for p in left if not any(below == p and above in left for above, below in pairs)]
+        if not heads:
+            raise RefusedError("clues_contradict")
+        if strict and len(heads) > 1:
+            raise RefusedError("order_left_open")
+        chain.append(heads[0])
+        left.remove(heads[0])
+    return chain
+
+
+def answer(ask: Ask, chain: Sequence[str]) -> str:
+    """Return who is asked for.
+
+    Raises:
+        RefusedError: ``nobody_fits`` where the order has no such place.
+    """
+    n = len(chain)
+    if ask.kind == "rank" and ask.rank < n:
+        return chain[ask.rank if ask.pole == "more" else n - 1 - ask.rank]
+    if ask.kind == "middle" and n % 2:
+        return chain[n // 2]
+    if ask.kind == "between" and set(ask.persons) <= set(chain):
+        i, j = sorted(chain.index(p) for p in ask.persons)
+        if j == i + 2:
+            return chain[i + 1]
+    raise RefusedError("nobody_fits")
+
+
+def tell(puzzle: Puzzle) -> str:
+    """Write a puzzle's question."""
+    poles = {"more": puzzle.words.more, "less": puzzle.words.less}
+    told = []
+    for c in puzzle.clues:
+        said = dict(zip("ab", (poles[p] for p in c.poles), strict=False))
+        told.append(c.frame.format(*c.persons, **said))
+    superlative = puzzle.words.most if puzzle.ask.pole == "more" else puzzle.words.least
+    return " ".join([*told, *puzzle.remarks, puzzle.ask.frame.format(*puzzle.ask.persons, s=superlative)])
+
+
+def work(pairs: Sequence[Pair], chain: Sequence[str], stated: str) -> str:
+    """Write a solution: one line a pair, the chain, the answer."""
+    return "\n".join([*(f"{a} > {b}" for a, b in pairs), " > ".join(chain), f"#### {stated}"])
