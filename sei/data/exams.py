@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 from sei.data.source import Place, Row, at_most, letter, rows_of, text
 from sei.errors import DataError
+from sei.grading.text import balanced
 from sei.parts import part
+
+log = logging.getLogger(__name__)
 
 
 @part
@@ -71,7 +75,8 @@ def _option(where: str, line: int, listed: Any) -> str:
 class GaokaoBenchMath:
     """GaokaoBench-Math in English of MWPBench (MIT; questions of GAOKAO-Bench, Apache-2.0): 508 problems.
 
-    All are open questions, also those that were choices: MWPBench put the value in place of the letter.
+    All are open questions, also those that were choices: MWPBench put the value in place of the letter. One row
+    is left out, its answer is garbled (``36}``, number 66).
     No hub set is known: a local folder is needed.
     """
 
@@ -86,6 +91,9 @@ class GaokaoBenchMath:
         rows = []
         for w, n, r in rows_of(place, ("question_number", "question", "answer"), folder=self.folder, revision=None):
             number = text(w, n, r, "question_number")
+            if not balanced(text(w, n, r, "answer")):
+                log.warning("%s line %d is left out: its answer %r is garbled", w, n, r["answer"])
+                continue
             group = number.split(".")[0].split("_Math_")[-1]
             rows.append(Row(f"gaokao-{n}", text(w, n, r, "question"), text(w, n, r, "answer"), group=group))
         return at_most(rows, self.limit, self.name)

@@ -98,7 +98,7 @@ SKILLS: tuple[Skill, ...] = (
         far_relations=(HEIGHT, WEIGHT),
         mispick="most",
     ),
-    Skill(name="runner_up", ask=("second",), people=(4,), mispick="third"),
+    Skill(name="silver", ask=("second",), people=(4,), mispick="third"),
     Skill(name="bronze", ask=("third",), people=(4,), mispick="second"),
     Skill(name="inner", ask=("between",), mispick="named"),
     Skill(name="twin_chains", ask=("most",), order="apart", people=(4,), misplaced=True),

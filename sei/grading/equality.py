@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from sei.grading.plain import plain_number
 from sei.grading.quantity import formula_without_unit, quantity, same_quantity
 from sei.grading.sandbox import UnreadableError, ask
 from sei.grading.structure import Node, parse, same
@@ -40,6 +41,9 @@ def equal(gold: str, stated: str, *, seconds: float) -> bool:
     """
     if len(stated) > MAX_ANSWER:
         raise UnreadableError(f"an answer of {len(stated)} characters")
+    x, y = plain_number(gold), plain_number(stated)
+    if x is not None and y is not None:
+        return x == y
     a, b = tidy(gold), tidy(stated)
     if squeezed(a) == squeezed(b) and b:
         return True

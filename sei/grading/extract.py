@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from sei.grading.plain import may_hold_tags, plain_number
 from sei.grading.quantity import quantity
 from sei.grading.text import clean, tidy
 
@@ -74,6 +75,8 @@ class Stated:
 def visible(output: str) -> str:
     """Return the end of an output without what stands in thinking tags."""
     text = output[-_MAX_CHARS:]
+    if not may_hold_tags(text):
+        return text
     text = _THOUGHT.sub(" ", text)
     closed = list(_CLOSED.finditer(text))
     if closed:  # its opening tag was cut off or belongs to the prompt
@@ -85,6 +88,8 @@ def visible(output: str) -> str:
 def boxes(text: str) -> list[tuple[int, str | None]]:
     r"""Return (position, content) of every ``\boxed``; ``None`` where its braces are never closed."""
     found: list[tuple[int, str | None]] = []
+    if "box" not in text and "oxed" not in text:
+        return found
     for m in list(_BOX.finditer(text))[-_MAX_BOXES:]:
         at = m.end()
         if text[at] != "{":
@@ -129,13 +134,13 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
 
 def _strong(text: str, expected: Expected) -> Stated | None:
     found: list[tuple[int, str, Source]] = [(at, content or "", "box") for at, content in boxes(text)]
-    for m in _TAG.finditer(text):
+    for m in _TAG.finditer(text) if may_hold_tags(text) else ():
         if not boxes(m[1]):
             found.append((m.start(), m[1], "tag"))
     for m in _HASH.finditer(text):
         if m[1].strip() and not boxes(m[1]) and not _HEADING.match(m[1].strip()):
             found.append((m.start(), m[1], "hash"))
-    for m in list(_FINAL.finditer(text))[-_MAX_STATEMENTS:]:
+    for m in list(_FINAL.finditer(text))[-_MAX_STATEMENTS:] if "final" in text.lower() else ():
         tail = text[m.end() :]
         if not _BOX.search(tail) and not (_HASH.search(tail) or _TAG.search(tail)):
             stated = _head(tail, expected)
@@ -177,7 +182,7 @@ def _head(tail: str, expected: Expected) -> str:
 
 def _number_of(sentence: str) -> str:
     """Return the number that a phrase states: all of it, what follows its last equals sign, or its first number."""
-    if quantity(tidy(sentence)) is not None:
+    if plain_number(sentence) is not None or quantity(tidy(sentence)) is not None:
         return sentence
     part = sentence.rsplit("=", 1)[1] if "=" in sentence else sentence
     m = NUMBER.search(part)

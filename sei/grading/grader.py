@@ -10,6 +10,7 @@ from pydantic import Field
 from sei.grading import choices
 from sei.grading.equality import equal, words
 from sei.grading.extract import NUMBER, Expected, Stated, boxes, extract_flexible, extract_strict, visible
+from sei.grading.plain import plain_number, stated_plainly
 from sei.grading.quantity import quantity
 from sei.grading.sandbox import LimitError, UnreadableError
 from sei.grading.text import tidy
@@ -31,6 +32,11 @@ class MathGrader:
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
         """Grade one output against a problem's gold answer, options and question."""
+        gold = None if problem.options else plain_number(problem.answer)
+        plainly = stated_plainly(output) if gold is not None else None
+        if plainly is not None:
+            same: Verdict = "right" if plain_number(plainly) == gold else "wrong"
+            return Outcome(verdict=same, strict_verdict=same, extracted=plainly)
         options = choices.options_of(problem.options, problem.question) if self._wants_choice(problem) else {}
         letter = _gold_letter(problem.answer, options)
         if not letter and not problem.options and _letters(problem.answer):

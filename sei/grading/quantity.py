@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from sei.grading.arithmetic import evaluate
+from sei.grading.plain import plain_number
 
 _SHORT_UNITS = frozenset(
     "m g s h l L K N J W V A C F Pa Hz kg mg cm mm km nm dm ft in yd mi lb lbs oz hr hrs min mins sec secs ml mL "
@@ -53,6 +54,9 @@ class Quantity:
 
 def quantity(text: str) -> Quantity | None:
     """Read a tidied answer as a number with or without unit; ``None`` where it is anything else."""
+    value = plain_number(text)
+    if value is not None:
+        return Quantity(value=value)
     body = text.strip()
     named = _NAME.sub("", body, count=1)
     body = _CURRENCY.sub("", named if named else body)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MAX_ANSWER = 2_000  # characters; no answer of a data set comes near, longer ones are no answers
 
@@ -122,6 +123,7 @@ def has_groups(text: str) -> bool:
     return _GROUPED.search(text) is not None
 
 
+@lru_cache(maxsize=65_536)
 def tidy(text: str, *, group: bool = True) -> str:
     """Return an answer in one spelling; what it says is unchanged.
 

@@ -167,11 +167,11 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     ),
 }
 _PLACES = {
-    "between": "one between them",
+    "between": "one in between",
     "middle": "one in the middle",
-    "named": "person the question names",
-    "most": "first in the row",
-    "least": "last in the row",
+    "named": "one of the two named",
+    "most": "top one",
+    "least": "last one",
     "none": "wrong person",
     "other": "wrong person",
 }

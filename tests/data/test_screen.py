@@ -28,7 +28,7 @@ def test_each_rule_catches_what_it_is_for_and_no_more():
     """Faults table, F14: verbatim and n-gram copies are dropped, other clothes and paraphrases too."""
     verbatim = TEST.upper().replace(",", "")
     copied = "Read this. " + " ".join(TEST.split()[:16]) + " and nothing else. How many are 3 boxes of 12 pens?"
-    clothes = TEST.replace("Natalia", "Ruth").replace("friends", "cousins")
+    clothes = TEST.replace("Natalia", "Ruth")
     near = TEST.replace("half as many clips", "half as many of them")
     paraphrase = (
         "In April Natalia sold clips to 48 friends of hers, and in May she sold half as many. Altogether, how many "
