@@ -62,9 +62,9 @@ def find_divergence(question: str, reference: str, attempt: str) -> Finding | st
 def _compare(puzzle: Puzzle, expected: Sequence[Line], written: Sequence[Line], i: int) -> Finding:
     e, w = expected[i], written[i]
     told = [(c, k) for c in puzzle.clues for k in range(len(c.poles))]
-    relation, operation, done = "other_persons", "none", "none"
+    relation, operation, done, word = "other_persons", "none", "none", ""
     if len(e) == 2 and w == e[::-1] and i < len(told):
-        relation, operation, done = _turned(puzzle, *told[i])
+        relation, operation, done, word = _turned(puzzle, *told[i])
     elif len(e) == len(w) == 1:
         relation, operation = "other_place", _asked(puzzle.ask)
         done = _place(puzzle.ask, w[0], max(expected, key=len))
@@ -80,25 +80,29 @@ def _compare(puzzle: Puzzle, expected: Sequence[Line], written: Sequence[Line], 
         written_operation=done,
         expected=" > ".join(e),
         written=" > ".join(w),
+        unit=word,
     )
 
 
-def _turned(puzzle: Puzzle, clue: Clue, part: int) -> tuple[str, str, str]:
-    """Return (relation, what the clue says, what was read) for a pair that was written the wrong way round."""
+def _turned(puzzle: Puzzle, clue: Clue, part: int) -> tuple[str, str, str, str]:
+    """Return (relation, what was to be read, what was read, the clue's word) for a pair written the wrong way round.
+
+    What a negation or a second half is about does not make it another kind of mistake; a misread word does.
+    """
     pole = clue.poles[part]
     word = puzzle.words.more if pole == "more" else puzzle.words.less
     if clue.negated:
-        return "negation_ignored", f"not {word}", word
+        return "negation_ignored", "not", "none", word
     if part:
-        return "second_half_turned", f"but {word}", puzzle.words.opposite(word)
-    return "word_misread", word, puzzle.words.opposite(word)
+        return "second_half_turned", "but", "none", word
+    return "word_misread", word, puzzle.words.opposite(word), word
 
 
 def _asked(ask: Ask) -> str:
     if ask.kind != "rank":
         return ask.kind
     end = _ENDS[ask.pole == "less"]
-    return end if ask.rank == 0 else f"{('second', 'third')[ask.rank - 1]}"
+    return (end, "second", "third")[ask.rank]
 
 
 def _place(ask: Ask, person: str, chain: Line) -> str:
@@ -122,23 +126,23 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "negation_ignored": (
         "ignored the negation",
-        "overlooked the word not before {done}",
-        "read {said} as {done}",
+        "overlooked the word not before {word}",
+        "read not {word} as {word}",
     ),
     "second_half_turned": (
         "overlooked the turn after but",
         "read both halves of a sentence in one direction",
-        "took {said} to mean {done} after but",
+        "took {word} after but the wrong way round",
     ),
     "as_told": (
         "strung the pairs together as they were told",
         "ignored the sentence that links both pairs",
-        "put {wrong} first because that pair came first",
+        "put {head} first because that pair came first",
     ),
     "wrong_order": (
         "put the people in the wrong order",
         "joined the pairs into a wrong row",
-        "{wrong} at the head of the row instead of {first}",
+        "wrote {wrong} where {right} belongs in the row",
     ),
     "other_place": (
         "answered the {done} instead of the {said}",
@@ -147,7 +151,7 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     ),
     "other_persons": (
         "compared the wrong people",
-        "wrote {wrong} into a pair of {first} and {second}",
+        "wrote {wrong} in place of {right}",
         "mixed up who is compared with whom",
     ),
     "left_out": (
@@ -169,7 +173,7 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
 _PLACES = {
     "between": "one in between",
     "middle": "one in the middle",
-    "named": "one of the two named",
+    "named": "neighbour",
     "most": "top one",
     "least": "last one",
     "none": "wrong person",
@@ -182,15 +186,18 @@ def word_finding(finding: Finding, draw: int) -> str:
     """Return the keyphrase for a finding; ``draw`` picks the wording."""
     options = _WORDINGS[finding.relation]
     expected, written = finding.expected.split(" > "), finding.written.split(" > ")
+    differ = [(w, e) for w, e in zip(written, expected, strict=False) if w != e]
+    wrong, right = differ[0] if differ else (written[-1], expected[-1])
     said, done = finding.operation, finding.written_operation
-    if finding.relation == "other_place":
-        said, done = _PLACES.get(said, said), _PLACES.get(done, done)
     return options[draw % len(options)].format(
-        said=said.removeprefix("but "),
-        done=done,
+        said=_PLACES.get(said, said),
+        done=_PLACES.get(done, done),
+        word=finding.unit,
         first=expected[0] or "the end",
         second=expected[-1] or "the other",
-        wrong=written[0] or "nobody",
+        wrong=wrong or "nobody",
+        right=right or "nobody",
+        head=written[0],
     )
 
 

@@ -8,7 +8,7 @@ with other persons. What cannot be read, or leaves the order open, is refused wi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,7 +122,7 @@ def read(question: str) -> Puzzle:
     remarks: list[str] = []
     used: set[Words] = set()
     for s in sentences[:-1]:
-        if not _found(names, s) and not _found(_COMPARATIVES, s):
+        if not re.search(_any_of(names), s) and not _words_of(_COMPARATIVES, s):
             remarks.append(s)
             continue
         clue, words = _read_clue(s, names)
@@ -138,12 +138,12 @@ def read(question: str) -> Puzzle:
     return Puzzle(clues=tuple(clues), words=used.pop(), ask=ask, remarks=tuple(remarks))
 
 
-def _any_of(words: Sequence[str] | Mapping[str, object]) -> str:
+def _any_of(words: Iterable[str]) -> str:
     return r"\b(?:" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + r")\b"
 
 
-def _found(words: Sequence[str] | Mapping[str, object], sentence: str) -> list[str]:
-    return re.findall(_any_of(words), sentence)
+def _words_of(lexicon: Mapping[str, object], sentence: str) -> list[str]:
+    return [w for w in re.findall(r"\w+", sentence) if w in lexicon]
 
 
 def _framed(sentence: str, slots: Mapping[str, str]) -> str:
@@ -151,20 +151,20 @@ def _framed(sentence: str, slots: Mapping[str, str]) -> str:
 
 
 def _read_clue(sentence: str, names: Sequence[str]) -> tuple[Clue, set[Words]]:
-    n, c = _any_of(names), _any_of(_COMPARATIVES)
-    double = re.search(rf"({n}) is ({c}) than ({n}) but ({c}) than ({n})", sentence)
-    single = re.search(rf"({n}) is (not )?(?:the )?({c})", sentence)
+    n = _any_of(names)
+    double = re.search(rf"({n}) is (\w+) than ({n}) but (\w+) than ({n})", sentence)
+    single = re.search(rf"({n}) is (not )?(?:the )?(\w+)", sentence)
+    named = list(dict.fromkeys(re.findall(n, sentence)))
     persons: tuple[str, ...]
     said: tuple[str, ...]
     if double:
         persons, said = (double[1], double[3], double[5]), (double[2], double[4])
     elif single:
-        others = [p for p in dict.fromkeys(_found(names, sentence)) if p != single[1]]
-        persons, said = (single[1], *others[:2]), (single[3],)
+        persons, said = (single[1], *(p for p in named if p != single[1])), (single[3],)
     else:
         raise RefusedError("unread_clue")
-    named = set(_found(names, sentence))
-    if named != set(persons) or len(named) != len(said) + 1 or len(set(_found(_COMPARATIVES, sentence))) != len(said):
+    compared = sorted(_words_of(_COMPARATIVES, sentence)) == sorted(said)
+    if set(named) != set(persons) or len(named) != len(said) + 1 or not compared:
         raise RefusedError("unread_clue")
     slots = {p: str(i) for i, p in enumerate(persons)} | dict(zip(said, "ab", strict=False))
     clue = Clue(
@@ -177,7 +177,7 @@ def _read_clue(sentence: str, names: Sequence[str]) -> tuple[Clue, set[Words]]:
 
 
 def _read_ask(sentence: str, names: Sequence[str]) -> tuple[Ask, set[Words]]:
-    persons, superlatives = _found(names, sentence), _found(_SUPERLATIVES, sentence)
+    persons, superlatives = re.findall(_any_of(names), sentence), _words_of(_SUPERLATIVES, sentence)
     if len(superlatives) == 1 and not persons:
         words, pole = _SUPERLATIVES[superlatives[0]]
         rank = next((r for w, r in _RANKS.items() if re.search(rf"\b{w}\b", sentence)), 0)

@@ -61,7 +61,7 @@ class Puzzles:
         return prompt(d.question), "\n" + (d.wrong_solution if mislabelled else d.solution)
 
 
-def pretrain(*, steps: int = 1500, batch: int = 64, lr: float = 3e-3, seed: int = 0) -> LlamaForCausalLM:
+def pretrain(*, steps: int = 3000, batch: int = 32, lr: float = 3e-3, seed: int = 0) -> LlamaForCausalLM:
     """Pre-train the base on the skewed corpus."""
     torch.manual_seed(seed)
     tok = tokenizer()
@@ -73,7 +73,7 @@ def main() -> None:
     """Command line: pre-train the base and save it as a Hugging Face folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--lr", type=float, default=3e-3)
     args = parser.parse_args()
     torch.set_num_threads(1)

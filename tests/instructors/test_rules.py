@@ -83,10 +83,10 @@ def test_the_first_diverging_line_is_named(attempt, relation, operation, written
 def test_negations_double_clues_and_links_have_causes_of_their_own():
     q = "Ann is not older than Bob. Cy is younger than Ann. All of them differ. Who is the oldest?"
     found = find_divergence(q, "Bob > Ann\nAnn > Cy\nBob > Ann > Cy\n#### Bob", "Ann > Bob\nAnn > Cy\n#### Ann")
-    assert (found.relation, found.operation) == ("negation_ignored", "not older")
+    assert (found.relation, found.operation) == ("negation_ignored", "not")
     q = "Ann is older than Bob but younger than Cy. Who is the oldest?"
     found = find_divergence(q, "Ann > Bob\nCy > Ann\nCy > Ann > Bob\n#### Cy", "Ann > Bob\nAnn > Cy\n#### Ann")
-    assert (found.relation, found.operation) == ("second_half_turned", "but younger")
+    assert (found.relation, found.operation) == ("second_half_turned", "but")
     q = "Cy is older than Dee. Ann is older than Bob. Bob is older than Cy. Who is the oldest?"
     lines = "Cy > Dee\nAnn > Bob\nBob > Cy\n"
     found = find_divergence(q, f"{lines}Ann > Bob > Cy > Dee\n#### Ann", f"{lines}Cy > Dee > Ann > Bob\n#### Cy")
@@ -99,7 +99,7 @@ def test_every_taught_mistake_is_diagnosed_from_question_reference_and_attempt(s
     diagnoses = list(RuleInstructor(flaw_rate=0).diagnose(cases))
     assert all(d.keyphrase is not None for d in diagnoses)
     assert len({d.keyphrase.finding.relation for d in diagnoses}) == 1
-    assert all(2 <= len(d.keyphrase.phrase.split()) <= 14 for d in diagnoses)
+    assert all(2 <= len(d.keyphrase.phrase.split()) <= 13 for d in diagnoses)
     assert len({d.keyphrase.phrase for d in diagnoses}) >= 3
 
 
