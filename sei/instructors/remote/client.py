@@ -107,6 +107,7 @@ class Client:
         self._last_good = time.monotonic()
         self._models: set[str] = set()
         self._asked: dict[str, asyncio.Event] = {}
+        self._stopped: StoppedError | None = None
 
     def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield an answer per request, in order; each is on disk before it is yielded.
@@ -148,7 +149,7 @@ class Client:
     async def _all(self, requests: Sequence[Request], done: queue.Queue[Any]) -> None:
         from openai import AsyncOpenAI
 
-        self._changed = asyncio.Condition()
+        self._changed, self._stopped = asyncio.Condition(), None
         self._last_good = time.monotonic()
         api = AsyncOpenAI(api_key=self._key, base_url=self.base_url, max_retries=0, timeout=self.limits.timeout)
         async with api, asyncio.TaskGroup() as group:
@@ -157,12 +158,17 @@ class Client:
             async def one(i: int, r: Request) -> None:
                 try:
                     done.put((i, await self._answer(api, r)))
+                except StoppedError as e:
+                    self._stopped = self._stopped or e  # what is in flight is still waited for: it is paid
                 finally:
                     window.release()
 
             for i, r in enumerate(requests):
                 await window.acquire()
+                if self._stopped is not None:
+                    break
                 group.create_task(one(i, r))
+        self._raise_if_stopped()
 
     async def _answer(self, api: Any, request: Request) -> Answer:
         key = key_of(self._canonical(request))
@@ -235,7 +241,7 @@ class Client:
         alone, failed_at = 0, time.monotonic()
         for tried in range(100_000):
             async with self._slot():
-                self._require_budget()
+                self._require_go()
                 verdict = await self._send(api, request)
             if isinstance(verdict, Stop):
                 raise StoppedError(f"{verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
@@ -261,7 +267,12 @@ class Client:
             await asyncio.sleep(random.uniform(wait / 2, wait))
         raise AssertionError("give_up ends this loop")
 
-    def _require_budget(self) -> None:
+    def _raise_if_stopped(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _require_go(self) -> None:
+        self._raise_if_stopped()
         if self.limits.max_usd is not None and self.ledger.needed_usd >= self.limits.max_usd:
             raise StoppedError(
                 f"instructor.max_usd={self.limits.max_usd} is used up ({self.ledger.needed_usd:.4f} so far). "
