@@ -165,7 +165,7 @@ class Client:
 
             for i, r in enumerate(requests):
                 await window.acquire()
-                if self._stopped is not None:
+                if self._has_stopped():
                     break
                 group.create_task(one(i, r))
         self._raise_if_stopped()
@@ -266,6 +266,9 @@ class Client:
             wait = min(_BACKOFF[1], _BACKOFF[0] * 2 ** min(tried, 10))
             await asyncio.sleep(random.uniform(wait / 2, wait))
         raise AssertionError("give_up ends this loop")
+
+    def _has_stopped(self) -> bool:
+        return self._stopped is not None
 
     def _raise_if_stopped(self) -> None:
         if self._stopped is not None:
