@@ -31,6 +31,7 @@ def test_it_fulfils_the_port():
         ("#### Ann, Bob", "wrong", "wrong", "Ann, Bob"),
         ("#### Dora", "unreadable", "unreadable", ""),
         ("#### Anna", "unreadable", "unreadable", ""),
+        ("#### JoAnn", "unreadable", "unreadable", ""),
         ("#### 12", "unreadable", "unreadable", ""),
         ("#### not Ann", "unreadable", "unreadable", ""),
         ("####", "unreadable", "unreadable", ""),

@@ -174,6 +174,17 @@ def test_written_puzzles_are_new_and_their_answers_follow_from_their_clues(skill
     assert len({masked_signature(d.question) for d in reply.drafts} - {masked_signature(q) for q in known}) >= 15
 
 
+def test_told_in_other_sentences_and_another_order_the_same_pairs_are_stated():
+    puzzles = [read(d.question) for d in drawn(200)]
+    orders = set()
+    for i, p in enumerate(puzzles):
+        shuffled = deduction._shuffled(p, puzzles[:20], random.Random(i))
+        assert sorted(shuffled.pairs()) == sorted(p.pairs())
+        assert sorted(read(tell(shuffled)).pairs()) == sorted(p.pairs())
+        orders.add((shuffled.pairs() == p.pairs(), tell(shuffled) == tell(p)))
+    assert {(True, False), (False, False)} <= orders
+
+
 def test_questions_and_relations_travel_from_one_exemplar_to_another():
     a = "Ann is taller than Bob. Bob is taller than Cy. Who is the tallest?"
     b = "Dee is older than Eve. Eve is older than Fred. Who is between Fred and Dee?"
