@@ -14,7 +14,7 @@ from pydantic import Field
 from sei.errors import ConfigError
 from sei.grading import MathGrader
 from sei.instructors.remote.answers import Answers
-from sei.instructors.remote.client import Answer, Client, Limits
+from sei.instructors.remote.client import Client
 from sei.instructors.remote.replies import (
     Problem,
     checked,
@@ -22,6 +22,7 @@ from sei.instructors.remote.replies import (
     keyphrase_request,
     synthesis_request,
 )
+from sei.instructors.remote.terms import Answer, Limits
 from sei.parts import IMMATERIAL, part
 from sei.ports import Draft, Reply, SynthesisRequest
 from sei.progress import progress

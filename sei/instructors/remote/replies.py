@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import pydantic
 from pydantic import Field
 
-from sei.instructors.remote.client import Request
+from sei.instructors.remote.terms import Request
 from sei.prompts import render
 
 Text = Annotated[str, Field(min_length=1, max_length=8_000)]
