@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -28,6 +28,7 @@ from sei.records import (
     SyntheticExample,
     Trained,
     TrainingExample,
+    Usage,
     Verdict,
 )
 
@@ -81,6 +82,7 @@ class Reply:
 
     drafts: tuple[Draft, ...]
     rejections: tuple[Rejection, ...] = ()
+    usage: Usage = field(default_factory=lambda: Usage(requests=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,15 @@ class Instructor(Protocol):
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
         """Yield one reply per bad case, in order: the same question with a corrected solution, or a refusal."""
+        ...
+
+
+@runtime_checkable
+class Paid(Protocol):
+    """An instructor that costs something."""
+
+    def spent(self) -> dict[str, Any]:
+        """Return what this process sent, took from the cache, asked again, dropped and paid."""
         ...
 
 

@@ -132,6 +132,24 @@ class Rejection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What answers of an instructor needed: requests, tokens in and out, dollars; whoever paid for them when."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            usd=self.usd + other.usd,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Keyphrase:
     """A short phrase that names the error of a bad case (section 3.2), with the finding behind it."""
 
@@ -147,6 +165,7 @@ class Diagnosis:
     bad_case: BadCase
     keyphrase: Keyphrase | None = None
     rejection: Rejection | None = None
+    usage: Usage = field(default_factory=lambda: Usage(requests=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +230,7 @@ class Synthesis:
 
     candidates: tuple[SyntheticExample, ...]
     rejections: tuple[Rejection, ...] = ()
-    requests: int = 0
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from sei.errors import BusyError
 from sei.exits import exit_code_of
 from sei.loop import Evaluated, Method, best_on_dev, run_rounds, stop_reason
 from sei.models.target import TargetModel
-from sei.ports import DataSource, Tracker
+from sei.ports import DataSource, Instructor, Paid, Tracker
 from sei.records import RoundRecord, Score
 from sei.report import console, plots
 from sei.report.flow import flows
@@ -132,7 +132,7 @@ def run(job: Job) -> dict[str, Any]:
         exit_code = exit_code_of(e)
         raise
     finally:
-        write_json(job.folder / "ledger.json", ledger(store))
+        write_json(job.folder / "ledger.json", ledger(store, job.method.diagnose.instructor))
         job.tracker.finish(summary, exit_code)
     return summary
 
@@ -193,8 +193,8 @@ def summarize(job: Job, evaluated: list[Evaluated]) -> dict[str, Any]:
     }
 
 
-def ledger(store: Store) -> dict[str, Any]:
-    """Return what this invocation made and reused, by stage."""
+def ledger(store: Store, instructor: Instructor) -> dict[str, Any]:
+    """Return what this invocation made and reused, by stage, and what it spent on an instructor that costs."""
     stages: dict[str, dict[str, float]] = {}
     for u in store.uses:
         row = stages.setdefault(u.stage, {"made": 0, "reused": 0, "seconds": 0.0})
@@ -202,4 +202,5 @@ def ledger(store: Store) -> dict[str, Any]:
         row["reused"] += u.reused
         row["seconds"] += u.seconds if u.made else 0.0
     uses = [dataclasses.asdict(u) for u in store.uses]
-    return {"store": str(store.root), "stages": stages, "uses": uses}
+    spent = instructor.spent() if isinstance(instructor, Paid) else {}
+    return {"store": str(store.root), "instructor": spent, "stages": stages, "uses": uses}

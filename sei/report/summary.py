@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sei.records import Graded, HeldOutProblem, RoundRecord, Score
+from sei.records import Graded, HeldOutProblem, RoundRecord, Score, Usage
 from sei.store import digest
 
 _PACKAGES = (
@@ -96,5 +96,5 @@ def git_commit() -> str:
 
 def instructor_dict(records: Sequence[RoundRecord]) -> dict[str, Any]:
     """Return the requests, tokens and dollars that the result needed (not what this invocation spent)."""
-    requests = sum(len(r.diagnoses) + r.synthesis.requests for r in records)
-    return {"requests": requests, "cached": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0.0}
+    needed = sum((u for r in records for u in (r.synthesis.usage, *(d.usage for d in r.diagnoses))), Usage())
+    return {**dataclasses.asdict(needed), "usd": round(needed.usd, 6)}

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from sei.errors import TooManyBadRecordsError
 from sei.parts import part
 from sei.ports import Draft, Instructor, Reply, Screen
-from sei.records import BadCase, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, require_pool
+from sei.records import BadCase, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, Usage, require_pool
 
 
 @part
@@ -35,12 +35,14 @@ class DirectCorrection:
         require_pool(tuple(c.problem for _, c in cases), "synthesize")
         kept: list[SyntheticExample] = []
         rejections: list[Rejection] = []
+        usage = Usage()
         asked = [c for _, c in cases]
         replies = self.instructor.correct(asked) if self.solutions == "instructor" else map(_gold, asked)
         questions = [c.problem.question for c in asked]
         held_out = dict(zip(questions, screen.reasons(questions), strict=True))  # the questions stay as they are
         for (name, case), reply in zip(cases, replies, strict=True):
             rejections += reply.rejections
+            usage += reply.usage
             for draft in reply.drafts:
                 reason = "empty_field" if not draft.solution.strip() else held_out[draft.question]
                 if reason is not None:
@@ -62,10 +64,11 @@ class DirectCorrection:
         if cases and not kept and round == 1:
             reasons = sorted({r.reason for r in rejections})
             raise TooManyBadRecordsError(f"none of {len(cases)} bad cases could be corrected; reasons: {reasons}")
-        requests = len(cases) if self.solutions == "instructor" else 0
-        return Synthesis(candidates=tuple(kept), rejections=tuple(rejections), requests=requests)
+        return Synthesis(candidates=tuple(kept), rejections=tuple(rejections), usage=usage)
 
 
 def _gold(case: BadCase) -> Reply:
     p = case.problem
-    return Reply(drafts=(Draft(question=p.question, solution=p.solution, answer=p.answer, sources=(p.id,)),))
+    return Reply(
+        drafts=(Draft(question=p.question, solution=p.solution, answer=p.answer, sources=(p.id,)),), usage=Usage()
+    )

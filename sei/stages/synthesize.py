@@ -21,6 +21,7 @@ from sei.records import (
     Rejection,
     Synthesis,
     SyntheticExample,
+    Usage,
     require_pool,
 )
 from sei.signature import masked_signature
@@ -163,6 +164,7 @@ def _synthesize(
     quota = {name: q for name, _, q in sources}
     rejections: list[Rejection] = []
     asked: Counter[str] = Counter()
+    usage = Usage()
     dry: Counter[str] = Counter()
     limit = budget.max_requests * max(1, budget.total / budget.per_request)
     rng = random.Random(f"synthesize/{seed}/{round}")
@@ -176,6 +178,7 @@ def _synthesize(
             for request, reply in zip(requests, instructor.write(requests), strict=True):
                 before = len(kept[request.error_type])
                 rejections += reply.rejections
+                usage += reply.usage
                 sieve.look_at(reply.drafts)
                 for draft in reply.drafts:
                     _take(draft, request, sieve, kept, quota, rejections, round)
@@ -190,7 +193,7 @@ def _synthesize(
             f"synthesis kept nothing of {sum(asked.values())} requests; reasons: {reasons}. Remedy: a larger pool, "
             "budget.max_requests, or near_duplicate nearer to 1."
         )
-    return Synthesis(candidates=candidates, rejections=tuple(rejections), requests=sum(asked.values()))
+    return Synthesis(candidates=candidates, rejections=tuple(rejections), usage=usage)
 
 
 def _request(

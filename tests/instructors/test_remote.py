@@ -341,6 +341,22 @@ def test_diagnoses_come_back_typed_and_rejections_are_kept(server, tmp_path):
     assert good.keyphrase.phrase == "adds instead of multiplying"
     assert bad.rejection is not None
     assert (bad.rejection.reason, bad.rejection.detail) == ("off_contract", "no")
+    assert (good.usage.requests, good.usage.input_tokens, good.usage.output_tokens) == (1, 100, 10)
+    assert bad.usage.input_tokens == 200  # both tries are paid
+
+
+def test_what_was_spent_and_what_was_needed_are_kept_apart(server, tmp_path):
+    server.reply = lambda _: json.dumps({"first_wrong_step": "", "keyphrase": "drops a step"})
+    price = {"usd_in": 10_000.0, "usd_out": 0.0}
+    first_time = instructor(server, tmp_path, **price)
+    assert first_time.spent() == {}
+    (paid,) = first_time.diagnose([case()])
+    again = instructor(server, tmp_path, **price)
+    (kept,) = again.diagnose([case()])
+    assert paid.usage == kept.usage
+    assert paid.usage.usd == 1.0
+    assert (first_time.spent()["spent_usd"], first_time.spent()["sent"]) == (1.0, 1)
+    assert (again.spent()["spent_usd"], again.spent()["needed_usd"], again.spent()["cached"]) == (0.0, 1.0, 1)
 
 
 def test_text_inside_data_cannot_change_a_request(server, tmp_path):

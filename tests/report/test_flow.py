@@ -40,7 +40,7 @@ def record(number: int, types: dict[str, list[int]], n: int = 8, unreadable: int
         graded=graded,
         diagnoses=(),
         error_map=ErrorMap(types=tuple(made)),
-        synthesis=Synthesis(candidates=(), rejections=(), requests=0),
+        synthesis=Synthesis(candidates=(), rejections=()),
         refined=RefinedSet(scored=()),
         training=(),
         trained=Trained(checkpoint=Checkpoint(digest="x"), curve=(), steps=0, tokens=0, examples=0),

@@ -83,7 +83,7 @@ def test_gold_corrections_are_the_exemplar_part_with_its_solutions_and_validatio
     assert [(c.question, c.solution) for c in made.candidates] == [
         (problem(i).question, problem(i).solution) for i in range(3)
     ]
-    assert made.requests == 0
+    assert made.usage.requests == 0
 
 
 def test_an_instructor_corrects_case_by_case_and_refusals_are_counted():
@@ -91,7 +91,7 @@ def test_an_instructor_corrects_case_by_case_and_refusals_are_counted():
     assert [c.source_ids for c in made.candidates] == [("p0",), ("p2",)]
     assert {c.solution for c in made.candidates} == {"by hand"}
     assert [r.reason for r in made.rejections] == ["no_answer"]
-    assert made.requests == 3
+    assert made.usage.requests == 3
 
 
 def test_corrections_near_a_test_question_are_dropped_and_none_at_all_is_an_error():

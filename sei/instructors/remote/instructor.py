@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -27,7 +28,7 @@ from sei.parts import IMMATERIAL, part
 from sei.ports import Draft, Reply, SynthesisRequest
 from sei.progress import progress
 from sei.prompts import prompt_digest
-from sei.records import BadCase, Diagnosis, Keyphrase, Rejection
+from sei.records import BadCase, Diagnosis, Keyphrase, Rejection, Usage
 from sei.records import Problem as Posed
 
 _ENDINGS = {"hash": "#### {}", "boxed": "\\boxed{{{}}}"}
@@ -86,10 +87,13 @@ class OpenAICompatible:
         with progress("diagnosis", len(requests)) as advance:
             for case, answer in zip(cases, self._client.run(requests), strict=True):
                 advance(1)
+                usage = self._usage(answer)
                 if answer.value is None:
-                    yield Diagnosis(bad_case=case, rejection=_rejection("diagnose", answer, case.problem.id))
+                    rejection = _rejection("diagnose", answer, case.problem.id)
+                    yield Diagnosis(bad_case=case, rejection=rejection, usage=usage)
                 else:
-                    yield Diagnosis(bad_case=case, keyphrase=Keyphrase(bad_case=case, phrase=answer.value.keyphrase))
+                    keyphrase = Keyphrase(bad_case=case, phrase=answer.value.keyphrase)
+                    yield Diagnosis(bad_case=case, keyphrase=keyphrase, usage=usage)
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
         """Yield one reply per request, in order."""
@@ -100,12 +104,14 @@ class OpenAICompatible:
         ]  # fmt: skip
         for request, answer in zip(requests, self._client.run(asked), strict=True):
             if answer.value is None:
-                yield Reply(drafts=(), rejections=(_rejection("synthesize", answer, request.error_type),))
+                rejected = _rejection("synthesize", answer, request.error_type)
+                yield Reply(drafts=(), rejections=(rejected,), usage=self._usage(answer))
                 continue
             sources = tuple(e.id for e in request.exemplars)
             judged = [self._draft(found, request.error_type, sources) for found in answer.value[: 2 * request.n]]
             drafts = tuple(d for d in judged if isinstance(d, Draft))
-            yield Reply(drafts=drafts, rejections=tuple(r for r in judged if isinstance(r, Rejection)))
+            rejections = tuple(r for r in judged if isinstance(r, Rejection))
+            yield Reply(drafts=drafts, rejections=rejections, usage=self._usage(answer))
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
         """Yield every bad case's question with a solution worked anew, or a refusal."""
@@ -114,14 +120,25 @@ class OpenAICompatible:
         ]
         for case, answer in zip(cases, self._client.run(requests), strict=True):
             if answer.value is None:
-                yield Reply(drafts=(), rejections=(_rejection("synthesize", answer, case.problem.id),))
+                rejected = _rejection("synthesize", answer, case.problem.id)
+                yield Reply(drafts=(), rejections=(rejected,), usage=self._usage(answer))
                 continue
             found = {"question": case.problem.question, **answer.value.model_dump()}
             judged = self._draft(found, case.problem.id, (case.problem.id,))
             if isinstance(judged, Draft):
-                yield Reply(drafts=(judged,))
+                yield Reply(drafts=(judged,), usage=self._usage(answer))
             else:
-                yield Reply(drafts=(), rejections=(judged,))
+                yield Reply(drafts=(), rejections=(judged,), usage=self._usage(answer))
+
+    def spent(self) -> dict[str, Any]:
+        """Return the ledger of this process; empty where nothing had to be asked."""
+        opened = "_client" in vars(self)
+        return dataclasses.asdict(self._client.ledger) if opened else {}
+
+    def _usage(self, answer: Answer) -> Usage:
+        usd = (answer.input_tokens * self.usd_in + answer.output_tokens * self.usd_out) / 1e6
+        tokens = {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens}
+        return Usage(requests=1, usd=usd, **tokens)
 
     def _draft(self, found: Any, subject: str, sources: tuple[str, ...]) -> Draft | Rejection:
         """Return a draft whose solution ends in the taught format, or why a problem cannot be used."""
