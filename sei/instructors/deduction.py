@@ -7,7 +7,6 @@ flawed on purpose, as a real language model's would be.
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,17 +16,14 @@ from pydantic import Field
 
 from sei.instructors.misreadings import VAGUE, find_divergence, read_working, word_finding
 from sei.instructors.puzzle import Clue, Puzzle, RefusedError, answer, arrange, read, tell, work
+from sei.instructors.rules import diagnosed, draw
 from sei.parts import part
 from sei.ports import Draft, Exemplar, Reply, SynthesisRequest
-from sei.records import BadCase, Diagnosis, Keyphrase, Rejection
+from sei.records import BadCase, Diagnosis, Rejection
 
 FLAWS = ("answer", "order", "reading")
 _TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
 _Read = tuple[Exemplar, Puzzle]
-
-
-def _draw(*what: object) -> random.Random:
-    return random.Random(hashlib.sha256("|".join(map(str, what)).encode()).hexdigest())
 
 
 @part
@@ -46,25 +42,12 @@ class RuleInstructor:
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
-        for case in cases:
-            found = find_divergence(case.problem.question, case.problem.solution, case.output)
-            if isinstance(found, str):
-                rejection = Rejection(
-                    stage="diagnose", reason=found, subject=case.problem.id, detail=case.output[-300:]
-                )
-                yield Diagnosis(bad_case=case, rejection=rejection)
-                continue
-            rng = _draw("diagnose", case.problem.question, case.output)
-            if rng.random() < self.flaw_rate:
-                keyphrase = Keyphrase(bad_case=case, phrase=rng.choice(VAGUE))
-            else:
-                keyphrase = Keyphrase(bad_case=case, phrase=word_finding(found, rng.randrange(1000)), finding=found)
-            yield Diagnosis(bad_case=case, keyphrase=keyphrase)
+        yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
         """Yield one reply per request: ``n`` drafts less what had to be refused."""
         for request in requests:
-            rng = _draw("write", request.seed, request.error_type, request.index)
+            rng = draw("write", request.seed, request.error_type, request.index)
             known, rejections = _read_all(request.exemplars)
             drafts = []
             for _ in range(request.n if known else 0):
@@ -77,7 +60,7 @@ class RuleInstructor:
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
         """Yield every bad case's question with its solution worked anew, flawed at ``flaw_rate``, or a refusal."""
         for case in cases:
-            rng = _draw("correct", case.problem.question, case.output)
+            rng = draw("correct", case.problem.question, case.output)
             try:
                 draft = self._worked(case.problem.question, (case.problem.id,), rng)
             except RefusedError as e:

@@ -7,7 +7,6 @@ writes is flawed on purpose, as a real language model's would be.
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -32,17 +31,14 @@ from sei.instructors.rewrite import (
     write_question,
     write_solution,
 )
+from sei.instructors.rules import diagnosed, draw
 from sei.instructors.worked import Step, show
 from sei.parts import part
 from sei.ports import Draft, Exemplar, Reply, SynthesisRequest
-from sei.records import BadCase, Diagnosis, Keyphrase, Rejection
+from sei.records import BadCase, Diagnosis, Rejection
 
 FLAWS = ("slip", "operation", "missing_step", "constant", "question")
 _TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
-
-
-def _draw(*what: object) -> random.Random:
-    return random.Random(hashlib.sha256("|".join(map(str, what)).encode()).hexdigest())
 
 
 @part
@@ -61,25 +57,12 @@ class SymbolicInstructor:
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
-        for case in cases:
-            found = find_divergence(case.problem.question, case.problem.solution, case.output)
-            if isinstance(found, str):
-                rejection = Rejection(
-                    stage="diagnose", reason=found, subject=case.problem.id, detail=case.output[-300:]
-                )
-                yield Diagnosis(bad_case=case, rejection=rejection)
-                continue
-            rng = _draw("diagnose", case.problem.question, case.output)
-            if rng.random() < self.flaw_rate:
-                keyphrase = Keyphrase(bad_case=case, phrase=rng.choice(VAGUE))
-            else:
-                keyphrase = Keyphrase(bad_case=case, phrase=word_finding(found, rng.randrange(1000)), finding=found)
-            yield Diagnosis(bad_case=case, keyphrase=keyphrase)
+        yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
         """Yield one reply per request: ``n`` drafts less what had to be refused."""
         for request in requests:
-            rng = _draw("write", request.seed, request.error_type, request.index)
+            rng = draw("write", request.seed, request.error_type, request.index)
             traced, rejections = _trace_all(request.exemplars)
             drafts = []
             for _ in range(request.n if traced else 0):
@@ -93,7 +76,7 @@ class SymbolicInstructor:
         """Yield every bad case's question with its solution worked anew, flawed at ``flaw_rate``, or a refusal."""
         for case in cases:
             problem = case.problem
-            rng = _draw("correct", problem.question, case.output)
+            rng = draw("correct", problem.question, case.output)
             try:
                 traced = trace(problem.question, problem.solution)
             except RefusedError as e:

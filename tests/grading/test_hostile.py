@@ -22,12 +22,13 @@ def warm():
 
 
 @pytest.mark.parametrize(("name", "answer"), HOSTILE, ids=[n for n, _ in HOSTILE])
-@pytest.mark.parametrize("gold", ["3", "x^2+1"])
-def test_nothing_hangs_nothing_runs_nothing_is_right(gold, name, answer, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("gold", "seconds"), [("3", 0.6), ("x^2+1", 0.1)])
+def test_nothing_hangs_nothing_runs_nothing_is_right(gold, seconds, name, answer, tmp_path, monkeypatch):
     """Faults table, F19: at most two seconds a case, nothing executed."""
     monkeypatch.chdir(tmp_path)
     start = time.perf_counter()
-    outcome = GRADER.grade(Problem(id="x", question="", answer=gold), f"So it is \\boxed{{{answer}}}")
+    grader = MathGrader(seconds=seconds)
+    outcome = grader.grade(Problem(id="x", question="", answer=gold), f"So it is \\boxed{{{answer}}}")
     assert time.perf_counter() - start < 2.0
     assert outcome.verdict != "right"
     assert list(tmp_path.iterdir()) == []
@@ -38,7 +39,7 @@ def test_memory_stays_bounded_over_all_hostile_answers():
     process = psutil.Process()
     before = process.memory_info().rss
     for _, answer in HOSTILE:
-        GRADER.grade(Problem(id="x", question="", answer="3"), f"\\boxed{{{answer}}}")
+        MathGrader(seconds=0.1).grade(Problem(id="x", question="", answer="3"), f"\\boxed{{{answer}}}")
     assert process.memory_info().rss - before < 200 * 2**20
     assert sum(c.memory_info().rss for c in process.children(recursive=True)) < 2 * 2**30
 
@@ -47,9 +48,9 @@ def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
     worker = Worker()
     worker.ask("1", "2", 0.3)
     start = time.perf_counter()
-    replies = [worker.ask("3", f"({n}!)!", 0.3)["result"] for n in range(20_000, 20_050)]
+    replies = [worker.ask("3", f"({n}!)!", 0.2)["result"] for n in range(20_000, 20_050)]
     assert set(replies) == {"unreadable"}
-    assert time.perf_counter() - start < 50 * (0.3 + 1)
+    assert time.perf_counter() - start < 50 * (0.2 + 1)
     assert worker.ask("2", "\\sqrt{4}", 0.5)["result"] == "same"  # and it goes on
     worker.close()
 
