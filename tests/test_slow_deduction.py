@@ -1,4 +1,4 @@
-"""The recipe of the deduction domain's base, about five minutes: ``make slow``."""
+"""The recipe of the deduction domain's base, about six minutes: ``make slow``."""
 
 from __future__ import annotations
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sei.errors import ConfigError
 from sei.parts import part
+
+
+@lru_cache(maxsize=1)
+def _loaded(where: str, revision: str | None) -> Any:
+    """Return the model, loaded once a process: screens ask it many times."""
+    from sentence_transformers import SentenceTransformer
+
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    return SentenceTransformer(where, device="cpu", revision=revision)
 
 
 @part
@@ -23,12 +34,10 @@ class SentenceEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (len(texts), dimensions) unit vectors; equal texts are embedded once."""
         import torch
-        from sentence_transformers import SentenceTransformer
 
         torch.set_num_threads(1)
         distinct = sorted(set(texts))
-        model = SentenceTransformer(self._where(), device="cpu", revision=self.revision)
-        vectors = model.encode(distinct, normalize_embeddings=True, show_progress_bar=False, batch_size=64)
+        vectors = _loaded(self._where(), self.revision).encode(distinct, normalize_embeddings=True, show_progress_bar=False, batch_size=64)
         at = {t: i for i, t in enumerate(distinct)}
         return np.asarray(vectors, dtype=np.float32)[[at[t] for t in texts]]
 

@@ -3,7 +3,7 @@
 The same Llama as ``sei.models.tiny``, pre-trained on ordering puzzles of all skills in all wordings. Weak
 skills come with the wrong procedure in 85 % of their puzzles, so that the model has systematic weaknesses.
 
-Remake the shipped checkpoint with ``python -m sei.models.tiny_deduction OUT`` (about five minutes on one core).
+Remake the shipped checkpoint with ``python -m sei.models.tiny_deduction OUT`` (about six minutes on one core).
 """
 
 from __future__ import annotations
