@@ -37,7 +37,9 @@ class SentenceEmbedder:
 
         torch.set_num_threads(1)
         distinct = sorted(set(texts))
-        vectors = _loaded(self._where(), self.revision).encode(distinct, normalize_embeddings=True, show_progress_bar=False, batch_size=64)
+        vectors = _loaded(self._where(), self.revision).encode(
+            distinct, normalize_embeddings=True, show_progress_bar=False, batch_size=64
+        )
         at = {t: i for i, t in enumerate(distinct)}
         return np.asarray(vectors, dtype=np.float32)[[at[t] for t in texts]]
 
