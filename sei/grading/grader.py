@@ -33,10 +33,11 @@ class MathGrader:
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
         """Grade one output against a problem's gold answer, options and question."""
         gold = None if problem.options else plain_number(problem.answer)
-        plainly = stated_plainly(output) if gold is not None else None
+        plainly = stated_plainly(output, finished=finished) if gold is not None else None
         if plainly is not None:
-            same: Verdict = "right" if plain_number(plainly) == gold else "wrong"
-            return Outcome(verdict=same, strict_verdict=same, extracted=plainly)
+            number, as_asked = plainly
+            same: Verdict = "right" if plain_number(number) == gold else "wrong"
+            return Outcome(verdict=same, strict_verdict=same if as_asked else "unreadable", extracted=number)
         options = choices.options_of(problem.options, problem.question) if self._wants_choice(problem) else {}
         letter = _gold_letter(problem.answer, options)
         if not letter and not problem.options and _letters(problem.answer):

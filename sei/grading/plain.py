@@ -1,7 +1,8 @@
-r"""The fast path: a bare number as gold answer, and an output that ends in ``#### number`` or ``\boxed{number}``.
+r"""The fast path: a bare number as gold answer, and an output that states a number plainly at its end.
 
-It decides only where the general path cannot come to anything else: nothing that could be a later statement
-or a thinking tag may be in sight. Everything else is left to the general path.
+That is ``#### number``, ``\boxed{number}``, a last line "The answer is number." or a last line of prose with a
+number in it. It decides only where the general path cannot come to anything else: nothing that could be a
+later statement or a thinking tag may be in sight. Everything else is left to the general path.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from functools import lru_cache
 _NUMBER = re.compile(r"\s*(?:\\?\$)?\s*(-?)(?:\\?\$)?(\d{1,3}(?:,\d{3})+|\d{1,300})(\.\d{1,300})?\.?\s*", re.ASCII)
 _TAG = re.compile(r"<[|/]?[a-z]|◁", re.IGNORECASE)  # thinking or answer tags; GSM8K's <<3*4=12>> is none
 _LATER = re.compile(r"box|####|final|<")
+_MARKS = ("box", "####", "final", "answer", "solution", "result", "option", "choice", "a:", "a :")  # of a statement
+_SENTENCE = re.compile(r"(?:(?:So|Thus|Therefore),? )?[Tt]he answer is:? (\$?-?[\d,]*\.?\d+)\.?", re.ASCII)
+_PROSE = re.compile(
+    r"[^$\\]*[A-Za-z,:=>] \$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?![\d,/%])\.?(?: ?[A-Za-z '.]*)", re.ASCII
+)
 
 
 @lru_cache(maxsize=65_536)
@@ -30,17 +36,43 @@ def may_hold_tags(text: str) -> bool:
     return _TAG.search(text) is not None
 
 
-def stated_plainly(output: str) -> str | None:
-    """Return the number that an output ends with in the format asked for, ``None`` where it is not plain to see."""
+def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | None:
+    """Return the number that an output ends with and whether it is in the format asked for.
+
+    ``None`` where that is not plain to see.
+    """
     mark = output.rfind("####")
     if mark >= 0:
         tail = output[mark + 4 :]
         fine = "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
-        return tail.strip() if fine else None
+        return (tail.strip(), True) if fine else None
     mark = output.rfind("\\boxed{")
+    if mark < 0:
+        return _stated_in_words(output) if finished else None
     end = output.find("}", mark)
-    if mark < 0 or end < 0:
+    if end < 0:
         return None
     inside = output[mark + 7 : end]
     fine = plain_number(inside) is not None and _LATER.search(output, end) is None and not may_hold_tags(output)
-    return inside.strip() if fine else None
+    return (inside.strip(), True) if fine else None
+
+
+def _stated_in_words(output: str) -> tuple[str, bool] | None:
+    """Return the number of a last line of prose, where nothing else in the output could be a statement."""
+    text = output.rstrip()
+    start = text.rfind("\n") + 1
+    line = text[start:]
+    if len(line) > 300 or not line.isascii() or may_hold_tags(text):
+        return None
+    m = _SENTENCE.fullmatch(line)
+    if m is not None:
+        found = None if _may_state(text[:start]) else m[1]
+    else:
+        m = _PROSE.fullmatch(line)
+        found = m[1] if m is not None and not _may_state(text) else None
+    return (found, False) if found is not None and plain_number(found) is not None else None
+
+
+def _may_state(text: str) -> bool:
+    low = text.lower()
+    return any(mark in low for mark in _MARKS)

@@ -4,9 +4,13 @@ from fractions import Fraction
 
 import pytest
 
+import sei.grading.grader
+from sei.grading import MathGrader
 from sei.grading.arithmetic import evaluate
 from sei.grading.extract import boxes, extract_flexible, extract_strict, visible
 from sei.grading.text import tidy
+from sei.records import Problem
+from tests.grading.outputs import OUTPUTS
 
 
 @pytest.mark.parametrize(
@@ -83,3 +87,51 @@ def test_exact_arithmetic(text, value):
 )
 def test_one_spelling(text, spelling):
     assert tidy(text) == spelling
+
+
+ENDINGS = [
+    "#### {}",
+    "so \\boxed{{{}}}.",
+    "The answer is {}.",
+    "That makes {} in all.",
+    "She pays $ {}.",
+    "x = {}",
+    "12-{}",
+]
+ENDINGS += [
+    "The answer is: {}",
+    "{} apples",
+    "It is {}%",
+    "half of it, 1/{}",
+    "1 1/{}",
+    "Thus, the answer is {}\nfinal check",
+]
+BEFORE = [
+    "",
+    "3+4=<<3+4=7>>7\n",
+    "The answer is 9.\n",
+    "<think>5</think>",
+    "**A:** 6\n",
+    "\\boxed{8} but\n",
+    "the result is 4\n",
+]
+
+
+def test_the_fast_path_says_what_the_general_path_says(monkeypatch):
+    """Where the plain way decides, it must not differ in verdicts or in what was extracted."""
+    cases = [(g, o) for g, o, _ in OUTPUTS]
+    cases += [("7", b + e.format(n)) for b in BEFORE for e in ENDINGS for n in ("7", "-7", "7.0", "1,007", "8", "$7")]
+    problems = [(Problem(id="x", question="", answer=g), o) for g, o in cases]
+    for finished in (True, False):
+        fast = [MathGrader().grade(p, o, finished=finished) for p, o in problems]
+        decided = sum(sei.grading.grader.stated_plainly(o, finished=finished) is not None for _, o in problems)
+        assert decided > 100
+        with monkeypatch.context() as patch:
+            patch.setattr(sei.grading.grader, "stated_plainly", lambda *_, **__: None)
+            slow = [MathGrader().grade(p, o, finished=finished) for p, o in problems]
+        different = [
+            (o, a, b)
+            for (_, o), a, b in zip(cases, fast, slow, strict=True)
+            if (a.verdict, a.strict_verdict) != (b.verdict, b.strict_verdict)
+        ]
+        assert different == []
