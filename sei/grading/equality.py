@@ -177,6 +177,8 @@ def _by_notation(gold: str, stated: str) -> bool | None:
     if x and y and (x[3] or y[3]):
         half = (x[3] or y[3]).lower() == (y[3] or x[3]).lower()
         return half and (int(x[1]), x[2]) == (int(y[1]), y[2])
+    if (x and x[3]) or (y and y[3]):
+        return False  # a time of day is nothing else
     return None
 
 

@@ -45,8 +45,12 @@ class MathGrader:
         expected: Expected = "choice" if letter else expected_of(problem.answer)
         flexible = extract_flexible(output, expected, finished=finished)
         strict = extract_strict(output)
-        fault, verdicts = "", []
-        for text in (flexible.text if flexible else None, strict):
+        fault = ""
+        verdicts: list[Verdict] = []
+        for text, asked in ((flexible.text if flexible else None, False), (strict, True)):
+            if asked and text is None:
+                verdicts.append("unreadable")  # not in the format: what stands elsewhere does not count
+                continue
             verdict, why = self._judge(problem, output, text, options, letter, flexible, finished=finished)
             verdicts.append(verdict)
             fault = fault or why

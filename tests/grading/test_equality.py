@@ -72,6 +72,15 @@ def test_strict_and_flexible_are_reported_apart():
     assert (outcome.verdict, outcome.strict_verdict) == ("right", "unreadable")
     outcome = GRADER.grade(Problem(id="x", question="", answer="7"), "#### 7\nNo: the final answer is 8.")
     assert (outcome.verdict, outcome.strict_verdict) == ("wrong", "right")
+    choice = Problem(id="x", question="", answer="B", options=("(A) 3", "(B) 4"))
+    outcome = GRADER.grade(choice, "The answer is (B).")
+    assert (outcome.verdict, outcome.strict_verdict) == ("right", "unreadable")
+
+
+def test_a_time_of_day_is_nothing_else():
+    assert verdict("\\text{4:30 p.m.}", boxed("7200 \\text{ seconds}")) == "wrong"
+    assert verdict("7200", boxed("4:30 pm")) == "wrong"
+    assert verdict("4:30 PM", boxed("4:30\\text{ p.m.}")) == "right"
 
 
 def test_a_gold_answer_that_cannot_be_read_is_a_fault_and_no_wrong_answer():
