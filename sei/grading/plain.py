@@ -11,7 +11,9 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-_NUMBER = re.compile(r"\s*(?:\\?\$)?\s*(-?)(?:\\?\$)?(\d{1,3}(?:,\d{3})+|\d{1,300})(\.\d{1,300})?\.?\s*", re.ASCII)
+_NUMBER = re.compile(
+    r"\s*(?:\\?\$)?\s*(-?)(?:\\?\$)?(\d{1,3}(?:,\d{3}){1,100}|\d{1,300})(\.\d{1,300})?\.?\s*", re.ASCII
+)
 _TAG = re.compile(r"<[|/]?[a-z]|◁", re.IGNORECASE)  # thinking or answer tags; GSM8K's <<3*4=12>> is none
 _LATER = re.compile(r"box|####|final|<")
 _MARKS = ("box", "####", "final", "answer", "solution", "result", "option", "choice", "a:", "a :")  # of a statement

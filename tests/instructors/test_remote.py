@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 import threading
 import time
+import warnings
 from collections import Counter
 
 import psutil
@@ -35,9 +37,7 @@ from tests.instructors.fault_server import (
 )
 
 N = 40
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"  # httpx2 leaves a cancelled request's socket to the collector
-)
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see ``quick``
 
 
 def echo(body):
@@ -69,6 +69,10 @@ def server():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("sei.instructors.remote.client._BACKOFF", (0.02, 0.2))
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # httpx2 leaves a cancelled request's socket to the collector
+        gc.collect()
 
 
 def client(server, tmp_path, **limits):
