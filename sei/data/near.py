@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 _WORD = re.compile(r"\d+(?:\.\d+)?|[a-z']+")
-_COMMON = 0.2  # words in more than this share of texts do not select candidates
 
 
 def words(text: str) -> list[str]:
@@ -59,12 +58,10 @@ class RougeIndex:
         n = len(self._rows)
         if not query or not n:
             return ()
-        counts = Counter(query)
-        rare = [w for w in counts if w in self._holders and len(self._holders[w]) <= max(50, _COMMON * n)]
-        common = sum(counts[w] for w in counts if w in self._holders) - sum(counts[w] for w in rare)
-        shared = np.full(n, common, dtype=np.int32)
-        for w in rare:
-            shared[np.frombuffer(self._holders[w], dtype=np.int32)] += counts[w]
+        shared = np.zeros(n, dtype=np.int32)
+        for w, count in Counter(query).items():
+            if w in self._holders:
+                shared[np.frombuffer(self._holders[w], dtype=np.int32)] += count
         lengths = np.frombuffer(self._lengths, dtype=np.int32)
         need = np.floor(threshold * (lengths + len(query)) / 2)
         fits = (shared > need) & (np.minimum(lengths, len(query)) > need)
