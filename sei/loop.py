@@ -18,7 +18,7 @@ from pydantic import Field
 from sei.data.screen import Decontamination
 from sei.errors import DataError, TooManyBadRecordsError
 from sei.parts import part
-from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SynthesizeStage
+from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SecondOpinionStage, SynthesizeStage
 from sei.records import (
     Checkpoint,
     Diagnosis,
@@ -51,6 +51,7 @@ class Method:
     grade: Grade
     diagnose: Diagnose
     cluster: Cluster
+    second_opinion: SecondOpinionStage
     synthesize: SynthesizeStage
     refine: RefineStage
     curriculum: Curriculum
@@ -100,9 +101,15 @@ def run_round(
         return None
     diagnoses = store.each(method.diagnose, items=bad)
     error_map = store.once(method.cluster, keyphrases(diagnoses, method.max_fail_share), seed=seed_of("cluster"))
+    opinion = store.once(method.second_opinion, diagnoses, error_map, seed=seed_of("second opinion"))
     apart = held_out_texts(data, error_map)
     screen = method.decontaminate.screen({**apart, "earlier": earlier_texts(state.history)})
-    synthesis = store.once(method.synthesize, error_map, data.pool, screen, number, seed=seed_of("synthesize"))
+    synthesis = store.once(
+        *(method.synthesize, error_map, data.pool, screen, number),
+        seed=seed_of("synthesize"),
+        checkpoint=state.current,
+        replay=right.replay,
+    )
     if not synthesis.candidates:
         return None
     refined = store.once(
@@ -123,6 +130,7 @@ def run_round(
         refined=refined,
         training=lesson.examples,
         withheld=lesson.withheld,
+        opinion=opinion,
         trained=trained,
         evaluation=evaluation,
         scores=scores(evaluation),

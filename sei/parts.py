@@ -8,7 +8,7 @@ settings) is read by the store; settings that cannot change a result are marked 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import pydantic
@@ -53,6 +53,17 @@ def settings(obj: Any) -> dict[str, Any]:
 def is_part(obj: Any) -> bool:
     """Say whether an object is a part (and not a record)."""
     return dataclasses.is_dataclass(obj) and not isinstance(obj, type) and hasattr(obj, "__pydantic_config__")
+
+
+def parts_in(obj: Any) -> Iterator[Any]:
+    """Yield every part inside a built value, a part before those that it holds, in the order of fields and entries."""
+    if is_part(obj):
+        yield obj
+        held = [getattr(obj, f.name) for f in dataclasses.fields(obj)]
+    else:
+        held = list(obj.values()) if isinstance(obj, dict) else list(obj) if isinstance(obj, (list, tuple)) else []
+    for value in held:
+        yield from parts_in(value)
 
 
 def is_part_class(cls: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sei.records import (
     Diagnosis,
     ErrorMap,
     HeldOutProblem,
+    Opinion,
     PoolProblem,
     Problem,
     RefinedSet,
@@ -65,15 +66,31 @@ class Exemplar:
     solution: str
 
 
+Task = Literal["error_type", "similar", "error", "contrast", "rephrase", "self_verification", "fobar",
+               "evolve_upward", "evolve_downward"]  # fmt: skip
+"""What a synthesis request asks for: problems of an error type (the method), or what a baseline asks instead."""
+
+EMBEDDED_TASKS: frozenset[Task] = frozenset({"error_type", "similar", "error"})
+"""What any instructor can do that writes new problems from exemplars; others say so in ``TASKS``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SynthesisRequest:
-    """One request for ``n`` new problems of an error type. ``index`` makes requests of a type distinct."""
+    """One request for ``n`` new problems of an error type. ``index`` makes requests of a type distinct.
+
+    Tasks of the baselines start from one problem and know no types: ``error_type`` then is that problem's id and
+    is never shown. ``details`` are further texts that such a task shows, by name. ``expected`` is the final answer
+    where it is known beforehand: it is not shown, and a draft with another one is refused.
+    """
 
     error_type: str
     exemplars: tuple[Exemplar, ...]
     n: int
     index: int
     seed: int
+    task: Task = "error_type"
+    details: tuple[tuple[str, str], ...] = ()
+    expected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +104,16 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """A clusterer's answer: one label per keyphrase (0..k-1) and its criterion curve."""
+    """A clusterer's answer: one label per keyphrase (0..k-1; -1: it fits no type) and its criterion curve.
+
+    ``names``: one per label, where the clusterer names its types; otherwise they are named by their medoid.
+    """
 
     labels: tuple[int, ...]
     curve: tuple[CurvePoint, ...] = ()
+    names: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +153,10 @@ class DataSource(Protocol):
 
 @runtime_checkable
 class Instructor(Protocol):
-    """The teacher: names errors and writes new problems."""
+    """The teacher: names errors and writes new problems.
+
+    One that can do more than ``EMBEDDED_TASKS`` lists all its tasks as the class variable ``TASKS``.
+    """
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield one diagnosis per bad case, in order."""
@@ -155,6 +181,18 @@ class Paid(Protocol):
 
 
 @runtime_checkable
+class Preflight(Protocol):
+    """Any part that can tell before a run costs anything that the run cannot succeed.
+
+    A run asks every such part inside its config once, before data are loaded. It must be quick and send nothing.
+    """
+
+    def preflight(self) -> None:
+        """Return where all is well. Raises ConfigError or DiskError naming the setting, its value and the remedy."""
+        ...
+
+
+@runtime_checkable
 class Embedder(Protocol):
     """Turns phrases into unit vectors."""
 
@@ -165,10 +203,10 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class Clusterer(Protocol):
-    """Groups keyphrases, given as unit vectors, into error types."""
+    """Groups keyphrases into error types."""
 
-    def group(self, vectors: NDArray[np.float32], seed: int) -> Grouping:
-        """Return a label per row of ``vectors`` (n, d); must work for 1, 2 and many."""
+    def group(self, phrases: Sequence[str], vectors: NDArray[np.float32], seed: int) -> Grouping:
+        """Return a label per phrase; ``vectors`` (n, d) are their unit vectors. Must work for 1, 2 and many."""
         ...
 
 
@@ -203,8 +241,22 @@ class AttemptStage(Protocol):
 
 
 @runtime_checkable
+class SecondOpinionStage(Protocol):
+    """Another instructor's view of a sample of bad cases."""
+
+    def __call__(self, diagnoses: tuple[Diagnosis, ...], error_map: ErrorMap, *, seed: int) -> Opinion:
+        """Return both views and their agreement."""
+        ...
+
+
+@runtime_checkable
 class SynthesizeStage(Protocol):
-    """Writes candidates for every error type."""
+    """Writes candidates for every error type.
+
+    A synthesizer may also take, as keywords, what the store offers it: ``checkpoint`` (the current one),
+    ``replay`` (the solved pool problems that training may replay; refinement's part is never offered) and
+    ``folder`` (where it keeps its half after a crash). What it takes is part of its key; others stay as they are.
+    """
 
     def __call__(
         self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Any, round: int, *, seed: int

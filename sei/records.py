@@ -74,11 +74,15 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One complete output of the target model. ``finished`` is false when it was cut at the length cap."""
+    """One complete output of the target model. ``finished`` is false when it was cut at the length cap.
+
+    ``fault``: why there is no output; such an attempt counts nowhere and is made again next time.
+    """
 
     problem: PoolProblem | HeldOutProblem
     output: str
     finished: bool
+    fault: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,11 +203,46 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorMap:
-    """Error types of a round with the curve they were chosen from and a 2-D map."""
+    """Error types of a round with the curve they were chosen from and a 2-D map.
+
+    ``rejections`` are bad cases that fit no type, or that a review dropped; ``usage`` is what naming the types cost.
+    """
 
     types: tuple[ErrorType, ...]
     curve: tuple[CurvePoint, ...] = ()
     points: tuple[MapPoint, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpinionPair:
+    """Two instructors on one bad case: their phrases, the error types these lead to, and the phrases' cosine."""
+
+    problem_id: str
+    first: str
+    second: str
+    first_type: str
+    second_type: str
+    similarity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """How far a second instructor agrees on ``n`` sampled bad cases, of which it ``refused`` some.
+
+    ``kappa`` is Cohen's on error types (``None``: not defined), ``same_type`` the plain share, ``similarity``
+    the mean cosine of both phrases of a case, ``chance`` that of different cases.
+    """
+
+    n: int = 0
+    refused: int = 0
+    similarity: float = 0.0
+    chance: float = 0.0
+    same_type: float = 0.0
+    kappa: float | None = None
+    pairs: tuple[OpinionPair, ...] = ()
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,6 +372,7 @@ class RoundRecord:
     evaluation: tuple[Graded, ...]
     scores: dict[str, Score]
     withheld: tuple[Rejection, ...] = ()
+    opinion: Opinion = field(default_factory=Opinion)
     seconds: dict[str, float] = field(default_factory=dict)
 
 

@@ -15,16 +15,20 @@ import filelock
 
 from sei.build import build
 from sei.data.study import Benchmark, with_benchmarks
-from sei.errors import BusyError
+from sei.errors import BusyError, DiskError
+from sei.estimate import observations
 from sei.exits import exit_code_of
+from sei.foresee import foresee
 from sei.loop import Evaluated, Method, best_on_dev, run_rounds, stop_reason
 from sei.models.target import TargetModel
-from sei.ports import DataSource, Instructor, Paid, Tracker
+from sei.parts import parts_in
+from sei.ports import DataSource, Paid, Preflight, Tracker
 from sei.records import RoundRecord, Score
 from sei.report import console, plots
 from sei.report.flow import flows
 from sei.report.folder import write_json, write_model, write_round
 from sei.report.lm_eval import write_lm_eval
+from sei.report.page import write_page
 from sei.report.summary import (
     config_digest,
     git_commit,
@@ -33,9 +37,10 @@ from sei.report.summary import (
     round_dict,
     score_dict,
 )
-from sei.store import Store, digest
+from sei.store import Store, digest, require_writable
 
 log = logging.getLogger(__name__)
+_ELSEWHERE = "free space or fix permissions, or hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,40 +90,64 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         config=config,
         **parts,
     )
+    if config["estimate"] or config["dry_run"]:
+        given = with_benchmarks(job.data.load(), job.benchmarks)
+        assume, dry_run = build(config["assume"], "assume", plugins), config["dry_run"]
+        store, base, rounds = Store(root=job.store), job.model.base(), job.rounds
+        return foresee(job.method, given, base, store, assume, rounds=rounds, dry_run=dry_run, folder=folder)
     with _alone_in(folder):
         return run(job)
 
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise BusyError(
             f"run folder {folder} is in use by another process. Remedy: wait for it, or drop hydra.run.dir so that "
             "every run gets a folder of its own."
         ) from None
+    except OSError as e:
+        raise DiskError(f"run folder {folder} cannot be written: {e.strerror or e}. Remedy: {_ELSEWHERE}.") from e
     try:
         yield
     finally:
         lock.release()
 
 
+def preflight(job: Job) -> None:
+    """Find out before anything costs whether a job can be done: folders take files, parts have what they need.
+
+    Raises:
+        DiskError: naming a folder that cannot be written.
+        ConfigError: from a part that lacks something (a key, a GPU).
+    """
+    require_writable(job.folder, "run folder", _ELSEWHERE)
+    root = Store(root=job.store).root
+    require_writable(root, "store", "free space or fix permissions, or store=PATH (SEI_STORE) in a writable place")
+    for part in parts_in([job.model, job.method, job.data, job.benchmarks, job.tracker]):
+        if isinstance(part, Preflight):
+            part.preflight()
+
+
 def run(job: Job) -> dict[str, Any]:
     """Run a job and return its summary; the tracker is closed whatever happens."""
+    preflight(job)
     data = with_benchmarks(job.data.load(), job.benchmarks)
     base = job.model.base()
     store = Store(root=job.store)
     job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
     exit_code = 1
     summary: dict[str, Any] = {}
+    evaluated: list[Evaluated] = []
     try:
-        evaluated = []
         for e in run_rounds(job.method, data, job.rounds, job.seed, store, base):
             evaluated.append(e)
             _publish(job, evaluated)
+            write_page(job.folder, so_far=len(evaluated) - 1)
             store.keep_run(job.run_id, job.folder, job.label)
         summary = summarize(job, evaluated)
         write_json(job.folder / "summary.json", summary)
@@ -132,7 +161,10 @@ def run(job: Job) -> dict[str, Any]:
         exit_code = exit_code_of(e)
         raise
     finally:
-        write_json(job.folder / "ledger.json", ledger(store, job.method.diagnose.instructor))
+        records = [e.record for e in evaluated if e.record is not None]
+        write_json(job.folder / "ledger.json", ledger(store, job.method, records))
+        if exit_code == 0:
+            write_page(job.folder)
         job.tracker.finish(summary, exit_code)
     return summary
 
@@ -150,6 +182,7 @@ def _publish(job: Job, evaluated: list[Evaluated]) -> None:
         shots=len(job.model.shots()),
     )
     if last.record is None:
+        write_json(job.folder / "base" / "report.json", {"scores": score_dict(last.scores)})
         job.tracker.baseline(last.scores)
         return
     report = round_dict(last.record, evaluated[-2].graded)
@@ -193,8 +226,12 @@ def summarize(job: Job, evaluated: list[Evaluated]) -> dict[str, Any]:
     }
 
 
-def ledger(store: Store, instructor: Instructor) -> dict[str, Any]:
-    """Return what this invocation made and reused, by stage, and what it spent on an instructor that costs."""
+def ledger(store: Store, method: Method, records: list[RoundRecord]) -> dict[str, Any]:
+    """Return what this invocation made and reused, by stage, and what it spent on an instructor that costs.
+
+    ``observed`` is what ``assume.ledger`` reads for the estimate of a larger run.
+    """
+    instructor = method.diagnose.instructor
     stages: dict[str, dict[str, float]] = {}
     for u in store.uses:
         row = stages.setdefault(u.stage, {"made": 0, "reused": 0, "seconds": 0.0})
@@ -203,4 +240,7 @@ def ledger(store: Store, instructor: Instructor) -> dict[str, Any]:
         row["seconds"] += u.seconds if u.made else 0.0
     uses = [dataclasses.asdict(u) for u in store.uses]
     spent = instructor.spent() if isinstance(instructor, Paid) else {}
-    return {"store": str(store.root), "instructor": spent, "stages": stages, "uses": uses}
+    second = getattr(method.second_opinion, "instructor", None)
+    paid_too = {"second_instructor": second.spent()} if isinstance(second, Paid) else {}
+    seen = observations(method, records)
+    return {"store": str(store.root), "instructor": spent, **paid_too, "observed": seen, "stages": stages, "uses": uses}

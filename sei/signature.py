@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|[A-Za-z]+|[^\w\s]")
+_TOKEN = re.compile(r"\d[\d,]*(?:\.\d+)?|[^\W\d_]+|[^\w\s]")
 _COMMON_STARTS = frozenset(
     "a an the if there then after before how what in on at of for each every one two three he she it they his her "
     "when while out and but with from to by half some later afterwards only now all both this that these those "

@@ -18,6 +18,7 @@ import filelock
 
 from sei import exits
 from sei.errors import SeiError
+from sei.report.page import write_sweep_page
 from sei.store import write_atomic
 
 log = logging.getLogger("sei")
@@ -95,7 +96,7 @@ def run_apart(job: SweepJob) -> None:
 
 
 def mark(job: SweepJob, state: str, code: int | None, seconds: float) -> None:
-    """Write a job's state into ``sweep.json``; jobs of one sweep may do so at the same time."""
+    """Write a job's state into ``sweep.json`` and onto the page; jobs of one sweep may do so at the same time."""
     job.sweep.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(job.sweep / ".sweep.lock"):
         jobs = read(job.states)
@@ -108,6 +109,7 @@ def mark(job: SweepJob, state: str, code: int | None, seconds: float) -> None:
         }
         ordered = dict(sorted(jobs.items(), key=lambda kv: int(kv[0])))
         write_atomic(job.states, (json.dumps({"jobs": ordered}, indent=1) + "\n").encode())
+        write_sweep_page(job.sweep)
 
 
 def _worded(job: dict[str, Any]) -> str:

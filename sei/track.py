@@ -154,6 +154,11 @@ class WandbTracker:
         wandb.finish(exit_code=exit_code)
 
 
+def _cell(text: str) -> str:
+    """Return a text that a spreadsheet takes for text: one that starts like a formula gets a quote before it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 @part
 class LocalTracker:
     """``metrics.csv`` in the run folder: one row per round and set."""
@@ -174,7 +179,7 @@ class LocalTracker:
         self._append(record.round, record.scores)
 
     def _append(self, number: int, scores: dict[str, Score]) -> None:
-        rows = [[number, name, s.role, s.n, s.accuracy, *s.ci95] for name, s in scores.items()]
+        rows = [[number, _cell(name), s.role, s.n, s.accuracy, *s.ci95] for name, s in scores.items()]
         self._rows(_CURRENT["folder"] / "metrics.csv", rows, "a")
 
     def _rows(self, path: Path, rows: list[list[Any]], mode: str) -> None:

@@ -32,7 +32,7 @@ class Sei:
     def __init__(self, cwd: Path, store: Path) -> None:
         self.cwd, self.store = cwd, store
 
-    def __call__(self, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *args: str, timeout: float = 400, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "sei", *args],
             cwd=self.cwd,
@@ -40,7 +40,7 @@ class Sei:
             capture_output=True,
             text=True,
             check=False,
-            timeout=400,
+            timeout=timeout,
         )
 
     def last_run(self, name: str = "smoke") -> Path:

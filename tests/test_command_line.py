@@ -38,7 +38,8 @@ def summary(run: Path) -> dict:
 def test_a_run_leaves_behind_what_the_readme_says(first):
     run, out = first
     for name in (
-        "summary.json ledger.json sei.log scores.png .hydra/config.yaml model/model.safetensors model/README.md "
+        "summary.json ledger.json sei.log report.html scores.png .hydra/config.yaml model/README.md "
+        "model/model.safetensors "
         "round_1/attempts.jsonl round_1/bad_cases.jsonl round_1/keyphrases.jsonl round_1/error_types.json "
         "round_1/synthetic.jsonl round_1/refined.jsonl round_1/dropped.jsonl round_1/report.json "
         "round_1/dataset/train.jsonl round_1/cluster_map.png"
@@ -88,7 +89,7 @@ def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml(first, shared_sei, tm
         "from sei.parts import part\n"
         "from sei.ports import Grouping\n\n\n"
         "@part\nclass Halves:\n    version: ClassVar[int] = 1\n\n"
-        "    def group(self, vectors, seed):\n"
+        "    def group(self, phrases, vectors, seed):\n"
         "        return Grouping(labels=tuple(i % 2 for i in range(len(vectors))))\n"
     )
     (tmp_path / "conf" / "clusterer").mkdir(parents=True)
@@ -111,7 +112,7 @@ def test_help_is_quick_and_lists_the_parts(sei):
         done = sei("--help")
         best = min(best, time.perf_counter() - start)
     assert done.returncode == 0
-    assert "clusterer: agglomerative, none, shuffled" in done.stdout
+    assert "clusterer: agglomerative, codebook, hdbscan, kmeans, llm, none, shuffled, ward" in done.stdout
     assert best < 1.5  # 1 s on a quiet machine; tests run two at a time
 
 

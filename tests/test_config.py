@@ -36,7 +36,35 @@ def built(*overrides: str):
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_yaml_on_disk_composes_and_builds(group, option):
-    assert all(is_part(p) for p in built(f"{group}={option}").values())
+    beside = ["instructor=openai_compatible"] if "instructor: ${instructor}" in needs(group, option) else []
+    assert all(is_part(p) for p in built(f"{group}={option}", *beside).values())
+
+
+def needs(group, option):
+    """The text of an option that the embedded instructor cannot serve; nothing for all others."""
+    remote = {("clusterer", "llm"), ("synthesizer", "metamath"), ("synthesizer", "evol_instruct")}
+    return (CONF / group / f"{option}.yaml").read_text() if (group, option) in remote else ""
+
+
+def test_the_llm_clusterer_needs_a_remote_instructor():
+    with pytest.raises(
+        ConfigError, match=r"clusterer=llm asks a remote instructor.*SymbolicInstructor.*instructor=gpt4o"
+    ):
+        built("clusterer=llm")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "task"),
+    [
+        (["synthesizer=metamath"], "rephrase, self_verification, fobar"),
+        (["synthesizer=evol_instruct"], "evolve_upward, evolve_downward"),
+        (["synthesizer=learning_from_error", "synthesizer.contrast=true"], "contrast"),
+    ],
+)
+def test_rewriting_and_contrast_need_a_remote_instructor(overrides, task):
+    with pytest.raises(ConfigError, match=rf"synthesizer=.*{task}.*SymbolicInstructor.*instructor=gpt4o.*or synth"):
+        built(*overrides)
+    built(*overrides, "instructor=openai_compatible")
 
 
 def test_every_experiment_starts_with_its_question_and_command():
@@ -107,3 +135,8 @@ def test_the_readme_names_every_top_level_part():
     text = (ROOT / "README.md").read_text()
     assert all(f"{g}/" in text for g in GROUPS)
     assert Path(ROOT / "Makefile").exists()
+
+
+def test_all_stages_share_one_instructor_with_one_ledger():
+    method = built("instructor=openai_compatible", "clusterer=llm")["method"]
+    assert method.diagnose.instructor is method.synthesize.instructor is method.cluster.clusterer.instructor

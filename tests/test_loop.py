@@ -97,6 +97,27 @@ def test_the_next_round_does_not_ask_for_what_is_there(tmp_path):
     assert not one & two
 
 
+EMBEDDED = ("self_instruct", "random", "llm2llm", "learning_from_error", "rejection_sampling")
+
+
+@pytest.mark.parametrize("synthesizer", EMBEDDED)
+def test_every_embedded_baseline_makes_rounds_at_the_same_budget_and_sees_no_held_out_problem(tmp_path, synthesizer):
+    more = ("synthesizer.samples=2",) if synthesizer == "rejection_sampling" else ()
+    seen, method = rounds(tmp_path, 12, f"synthesizer={synthesizer}", "refiner=none", *more, n=1)
+    record = seen[1].record
+    assert record is not None
+    assert len(record.synthesis.candidates) == len(record.refined.kept) == 6
+    assert record.trained.steps == 2
+    forbidden = {b.problem.id for t in record.error_map.types for b in t.validation}
+    forbidden |= {g.attempt.problem.id for g in record.evaluation}
+    assert forbidden
+    assert not forbidden & {i for c in record.synthesis.candidates for i in c.source_ids}
+    store = Store(root=tmp_path / "store")
+    again = list(run_rounds(method, built(*SMALL)["data"].load(), 1, 0, store, seen[0].checkpoint))
+    assert again[1].record.synthesis == record.synthesis
+    assert not any(u.made for u in store.uses)
+
+
 def evaluated(*accuracies: float) -> list[Evaluated]:
     def score(a: float) -> Score:
         n = 100

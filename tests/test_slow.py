@@ -22,6 +22,8 @@ from sei.models.target import TargetModel
 from sei.records import TrainingExample
 from sei.stages.finetune import Finetune
 from tests import stopping
+from tests.instructors.fault_server import FaultServer
+from tests.instructors.teacher import Teacher
 
 pytestmark = pytest.mark.slow
 
@@ -98,3 +100,46 @@ def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
         shutil.rmtree(home)
         print(f"kill {i}: {len(before)} entries finished, half-made {half}", flush=True)
     print(f"undisturbed run {length:.0f} s; killed in: {dict(stages)}")
+
+
+def test_ten_kills_during_synthesis_repeat_no_paid_call_but_those_in_flight(tmp_path):
+    """Faults table, F20, with a remote instructor: the server kills the run at a random one of its requests."""
+    server = FaultServer(Teacher(wrong=0.2), delay=0.1)
+    remote = (
+        *("instructor=openai_compatible", f"instructor.base_url={server.url}", "instructor.concurrency=8"),
+        *("budget.candidates=30", "budget.per_request=5", "budget.requests_at_once=2", "rounds=1", "model=tiny"),
+    )
+    running, kill_at = [], [None]
+
+    def killer(h, number):
+        text = server.log[number].body["messages"][0]["content"]
+        if "new problems" in text or "Solve the problem" in text:
+            asked.append(number)
+            if len(asked) == kill_at[0]:
+                running[-1].kill()
+        return False
+
+    asked: list[int] = []
+    server.faults.append(killer)
+    try:
+        (tmp_path / "whole").mkdir()
+        reference = stopping.finish(tmp_path / "whole", *remote)
+        data = (stopping.last_run(tmp_path / "whole") / "round_1" / "synthetic.jsonl").read_bytes()
+        n, whole = len(asked), len(server.log)
+        rng = random.Random(5)
+        for i in range(10):
+            home = tmp_path / f"kill{i}"
+            home.mkdir()
+            server.log.clear()
+            asked.clear()
+            kill_at[0] = rng.randint(1, n)
+            running.append(stopping.start(home, *remote))
+            assert running[-1].wait(300) == -signal.SIGKILL
+            kill_at[0] = None
+            assert stopping.finish(home, *remote) == reference
+            assert (stopping.last_run(home) / "round_1" / "synthetic.jsonl").read_bytes() == data
+            again = len(server.log) - whole
+            print(f"kill {i}: {again} of {whole} requests sent again", flush=True)
+            assert 0 <= again <= 8
+    finally:
+        server.close()

@@ -80,6 +80,29 @@ def test_settings_inputs_and_seed_are_in_the_key_and_immaterial_ones_are_not(tmp
     assert CALLS[3:] == [1, 2]
 
 
+@part
+class Takes:
+    """Takes one of the things it is offered."""
+
+    version: ClassVar[int] = 1
+
+    def __call__(self, number: int, *, seed: int, wanted: int) -> int:
+        CALLS.append(number)
+        return number + wanted
+
+
+def test_what_a_stage_takes_of_an_offer_is_in_its_key_and_the_rest_is_not(tmp_path):
+    store = Store(root=tmp_path)
+    assert store.once(Takes(), 1, seed=1, wanted=5, other=1) == 6
+    assert store.once(Takes(), 1, seed=1, wanted=5, other=2) == 6
+    assert len(CALLS) == 1
+    assert store.once(Takes(), 1, seed=1, wanted=7) == 8
+    plain = store.uses[-1].key
+    store.once(Files(), 1, seed=1)
+    store.once(Files(), 1, seed=1, wanted=5)
+    assert store.uses[-1].key == store.uses[-2].key != plain
+
+
 @pytest.mark.parametrize("name", ["result.jsonl", "files/weights.bin"])
 def test_damage_is_found_and_the_entry_made_again(tmp_path, name):
     store = Store(root=tmp_path)

@@ -40,6 +40,9 @@ def test_configs_weights_and_prompts_are_in_the_wheel_and_nothing_foreign(wheel)
     assert configs <= names
     assert "sei/models/weights/tiny_l/model.safetensors" in names
     assert [n for n in names if n.startswith("sei/prompts/") and n.endswith(".txt")]
+    page = [p for p in (ROOT / "sei" / "report" / "page").rglob("*") if p.suffix in (".html", ".css", ".js")]
+    assert page
+    assert {p.relative_to(ROOT).as_posix() for p in page} <= names
     assert {n.split("/")[0] for n in names if not n.startswith("sei-")} == {"sei"}
 
 

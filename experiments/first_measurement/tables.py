@@ -9,9 +9,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from scipy import stats
-
 from experiments.first_measurement.arms import BLOCKS, SEEDS
+from experiments.statistics import holm, paired_t, t_interval
 
 SETS = {"in domain": "arithmetic_test", "out of domain": "arithmetic_far"}
 _STEPS = re.compile(r"<<(.*?)>>")
@@ -59,21 +58,11 @@ def never_trained(run: dict[str, Any], name: str) -> tuple[int, int]:
 
 
 def interval(xs: list[float]) -> tuple[float, float]:
-    """Return mean and half width of the 95 % t-interval."""
-    if len(xs) < 2:
-        return (xs[0] if xs else float("nan")), float("nan")
-    half = stats.t.ppf(0.975, len(xs) - 1) * statistics.stdev(xs) / len(xs) ** 0.5
-    return statistics.mean(xs), float(half)
-
-
-def holm(ps: dict[str, float]) -> dict[str, float]:
-    """Return p values adjusted by Holm's step-down method."""
-    out: dict[str, float] = {}
-    running = 0.0
-    for i, (name, p) in enumerate(sorted(ps.items(), key=lambda kv: kv[1])):
-        running = max(running, min(1.0, (len(ps) - i) * p))
-        out[name] = running
-    return out
+    """Return mean and half width of the 95 % t-interval; NaN for both without values."""
+    if not xs:
+        return float("nan"), float("nan")
+    found = t_interval(xs)
+    return found.mean, found.high - found.mean
 
 
 def level_table(folder: Path, block: str) -> list[str]:
@@ -111,7 +100,7 @@ def difference_table(folder: Path, block: str, *, tested: bool) -> list[str]:
             paired = [ours[s] - theirs[s] for s in SEEDS if s in ours and s in theirs]
             if len(paired) > 1:
                 mean, half = interval(paired)
-                p = 1.0 if len(set(paired)) == 1 else float(stats.ttest_1samp(paired, 0.0).pvalue)
+                p = paired_t(paired, [0.0] * len(paired)).p
                 found[arm] = (mean, half, p, len(paired))
         adjusted = holm({a: p for a, (_, _, p, _) in found.items() if a != "base"})
         lines += [f"| {label} | difference | seeds |" + (" p | p (Holm) | verdict |" if tested else "")]

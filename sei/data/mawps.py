@@ -47,7 +47,8 @@ class Mawps:
 
     ``folder`` holds ``mawps/``, ``svamp/`` and ``gsm8k/main/`` in the schemas of their releases. The
     training split is cut by content hash into warm-up, pool and dev; the test and validation splits are
-    the in-domain test. Questions whose masked signature stands in a test set leave the training split.
+    the in-domain test (``test`` rows of them; ``None``: all). Questions whose masked signature stands in a test
+    set leave the training split.
     """
 
     version: ClassVar[int] = 1
@@ -55,6 +56,7 @@ class Mawps:
     warm_up: Annotated[int, Field(ge=0)] = 640
     pool: Annotated[int, Field(ge=10)] = 700
     dev: Annotated[int, Field(ge=10)] = 150
+    test: Annotated[int, Field(ge=1)] | None = None
     svamp: Annotated[int, Field(ge=0)] = 300
     gsm8k: Annotated[int, Field(ge=0)] = 300
 
@@ -86,7 +88,7 @@ class Mawps:
         return DataSet(
             pool=tuple(PoolProblem(id=i, question=q, answer=a, solution=s) for i, q, a, s in pool),
             held_out=(
-                *self._held("mawps_test", "in_domain", test),
+                *self._held("mawps_test", "in_domain", test if self.test is None else self._sample(test, self.test)),
                 *self._held("svamp", "out_of_domain", svamp),
                 *self._held("gsm8k_test", "out_of_domain", gsm8k),
                 *self._held("mawps_dev", "dev", dev),

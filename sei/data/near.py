@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-_WORD = re.compile(r"\d+(?:\.\d+)?|[a-z']+")
+_FEW_WORDS = 8
+_WORD = re.compile(r"\d+(?:\.\d+)?|(?:[^\W\d_]|')+")
 
 
 def words(text: str) -> list[str]:
@@ -53,15 +55,35 @@ class RougeIndex:
                 return float(2 * lcs / both)
         return None
 
-    def _sharing(self, query: Sequence[str], threshold: float) -> Sequence[int]:
-        """Return the rows that share enough words for an F above the threshold."""
-        n = len(self._rows)
-        if not query or not n:
-            return ()
-        shared = np.zeros(n, dtype=np.int32)
+    def overlapping(self, text: str, least: float) -> list[int]:
+        """Return the texts, by number, whose F-measure of shared words, in any order, is at least ``least``.
+
+        That measure is never below ROUGE-L. Words say too little of texts of fewer than eight (another script, a
+        bare formula): these overlap with each other.
+        """
+        query = words(text)
+        if not self._rows:
+            return []
+        lengths = np.frombuffer(self._lengths, dtype=np.int32)
+        near = 2 * self._shared(query) >= least * np.maximum(1, lengths + len(query))
+        if len(query) < _FEW_WORDS:
+            near |= lengths < _FEW_WORDS
+        found: list[int] = np.flatnonzero(near).tolist()
+        return found
+
+    def _shared(self, query: Sequence[str]) -> NDArray[np.int32]:
+        """Return for every row how many words of the query it holds; repeated ones count each time."""
+        shared = np.zeros(len(self._rows), dtype=np.int32)
         for w, count in Counter(query).items():
             if w in self._holders:
                 shared[np.frombuffer(self._holders[w], dtype=np.int32)] += count
+        return shared
+
+    def _sharing(self, query: Sequence[str], threshold: float) -> Sequence[int]:
+        """Return the rows that share enough words for an F above the threshold."""
+        if not query or not self._rows:
+            return ()
+        shared = self._shared(query)
         lengths = np.frombuffer(self._lengths, dtype=np.int32)
         need = np.floor(threshold * (lengths + len(query)) / 2)
         fits = (shared > need) & (np.minimum(lengths, len(query)) > need)

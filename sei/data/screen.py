@@ -29,7 +29,9 @@ class Decontamination:
 
     ``ngram``: length in words of a run that may not be shared (0: off). ``rouge_l``: F-measure above which
     a question is too near (1: off; paper: 0.7). ``embedding``: cosine similarity above which a question is
-    a paraphrase (1: off).
+    a paraphrase (1: off). Embedding is the one slow rule, so only pairs are compared whose F-measure of shared
+    words, in any order, is at least ``overlap`` (0: all pairs). Of 1,412 pairs of English questions in 24,586
+    with a cosine above 0.95 the least has 0.5.
     """
 
     version: ClassVar[int] = 1
@@ -37,6 +39,7 @@ class Decontamination:
     ngram: Annotated[int, Field(ge=0, le=100)] = 13
     rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
     embedding: Annotated[float, Field(gt=0, le=1)] = 0.95
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
     def screen(self, apart: Mapping[str, Sequence[str]]) -> HeldOutScreen:
         """Return the screen for named groups of held-out questions."""
@@ -51,6 +54,7 @@ class HeldOutScreen:
     def __init__(self, apart: Mapping[str, Sequence[str]], rules: Decontamination) -> None:
         self.apart, self.rules = apart, rules
         self._similar: dict[str, str | None] = {}
+        self._held: dict[int, Any] = {}  # vectors of held-out questions, made when first needed
 
     @cached_property
     def digest(self) -> str:
@@ -75,6 +79,12 @@ class HeldOutScreen:
         return {n: RougeIndex(qs) for n, qs in self.apart.items()} if self.rules.rouge_l < 1 else {}
 
     @cached_property
+    def _all(self) -> tuple[list[str], list[str], RougeIndex]:
+        """Return all held-out questions, the group of each, and their words."""
+        pairs = [(q, name) for name, qs in self.apart.items() for q in qs]
+        return [q for q, _ in pairs], [name for _, name in pairs], RougeIndex(q for q, _ in pairs)
+
+    @cached_property
     def _vectors(self) -> dict[str, Any]:
         groups = {n: list(qs) for n, qs in self.apart.items() if qs}
         return {n: self.rules.embedder.embed(qs) for n, qs in groups.items()} if self.rules.embedding < 1 else {}
@@ -88,7 +98,11 @@ class HeldOutScreen:
         found = [self._by_text(q) for q in questions]
         if self.rules.embedding < 1:
             left = [q for q, reason in zip(questions, found, strict=True) if reason is None]
-            self._compare([q for q in dict.fromkeys(left) if q not in self._similar])
+            new = [q for q in dict.fromkeys(left) if q not in self._similar]
+            self._similar.update(dict.fromkeys(new))
+            for start in range(0, len(new), _BLOCK):
+                block = new[start : start + _BLOCK]
+                self._compare_near(block) if self.rules.overlap else self._compare(block)
             found = [r or self._similar.get(q) for q, r in zip(questions, found, strict=True)]
         return found
 
@@ -107,16 +121,25 @@ class HeldOutScreen:
                 return f"{name}_rouge"
         return None
 
-    def _compare(self, questions: Sequence[str]) -> None:
-        for start in range(0, len(questions), _BLOCK):
-            block = questions[start : start + _BLOCK]
-            vectors = self.rules.embedder.embed(block)
-            for q in block:
-                self._similar[q] = None
-            for name, held in reversed(self._vectors.items()):
-                near = (vectors @ held.T).max(axis=1) > self.rules.embedding
-                for i in np.flatnonzero(near).tolist():
-                    self._similar[block[i]] = f"{name}_embedding"
+    def _compare(self, block: Sequence[str]) -> None:
+        vectors = self.rules.embedder.embed(block)
+        for name, held in reversed(self._vectors.items()):
+            near = (vectors @ held.T).max(axis=1) > self.rules.embedding
+            for i in np.flatnonzero(near).tolist():
+                self._similar[block[i]] = f"{name}_embedding"
+
+    def _compare_near(self, block: Sequence[str]) -> None:
+        """Embed only questions that share words with a held-out one, and of those only the ones shared with."""
+        texts, names, index = self._all
+        partners = {q: rows for q in block if (rows := index.overlapping(q, self.rules.overlap))}
+        wanted = sorted({i for rows in partners.values() for i in rows} - self._held.keys())
+        if wanted:
+            self._held.update(zip(wanted, self.rules.embedder.embed([texts[i] for i in wanted]), strict=True))
+        vectors = self.rules.embedder.embed(list(partners)) if partners else ()
+        for (q, rows), vector in zip(partners.items(), vectors, strict=True):
+            near = np.flatnonzero(np.stack([self._held[i] for i in rows]) @ vector > self.rules.embedding)
+            if len(near):  # rows are in order of groups: the first one names the reason
+                self._similar[q] = f"{names[rows[int(near[0])]]}_embedding"
 
 
 def _plain(question: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
@@ -183,12 +184,18 @@ def with_benchmarks(data: DataSet, benchmarks: dict[str, Benchmark]) -> DataSet:
     """Add test sets out of domain to a data set; pool problems that stand in one of them are left out.
 
     Raises:
-        ConfigError: when two sets have the same name.
+        ConfigError: when two sets have the same name, or one has a name that cannot stand in a file name.
     """
+    names = {p.set for p in data.held_out}
+    for name in sorted({*names, *(b.name for b in benchmarks.values())}):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise ConfigError(
+                f"data set name {name!r}: letters, digits, - _ . only (it stands in names of files). Remedy: rename it "
+                "in the config (data.tests, or the set's name)."
+            )
     if not benchmarks:
         return data
     held = list(data.held_out)
-    names = {p.set for p in held}
     for b in benchmarks.values():
         if b.name in names:
             raise ConfigError(f"benchmarks: {b.name!r} stands twice; scores go by name. Remedy: drop one.")

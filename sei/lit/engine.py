@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,16 +16,27 @@ from sei.progress import progress
 
 
 class Answer(NamedTuple):
-    """One generated output for the prompt at ``at``; ``finished`` is false where it was cut at the length cap."""
+    """One generated output for the prompt at ``at``; ``finished`` is false where it was cut at the length cap.
+
+    ``fault``: why there is none, where a server could not give one.
+    """
 
     at: int
     text: str
     finished: bool
+    fault: str = ""
+
+
+class Sampling(NamedTuple):
+    """Draw tokens at ``temperature`` (above 0) from the whole distribution instead of taking the likeliest."""
+
+    temperature: float
+    seed: int
 
 
 @part
 class LightningEngine:
-    """Greedy generation by a Lightning ``Trainer``.
+    """Greedy generation by a Lightning ``Trainer``, or sampled where a call asks for it.
 
     An answer ends at the first of the ``stop`` strings (for models that go on with another question); it
     then counts as finished.
@@ -36,11 +48,23 @@ class LightningEngine:
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
 
-    def answer(self, opened: Any, texts: Sequence[str], done: frozenset[int], what: str) -> Iterator[Answer]:
+    def open(self, target: Any, checkpoint: Any) -> Any:
+        """Return a context in which a checkpoint of the target model is loaded in this process."""
+        return target.open(checkpoint)
+
+    def answer(
+        self,
+        opened: Any,
+        texts: Sequence[str],
+        done: frozenset[int],
+        what: str,
+        sampling: Sampling | None = None,
+    ) -> Iterator[Answer]:
         """Yield an answer per rendered prompt (``OpenModel.prompts``) that is not done.
 
         Batches are cut from all prompts, done or not, and a batch with anything missing is run
-        whole: an interrupted run goes on with the very batches of an undisturbed one.
+        whole: an interrupted run goes on with the very batches of an undisturbed one. With ``sampling`` every
+        batch draws from a seed of its own, for the same reason; repeat a prompt for several samples of it.
         """
         from sei.lit.data import PromptData
         from sei.lit.module import LitCausalLM
@@ -55,6 +79,8 @@ class LightningEngine:
             trainer = self.trainer.build(Path(scratch))
             for batch in batches:  # one call each: its rows reach the disk before the next begins
                 data = PromptData(prompts, [batch], tok.pad_token_id)
+                if sampling is not None:
+                    lit.sampling = sampling._replace(seed=_seed(sampling.seed, batch))
                 for indices, tokens in trainer.predict(lit, datamodule=data):
                     for index, row in zip(indices, tokens.tolist(), strict=True):
                         finished = tok.eos_token_id in row
@@ -64,3 +90,7 @@ class LightningEngine:
                         cut = min((at for s in self.stop if (at := text.find(s)) >= 0), default=None)
                         yield Answer(index, text[:cut].strip(), finished or cut is not None)
                     advance(len(indices))
+
+
+def _seed(seed: int, batch: Sequence[int]) -> int:
+    return int(hashlib.sha256(f"{seed}/{batch[0]}".encode()).hexdigest()[:8], 16)

@@ -1,4 +1,4 @@
-"""The LightningModule: supervised fine-tuning and greedy generation."""
+"""The LightningModule: supervised fine-tuning and generation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class LitCausalLM(pl.LightningModule):
-    """Loss on the solution only; AdamW with linear warm-up and decay; greedy generation.
+    """Loss on the solution only; AdamW with linear warm-up and decay; generation.
 
-    Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step.
+    Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step. Generation is
+    greedy unless ``sampling`` (temperature, seed) is set; the random state is then put back afterwards.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class LitCausalLM(pl.LightningModule):
         self.curve: list[tuple[float, int]] = []
         self.strict_loading = False  # resume points hold trainable weights alone
         self._random: dict[str, Any] | None = None
+        self.sampling: tuple[float, int] | None = None
 
     def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         loss: torch.Tensor = self.model(
@@ -102,14 +104,22 @@ class LitCausalLM(pl.LightningModule):
         return self._loss(batch)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> tuple[list[int], torch.Tensor]:
-        """Generate greedily. Returns the items' indices and the new tokens (B, up to max_new_tokens)."""
+        """Generate. Returns the items' indices and the new tokens (B, up to max_new_tokens)."""
+        how: dict[str, Any] = {"do_sample": False}
+        before = random_state() if self.sampling else None
+        if self.sampling:
+            temperature, seed = self.sampling
+            how = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+            torch.manual_seed(seed)
         out = self.model.generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
             max_new_tokens=self.max_new_tokens,
-            do_sample=False,
             pad_token_id=self.pad,
+            **how,
         )
+        if before is not None:
+            set_random_state(before)
         return batch["indices"], out[:, batch["input_ids"].shape[1] :]
 
     def configure_optimizers(self) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.errors import ConfigError
 from sei.parts import part
 
 if TYPE_CHECKING:
@@ -27,6 +28,33 @@ class TrainerSettings:
     strategy: str = "auto"
     precision: Literal["32-true", "bf16-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+    def preflight(self) -> None:
+        """Look for the GPUs that are asked for.
+
+        Raises:
+            ConfigError: where there is none, or fewer than ``devices``.
+        """
+        if self.accelerator == "cpu":
+            return
+        import torch  # seconds to import; a CPU needs no question
+
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if self.accelerator == "gpu" and not found:
+            raise ConfigError(
+                "trainer.accelerator='gpu': torch sees no CUDA device on this machine. Remedy: trainer=cpu, or a "
+                "machine, driver and build of torch with CUDA (and look at CUDA_VISIBLE_DEVICES)."
+            )
+        if found and self.devices > found:
+            raise ConfigError(
+                f"trainer.devices={self.devices}: torch sees {found} CUDA device(s) on this machine. Remedy: "
+                f"trainer.devices={found}, or trainer=cpu."
+            )
+        if found and "bf16" in self.precision and not torch.cuda.is_bf16_supported():
+            raise ConfigError(
+                f"trainer.precision={self.precision!r}: this GPU does not compute in bfloat16. Remedy: "
+                "trainer.precision=16-mixed or 32-true."
+            )
 
     def build(
         self, folder: Path, *, clip: float | None = None, callbacks: tuple[Any, ...] = (), epochs: int = 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from sei.errors import ConfigError
+from sei.errors import ConfigError, SeiError, disk_trouble
 from sei.parts import part
 from sei.prompts import prompt_digest, render
 from sei.records import Checkpoint
@@ -37,7 +37,7 @@ class Encoded:
 class OpenModel:
     """A loaded target model with its tokenizer and the way it is asked."""
 
-    model: PreTrainedModel
+    model: PreTrainedModel | None
     tokenizer: PreTrainedTokenizerBase
     template: Literal["plain", "chat"]
     ask: Literal["plain", "hash", "boxed"] = "plain"
@@ -145,7 +145,9 @@ class TargetModel:
                 )
             found = Path(spec.origin).parent
         elif self.source.startswith("packaged:"):
-            raise ConfigError(f"model.source={self.source}: known packages are packaged:tiny_l, tiny_h, smollm2")
+            raise ConfigError(
+                f"model.source={self.source}: known packages are packaged:tiny_l, tiny_h, tiny_d, smollm2"
+            )
         elif self.source.startswith((".", "/", "~")):
             found = Path(self.source).expanduser()
         else:
@@ -155,15 +157,21 @@ class TargetModel:
         return found
 
     @contextmanager
-    def open(self, checkpoint: Checkpoint, *, keep_adapter: bool = False) -> Iterator[OpenModel]:
+    def open(
+        self, checkpoint: Checkpoint, *, keep_adapter: bool = False, quantize: Literal["none", "nf4"] = "none"
+    ) -> Iterator[OpenModel]:
         """Load a checkpoint for the duration of a block and free it afterwards.
 
-        ``keep_adapter`` leaves the LoRA of an ``adapter`` checkpoint apart and trainable, for training to go on in it.
+        ``keep_adapter`` leaves the LoRA of an ``adapter`` checkpoint apart and trainable, for training to go on in
+        it; ``quantize=nf4`` packs the other weights to four bits.
         """
         import torch
 
+        from sei.models import server
+
+        server.stop()  # a server of other weights, or of these, would hold the memory
         torch.set_num_threads(self.threads)
-        opened = _load(self, checkpoint, keep_adapter=keep_adapter)
+        opened = _load(self, checkpoint, keep_adapter=keep_adapter, quantize=quantize)
         try:
             yield opened
         finally:
@@ -171,6 +179,19 @@ class TargetModel:
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def without_weights(self, checkpoint: Checkpoint) -> OpenModel:
+        """Return the tokenizer and the way of asking, for weights that are served by another process."""
+        return OpenModel(
+            model=None, tokenizer=_tokenizer(self), template=self.template, ask=self.ask, shots=self.shots()
+        )
+
+    def location(self, checkpoint: Checkpoint) -> str:
+        """Return where a checkpoint's weights are: a folder, a GGUF file, or a hub name."""
+        if checkpoint.kind != "base":
+            return checkpoint.folder
+        where, more = _location(self)
+        return str(Path(where) / more["gguf_file"]) if "gguf_file" in more else where
 
 
 def _cached_digest(folder: Path) -> str:
@@ -185,30 +206,82 @@ def _cached_digest(folder: Path) -> str:
 _DIGESTS: dict[tuple[Path, tuple[tuple[str, int, int], ...]], str] = {}
 
 
-def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool) -> OpenModel:
+def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, quantize: str) -> OpenModel:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging as hf_logging
 
     hf_logging.disable_progress_bar()  # the run has one owner of progress
     dtype = getattr(torch, target.dtype)
     where, more = _location(target)
-    tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", **_without_quantization(more))
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer = _tokenizer(target)
+    safe: dict[str, Any] = {"trust_remote_code": False}  # said outright: left open, a terminal would be asked
     apart = keep_adapter and checkpoint.kind == "adapter"
     weights = checkpoint.onto if apart and checkpoint.onto is not None else checkpoint
     if weights.kind != "base":
         where, more = weights.folder, {}
-    model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **more)
+    if quantize != "none":
+        more = {**more, **_four_bits(target, dtype, packed="gguf_file" in more)}
+    with _reading(target, where):
+        model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **safe, **more)
     _generate_greedily(model, tokenizer)
     if apart:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, checkpoint.adapter, is_trainable=True)
+        with _reading(target, checkpoint.adapter):
+            model = PeftModel.from_pretrained(model, checkpoint.adapter, is_trainable=True)
     return OpenModel(
         model=model.eval(), tokenizer=tokenizer, template=target.template, ask=target.ask, shots=target.shots()
     )
+
+
+def _four_bits(target: TargetModel, dtype: Any, *, packed: bool) -> dict[str, Any]:
+    """Return how weights are packed to four bits as in QLoRA: NF4, with the constants packed as well."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if packed:
+        raise ConfigError(
+            f"finetuner.quantize=nf4 with model.source={target.source}: these weights are packed already. Remedy: a "
+            "model folder or hub name with safetensors, or finetuner.quantize=none."
+        )
+    settings = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
+    return {"quantization_config": settings, "device_map": {"": device}}
+
+
+def _tokenizer(target: TargetModel) -> Any:
+    from transformers import AutoTokenizer
+
+    where, more = _location(target)
+    with _reading(target, where):
+        tokenizer = AutoTokenizer.from_pretrained(
+            where, padding_side="left", trust_remote_code=False, **_without_quantization(more)
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+@contextmanager
+def _reading(target: TargetModel, where: str) -> Iterator[None]:
+    """Word what goes wrong while weights are read; a full disk, memory and our own errors keep their words."""
+    try:
+        yield
+    except Exception as e:  # the libraries raise many kinds; all mean that this model cannot be used
+        if isinstance(e, (SeiError, MemoryError)) or disk_trouble(e) is not None:
+            raise
+        reason = " ".join(f"{type(e).__name__}: {e}".split())[:400]
+        raise ConfigError(
+            f"model.source={target.source}: {where} cannot be loaded ({reason}). Rule: safetensors or GGUF weights of "
+            "an architecture that transformers knows; pickled weights are not opened, code of a model is not run. "
+            "Remedy: another model.source, or the weights saved anew as safetensors (save_pretrained)."
+        ) from e
 
 
 def _generate_greedily(model: Any, tokenizer: Any) -> None:

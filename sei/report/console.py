@@ -7,8 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sei.records import Score
+from sei.visible import visible
 
 _ENDS = {
     "rounds": "all rounds done",
@@ -24,14 +26,19 @@ def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Ta
         table.add_column(head)
     table.add_column("n", justify="right")
     for i, (name, _) in enumerate(stages):
-        table.add_column(f"{name} *" if i == best else name, justify="right")
+        table.add_column(_plain(f"{name} *" if i == best else name), justify="right")
     if len(stages) > 1:
         table.add_column("gain *", justify="right")
     for key, first in stages[0][1].items():
         cells = [_cell(s[key]) for _, s in stages]
         gain = [f"{100 * (stages[best][1][key].accuracy - first.accuracy):+.1f}"] if len(stages) > 1 else []
-        table.add_row(key, first.role, str(first.n), *cells, *gain)
+        table.add_row(_plain(key), first.role, str(first.n), *cells, *gain)
     return table
+
+
+def _plain(text: str) -> Text:
+    """Return a text that is shown as it stands: no markup, no control characters."""
+    return Text(visible(text))
 
 
 def _cell(s: Score) -> str:
@@ -46,4 +53,4 @@ def show(
     console.print(score_table(stages, best))
     console.print(f"* best on dev: this is model/; {_ENDS[stopped]}", highlight=False)
     console.print(f"{made} results made, {reused} reused from the store")
-    console.print(f"results: {folder}", soft_wrap=True)
+    console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)

@@ -12,6 +12,7 @@ import pydantic
 
 from sei.records import Checkpoint, RoundRecord, Score
 from sei.stages.grade import bad_cases
+from sei.stages.review import review_text
 from sei.store import write_atomic
 
 
@@ -45,8 +46,12 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
         for t in record.error_map.types
     ]
     write_json(home / "error_types.json", types)
+    write_rows(home / "cluster_map.jsonl", record.error_map.points)
+    write_atomic(home / "error_types.yaml", review_text(record.error_map).encode())
+    if record.opinion.n:
+        write_rows(home / "second_opinion.jsonl", record.opinion.pairs)
     write_rows(home / "synthetic.jsonl", record.synthesis.candidates)
-    write_rows(home / "dropped.jsonl", record.synthesis.rejections)
+    write_rows(home / "dropped.jsonl", (*record.error_map.rejections, *record.synthesis.rejections))
     write_rows(home / "refined.jsonl", record.refined.scored)
     write_rows(home / "withheld.jsonl", record.withheld)
     messages = [
@@ -72,7 +77,7 @@ def write_model(folder: Path, checkpoint: Checkpoint, name: str, scores: dict[st
         f"| {k} | {s.role} | {s.n} | {s.accuracy:.1%} | {s.ci95[0]:.1%} - {s.ci95[1]:.1%} |" for k, s in scores.items()
     )
     card = (
-        f"---\nlibrary_name: transformers\ntags: [self-error-instruct, math]\n---\n\n# {folder.name}\n\n"
+        f"---\nlibrary_name: transformers\ntags: [self-error-instruct]\n---\n\n# {folder.name}\n\n"
         f"{name} after Self-Error-Instruct ({checkpoint.kind} weights, digest {checkpoint.digest}).\n\n"
         f"| set | role | n | accuracy | 95 % interval |\n|---|---|---|---|---|\n{rows}\n"
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from typing import Any
 
 from sei.records import ErrorMap
+from sei.visible import visible
 
 
 def cluster_map(error_map: ErrorMap) -> Any:
@@ -21,7 +23,7 @@ def cluster_map(error_map: ErrorMap) -> Any:
                 x=[round(p.x, 4) for p in points],
                 y=[round(p.y, 4) for p in points],
                 mode="markers",
-                name=f"{t.name[:60]} ({len(t.members)})",
+                name=_plain(f"{t.name[:60]} ({len(t.members)})"),
                 text=[_hover(members.get(p.problem_id)) for p in points],
                 hovertemplate="%{text}<extra></extra>",
             )
@@ -35,9 +37,14 @@ def _hover(keyphrase: Any) -> str:
     if keyphrase is None:
         return ""
     case = keyphrase.bad_case
-    parts = (f"<b>{_plain(keyphrase.phrase)}</b>", _plain(case.problem.question), f"<i>{_plain(case.output)}</i>")
-    return "<br>".join("<br>".join(textwrap.wrap(p[:400], 70)) for p in parts)
+    phrase, question, output = (_lines(x) for x in (keyphrase.phrase, case.problem.question, case.output))
+    return f"<b>{phrase}</b><br>{question}<br><i>{output}</i>"
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(_plain(line) for line in textwrap.wrap(text[:400], 70))
 
 
 def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return a text in which Plotly, which reads some HTML, finds none."""
+    return html.escape(visible(text), quote=False)

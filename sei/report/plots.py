@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from sei.records import ErrorMap, RoundRecord, Score, StepLog
 from sei.report import flow
+from sei.visible import visible
 
 
 def _figure(width: float = 7.0, height: float = 5.0) -> tuple[Any, Any]:
@@ -23,6 +25,18 @@ def _figure(width: float = 7.0, height: float = 5.0) -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
+def _save(figure: Any, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as a box, which will do
+        figure.savefig(path, dpi=120)
+
+
+def _label(text: str) -> str:
+    """Return a text that is drawn as it stands: no formula, no control character, not hidden by a leading ``_``."""
+    shown = visible(text).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def cluster_map(error_map: ErrorMap, path: Path) -> None:
     """Draw every bad case as a point, coloured and labelled by error type, largest types first."""
     import matplotlib as mpl
@@ -31,12 +45,12 @@ def cluster_map(error_map: ErrorMap, path: Path) -> None:
     colours = mpl.colormaps["tab20"]
     for i, t in enumerate(error_map.types):
         points = [p for p in error_map.points if p.error_type == t.name]
-        label = f"{t.name[:48]} ({len(t.members)})" if i < 12 else None
+        label = _label(f"{t.name[:48]} ({len(t.members)})") if i < 12 else None
         axes.scatter([p.x for p in points], [p.y for p in points], s=18, alpha=0.7, color=colours(i % 20), label=label)
     axes.set(title=f"{len(error_map.points)} bad cases in {len(error_map.types)} error types", xticks=[], yticks=[])
     if error_map.types:
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def criterion_curve(error_map: ErrorMap, path: Path) -> None:
@@ -46,7 +60,7 @@ def criterion_curve(error_map: ErrorMap, path: Path) -> None:
     axes.axvline(len(error_map.types), ls="--", lw=1, color="grey", label=f"chosen: {len(error_map.types)}")
     axes.set(xlabel="number of error types", ylabel="mean silhouette")
     axes.legend()
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def score_curve(stages: Sequence[tuple[str, dict[str, Score]]], path: Path) -> None:
@@ -56,13 +70,13 @@ def score_curve(stages: Sequence[tuple[str, dict[str, Score]]], path: Path) -> N
         scores = [s[name] for _, s in stages]
         low = [s.accuracy - s.ci95[0] for s in scores]
         high = [s.ci95[1] - s.accuracy for s in scores]
-        label = f"{name} (n={scores[0].n})"
+        label = _label(f"{name} (n={scores[0].n})")
         axes.errorbar(
             range(len(scores)), [s.accuracy for s in scores], yerr=[low, high], marker="o", capsize=3, label=label
         )
     axes.set(xticks=range(len(stages)), xticklabels=[n for n, _ in stages], ylabel="accuracy", ylim=(0, 1))
     axes.legend(fontsize=8)
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def training_curve(curve: Sequence[StepLog], path: Path) -> None:
@@ -70,7 +84,7 @@ def training_curve(curve: Sequence[StepLog], path: Path) -> None:
     figure, axes = _figure()
     axes.plot([s.step for s in curve], [s.loss for s in curve])
     axes.set(xlabel="optimizer step", ylabel="loss per supervised token", yscale="log")
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 _NAMED_TYPES = 10  # per round; the others are drawn as one block
@@ -94,7 +108,7 @@ def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
             axes.bar(x, high - low, _BAR, bottom=low, color=shade, edgecolor="white", linewidth=0.5)
             if high - low > 0.012 * len(columns[0]):
                 where = {"x": x + _BAR, "ha": "left"} if x == len(stacks) - 1 else {"x": x - _BAR, "ha": "right"}
-                label = f"{textwrap.shorten(name, 44, placeholder='…')} ({high - low})"
+                label = _label(f"{textwrap.shorten(name, 44, placeholder='…')} ({high - low})")
                 axes.text(where["x"], (low + high) / 2, label, ha=where["ha"], va="center", fontsize=6.5)
     for x, (was, now) in enumerate(itertools.pairwise(columns)):
         _bands(axes, x, was, now, stacks[x], stacks[x + 1], colours)
@@ -102,7 +116,7 @@ def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
     axes.set(xlim=(-0.9, len(records) - 0.1), title=f"{len(columns[0])} pool problems by error type")
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def _stack(column: dict[str, str]) -> dict[str, tuple[int, int]]:

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sei.records import Graded, HeldOutProblem, RoundRecord, Score, Usage
+from sei.records import Graded, HeldOutProblem, Opinion, RoundRecord, Score, Usage
 from sei.store import digest
+from sei.store.files import relocated
 
 _PACKAGES = (
     "hydra-core",
@@ -26,7 +27,7 @@ _PACKAGES = (
     "transformers",
     "wandb",
 )
-_NOT_IN_DIGEST = ("store", "tracker", "plugins", "name")  # cannot change a result
+_NOT_IN_DIGEST = ("store", "tracker", "plugins", "name", "estimate", "dry_run", "assume")  # cannot change a result
 
 
 def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
@@ -35,17 +36,24 @@ def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
 
 
 def config_digest(config: dict[str, Any]) -> str:
-    """Return the digest of what in a resolved config can change results."""
-    return digest({k: v for k, v in config.items() if k not in _NOT_IN_DIGEST})
+    """Return the digest of what in a resolved config can change results; where the store lies does not matter."""
+    kept = {k: v for k, v in config.items() if k not in _NOT_IN_DIGEST}
+    return digest(relocated(kept, f"{config.get('store')}/", "store://"))
 
 
 def flips(before: Sequence[Graded], after: Sequence[Graded]) -> dict[str, int]:
-    """Return ``fixed``, ``broken`` and ``kept``: test items that turned, ceased to be and stayed right."""
-    was = {g.attempt.problem.id: g.verdict == "right" for g in before}
+    """Return ``fixed``, ``broken`` and ``kept``: test items that turned, ceased to be and stayed right.
+
+    Items with a fault before or after are in none of them.
+    """
+    was = {g.attempt.problem.id: g.verdict == "right" for g in before if not g.fault}
     pairs = Counter(
         (was[g.attempt.problem.id], g.verdict == "right")
         for g in after
-        if isinstance(g.attempt.problem, HeldOutProblem) and g.attempt.problem.role != "dev"
+        if isinstance(g.attempt.problem, HeldOutProblem)
+        and g.attempt.problem.role != "dev"
+        and not g.fault
+        and g.attempt.problem.id in was
     )
     return {"fixed": pairs[False, True], "broken": pairs[True, False], "kept": pairs[True, True]}
 
@@ -54,11 +62,13 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
     """Return what the summary says of one round."""
     dropped = Counter(r.reason for r in record.synthesis.rejections)
     dropped.update(f"diagnose_{d.rejection.reason}" for d in record.diagnoses if d.rejection is not None)
+    dropped.update(f"cluster_{r.reason}" for r in record.error_map.rejections)
     return {
         "round": record.round,
         "bad_cases": len(record.diagnoses),
         "unreadable": sum(g.verdict == "unreadable" for g in record.graded),
         "error_types": [{"name": t.name, "size": len(t.members)} for t in record.error_map.types],
+        **({"second_opinion": opinion_dict(record.opinion)} if record.opinion.n else {}),
         "pooled_validation_share": record.refined.pooled_share,
         "synthesized": len(record.synthesis.candidates),
         "dropped": dict(sorted(dropped.items())),
@@ -68,8 +78,14 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
         "trained_tokens": record.trained.tokens,
         "scores": score_dict(record.scores),
         **flips(before, record.evaluation),
+        "instructor": {k: _rounded(u) for k, u in usages(record).items() if u.requests},
         "seconds": record.seconds,
     }
+
+
+def opinion_dict(opinion: Opinion) -> dict[str, Any]:
+    """Return how far a second instructor agrees, without the pairs."""
+    return {k: v for k, v in dataclasses.asdict(opinion).items() if k not in ("pairs", "usage")}
 
 
 def machine() -> dict[str, Any]:
@@ -96,5 +112,18 @@ def git_commit() -> str:
 
 def instructor_dict(records: Sequence[RoundRecord]) -> dict[str, Any]:
     """Return the requests, tokens and dollars that the result needed (not what this invocation spent)."""
-    needed = sum((u for r in records for u in (r.synthesis.usage, *(d.usage for d in r.diagnoses))), Usage())
-    return {**dataclasses.asdict(needed), "usd": round(needed.usd, 6)}
+    return _rounded(sum((u for r in records for u in usages(r).values()), Usage()))
+
+
+def usages(record: RoundRecord) -> dict[str, Usage]:
+    """Return what each stage of a round needed of its instructor."""
+    return {
+        "diagnose": sum((d.usage for d in record.diagnoses), Usage()),
+        "cluster": record.error_map.usage,
+        "second_opinion": record.opinion.usage,
+        "synthesize": record.synthesis.usage,
+    }
+
+
+def _rounded(usage: Usage) -> dict[str, Any]:
+    return {**dataclasses.asdict(usage), "usd": round(usage.usd, 6)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from sei.models.target import TargetModel
+from sei.lit.engine import Sampling
+from sei.models.target import OpenModel, TargetModel
 from sei.parts import part
 from sei.prompts import asked
 from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
@@ -13,10 +15,21 @@ from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
 
 @runtime_checkable
 class Engine(Protocol):
-    """Generates answers with an open model."""
+    """Generates answers with a model that it opens."""
 
-    def answer(self, opened: Any, texts: Sequence[str], done: frozenset[int], what: str) -> Iterator[Any]:
-        """Yield (index, output, finished) per rendered prompt that is not done."""
+    def open(self, target: TargetModel, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
+        """Return a context in which a checkpoint can be asked."""
+        ...
+
+    def answer(
+        self,
+        opened: Any,
+        texts: Sequence[str],
+        done: frozenset[int],
+        what: str,
+        sampling: Sampling | None = None,
+    ) -> Iterator[Any]:
+        """Yield (index, output, finished, fault) per rendered prompt that is not done; greedy without ``sampling``."""
         ...
 
 
@@ -33,7 +46,7 @@ class Attempts:
         self, checkpoint: Checkpoint, *, items: Sequence[PoolProblem | HeldOutProblem], done: frozenset[int]
     ) -> Iterator[tuple[int, Attempt]]:
         """Yield (index, attempt) for every problem that is not done."""
-        with self.target.open(checkpoint) as opened:
+        with self.engine.open(self.target, checkpoint) as opened:
             prompts = opened.prompts([asked(p.question, p.options) for p in items])
-            for index, text, finished in self.engine.answer(opened, prompts, done, "attempts"):
-                yield index, Attempt(problem=items[index], output=text, finished=finished)
+            for index, text, finished, fault in self.engine.answer(opened, prompts, done, "attempts"):
+                yield index, Attempt(problem=items[index], output=text, finished=finished, fault=fault)

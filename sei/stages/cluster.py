@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sei.parts import part
-from sei.ports import Clusterer, Embedder
-from sei.records import BadCase, ErrorMap, ErrorType, Finding, Keyphrase, MapPoint
+from sei.parts import IMMATERIAL, part
+from sei.ports import Clusterer, Embedder, Grouping
+from sei.records import BadCase, ErrorMap, ErrorType, Finding, Keyphrase, MapPoint, Rejection
 from sei.signature import masked_signature
+from sei.stages.review import Review, read_review
 from sei.store import digest
 
 Vectors = NDArray[np.float32]
@@ -26,41 +27,53 @@ class Cluster:
     Views: the phrase (sentence embedding) and, where the diagnosis has one, the finding (relation and
     operations at the first wrong step). ``finding_weight`` is the share of the second view, 0 to 1.
     ``exemplar_share`` of a type's bad cases, by hash of the masked signature, are exemplars.
+    ``review`` is an edited ``error_types.yaml``, which has the last word.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     clusterer: Clusterer
     embedder: Embedder
     finding_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     exemplar_share: Annotated[float, Field(gt=0, le=1)] = 0.67
+    review: Annotated[str | None, IMMATERIAL] = None  # its text is in the key, its place is not
+
+    def __post_init__(self) -> None:
+        """Refuse a review file that is missing or broken before anything costs."""
+        self._reviewed()
+
+    def reads(self) -> dict[str, str]:
+        """Return the digest of the review file's text, if there is one."""
+        found = self._reviewed()
+        return {"review": digest(found.model_dump())} if found else {}
+
+    def _reviewed(self) -> Review | None:
+        return read_review(self.review) if self.review else None
 
     def __call__(self, keyphrases: tuple[Keyphrase, ...], *, seed: int) -> ErrorMap:
         """Return the error types, largest first, with the criterion curve and a 2-D map."""
         if not keyphrases:
             return ErrorMap(types=())
-        phrases = self.embedder.embed([k.phrase for k in keyphrases])
-        vectors = two_views(phrases, keyphrases, self.finding_weight)
-        grouping = self.clusterer.group(vectors, seed)
-        members: dict[int, list[int]] = defaultdict(list)
-        for i, label in enumerate(grouping.labels):
-            members[label].append(i)
-        ordered = sorted(members.values(), key=lambda m: (-len(m), m[0]))
-        names = _names(ordered, vectors, keyphrases)
-        name_of = {i: n for m, n in zip(ordered, names, strict=True) for i in m}
-        points = _flat(vectors)
+        phrases = [k.phrase for k in keyphrases]
+        vectors = two_views(self.embedder.embed(phrases), keyphrases, self.finding_weight)
+        grouping = self.clusterer.group(phrases, vectors, seed)
+        places = _places(grouping, vectors, keyphrases)
+        rejections = [*grouping.rejections, *_without_type(keyphrases, places, "no_type")]
+        reviewed = self._reviewed()
+        if reviewed:
+            seen, places = places, reviewed.place(phrases, places)
+            taken = [None if a is not None and b is None else "" for a, b in zip(seen, places, strict=True)]
+            rejections += _without_type(keyphrases, taken, "dropped_in_review")
+        members: dict[str, list[Keyphrase]] = defaultdict(list)
+        for k, place in zip(keyphrases, places, strict=True):
+            if place is not None:
+                members[place].append(k)
+        ordered = sorted(members.items(), key=lambda m: -len(m[1]))  # stable: the first seen leads
         return ErrorMap(
-            types=tuple(self._type(n, [keyphrases[i] for i in m]) for n, m in zip(names, ordered, strict=True)),
+            types=tuple(self._type(name, found) for name, found in ordered),
             curve=grouping.curve,
-            points=tuple(
-                MapPoint(
-                    problem_id=k.bad_case.problem.id,
-                    phrase=k.phrase,
-                    error_type=name_of[i],
-                    x=round(float(points[i, 0]), 4),
-                    y=round(float(points[i, 1]), 4),
-                )
-                for i, k in enumerate(keyphrases)
-            ),
+            points=_points(keyphrases, places, vectors),
+            rejections=tuple(rejections),
+            usage=grouping.usage,
         )
 
     def _type(self, name: str, members: Sequence[Keyphrase]) -> ErrorType:
@@ -98,17 +111,48 @@ def _finding_words(f: Finding | None) -> tuple[str, ...]:
     return (*words, f"constant={f.expected}>{f.written}") if f.relation == "wrong_constant" else words
 
 
-def _names(groups: Sequence[Sequence[int]], vectors: Vectors, keyphrases: Sequence[Keyphrase]) -> list[str]:
-    """Name each group by its medoid phrase; equal names get a number."""
-    names: list[str] = []
+def _places(grouping: Grouping, vectors: Vectors, keyphrases: Sequence[Keyphrase]) -> list[str | None]:
+    """Return the name of each keyphrase's type, ``None`` where it has none.
+
+    Types have the clusterer's names, or their medoid's phrase; equal names get a number, larger types first.
+    """
+    members: dict[int, list[int]] = defaultdict(list)
+    for i, label in enumerate(grouping.labels):
+        if label >= 0:
+            members[label].append(i)
+    places: list[str | None] = [None] * len(keyphrases)
     seen: Counter[str] = Counter()
-    for m in groups:
+    for label, m in sorted(members.items(), key=lambda x: (-len(x[1]), x[1][0])):
         rows = vectors[list(m)]
         medoid = m[int(np.argmax(rows @ rows.mean(axis=0)))]
-        phrase = keyphrases[medoid].phrase
-        seen[phrase] += 1
-        names.append(phrase if seen[phrase] == 1 else f"{phrase} ({seen[phrase]})")
-    return names
+        name = grouping.names[label] if grouping.names else keyphrases[medoid].phrase
+        seen[name] += 1
+        for i in m:
+            places[i] = name if seen[name] == 1 else f"{name} ({seen[name]})"
+    return places
+
+
+def _without_type(keyphrases: Sequence[Keyphrase], places: Sequence[str | None], reason: str) -> list[Rejection]:
+    return [
+        Rejection(stage="cluster", reason=reason, subject=k.bad_case.problem.id, detail=k.phrase)
+        for k, place in zip(keyphrases, places, strict=True)
+        if place is None
+    ]
+
+
+def _points(keyphrases: Sequence[Keyphrase], places: Sequence[str | None], vectors: Vectors) -> tuple[MapPoint, ...]:
+    flat = _flat(vectors)
+    return tuple(
+        MapPoint(
+            problem_id=k.bad_case.problem.id,
+            phrase=k.phrase,
+            error_type=place,
+            x=round(float(flat[i, 0]), 4),
+            y=round(float(flat[i, 1]), 4),
+        )
+        for i, (k, place) in enumerate(zip(keyphrases, places, strict=True))
+        if place is not None
+    )
 
 
 def _flat(vectors: Vectors) -> Vectors:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from sei.parts import part
 from sei.ports import Clusterer, Grouping
 from sei.records import CurvePoint
+from sei.stages.grouping import Labels, Vectors, merged, silhouette
+from sei.stages.micro import merge_many
 
-Vectors = NDArray[np.float32]
+Options = tuple[list[CurvePoint], dict[int, Labels]]
 
 
 @part
@@ -23,7 +25,8 @@ class Agglomerative:
     Every number of types from ``min_types`` to ``max_types`` is tried, as far as types keep
     ``min_mean_size`` members on average; among those whose mean silhouette is within ``tolerance`` of
     the best, the smallest number wins. So two types or one type per phrase never come out by accident.
-    Equal vectors are merged first. Memory is quadratic in the number of distinct vectors.
+    Equal vectors are merged first. Memory is quadratic up to ``exact_up_to`` phrases; above, k-means makes
+    micro-clusters, which are merged with their weights (``sei.stages.micro``), and memory is linear.
     """
 
     version: ClassVar[int] = 1
@@ -31,28 +34,42 @@ class Agglomerative:
     max_types: Annotated[int, Field(ge=3)] = 30
     min_mean_size: Annotated[float, Field(ge=1)] = 4.0
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.02
+    exact_up_to: Annotated[int, Field(ge=2000)] = 4000
 
-    def group(self, vectors: Vectors, seed: int) -> Grouping:
+    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
         """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type."""
-        from sklearn.cluster import AgglomerativeClustering
-        from sklearn.metrics import silhouette_score
-
         distinct, back = np.unique(vectors.round(6), axis=0, return_inverse=True)
         most = min(self.max_types, len(distinct) - 1, int(len(vectors) / self.min_mean_size))
         if most < self.min_types:
             return Grouping(labels=(0,) * len(vectors))
+        if len(vectors) > self.exact_up_to:
+            curve, options = self._many(vectors, range(self.min_types, most + 1), seed)
+        else:
+            curve, options = self._few(distinct, back, range(self.min_types, most + 1), seed)
+        best = max(c.score for c in curve)
+        chosen = next(c.num_types for c in curve if c.score >= best - self.tolerance)
+        return Grouping(labels=tuple(int(x) for x in options[chosen]), curve=tuple(curve))
+
+    def _few(self, distinct: Vectors, back: Labels, numbers: range, seed: int) -> Options:
+        from sklearn.cluster import AgglomerativeClustering
+        from sklearn.metrics import silhouette_score
+
         distances = np.clip(1.0 - distinct @ distinct.T, 0.0, 2.0)
         np.fill_diagonal(distances, 0.0)
         full = distances[np.ix_(back, back)]
         curve, options = [], {}
-        for k in range(self.min_types, most + 1):
+        for k in numbers:
             model = AgglomerativeClustering(n_clusters=k, metric="precomputed", linkage="average")
             options[k] = model.fit_predict(distances)[back]
             score = silhouette_score(full, options[k], metric="precomputed", random_state=seed)
             curve.append(CurvePoint(num_types=k, score=round(float(score), 4)))
-        best = max(c.score for c in curve)
-        chosen = next(c.num_types for c in curve if c.score >= best - self.tolerance)
-        return Grouping(labels=tuple(int(x) for x in options[chosen]), curve=tuple(curve))
+        return curve, options
+
+    def _many(self, vectors: Vectors, numbers: range, seed: int) -> Options:
+        distinct, back, counts = merged(vectors)
+        cuts = merge_many(distinct, np.ones(len(distinct)), "average", numbers, seed)
+        scores = {k: round(silhouette(distinct, counts, cuts[k]), 4) for k in numbers}
+        return [CurvePoint(num_types=k, score=s) for k, s in scores.items()], {k: cuts[k][back] for k in numbers}
 
 
 @part
@@ -61,7 +78,7 @@ class NoClustering:
 
     version: ClassVar[int] = 1
 
-    def group(self, vectors: Vectors, seed: int) -> Grouping:
+    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
         """Put everything into one type."""
         return Grouping(labels=(0,) * len(vectors))
 
@@ -73,9 +90,9 @@ class Shuffled:
     version: ClassVar[int] = 1
     inner: Clusterer
 
-    def group(self, vectors: Vectors, seed: int) -> Grouping:
+    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
         """Permute the labels of the inner clusterer."""
-        grouping = self.inner.group(vectors, seed)
+        grouping = self.inner.group(phrases, vectors, seed)
         labels = list(grouping.labels)
         random.Random(f"shuffled/{seed}").shuffle(labels)
         return Grouping(labels=tuple(labels), curve=grouping.curve)

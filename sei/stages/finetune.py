@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,8 @@ class Finetune:
     ``schedule`` decides the budget (a token budget, or epochs). ``clip`` is the gradient norm limit.
     Examples longer than ``max_length`` tokens, or with words the tokenizer does not know, are left out;
     ``Trained.examples`` says how many remained.
-    LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o).
+    LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o). ``quantize=nf4`` (QLoRA, Dettmers
+    et al. 2023) trains the adapter on frozen 4-bit weights; it is merged into the unquantized ones.
     """
 
     version: ClassVar[int] = 2
@@ -44,12 +46,29 @@ class Finetune:
     clip: Annotated[float, Field(gt=0)] = 1.0
     max_length: Annotated[int, Field(ge=8)] = 512
     resume_every: Annotated[int, IMMATERIAL, Field(ge=1)] = 200
+    quantize: Literal["none", "nf4"] = "none"
     lora_r: Annotated[int, Field(ge=1)] = 8
     lora_alpha: Annotated[int, Field(ge=1)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     lora_targets: list[str] | Literal["all-linear"] = Field(
         default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj"]
     )
+
+    def __post_init__(self) -> None:
+        """Refuse 4-bit weights where all weights are to be trained."""
+        if self.quantize != "none" and self.method != "lora":
+            raise ConfigError(
+                f"finetuner.quantize={self.quantize} with finetuner.method={self.method}: 4-bit weights are frozen, "
+                "only an adapter on top of them can be trained. Remedy: finetuner=lora, or finetuner.quantize=none."
+            )
+
+    def preflight(self) -> None:
+        """Refuse 4-bit training where its library is missing."""
+        if self.quantize != "none" and importlib.util.find_spec("bitsandbytes") is None:
+            raise ConfigError(
+                f"finetuner.quantize={self.quantize} needs the bitsandbytes package, which is not installed. Remedy: "
+                "pip install 'sei[quantized]', or finetuner.quantize=none."
+            )
 
     def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
         """Train from ``start`` on (question, solution) pairs.
@@ -60,11 +79,14 @@ class Finetune:
         """
         for half_made in ("model", "adapter"):
             shutil.rmtree(folder / half_made, ignore_errors=True)
-        with self.target.open(start, keep_adapter=self.method == "lora") as opened:
+        with self.target.open(start, keep_adapter=self.method == "lora", quantize=self.quantize) as opened:
             pairs = self._pairs(opened, examples)
             plan = self.schedule.plan([len(p) + len(c) for p, c in pairs], [len(c) for _, c in pairs], seed)
             model, curve = self._fit(opened, pairs, plan, seed, folder)
             self._save(model, opened.tokenizer, folder)
+            del model  # before the plain weights are read
+        if self.quantize != "none":
+            self._merge_into_plain(start, folder)
         shutil.rmtree(folder / "resume", ignore_errors=True)
         return Trained(
             checkpoint=self._checkpoint(start, folder),
@@ -132,6 +154,10 @@ class Finetune:
 
         if self.method == "full" or isinstance(model, PeftModel):
             return model
+        if self.quantize != "none":
+            from peft import prepare_model_for_kbit_training
+
+            model = prepare_model_for_kbit_training(model)
         targets: Sequence[str] | str = self.lora_targets
         return get_peft_model(
             model,
@@ -148,8 +174,20 @@ class Finetune:
         if self.method == "lora":
             model.peft_config["default"].base_model_name_or_path = self.target.source
             model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+        if self.quantize != "none":
+            return
         merged = model.merge_and_unload() if self.method == "lora" else model
         if hasattr(merged.config, "quantization_config"):
             del merged.config.quantization_config  # the weights are plain now
         merged.save_pretrained(folder / "model", safe_serialization=True)
         tokenizer.save_pretrained(folder / "model")
+
+    def _merge_into_plain(self, start: Checkpoint, folder: Path) -> None:
+        """Merge the adapter into the weights as they were before they were packed to four bits."""
+        from peft import PeftModel
+
+        onto = start.onto if start.kind == "adapter" and start.onto is not None else start
+        with self.target.open(onto) as opened:
+            merged = PeftModel.from_pretrained(opened.model, folder / "adapter").merge_and_unload()
+            merged.save_pretrained(folder / "model", safe_serialization=True)
+            opened.tokenizer.save_pretrained(folder / "model")

@@ -25,6 +25,8 @@ class Grade:
         return tuple(self._grade(a) for a in attempts)
 
     def _grade(self, a: Attempt) -> Graded:
+        if a.fault:
+            return Graded(attempt=a, verdict="unreadable", strict_verdict="unreadable", fault=f"no output: {a.fault}")
         outcome = self.grader.grade(a.problem, a.output, finished=a.finished)
         return Graded(
             attempt=a,

@@ -51,7 +51,7 @@ class OneShotContext:
         questions = [
             ([b.problem for b in per_type.get(c.error_type, pooled)], solved) for c in candidates
         ]  # the same questions for all candidates of a type
-        with self.target.open(checkpoint) as opened:
+        with self.engine.open(self.target, checkpoint) as opened:
             prompts = [
                 text
                 for c, (bad, right) in zip(candidates, questions, strict=True)
@@ -59,7 +59,7 @@ class OneShotContext:
                     [asked(p.question, p.options) for p in (*bad, *right)], (c.question, c.solution)
                 )
             ]
-            outputs = {at: text for at, text, _ in self.engine.answer(opened, prompts, frozenset(), "refinement")}
+            outputs = {at: text for at, text, *_ in self.engine.answer(opened, prompts, frozenset(), "refinement")}
         scores, at = [], 0
         for bad, right in questions:
             rates = [

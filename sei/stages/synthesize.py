@@ -37,7 +37,8 @@ class Budget:
     ``floor`` is the least share of the budget, in candidates, that any type gets; ``bad`` and
     ``generated`` are exemplars per request: bad cases of the type and problems already made for it
     (all bad cases at first). ``scale`` multiplies ``candidates``. ``max_requests`` times
-    the plain need is where asking stops.
+    the plain need is where asking stops. ``requests_at_once`` of one type go out together: more keep a
+    remote instructor busy, but see fewer of the problems already made.
     """
 
     version: ClassVar[int] = 1
@@ -49,6 +50,7 @@ class Budget:
     generated: Annotated[int, Field(ge=0, le=50)] = 3
     rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
     max_requests: Annotated[float, Field(ge=1)] = 20.0
+    requests_at_once: Annotated[int, Field(ge=1, le=10_000)] = 1
 
     @property
     def total(self) -> int:
@@ -83,7 +85,7 @@ class SelfInstruct:
         """Return the candidates of a round; problems whose answer is off contract are refused and counted."""
         quotas = self.budget.share_out([len(t.members) for t in error_map.types])
         sources = [
-            (t.name, _exemplars([b.problem for b in t.exemplars]), q)
+            (t.name, exemplars([b.problem for b in t.exemplars]), q)
             for t, q in zip(error_map.types, quotas, strict=True)
         ]
         cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
@@ -106,11 +108,16 @@ class RandomSynthesis:
         cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
         validation = {b.problem.id for t in error_map.types for b in t.validation}
         free = [p for p in pool if p.id not in validation]
-        sources = [("random", _exemplars(free), self.budget.total)]
+        sources = [("random", exemplars(free), self.budget.total)]
         return _synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
 
 
-def _exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
+def exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
+    """Return what synthesis shows of pool problems.
+
+    Raises:
+        RoleError: for problems of another role.
+    """
     require_pool(tuple(problems), "synthesize")
     return tuple(Exemplar(id=p.id, question=p.question, solution=p.solution) for p in problems)
 
@@ -119,7 +126,7 @@ def _questions(cases: Sequence[BadCase]) -> list[str]:
     return [c.problem.question for c in cases]
 
 
-class _Sieve:
+class Sieve:
     """Decides on drafts one by one and remembers what was kept."""
 
     def __init__(self, known: Sequence[str], screen: Screen, rouge_l: float) -> None:
@@ -134,6 +141,7 @@ class _Sieve:
         self.held_out = dict(zip(questions, self.screen.reasons(questions), strict=True))
 
     def reason(self, draft: Draft) -> str | None:
+        """Return why a draft must be dropped; ``None`` takes it in, and later ones are compared with it."""
         if not draft.question.strip() or not draft.solution.strip() or not draft.answer.strip():
             return "empty_field"
         signature = masked_signature(draft.question)
@@ -159,7 +167,7 @@ def _synthesize(
     seed: int,
 ) -> Synthesis:
     """Ask in waves until every quota is met; what a dry type cannot give goes to the others."""
-    sieve = _Sieve(known, screen, budget.rouge_l)
+    sieve = Sieve(known, screen, budget.rouge_l)
     kept: dict[str, list[SyntheticExample]] = {name: [] for name, _, _ in sources}
     quota = {name: q for name, _, q in sources}
     rejections: list[Rejection] = []
@@ -174,7 +182,11 @@ def _synthesize(
             open_types = [(n, e) for n, e, _ in sources if len(kept[n]) < quota[n] and dry[n] < 3 and e]
             if not open_types:
                 break
-            requests = [_request(budget, n, e, kept[n], asked, rng, seed) for n, e in open_types]
+            requests = [
+                _request(budget, n, e, kept[n], asked, rng, seed)
+                for n, e in open_types
+                for _ in range(min(budget.requests_at_once, -(-(quota[n] - len(kept[n])) // budget.per_request)))
+            ]
             for request, reply in zip(requests, instructor.write(requests), strict=True):
                 before = len(kept[request.error_type])
                 rejections += reply.rejections
@@ -218,7 +230,7 @@ def _request(
 def _take(
     draft: Draft,
     request: SynthesisRequest,
-    sieve: _Sieve,
+    sieve: Sieve,
     kept: dict[str, list[SyntheticExample]],
     quota: dict[str, int],
     rejections: list[Rejection],
@@ -232,16 +244,19 @@ def _take(
     if reason is not None:
         rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=draft.question[:300]))
         return
+    kept[name].append(example(draft, name, round))
+
+
+def example(draft: Draft, error_type: str, round: int) -> SyntheticExample:
+    """Return the candidate that a draft has become."""
     fields: dict[str, Any] = {"question": draft.question, "solution": draft.solution, "answer": draft.answer}
-    kept[name].append(
-        SyntheticExample(
-            id=f"syn-{round}-{digest(fields)[:12]}",
-            error_type=name,
-            source_ids=draft.sources,
-            round=round,
-            flaw=draft.flaw,
-            **fields,
-        )
+    return SyntheticExample(
+        id=f"syn-{round}-{digest(fields)[:12]}",
+        error_type=error_type,
+        source_ids=draft.sources,
+        round=round,
+        flaw=draft.flaw,
+        **fields,
     )
 
 

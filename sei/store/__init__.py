@@ -7,7 +7,16 @@ exists only when an entry is done. A damaged entry is found by digest, put aside
 """
 
 from sei.store.core import Store, Use
-from sei.store.files import write_atomic
+from sei.store.files import require_writable, write_atomic
 from sei.store.identity import canonical, digest, file_digest, folder_digest
 
-__all__ = ["Store", "Use", "canonical", "digest", "file_digest", "folder_digest", "write_atomic"]
+__all__ = [
+    "Store",
+    "Use",
+    "canonical",
+    "digest",
+    "file_digest",
+    "folder_digest",
+    "require_writable",
+    "write_atomic",
+]

@@ -54,14 +54,15 @@ class Store:
     def __post_init__(self) -> None:
         self.root = self.root.expanduser().resolve()
 
-    def once(self, stage: Callable[..., Out], *inputs: Any, seed: int | None = None) -> Out:
+    def once(self, stage: Callable[..., Out], *inputs: Any, seed: int | None = None, **offered: Any) -> Out:
         """Return the result of ``stage(*inputs)``, making it only if no finished entry exists.
 
         A stage whose ``__call__`` takes ``folder`` gets one from the start, so that after a crash it
-        finds its own half; one that takes ``seed`` gets the given seed, which is then part of the key.
+        finds its own half; one that takes ``seed``, or another name that is ``offered``, gets that value,
+        which is then part of the key. What a stage does not take does not concern it and is not in its key.
         """
         hints = _hints(stage)
-        extra: dict[str, Any] = {"seed": seed} if "seed" in hints else {}
+        extra: dict[str, Any] = {k: v for k, v in {"seed": seed, **offered}.items() if k in hints}
         key = digest(stage, list(inputs), extra)
         home = self._home(stage, key)
         adapter: pydantic.TypeAdapter[Out] = pydantic.TypeAdapter(hints["return"])
@@ -70,7 +71,7 @@ class Store:
             if held is not None:
                 self._note(stage, key, made=0, reused=1, seconds=held[1])
                 return held[0]
-            self._describe(home, stage, inputs, seed if extra else None)
+            self._describe(home, stage, inputs, **extra)
             if "folder" in hints:
                 (home / "files").mkdir(parents=True, exist_ok=True)
                 extra["folder"] = home / "files"
@@ -83,6 +84,22 @@ class Store:
             assert held is not None, "an entry just written must be readable"
             return held[0]
 
+    def found(self, stage: Callable[..., Out], *inputs: Any, seed: int | None = None) -> Out | None:
+        """Return a finished result if there is one; makes nothing."""
+        hints = _hints(stage)
+        home = self._home(stage, digest(stage, list(inputs), {"seed": seed} if "seed" in hints else {}))
+        held = self._read(home, pydantic.TypeAdapter(hints["return"]))
+        return held[0] if held else None
+
+    def kept(
+        self, stage: Callable[..., Iterable[tuple[int, Row]]], *context: Any, items: Sequence[Item]
+    ) -> tuple[Row, ...]:
+        """Return the rows that are kept for some items; makes nothing."""
+        home = self._home(stage, digest(stage, list(context)))
+        rows, _ = read_rows(home / "rows.jsonl", pydantic.TypeAdapter(stage.row_type))  # type: ignore[attr-defined]
+        ids = [digest(item) for item in items]
+        return tuple(rows[i] for i in ids if i in rows)
+
     def each(
         self, stage: Callable[..., Iterable[tuple[int, Row]]], *context: Any, items: Sequence[Item]
     ) -> tuple[Row, ...]:
@@ -90,6 +107,7 @@ class Store:
 
         ``stage(*context, items=..., done=...)`` yields ``(index, row)``; ``done`` holds the indices
         that are already kept, so that it can skip them without changing how the others are batched.
+        A row whose ``fault`` says why there is no result is returned but not kept: the next run tries again.
         """
         key = digest(stage, list(context))
         home = self._home(stage, key)
@@ -101,7 +119,7 @@ class Store:
             made = 0
             if len(done) < len(ids):
                 if not (home / "about.json").exists():
-                    self._describe(home, stage, context, None)
+                    self._describe(home, stage, context)
                 last = time.perf_counter()
                 with appending(home / "rows.jsonl") as append:
                     for index, row in stage(*context, items=items, done=frozenset(done)):
@@ -109,7 +127,8 @@ class Store:
                             continue
                         now = time.perf_counter()
                         rows[ids[index]], seconds[ids[index]] = row, round(now - last, 6)
-                        append(ids[index], adapter.dump_python(row, mode="json"), now - last)
+                        if not getattr(row, "fault", ""):
+                            append(ids[index], adapter.dump_python(row, mode="json"), now - last)
                         last, made = now, made + 1
             self._note(stage, key, made=made, reused=len(done), seconds=sum(seconds[i] for i in set(ids)))
         return tuple(rows[i] for i in ids)
@@ -127,10 +146,10 @@ class Store:
         self.uses.append(Use(stage=_name(stage), key=key, made=made, reused=reused, seconds=round(seconds, 3)))
         log.info("%-14s %s  made %d, reused %d", _name(stage), key[:8], made, reused)
 
-    def _describe(self, home: Path, stage: Any, inputs: Sequence[Any], seed: int | None) -> None:
+    def _describe(self, home: Path, stage: Any, inputs: Sequence[Any], seed: int | None = None, **taken: Any) -> None:
         """Write what the entry will hold, and say why it has to be made."""
         names = list(inspect.signature(type(stage).__call__).parameters)[1:]
-        given = {n: digest(x) for n, x in zip(names, inputs, strict=False)}
+        given = {n: digest(x) for n, x in (*zip(names, inputs, strict=False), *taken.items())}
         about = {"settings": canonical(stage), "inputs": given, "seed": seed}
         reason = why.reason(about, home)
         log.info("%-14s %s  to be made%s", _name(stage), home.name[:8], f": {reason}" if reason else "")

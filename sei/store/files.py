@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -39,6 +40,23 @@ def write_atomic(path: Path, data: bytes) -> None:
         aside.replace(path)
     except OSError as e:
         raise DiskError.of(path, e) from e
+
+
+def require_writable(folder: Path, what: str, remedy: str) -> None:
+    """Make a folder and write a small file into it, which is then deleted.
+
+    Raises:
+        DiskError: naming the folder, the reason and the remedy where that fails.
+    """
+    probe = folder / f".probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as e:
+        with contextlib.suppress(OSError):  # a full disk takes the name but not the bytes
+            probe.unlink()
+        raise DiskError(f"{what} {folder} cannot be written: {e.strerror or e}. Remedy: {remedy}.") from e
 
 
 @contextmanager

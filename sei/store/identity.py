@@ -27,8 +27,8 @@ def canonical(obj: Any) -> Any:
         cls = type(obj)
         out = {"part": f"{cls.__module__}.{cls.__qualname__}", "version": cls.version}
         out["settings"] = {k: canonical(v) for k, v in settings(obj).items()}
-        reads = getattr(obj, "reads", None)
-        return {**out, "reads": canonical(reads())} if reads else out
+        reads = obj.reads() if hasattr(obj, "reads") else {}
+        return {**out, "reads": canonical(reads)} if reads else out
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         names = getattr(obj, "IDENTITY", None) or [f.name for f in dataclasses.fields(obj)]
         return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in names}}

@@ -33,6 +33,7 @@ class FaultServer:
     model: str = "scripted"
     log: list[Seen] = field(default_factory=list)
     most_in_flight: int = 0
+    counted: bool = False  # token counts from the texts, three characters a token, instead of 100 and 10
 
     def __post_init__(self) -> None:
         self._lock, self._in_flight = threading.Lock(), 0
@@ -45,6 +46,9 @@ class FaultServer:
                 """Be quiet."""
 
             def do_POST(self) -> None:
+                outer.handle(self)
+
+            def do_GET(self) -> None:
                 outer.handle(self)
 
         class Server(ThreadingHTTPServer):
@@ -66,7 +70,9 @@ class FaultServer:
             if any(fault(h, number) for fault in self.faults):
                 return
             time.sleep(self.delay)
-            answer(h, self.reply(body), model=self.model)
+            text = self.reply(body)
+            sent = sum(len(m["content"]) for m in body["messages"])
+            answer(h, text, model=self.model, tokens=(sent // 3, len(text) // 3) if self.counted else (100, 10))
         except (BrokenPipeError, ConnectionResetError):
             h.close_connection = True
         finally:
@@ -87,9 +93,17 @@ def send(h: Any, status: int, body: bytes, **headers: str) -> bool:
     return True
 
 
-def answer(h: Any, text: str | None, *, finish: str = "stop", model: str = "scripted", **message: Any) -> bool:
+def answer(
+    h: Any,
+    text: str | None,
+    *,
+    finish: str = "stop",
+    model: str = "scripted",
+    tokens: tuple[int, int] = (100, 10),
+    **message: Any,
+) -> bool:
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}
-    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
     body = {"id": "x", "object": "chat.completion", "created": 0, "model": model, "choices": [choice], "usage": usage}
     return send(h, 200, json.dumps(body).encode())
 

@@ -35,6 +35,7 @@ from tests.instructors.fault_server import (
     sometimes,
     truncated,
 )
+from tests.instructors.teacher import Teacher
 
 N = 40
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see ``quick``
@@ -328,7 +329,13 @@ def test_hostile_replies_are_refused_in_bounded_memory(text):
 
 
 def instructor(server, tmp_path, **more):
-    settings = {"model": "scripted", "base_url": server.url, "cache": str(tmp_path / "a.sqlite"), "api_key_env": ""}
+    settings = {
+        "model": "scripted",
+        "base_url": server.url,
+        "cache": str(tmp_path / "a.sqlite"),
+        "api_key_env": "",
+        "agreement": False,
+    }
     return OpenAICompatible(**{**settings, **more})
 
 
@@ -375,6 +382,37 @@ def test_text_inside_data_cannot_change_a_request(server, tmp_path):
     assert json.loads(content[start:end])["question"] == evil  # still one JSON object, still data
 
 
+@pytest.mark.parametrize("echo", ["The phrase", "the keyphrase", "the phrase is:", "what goes wrong, in one sentence"])
+def test_a_keyphrase_that_repeats_the_request_is_asked_for_again_then_counted(server, tmp_path, echo):
+    server.reply = lambda _: json.dumps({"first_wrong_step": "", "keyphrase": echo})
+    (found,) = instructor(server, tmp_path).diagnose([case()])
+    assert found.rejection.reason == "off_contract"
+    assert "repeats the example" in server.log[1].body["messages"][-1]["content"]
+
+
+def test_an_answer_kept_under_laxer_rules_is_asked_for_anew(server, tmp_path):
+    list(client(server, tmp_path).run(requests(3)))
+    strict = [Request(**{**vars(r), "check": lambda text: even(parsed(text)["value"])}) for r in requests(3)]
+
+    def even(value):
+        if value % 2:
+            raise ValueError("value: must be even")
+        return value
+
+    server.reply = lambda body: json.dumps({"value": 8})
+    assert values(client(server, tmp_path).run(strict)) == [0, 8, 2]
+    assert len(server.log) == 4
+    assert values(client(server, tmp_path).run(strict)) == [0, 8, 2]
+    assert len(server.log) == 4
+
+
+def test_an_answer_may_come_with_its_mark(server, tmp_path):
+    server.reply = lambda _: json.dumps({"problems": [{"question": "2+3?", "solution": "2+3=5", "answer": "#### 5"}]})
+    request = SynthesisRequest(error_type="t", exemplars=(), n=1, index=1, seed=0)
+    (reply,) = instructor(server, tmp_path).write([request])
+    assert [(d.answer, d.solution) for d in reply.drafts] == [("5", "2+3=5\n#### 5")]
+
+
 def test_written_problems_are_judged_one_by_one(server, tmp_path):
     problems = [
         {"question": "What is 2 plus 3?", "solution": "2+3=5", "answer": "5"},
@@ -393,6 +431,36 @@ def test_written_problems_are_judged_one_by_one(server, tmp_path):
     ]
     assert Counter(r.reason for r in reply.rejections) == {"answer_mismatch": 1, "off_contract": 2}
     assert reply.drafts[0].sources == ("e1",)
+
+
+def test_problems_whose_answer_a_second_solution_contradicts_are_dropped(server, tmp_path):
+    """F15: a fifth of the answers is wrong, a tenth of the second solutions as well."""
+    teacher = server.reply = Teacher(wrong=0.2, slips=0.1)
+    shown = (Exemplar(id="e1", question="q", solution="s"),)
+    asked = [SynthesisRequest(error_type=f"t{i}", exemplars=shown, n=20, index=i, seed=0) for i in range(10)]
+    replies = list(instructor(server, tmp_path, agreement=True).write(asked))
+    kept = [d.question for r in replies for d in r.drafts]
+    dropped = [x.detail for r in replies for x in r.rejections if x.reason == "disagreement"]
+    assert len(kept) + len(dropped) == 200
+    bad_kept = sum(q in teacher.wrong_questions for q in kept)
+    bad = len(teacher.wrong_questions)
+    print(f"{bad} of 200 wrong; dropped {len(dropped)}, of them wrong {bad - bad_kept}; wrong ones kept {bad_kept}")
+    assert bad > 30
+    assert bad_kept == 0  # both would have to make the same mistake
+    assert (bad - bad_kept) / len(dropped) > 0.6
+    assert sum(r.usage.requests for r in replies) == 210
+    sent = len(server.log)
+    again = list(instructor(server, tmp_path, agreement=True).write(asked))
+    assert (again, len(server.log)) == (replies, sent)
+
+
+def test_a_second_solution_that_cannot_be_had_costs_its_problem(server, tmp_path):
+    teacher = Teacher()
+    server.reply = lambda body: "no JSON" if "Solve the problem" in body["messages"][0]["content"] else teacher(body)
+    request = SynthesisRequest(error_type="t", exemplars=(), n=4, index=1, seed=0)
+    (reply,) = instructor(server, tmp_path, agreement=True).write([request])
+    assert not reply.drafts
+    assert Counter(r.reason for r in reply.rejections) == {"unchecked_off_contract": 4}
 
 
 def test_equal_requests_of_different_index_are_asked_apart(server, tmp_path):

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from sei.data.arithmetic import Arithmetic
 from sei.errors import NumericError
 from sei.lit.batches import Epochs, TokenBudget
-from sei.lit.engine import LightningEngine
+from sei.lit.engine import LightningEngine, Sampling
 from sei.lit.module import LitCausalLM
 from sei.lit.one_step import OneStep, mean_losses
 from sei.lit.trainer import TrainerSettings
@@ -106,6 +106,29 @@ def test_an_interrupted_generation_goes_on_to_the_same_answers(target):
     assert set(whole) == set(range(30))
     assert set(range(30)) - half <= set(rest)
     assert all(whole[i] == a for i, a in rest.items())
+
+
+def test_sampled_answers_differ_are_the_same_again_and_leave_greedy_ones_and_the_random_state_alone(target):
+    questions = [p.question for p in Arithmetic(pool=20, dev=10, test=10).load().pool[:6] for _ in range(4)]
+    engine = LightningEngine(trainer=TrainerSettings(), batch_size=8, max_new_tokens=40)
+
+    def run(opened, done=frozenset(), sampling=None):
+        return {a.at: a.text for a in engine.answer(opened, opened.prompts(questions), done, "x", sampling)}
+
+    with target.open(target.base()) as opened:
+        torch.manual_seed(3)
+        greedy = run(opened)
+        after_greedy = torch.get_rng_state()  # the loaders of both draw a seed
+        torch.manual_seed(3)
+        drawn = run(opened, sampling=Sampling(1.0, 5))
+        assert torch.equal(torch.get_rng_state(), after_greedy)
+        again, other = run(opened, sampling=Sampling(1.0, 5)), run(opened, sampling=Sampling(1.0, 6))
+        part = run(opened, frozenset(list(drawn)[:8]), Sampling(1.0, 5))
+        assert run(opened) == greedy
+    assert drawn == again != other
+    assert all(part[i] == drawn[i] for i in part)
+    assert len(part) == 16
+    assert len(set(greedy.values())) <= 6 < len(set(drawn.values()))
 
 
 def test_the_length_cap_marks_an_answer_unfinished(target):

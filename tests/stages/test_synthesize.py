@@ -162,3 +162,36 @@ def test_the_wilson_interval():
     low, high = wilson(50, 100)
     assert (round(low, 4), round(high, 4)) == (0.4038, 0.5962)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+@part
+class Parrot:
+    """Writes its exemplars again: as they are, in capitals, with other persons and things, or one new problem twice."""
+
+    version: ClassVar[int] = 1
+
+    def diagnose(self, cases):
+        raise AssertionError
+
+    def correct(self, cases):
+        raise AssertionError
+
+    def write(self, requests):
+        for r in requests:
+            SEEN.append(r)
+            echoed = [e.question for e in r.exemplars]
+            new = "fresh " + " ".join(random.Random(r.index).sample(WORDS, 9)) + "?"
+            texts = [*echoed, *(q.upper() for q in echoed), *(q.replace("pool", "bowl") for q in echoed), new, new]
+            yield Reply(drafts=tuple(Draft(question=q, solution="#### 2", answer="2") for q in texts))
+
+
+def test_echoed_and_doubled_problems_are_all_dropped_and_counted():
+    """Faults table, F13."""
+    out = run(SelfInstruct(instructor=Parrot(), budget=Budget(candidates=6, per_request=10)), error_map(8))
+    assert len(out.candidates) == 6
+    assert all(c.question.startswith("fresh") for c in out.candidates)
+    reasons = Counter(r.reason for r in out.rejections)
+    assert set(reasons) - {"over_quota"} == {"duplicate_signature", "rouge_l"}
+    assert reasons["over_quota"] <= 1  # the last new problem's double
+    echoes = sum(3 * len([e for e in r.exemplars if e.question.startswith("pool")]) for r in SEEN)
+    assert sum(reasons.values()) >= echoes

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import sqlite3
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,50 @@ log = logging.getLogger(__name__)
 def key_of(request: dict[str, Any]) -> str:
     """Return the digest of a canonical request (endpoint, model, messages, settings, sample index)."""
     return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+class NoAnswers:
+    """No cache: for answers that are kept elsewhere, such as attempts in the store."""
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Return ``None``."""
+        return None
+
+    def put(self, key: str, answer: dict[str, Any]) -> None:
+        """Keep nothing."""
+
+    def put_all(self, answers: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Keep nothing."""
+
+    def drop(self, key: str) -> None:
+        """There is nothing to drop."""
+
+
+def require_cache(path: Path) -> None:
+    """Try to begin a change of a cache file, making it where there is none; one that is damaged is not looked at here.
+
+    Raises:
+        DiskError: naming the file, the reason and the remedy.
+    """
+    path = path.expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
+            db.execute("begin immediate")
+            db.execute("create table preflight (x)")
+            db.execute("rollback")
+    except (OSError, sqlite3.OperationalError) as e:
+        raise DiskError(
+            f"answer cache {path} cannot be written: {e}. Remedy: free space or fix permissions, or "
+            "instructor.cache=PATH in a writable place."
+        ) from e
+    except sqlite3.DatabaseError:
+        return  # no database any more: it is put aside when it is opened
+
+
+def put_into(db: sqlite3.Connection, key: str, answer: dict[str, Any]) -> None:
+    """Keep an answer as part of a transaction."""
+    db.execute("insert or ignore into answers values (?, ?, ?)", (key, json.dumps(answer), time.time()))
 
 
 class Answers:
@@ -65,20 +112,47 @@ class Answers:
         found: dict[str, Any] = json.loads(row[0])
         return found
 
+    def drop(self, key: str) -> None:
+        """Forget an answer."""
+        with self.writing() as db:
+            db.execute("delete from answers where key = ?", (key,))
+
     def put(self, key: str, answer: dict[str, Any]) -> None:
         """Keep an answer; it is on disk when this returns.
 
         Raises:
             DiskError: when it cannot be written.
         """
+        self.put_all([(key, answer)])
+
+    def put_all(self, answers: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Keep several answers in one transaction; all are on disk when this returns.
+
+        Raises:
+            DiskError: when they cannot be written.
+        """
+        with self.writing() as db:
+            for key, answer in answers:
+                put_into(db, key, answer)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the open file for one transaction: all of it is on disk afterwards, or nothing.
+
+        Raises:
+            DiskError: when it cannot be written.
+        """
         try:
             with self._db:
-                row = (key, json.dumps(answer), time.time())
-                self._db.execute("insert or ignore into answers values (?, ?, ?)", row)
+                yield self._db
         except sqlite3.OperationalError as e:
             raise DiskError(
                 f"cannot write {self.path}: {e}. Remedy: free space, then run the same command again."
             ) from e
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        """Return what a query finds."""
+        return self._db.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Close the file."""

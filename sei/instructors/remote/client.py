@@ -11,20 +11,22 @@ import contextlib
 import logging
 import queue
 import random
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 from sei.errors import SeiError
-from sei.instructors.remote.answers import Answers, key_of
-from sei.instructors.remote.terms import Answer, Ledger, Limits, Request, StoppedError
+from sei.instructors.remote.answers import Answers, NoAnswers
+from sei.instructors.remote.terms import Answer, Ledger, Limits, Request, StoppedError, used_up
 from sei.instructors.remote.verdict import Drop, Ok, Reask, Retry, Stop, Verdict, of_exception, of_text
+from sei.instructors.remote.wire import MAX_BODY, Models, answer_key, usable, with_error, with_room
 
 log = logging.getLogger(__name__)
-_MAX_BODY = 4 * 2**20  # bytes; a longer reply is none
+_POOL = 2  # connections an HTTP pool looks after; it looks at all of them for every request
+_GATHER = 0.01  # seconds in which answers gather for one transaction
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
@@ -32,7 +34,7 @@ class Client:
     """Sends requests to one endpoint; answers come back in order."""
 
     def __init__(
-        self, *, base_url: str, model: str, api_key: str, structured: bool, limits: Limits, cache: Answers
+        self, *, base_url: str, model: str, api_key: str, structured: bool, limits: Limits, cache: Answers | NoAnswers
     ) -> None:
         self.base_url, self.model, self._key = base_url, model, api_key
         self.structured, self.limits, self.cache = structured, limits, cache
@@ -41,9 +43,10 @@ class Client:
         self._in_flight = 0
         self._not_before = 0.0
         self._last_good = time.monotonic()
-        self._models: set[str] = set()
+        self._models = Models()
         self._asked: dict[str, asyncio.Event] = {}
         self._stopped: StoppedError | None = None
+        self._unkept: list[tuple[str, dict[str, Any]]] = []
 
     def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield an answer per request, in order; each is on disk before it is yielded.
@@ -83,17 +86,30 @@ class Client:
             loop.close()
 
     async def _all(self, requests: Sequence[Request], done: queue.Queue[Any]) -> None:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         self._changed, self._stopped = asyncio.Condition(), None
+        self._keeping, self._unkept = asyncio.Lock(), []
         self._last_good = time.monotonic()
-        api = AsyncOpenAI(api_key=self._key, base_url=self.base_url, max_retries=0, timeout=self.limits.timeout)
-        async with api, asyncio.TaskGroup() as group:
+        logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for every request otherwise
+        apis: list[Any] = []
+        settings: dict[str, Any] = {"api_key": self._key, "base_url": self.base_url, "timeout": self.limits.timeout}
+        async with contextlib.AsyncExitStack() as stack:
+            pools = min(-(-self.limits.concurrency // _POOL), -(-len(requests) // _POOL)) or 1
+            trust = ssl.create_default_context()  # read once: slow to make
+            for _ in range(pools):
+                http = DefaultAsyncHttpxClient(verify=trust)
+                apis.append(await stack.enter_async_context(AsyncOpenAI(**settings, max_retries=0, http_client=http)))
+            await self._ask_all(apis, requests, done)
+        self._raise_if_stopped()
+
+    async def _ask_all(self, apis: Sequence[Any], requests: Sequence[Request], done: queue.Queue[Any]) -> None:
+        async with asyncio.TaskGroup() as group:
             window = asyncio.Semaphore(4 * self.limits.concurrency)  # tasks at once, however many requests
 
             async def one(i: int, r: Request) -> None:
                 try:
-                    done.put((i, await self._answer(api, r)))
+                    done.put((i, await self._answer(apis[i % len(apis)], r)))
                 except StoppedError as e:
                     self._stopped = self._stopped or e  # what is in flight is still waited for: it is paid
                 finally:
@@ -104,10 +120,9 @@ class Client:
                 if self._has_stopped():
                     break
                 group.create_task(one(i, r))
-        self._raise_if_stopped()
 
     async def _answer(self, api: Any, request: Request) -> Answer:
-        key = key_of(self._canonical(request))
+        key = answer_key(self.base_url, self.model, request)
         while key in self._asked:  # equal requests of one batch are sent once
             await self._asked[key].wait()
         self._asked[key] = asyncio.Event()
@@ -117,60 +132,61 @@ class Client:
             self._asked.pop(key).set()
 
     async def _kept_or_asked(self, api: Any, request: Request, key: str) -> Answer:
-        kept = self.cache.get(key)
+        kept = usable(self.cache, key, request)
         if kept is not None:
             self.ledger.cached += 1
             value = request.check(kept["text"])
-            return self._count(Answer(value=value, cached=True, input_tokens=kept["in"], output_tokens=kept["out"]))
+            found = Answer(value=value, cached=True, input_tokens=kept["in"], output_tokens=kept["out"])
+            return self._count(request, found)
         asked, sent, written = request, 0, 0
         for attempt in range(2):
             verdict = await self._until_answered(api, asked)
             sent, written = sent + verdict.input_tokens, written + verdict.output_tokens
             if isinstance(verdict, Drop):
-                return self._rejected(verdict.reason, verdict.detail, sent, written)
+                return self._rejected(request, verdict.reason, verdict.detail, sent, written)
             if isinstance(verdict, Ok):
                 try:
                     value = request.check(verdict.text)
                 except ValueError as e:
                     reason, detail = "off_contract", verdict.text[:500]
-                    asked = _with_error(request, verdict.text, str(e))
+                    asked = with_error(request, verdict.text, str(e))
                 else:
-                    self.cache.put(key, {"text": verdict.text, "in": sent, "out": written, "model": verdict.model})
-                    return self._count(Answer(value=value, input_tokens=sent, output_tokens=written))
+                    end = verdict.finish
+                    found = Answer(value=value, finish=end, input_tokens=sent, output_tokens=written)
+                    self._count(request, found)  # before anything is waited for: the budget must know
+                    await self._keep(key, {"text": verdict.text, "in": sent, "out": written, "model": verdict.model})
+                    return found
             else:
                 assert isinstance(verdict, Reask)
                 reason, detail = verdict.reason, ""
-                asked = replace(request, max_tokens=2 * request.max_tokens) if reason == "length" else request
+                asked = with_room(request) if reason == "length" else request
             self.ledger.reasked += attempt == 0
-        return self._rejected(reason, detail, sent, written)
+        return self._rejected(request, reason, detail, sent, written)
 
-    def _canonical(self, r: Request) -> dict[str, Any]:
-        from urllib.parse import urlsplit
+    async def _keep(self, key: str, answer: dict[str, Any]) -> None:
+        """Return when an answer is on disk; those that come while one is written share the next transaction."""
+        entry = (key, answer)
+        self._unkept.append(entry)
+        async with self._keeping:
+            if not any(e is entry for e in self._unkept):
+                return
+            await asyncio.sleep(_GATHER)
+            batch, self._unkept = self._unkept, []
+            try:
+                await asyncio.to_thread(self.cache.put_all, batch)
+            except BaseException:
+                self._unkept = batch + self._unkept  # the others must not take theirs for kept
+                raise
 
-        url = urlsplit(self.base_url)
-        return {
-            "endpoint": f"{url.hostname}:{url.port or ''}{url.path.rstrip('/')}",  # never the user part
-            "model": self.model,
-            "messages": [list(m) for m in r.messages],
-            "max_tokens": r.max_tokens,
-            "temperature": r.temperature,
-            "sample": r.sample,
-        }
-
-    def _count(self, answer: Answer) -> Answer:
-        usd = self._usd(answer.input_tokens, answer.output_tokens)
-        self.ledger.needed_usd += usd
-        if not answer.cached:
-            self.ledger.spent_usd += usd
+    def _count(self, request: Request, answer: Answer) -> Answer:
+        usd = self.limits.usd(answer.input_tokens, answer.output_tokens)
+        self.ledger.count(request, answer, usd)
+        self.ledger.spent_usd += 0.0 if answer.cached else usd
         return answer
 
-    def _rejected(self, reason: str, detail: str, sent: int, written: int) -> Answer:
+    def _rejected(self, request: Request, reason: str, detail: str, sent: int, written: int) -> Answer:
         self.ledger.rejected[reason] = self.ledger.rejected.get(reason, 0) + 1
-        return self._count(Answer(reason=reason, detail=detail, input_tokens=sent, output_tokens=written))
-
-    def _usd(self, input_tokens: int, output_tokens: int) -> float:
-        price = self.limits.usd_per_million
-        return (input_tokens * price[0] + output_tokens * price[1]) / 1e6
+        return self._count(request, Answer(reason=reason, detail=detail, input_tokens=sent, output_tokens=written))
 
     async def _until_answered(self, api: Any, request: Request) -> Ok | Reask | Drop:
         """Send until the verdict is about the answer, not about the way; waits grow and are jittered."""
@@ -194,6 +210,8 @@ class Client:
             silent = failed_at - self._last_good
             if alone >= self.limits.tries:  # others are answered in between, this one is not
                 return Drop(reason="unavailable", detail=verdict.reason)
+            if silent > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
+                return Drop(reason="unavailable", detail=verdict.reason)
             if silent > self.limits.give_up:
                 raise StoppedError(
                     f"{self.base_url.rsplit('@', 1)[-1]} has not answered for {silent:.0f} s (last: {verdict.reason}). "
@@ -212,12 +230,8 @@ class Client:
 
     def _require_go(self) -> None:
         self._raise_if_stopped()
-        if self.limits.max_usd is not None and self.ledger.needed_usd >= self.limits.max_usd:
-            raise StoppedError(
-                f"instructor.max_usd={self.limits.max_usd} is used up ({self.ledger.needed_usd:.4f} so far). "
-                "Remedy: a higher budget; the same command then goes on, nothing is paid for twice.",
-                75,
-            )
+        if (over := used_up(self.limits, self.ledger.needed_usd)) is not None:
+            raise over
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -231,7 +245,7 @@ class Client:
         finally:
             async with self._changed:
                 self._in_flight -= 1
-                self._changed.notify_all()
+                self._changed.notify(max(0, int(max(1.0, self._limit)) - self._in_flight))  # as many as may go
 
     def _succeeded(self) -> None:
         self._last_good = time.monotonic()
@@ -250,44 +264,34 @@ class Client:
 
     async def _send(self, api: Any, request: Request) -> Verdict:
         self.ledger.sent += 1
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": role, "content": text} for role, text in request.messages],
-            "max_tokens": request.max_tokens,
-        }
-        if request.temperature is not None:
-            body["temperature"] = request.temperature
-        if self.structured:
-            schema = {"name": "reply", "schema": request.schema, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        body = request.body(self.model, structured=self.structured)
         try:
             async with asyncio.timeout(1.15 * self.limits.timeout):  # the last resort; cancelling leaks a socket
                 text = await self._body(api, body)
         except Exception as e:  # whatever the transport raises is classified in one place
             return of_exception(e)
-        verdict = of_text(text) if len(text) < _MAX_BODY else Drop(reason="too_large", detail=text[:300])
-        if isinstance(verdict, Ok) and verdict.model:
-            self._watch(verdict.model)
+        verdict = of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
+        if isinstance(verdict, Ok):
+            self._models.watch(verdict.model)
         return verdict
 
     async def _body(self, api: Any, body: dict[str, Any]) -> str:
         """Return the body of a response; one that trickles in or never ends is given up at the time limit."""
         end = time.monotonic() + self.limits.timeout
         parts, size = [], 0
-        async with api.chat.completions.with_streaming_response.create(**body) as response:
+        plain = "prompt" in body
+        empty: dict[str, Any] = {"prompt": ""} if plain else {"messages": []}
+        asked = api.completions if plain else api.chat.completions
+        # the body goes in by the side door: walking through it by type costs a quarter of a request's time
+        async with asked.with_streaming_response.create(model=self.model, **empty, extra_body=body) as response:
             async for part in response.iter_bytes():
                 parts.append(part)
                 size += len(part)
                 if time.monotonic() > end:
                     raise TimeoutError
-                if size >= _MAX_BODY:
+                if size >= MAX_BODY:
                     break
         return b"".join(parts).decode("utf-8", "replace")
-
-    def _watch(self, model: str) -> None:
-        if model not in self._models and self._models:
-            log.warning("the server now says that it is %s (before: %s)", model, ", ".join(sorted(self._models)))
-        self._models.add(model)
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -296,9 +300,3 @@ def _innermost(error: BaseException) -> BaseException:
         ours = [e for e in error.exceptions if isinstance(e, (SeiError, BaseExceptionGroup))]
         error = (ours or list(error.exceptions))[0]
     return error
-
-
-def _with_error(request: Request, text: str, error: str) -> Request:
-    """Return the request with the reply and what is wrong with it, for the one second try."""
-    said = (("assistant", text[:4_000]), ("user", f"That cannot be used: {error[:500]}. Answer again, as asked."))
-    return replace(request, messages=(*request.messages, *said))

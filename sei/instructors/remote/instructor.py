@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from sei.errors import ConfigError
 from sei.grading import MathGrader
-from sei.instructors.remote.answers import Answers
+from sei.instructors.remote.answers import Answers, require_cache
+from sei.instructors.remote.batch import BatchClient
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.replies import (
     Problem,
     checked,
     correction_request,
     keyphrase_request,
+    solve_request,
     synthesis_request,
+    task_request,
 )
-from sei.instructors.remote.terms import Answer, Limits
+from sei.instructors.remote.terms import Answer, Limits, Request
 from sei.parts import IMMATERIAL, part
-from sei.ports import Draft, Reply, SynthesisRequest
+from sei.ports import Draft, Reply, SynthesisRequest, Task
 from sei.progress import progress
 from sei.prompts import prompt_digest
 from sei.records import BadCase, Diagnosis, Keyphrase, Rejection, Usage
@@ -41,10 +46,14 @@ class OpenAICompatible:
     ``api_key_env`` is the *name* of the environment variable that holds the key (empty: none is needed);
     ``usd_in`` / ``usd_out`` are dollars per million tokens; ``max_usd`` stops resumably. ``ending`` is how a
     worked solution ends, the format that the target model is taught. ``verify`` drops problems whose solution
-    does not end in the answer given beside it. ``temperature=None`` leaves it to the server, as the paper does.
+    does not end in the answer given beside it; ``agreement`` asks for every problem to be solved once more,
+    without its solution in view, and drops those whose answers differ (one request a problem).
+    ``temperature=None`` leaves it to the server, as the paper does. ``batch`` asks through the Batch API: a run
+    ends resumably with exit code 75 while a batch is out, after ``batch_wait`` seconds of waiting for it.
     """
 
     version: ClassVar[int] = 1
+    TASKS: ClassVar[tuple[Task, ...]] = get_args(Task)
     model: str
     base_url: str
     cache: Annotated[str, IMMATERIAL]
@@ -53,6 +62,7 @@ class OpenAICompatible:
     structured: bool = True
     ending: Literal["hash", "boxed"] = "hash"
     verify: bool = True
+    agreement: bool = True
     usd_in: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
     usd_out: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
     max_usd: Annotated[float | None, IMMATERIAL] = None
@@ -61,9 +71,11 @@ class OpenAICompatible:
     give_up: Annotated[float, Field(gt=0), IMMATERIAL] = 300.0
     max_wait: Annotated[float, Field(gt=0), IMMATERIAL] = 120.0
     tries: Annotated[int, Field(ge=1), IMMATERIAL] = 8
+    batch: Annotated[bool, IMMATERIAL] = False
+    batch_wait: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse an address that is none, or that carries a secret."""
+        """Refuse an address that is none or holds a secret, and a key where the name of its variable belongs."""
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ConfigError("instructor.base_url: must be an http(s) address. Remedy: http://127.0.0.1:8000/v1")
@@ -73,21 +85,62 @@ class OpenAICompatible:
                 "the key into an environment variable and its name into instructor.api_key_env."
             )
 
+        if not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", self.api_key_env):
+            raise ConfigError(  # without the value: it may be the key itself
+                "instructor.api_key_env: must be the NAME of an environment variable, not the key. Remedy: put the key "
+                "into a variable, say INSTRUCTOR_KEY, and set instructor.api_key_env=INSTRUCTOR_KEY."
+            )
+
+    def preflight(self) -> None:
+        """Look for the key and for a cache that takes answers; nothing is sent.
+
+        Raises:
+            ConfigError: where the variable that ``api_key_env`` names is not set.
+            DiskError: naming the cache file that cannot be written.
+        """
+        self._key()
+        require_cache(Path(self.cache))
+
     def reads(self) -> dict[str, str]:
         """Return digests of the prompt templates."""
-        return {n: prompt_digest(n) for n in ("keyphrase.v1", "synthesize.v1", "correct.v1")}
+        return {n: prompt_digest(n) for n in ("keyphrase.v1", "synthesize.v1", "correct.v1", "solve.v1")}
+
+    def ask(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield an answer per request, in order; each is on disk before it is yielded."""
+        return self._client.run(requests)
+
+    def usage(self, answer: Answer) -> Usage:
+        """Return what an answer needed, in tokens and dollars."""
+        usd = (answer.input_tokens * self.usd_in + answer.output_tokens * self.usd_out) / 1e6
+        return Usage(requests=1, usd=usd, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens)
+
+    def keyphrase_request(self, case: BadCase) -> Request:
+        """Return the request for the keyphrase of a bad case."""
+        p = case.problem
+        return keyphrase_request(p.question, p.solution or p.answer, case.output[-6_000:], temperature=self.temperature)
+
+    def synthesis_request(self, r: SynthesisRequest) -> Request:
+        """Return the request for new problems."""
+        if r.task != "error_type":
+            return task_request(r.task, shown_for(r), r.n, sample=r.index, temperature=self.temperature)
+        shown = [(e.question, e.solution) for e in r.exemplars]
+        return synthesis_request(r.error_type, shown, r.n, sample=r.index, temperature=self.temperature)
+
+    def solve_request(self, question: str) -> Request:
+        """Return the request that a new problem's answer must agree with."""
+        return solve_request(question, temperature=self.temperature)
+
+    def correction_request(self, case: BadCase) -> Request:
+        """Return the request for a right solution of a bad case's question."""
+        return correction_request(case.problem.question, case.output[-6_000:], temperature=self.temperature)
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield one diagnosis per bad case, in order; what came off contract is a typed rejection."""
-        requests = [
-            keyphrase_request(c.problem.question, c.problem.solution or c.problem.answer, c.output[-6_000:],
-                              temperature=self.temperature)
-            for c in cases
-        ]  # fmt: skip
+        requests = [self.keyphrase_request(c) for c in cases]
         with progress("diagnosis", len(requests)) as advance:
-            for case, answer in zip(cases, self._client.run(requests), strict=True):
+            for case, answer in zip(cases, self.ask(requests), strict=True):
                 advance(1)
-                usage = self._usage(answer)
+                usage = self.usage(answer)
                 if answer.value is None:
                     rejection = _rejection("diagnose", answer, case.problem.id)
                     yield Diagnosis(bad_case=case, rejection=rejection, usage=usage)
@@ -96,49 +149,61 @@ class OpenAICompatible:
                     yield Diagnosis(bad_case=case, keyphrase=keyphrase, usage=usage)
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
-        """Yield one reply per request, in order."""
-        asked = [
-            synthesis_request(r.error_type, [(e.question, e.solution) for e in r.exemplars], r.n,
-                              sample=r.index, temperature=self.temperature)
-            for r in requests
-        ]  # fmt: skip
-        for request, answer in zip(requests, self._client.run(asked), strict=True):
+        """Yield one reply per request, in order; all are answered before the first is given out."""
+        replies = []
+        for request, answer in zip(requests, self.ask([self.synthesis_request(r) for r in requests]), strict=True):
             if answer.value is None:
                 rejected = _rejection("synthesize", answer, request.error_type)
-                yield Reply(drafts=(), rejections=(rejected,), usage=self._usage(answer))
+                replies.append(Reply(drafts=(), rejections=(rejected,), usage=self.usage(answer)))
                 continue
             sources = tuple(e.id for e in request.exemplars)
             judged = [self._draft(found, request.error_type, sources) for found in answer.value[: 2 * request.n]]
             drafts = tuple(d for d in judged if isinstance(d, Draft))
             rejections = tuple(r for r in judged if isinstance(r, Rejection))
-            yield Reply(drafts=drafts, rejections=rejections, usage=self._usage(answer))
+            replies.append(Reply(drafts=drafts, rejections=rejections, usage=self.usage(answer)))
+        yield from self._agreed(requests, replies) if self.agreement else replies
+
+    def _agreed(self, requests: Sequence[SynthesisRequest], replies: Sequence[Reply]) -> Iterator[Reply]:
+        """Solve every draft once more and keep those whose answers agree."""
+        answers = self.ask([self.solve_request(d.question) for reply in replies for d in reply.drafts])
+        grader = MathGrader()
+        for request, reply in zip(requests, replies, strict=True):
+            kept, rejections, usage = [], list(reply.rejections), reply.usage
+            for draft in reply.drafts:
+                answer = next(answers)
+                usage += self.usage(answer)
+                if answer.value is None:
+                    rejections.append(_rejection("synthesize", replace(answer, reason=f"unchecked_{answer.reason}"),
+                                                 request.error_type))  # fmt: skip
+                    continue
+                posed = Posed(id="draft", question=draft.question, answer=draft.answer)
+                if grader.grade(posed, f"#### {answer.value.answer}").verdict == "right":
+                    kept.append(draft)
+                else:
+                    detail = f"{draft.answer} | {answer.value.answer} | {draft.question[:300]}"
+                    rejections.append(
+                        Rejection(stage="synthesize", reason="disagreement", subject=request.error_type, detail=detail)
+                    )
+            yield Reply(drafts=tuple(kept), rejections=tuple(rejections), usage=usage)
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
         """Yield every bad case's question with a solution worked anew, or a refusal."""
-        requests = [
-            correction_request(c.problem.question, c.output[-6_000:], temperature=self.temperature) for c in cases
-        ]
-        for case, answer in zip(cases, self._client.run(requests), strict=True):
+        for case, answer in zip(cases, self.ask([self.correction_request(c) for c in cases]), strict=True):
             if answer.value is None:
                 rejected = _rejection("synthesize", answer, case.problem.id)
-                yield Reply(drafts=(), rejections=(rejected,), usage=self._usage(answer))
+                yield Reply(drafts=(), rejections=(rejected,), usage=self.usage(answer))
                 continue
             found = {"question": case.problem.question, **answer.value.model_dump()}
             judged = self._draft(found, case.problem.id, (case.problem.id,))
             if isinstance(judged, Draft):
-                yield Reply(drafts=(judged,), usage=self._usage(answer))
+                yield Reply(drafts=(judged,), usage=self.usage(answer))
             else:
-                yield Reply(drafts=(), rejections=(judged,), usage=self._usage(answer))
+                yield Reply(drafts=(), rejections=(judged,), usage=self.usage(answer))
 
     def spent(self) -> dict[str, Any]:
         """Return the ledger of this process; empty where nothing had to be asked."""
         opened = "_client" in vars(self)
         return dataclasses.asdict(self._client.ledger) if opened else {}
-
-    def _usage(self, answer: Answer) -> Usage:
-        usd = (answer.input_tokens * self.usd_in + answer.output_tokens * self.usd_out) / 1e6
-        tokens = {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens}
-        return Usage(requests=1, usd=usd, **tokens)
 
     def _draft(self, found: Any, subject: str, sources: tuple[str, ...]) -> Draft | Rejection:
         """Return a draft whose solution ends in the taught format, or why a problem cannot be used."""
@@ -146,6 +211,7 @@ class OpenAICompatible:
             p = checked(Problem, found)
         except ValueError as e:
             return Rejection(stage="synthesize", reason="off_contract", subject=subject, detail=f"{e}: {found!r}"[:500])
+        p = p.model_copy(update={"answer": p.answer.removeprefix("####").strip() or p.answer})
         grader = MathGrader()
         outcome = grader.grade(Posed(id="draft", question=p.question, answer=p.answer), p.solution)
         if self.verify and outcome.verdict == "wrong":
@@ -155,14 +221,17 @@ class OpenAICompatible:
         solution = p.solution if ending in p.solution else f"{p.solution}\n{ending}"
         return Draft(question=p.question, solution=solution, answer=p.answer, sources=sources)
 
-    @cached_property
-    def _client(self) -> Client:
+    def _key(self) -> str:
         key = os.environ.get(self.api_key_env, "") if self.api_key_env else "none"
         if not key:
             raise ConfigError(
                 f"instructor.api_key_env={self.api_key_env!r}: no such environment variable. Remedy: "
                 f"export {self.api_key_env}=..., or instructor.api_key_env='' for a server that needs no key."
             )
+        return key
+
+    @cached_property
+    def _client(self) -> Client | BatchClient:
         limits = Limits(
             concurrency=self.concurrency,
             timeout=self.timeout,
@@ -172,15 +241,33 @@ class OpenAICompatible:
             max_usd=self.max_usd,
             usd_per_million=(self.usd_in, self.usd_out),
         )
-        return Client(
-            base_url=self.base_url,
-            model=self.model,
-            api_key=key,
-            structured=self.structured,
-            limits=limits,
-            cache=Answers(Path(self.cache)),
-        )
+        shared: dict[str, Any] = {
+            "base_url": self.base_url,
+            "model": self.model,
+            "api_key": self._key(),
+            "structured": self.structured,
+            "limits": limits,
+            "cache": Answers(Path(self.cache)),
+        }
+        return BatchClient(**shared, wait=self.batch_wait) if self.batch else Client(**shared)
 
 
 def _rejection(stage: str, answer: Answer, subject: str) -> Rejection:
     return Rejection(stage=stage, reason=answer.reason, subject=subject, detail=answer.detail[:500])
+
+
+def shown_for(r: SynthesisRequest) -> dict[str, Any]:
+    """Return what the template of a baseline's task may show: never an expected answer, nor more than the paper shows.
+
+    Who analyses errors sees question and wrong attempt, no reference solution; who rewrites sees its details
+    alone; who writes like problems or evolves one sees it with its solution.
+    """
+    (one,) = r.exemplars
+    details = dict(r.details)
+    if r.task in ("similar", "evolve_upward", "evolve_downward"):
+        return {"question": one.question, "solution": one.solution}
+    if r.task not in ("error", "contrast"):
+        return details
+    found = {"question": one.question, "wrong_attempt": details["wrong_attempt"]}
+    solved = [text for name, text in r.details if name.startswith("solved_question_")]
+    return {**found, "solved_questions": solved} if r.task == "contrast" else found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import pydantic
@@ -29,6 +29,14 @@ class Keyphrase(pydantic.BaseModel):
 
     first_wrong_step: Annotated[str, Field(max_length=2_000)] = ""
     keyphrase: Annotated[str, Field(min_length=3, max_length=160)]
+
+    @pydantic.field_validator("keyphrase")
+    @classmethod
+    def _is_no_echo(cls, phrase: str) -> str:
+        """Refuse the words that stand for the phrase in the request; small models repeat them."""
+        if re.fullmatch(r"\W*(the )?(key)?phrase( is)?\W*|what goes wrong,? in one sentence\W*", phrase.casefold()):
+            raise ValueError("it repeats the example instead of naming the cause of the mistake")
+        return phrase
 
 
 class Problem(pydantic.BaseModel):
@@ -101,6 +109,7 @@ def keyphrase_request(question: str, solution: str, attempt: str, *, temperature
         lambda text: checked(Keyphrase, parsed(text)),
         max_tokens=300,
         temperature=temperature,
+        kind="keyphrase",
     )
 
 
@@ -110,6 +119,17 @@ def synthesis_request(
     """Ask for ``n`` new problems of an error type."""
     shown = [{"question": q, "solution": s} for q, s in exemplars]
     text = render("synthesize.v1", error_type=json.dumps(error_type), data=_data(shown), n=str(n))
+    return _problems_request(text, n, sample=sample, temperature=temperature)
+
+
+def task_request(task: str, shown: Mapping[str, Any], n: int, *, sample: int, temperature: float | None) -> Request:
+    """Ask for ``n`` new problems as a baseline does; ``shown`` is all that its template is given."""
+    return _problems_request(
+        render(f"{task}.v1", data=_data(shown), n=str(n)), n, sample=sample, temperature=temperature
+    )
+
+
+def _problems_request(text: str, n: int, *, sample: int, temperature: float | None) -> Request:
     schema = {
         "type": "object",
         "properties": {"problems": {"type": "array", "items": _schema(Problem)}},
@@ -130,6 +150,8 @@ def synthesis_request(
         max_tokens=400 * n + 200,
         temperature=temperature,
         sample=sample,
+        kind="problems",
+        items=n,
     )
 
 
@@ -142,6 +164,19 @@ def correction_request(question: str, attempt: str, *, temperature: float | None
         lambda text: checked(Correction, parsed(text)),
         max_tokens=1_000,
         temperature=temperature,
+        kind="correction",
+    )
+
+
+def solve_request(question: str, *, temperature: float | None) -> Request:
+    """Ask for an answer to a new problem, without showing the one that was written with it."""
+    return _request(
+        render("solve.v1", data=_data({"problem": question})),
+        Correction,
+        lambda text: checked(Correction, parsed(text)),
+        max_tokens=1_500,
+        temperature=temperature,
+        kind="agreement",
     )
 
 

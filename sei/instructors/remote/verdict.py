@@ -23,6 +23,7 @@ class Ok:
     input_tokens: int
     output_tokens: int
     model: str = ""
+    finish: str = "stop"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +140,11 @@ def of_text(body: str) -> Verdict:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return Retry(reason="no choices")
     sent, written = _count(found.get("usage"), "prompt_tokens"), _count(found.get("usage"), "completion_tokens")
+    plain = choices[0].get("text")
+    if isinstance(plain, str):  # a plain completion: cut or empty, it is what the model says
+        end = str(choices[0].get("finish_reason") or "stop")
+        tokens = {"input_tokens": sent, "output_tokens": written}
+        return Ok(text=plain, model=str(found.get("model") or ""), finish=end, **tokens)
     given = choices[0].get("message")
     message: dict[str, Any] = given if isinstance(given, dict) else {}
     finish = choices[0].get("finish_reason")

@@ -1,0 +1,1 @@
+"""Side-by-side and absolute measurements, each a command."""

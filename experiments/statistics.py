@@ -1,0 +1,232 @@
+"""Statistics of finished runs: intervals, paired tests, and the smallest difference that a comparison can see.
+
+All of them take shares (0 to 1) or any other real values; none knows of runs or files. Intervals are two-sided at
+95 % unless told otherwise. Sources: Wilson (1927) for shares; McNemar (1947), in its exact form, for two models on the
+same items; Holm (1979) for many comparisons; Miller (2024, arXiv 2411.00640) for standard errors clustered by question.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+ALPHA = 0.05  # two-sided
+POWER = 0.8
+_SAME = 1e-12  # spread below which values count as equal: differences of shares carry rounding errors
+_NODES = 300  # of the sum over spreads
+_SEARCH = 1e3  # standardized difference that every test finds
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the two ends of its interval; ends are NaN where there is none (a single value)."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def known(self) -> bool:
+        """Say whether there are ends."""
+        return not math.isnan(self.low)
+
+
+@dataclass(frozen=True)
+class PairedT:
+    """Result of a paired t-test: mean difference with interval, p, number of pairs, their sd.
+
+    ``detectable`` is the smallest true difference that the same number of pairs with the same spread would find.
+    """
+
+    delta: Interval
+    p: float
+    n: int
+    sd: float
+    detectable: float
+
+
+def wilson(correct: int, n: int, confidence: float = 1 - ALPHA) -> Interval:
+    """Return the share ``correct / n`` with Wilson's score interval (Wilson 1927, without continuity correction).
+
+    Raises:
+        ValueError: unless ``0 <= correct <= n`` and ``n > 0``.
+    """
+    if not 0 <= correct <= n or n == 0:
+        raise ValueError(f"{correct} of {n} is no share")
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    share = correct / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def t_interval(values: Sequence[float], confidence: float = 1 - ALPHA) -> Interval:
+    """Return the mean of independent values (one a seed) with Student's t-interval; no ends for a single value.
+
+    Raises:
+        ValueError: when there is no value.
+    """
+    x = _array(values)
+    if len(x) < 2:
+        return Interval(float(x[0]), math.nan, math.nan)
+    half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1)) * float(x.std(ddof=1)) / math.sqrt(len(x))
+    return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
+
+
+def paired_t(after: Sequence[float], before: Sequence[float]) -> PairedT:
+    """Test the mean of ``after - before`` against 0; the i-th values belong to the same seed.
+
+    Where all differences are equal there is no spread to test against: p is 1, and the difference has no interval.
+
+    Raises:
+        ValueError: for different lengths or fewer than two pairs.
+    """
+    if len(after) != len(before) or len(after) < 2:
+        raise ValueError(f"{len(after)} and {len(before)} values make no pairs to test")
+    x = _array(after) - _array(before)
+    sd = float(x.std(ddof=1))
+    if sd < _SAME:
+        return PairedT(Interval(float(x.mean()), math.nan, math.nan), 1.0, len(x), 0.0, 0.0)
+    return PairedT(t_interval(list(x)), float(stats.ttest_1samp(x, 0.0).pvalue), len(x), sd, detectable_t(sd, len(x)))
+
+
+def clustered(values: Sequence[float], clusters: Sequence[Hashable], confidence: float = 1 - ALPHA) -> Interval:
+    """Return the mean over items with a normal interval whose standard error is clustered (Miller 2024, section 2.2).
+
+    Values of one cluster (the same question answered under several seeds) may depend on each other in any way:
+    ``se² = Σ_clusters (Σ_items (value - mean))² / n²``. For paired models pass the differences of their values.
+
+    Raises:
+        ValueError: for different lengths or no value.
+    """
+    se, mean = clustered_error(values, clusters), float(_array(values).mean())
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    return Interval(mean, mean - z * se, mean + z * se)
+
+
+def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
+    """Return the clustered standard error of a mean, as in ``clustered``.
+
+    Raises:
+        ValueError: for different lengths or no value.
+    """
+    x = _array(values)
+    if len(x) != len(clusters):
+        raise ValueError(f"{len(x)} values, but {len(clusters)} clusters")
+    number: dict[Hashable, int] = {}
+    at = np.array([number.setdefault(c, len(number)) for c in clusters])
+    sums = np.bincount(at, weights=x - x.mean())
+    return math.sqrt(float((sums**2).sum())) / len(x)
+
+
+def bootstrap(
+    sets: Sequence[Sequence[float]], *, resamples: int = 10_000, seed: int = 0, confidence: float = 1 - ALPHA
+) -> Interval:
+    """Return the mean over sets of each set's mean over items, with a percentile bootstrap interval over items.
+
+    Every set is drawn anew with replacement, apart from the others. Items with equal values cannot be told apart, so
+    the counts of the distinct values are drawn (multinomial), which is the same distribution and needs less memory.
+
+    Raises:
+        ValueError: when there is no set, or a set without items.
+    """
+    if not sets:
+        raise ValueError("no set to draw from")
+    rng = np.random.default_rng(seed)
+    total = np.zeros(resamples)
+    mean = 0.0
+    for items in sets:
+        x = _array(items)
+        levels, counts = np.unique(x, return_counts=True)
+        total += rng.multinomial(len(x), counts / len(x), size=resamples) @ levels / len(x)
+        mean += float(x.mean())
+    low, high = np.quantile(total / len(sets), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean / len(sets), float(low), float(high))
+
+
+def mcnemar(fixed: int, broken: int) -> float:
+    """Return the exact two-sided p of McNemar's test: ``fixed`` items turned right, ``broken`` turned wrong.
+
+    Raises:
+        ValueError: for a negative count.
+    """
+    if min(fixed, broken) < 0:
+        raise ValueError("counts of items cannot be negative")
+    discordant = fixed + broken
+    return min(1.0, 2 * float(stats.binom.cdf(min(fixed, broken), discordant, 0.5))) if discordant else 1.0
+
+
+def holm(ps: Mapping[str, float]) -> dict[str, float]:
+    """Return p values adjusted by Holm's step-down method (1979), smallest first: all are one family."""
+    out: dict[str, float] = {}
+    running = 0.0
+    for i, (name, p) in enumerate(sorted(ps.items(), key=lambda kv: kv[1])):
+        running = max(running, min(1.0, (len(ps) - i) * p))
+        out[name] = running
+    return out
+
+
+def detectable_t(sd: float, n: int, *, power: float = POWER, alpha: float = ALPHA) -> float:
+    """Return the smallest true mean difference that a two-sided paired t-test on ``n`` pairs finds with ``power``.
+
+    Solved on the exact power (the noncentral t distribution), not by the normal approximation, which promises too
+    much for few seeds. The power is summed over the spread that a sample may show, because library functions of the
+    noncentral t fail for one and two degrees of freedom.
+
+    Raises:
+        ValueError: for fewer than two pairs or a negative spread.
+    """
+    if n < 2 or sd < 0:
+        raise ValueError("a t-test needs two pairs and a spread that is not negative")
+    return _shift(n, power, alpha) * sd / math.sqrt(n)
+
+
+@cache
+def _shift(n: int, power: float, alpha: float) -> float:
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    spread = np.sqrt(stats.chi2.ppf((nodes + 1) / 2, n - 1) / (n - 1))  # what a sample shows of a true spread of 1
+    limit = float(stats.t.ppf(1 - alpha / 2, n - 1)) * spread
+
+    def missing(shift: float) -> float:
+        found = stats.norm.sf(limit - shift) + stats.norm.cdf(-limit - shift)
+        return float(weights @ found) / 2 - power
+
+    return float(optimize.brentq(missing, 0.0, _SEARCH))
+
+
+def detectable_mcnemar(discordant: int, n: int, *, power: float = POWER, alpha: float = ALPHA) -> float | None:
+    """Return the smallest true difference of two shares that the exact McNemar test finds with ``power``.
+
+    It is conditional on the observed number of discordant pairs among ``n`` items. None where so few pairs differ
+    that no split of them would be significant (fewer than six at 5 %).
+
+    Raises:
+        ValueError: unless ``0 <= discordant <= n`` and ``n > 0``.
+    """
+    if not 0 <= discordant <= n or n == 0:
+        raise ValueError(f"{discordant} of {n} pairs cannot differ")
+    counts = np.arange(discordant // 2 + 1)
+    significant = counts[2 * stats.binom.cdf(counts, discordant, 0.5) <= alpha]
+    if not len(significant):
+        return None
+    limit = int(significant.max())
+
+    def missing(share: float) -> float:
+        found = stats.binom.cdf(limit, discordant, share) + stats.binom.sf(discordant - limit - 1, discordant, share)
+        return float(found) - power
+
+    share = float(optimize.brentq(missing, 0.5, 1.0))
+    return (2 * share - 1) * discordant / n
+
+
+def _array(values: Sequence[float]) -> NDArray[np.float64]:
+    x = np.asarray(values, dtype=np.float64)
+    if not x.size:
+        raise ValueError("no values")
+    return x

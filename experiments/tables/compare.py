@@ -1,0 +1,150 @@
+"""Comparisons of methods with the full one: difference, test, what the test could have seen, and budgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from experiments.statistics import (
+    ALPHA,
+    Interval,
+    bootstrap,
+    detectable_mcnemar,
+    holm,
+    mcnemar,
+    paired_t,
+)
+from experiments.tables.measures import Answers, Outcome, Stage, at_round, budget, clustered_mean, unequal, values
+from experiments.tables.methods import Block, Method
+from experiments.tables.runs import BASE, Run
+
+BASE_MODEL = "base model"
+ONE_SEED = " (one seed)"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Method less full method on one outcome, paired by seed (shares).
+
+    ``delta`` has the interval of ``test``: t over seeds, or for one seed a bootstrap over items (no ends where there
+    are no item files). ``by_question`` is clustered by question. ``detectable`` is the smallest true difference that
+    the test finds with 80 % power; None where that cannot be told (no spread over seeds, too few discordant items).
+    ``verdict``: real, null, or not tested; with one seed it is about two trained models, not about two methods.
+    """
+
+    method: str
+    seeds: tuple[int, ...]
+    delta: Interval
+    by_question: Interval | None
+    test: str
+    p: float | None
+    p_holm: float | None
+    detectable: float | None
+    verdict: str
+    budget: str
+
+
+def compare(block: Block, outcome: Outcome, stage: Stage) -> list[Comparison]:
+    """Compare the base model and every other method with the full one; Holm over the methods, the base left out.
+
+    A method without a seed in common with the full one is absent.
+    """
+    full = block.full
+    if full is None:
+        return []
+    base = _compare(BASE_MODEL, full, full, outcome, at_round(BASE), stage)
+    rows = [_compare(m.name, m, full, outcome, stage, stage) for m in block.others]
+    found = [r for r in rows if r is not None]
+    adjusted = holm({r.method: r.p for r in found if r.p is not None})
+    judged = [
+        replace(r, p_holm=adjusted[r.method], verdict=_verdict(adjusted[r.method], len(r.seeds)))
+        if r.method in adjusted
+        else r
+        for r in found
+    ]
+    first = [] if base is None else [replace(base, budget="untrained", verdict="outside Holm")]
+    return first + judged
+
+
+def _verdict(p_holm: float, seeds: int) -> str:
+    return ("real" if p_holm < ALPHA else "null") + (ONE_SEED if seeds == 1 else "")
+
+
+def _compare(
+    name: str, mine: Method, full: Method, outcome: Outcome, my_stage: Stage, stage: Stage
+) -> Comparison | None:
+    a, b = values(mine, outcome, my_stage), values(full, outcome, stage)
+    seeds = tuple(s for s in a if s in b)
+    if not seeds:
+        return None
+    runs = [(mine.runs[s], full.runs[s]) for s in seeds]
+    answers = [(x.items(my_stage(x)), y.items(stage(y))) for x, y in runs]
+    out = Comparison(
+        name,
+        seeds,
+        Interval(sum(a[s] - b[s] for s in seeds) / len(seeds), math.nan, math.nan),
+        clustered_mean(answers, outcome.sets),
+        "not tested: one seed, no item files",
+        None,
+        None,
+        None,
+        "not tested",
+        budgets(runs),
+    )
+    if len(seeds) > 1:
+        t = paired_t([a[s] for s in seeds], [b[s] for s in seeds])
+        return replace(out, delta=t.delta, test="paired t over seeds", p=t.p, detectable=t.detectable or None)
+    pairs = _pairs(*answers[0], outcome.sets)
+    if pairs is None:
+        return out
+    flat = [d for differences in pairs for d in differences]
+    fixed, broken = flat.count(1.0), flat.count(-1.0)
+    drawn = bootstrap(pairs)
+    return replace(
+        out,
+        delta=Interval(out.delta.mean, drawn.low, drawn.high),
+        test="exact McNemar over items",
+        p=mcnemar(fixed, broken),
+        detectable=detectable_mcnemar(fixed + broken, len(flat)),
+    )
+
+
+def _pairs(mine: Answers, other: Answers, sets: Sequence[str]) -> list[list[float]] | None:
+    """Return by set and shared question 1 (only mine is right), -1 (only the other is) or 0."""
+    out = []
+    for name in sets:
+        a, b = mine.get(name, {}), other.get(name, {})
+        differences = [float(a[q]) - float(b[q]) for q in a if q in b]
+        if not differences:
+            return None
+        out.append(differences)
+    return out
+
+
+def budgets(runs: Sequence[tuple[Run, Run]]) -> str:
+    """Say whether two methods spent the same, seed by seed: candidates and supervised tokens of whole runs.
+
+    Where only the number of fine-tunes differs it says so: a fine-tune from the base sees its own tokens alone.
+    """
+    spent = [(budget(x), budget(y)) for x, y in runs]
+    said = []
+    for words, pairs in (
+        ("candidates", [(x.candidates, y.candidates) for x, y in spent]),
+        ("tokens", [(x.tokens, y.tokens) for x, y in spent]),
+    ):
+        known = [(x, y) for x, y in pairs if x is not None and y is not None]
+        if len(known) < len(pairs):
+            said.append(f"{words} not measured")
+        elif any(unequal(x, y) for x, y in known):
+            total = sum(y for _, y in known)
+            said.append(f"{words} {sum(x for x, _ in known) / total:.2f}x" if total else f"{words} none in the other")
+            if words == "tokens" and not any(
+                unequal(_each(x, a), _each(y, b)) for (x, y), (a, b) in zip(known, runs, strict=True)
+            ):
+                said[-1] += " (a fine-tune: equal)"
+    return f"NOT equal: {', '.join(said)}" if said else "equal"
+
+
+def _each(tokens: int, run: Run) -> float | None:
+    return tokens / run.last if run.last else None

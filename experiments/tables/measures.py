@@ -1,0 +1,166 @@
+"""What is read off runs: outcomes, their mean and interval for a method, and what a run spent.
+
+An outcome is a test set, or the mean over all test sets of one role. All values are shares (0 to 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from experiments.statistics import Interval, bootstrap, clustered, clustered_error, t_interval, wilson
+from experiments.tables.methods import Block, Method
+from experiments.tables.runs import Run
+
+ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain"}  # dev chose the checkpoint: it is no test
+WITHIN = 0.02  # budgets that differ by no more count as equal
+_Z95 = 1.959964
+Stage = Callable[[Run], int]
+STAGES: Mapping[str, Stage] = {"best": lambda run: run.best, "last": lambda run: run.last}
+
+
+def at_round(number: int) -> Stage:
+    """Return the stage after a round; 0 is the base."""
+    return lambda _: number
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The mean over ``sets`` of the accuracy on each; ``headline`` outcomes are compared, one for each role."""
+
+    title: str
+    role: str
+    sets: tuple[str, ...]
+    headline: bool
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A method's accuracy: mean over seeds with a 95 % interval of the ``kind`` named.
+
+    ``by_question`` is the interval for new questions of the same kind and the same seeds (clustered by question),
+    where item files are there.
+    """
+
+    interval: Interval
+    kind: str
+    seeds: tuple[int, ...]
+    n: int
+    by_question: Interval | None
+
+
+def outcomes(runs: Sequence[Run]) -> list[Outcome]:
+    """Return the outcomes of runs: by role the mean over its sets (where it has several), then each set."""
+    out: list[Outcome] = []
+    for role, words in ROLES.items():
+        names = list(dict.fromkeys(k for r in runs for k, s in r.summary.baseline.items() if s.role == role))
+        if len(names) > 1:
+            out.append(Outcome(f"{words}, mean of {len(names)} sets", role, tuple(names), headline=True))
+        out += [Outcome(f"{k} ({words})", role, (k,), headline=len(names) == 1) for k in names]
+    return out
+
+
+def of_block(block: Block) -> list[Run]:
+    """Return all runs of a block."""
+    return [r for m in block.methods for r in m.runs.values()]
+
+
+def values(method: Method, outcome: Outcome, stage: Stage) -> dict[int, float]:
+    """Return the outcome by seed; seeds for which a set was not measured are absent."""
+    out = {}
+    for seed in method.seeds:
+        run = method.runs[seed]
+        found = [run.accuracy(stage(run), name) for name in outcome.sets]
+        known = [v for v in found if v is not None]
+        if len(known) == len(outcome.sets):
+            out[seed] = sum(known) / len(known)
+    return out
+
+
+def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = True) -> Estimate | None:
+    """Return mean and interval of an outcome: t over seeds, or for one seed over items; None if never measured.
+
+    Seeds that agree exactly (above all those that share a base model) count as one measurement. Without ``items``
+    no item file is read, and ``by_question`` stays empty.
+    """
+    found = values(method, outcome, stage)
+    if not found:
+        return None
+    runs = [method.runs[s] for s in found]
+    counts = [runs[0].stages[stage(runs[0])][name] for name in outcome.sets]
+    if len(set(found.values())) > 1:
+        interval, kind = t_interval(list(found.values())), "t over seeds"
+    elif len(counts) == 1:
+        interval, kind = wilson(round(counts[0].accuracy * counts[0].n), counts[0].n), "Wilson over items"
+    else:
+        right = [round(c.accuracy * c.n) for c in counts]
+        drawn = [[1.0] * k + [0.0] * (c.n - k) for k, c in zip(right, counts, strict=True)]
+        interval, kind = bootstrap(drawn), "bootstrap over items"
+    questions = clustered_mean([(r.items(stage(r)), None) for r in runs], outcome.sets) if items else None
+    return Estimate(interval, kind, tuple(found), sum(c.n for c in counts), questions)
+
+
+Answers = Mapping[str, Mapping[tuple[str, str], bool]]
+
+
+def clustered_mean(pairs: Sequence[tuple[Answers, Answers | None]], sets: Sequence[str]) -> Interval | None:
+    """Return the mean over sets of right answers, clustered by question over all seeds.
+
+    ``pairs`` holds by seed the answers of a run and, for a difference, those of the run it is compared with, of which
+    the questions that both have are used. None where a run has no answers to a set.
+    """
+    means: list[float] = []
+    errors: list[float] = []
+    for name in sets:
+        x: list[float] = []
+        questions: list[Hashable] = []
+        for mine, other in pairs:
+            a, b = mine.get(name, {}), None if other is None else other.get(name, {})
+            shared = list(a) if b is None else [q for q in a if q in b]
+            if not shared:
+                return None
+            x += [float(a[q]) - (0.0 if b is None else float(b[q])) for q in shared]
+            questions += shared
+        means.append(clustered(x, questions).mean)
+        errors.append(clustered_error(x, questions))
+    mean, half = sum(means) / len(means), _Z95 * math.sqrt(sum(e * e for e in errors)) / len(errors)
+    return Interval(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a whole run spent: candidates after screening and supervised tokens of all its fine-tunes."""
+
+    candidates: int | None
+    tokens: int | None
+
+
+def budget(run: Run) -> Budget:
+    """Return what a run spent; None for what its summary does not say of every round."""
+    made = [r.synthesized for r in run.summary.rounds]
+    trained = [r.trained_tokens for r in run.summary.rounds]
+    return Budget(_total(made), _total(trained))
+
+
+def spent(method: Method) -> tuple[float | None, float | None]:
+    """Return a method's candidates and supervised tokens, mean over seeds."""
+    all_of = [budget(r) for r in method.runs.values()]
+    return _mean([b.candidates for b in all_of]), _mean([b.tokens for b in all_of])
+
+
+def unequal(mine: float | None, other: float | None) -> bool:
+    """Say whether two budgets differ by more than 2 %; an unknown one is not taken for equal."""
+    if mine is None or other is None:
+        return True
+    return max(mine, other) > (1 + WITHIN) * min(mine, other)
+
+
+def _total(found: Sequence[int | None]) -> int | None:
+    known = [v for v in found if v is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def _mean(found: Sequence[int | None]) -> float | None:
+    known = [v for v in found if v is not None]
+    return sum(known) / len(known) if known and len(known) == len(found) else None

@@ -1,0 +1,230 @@
+"""Which runs are the same method, and what a method is called: by what was built, never by a label or a folder.
+
+Runs with the same target model and kind of data form a block. Two runs of a block are of the same method when all
+settings that can change a result are equal but for the seed. A method is named by the parts that stand in for those
+of Self-Error-Instruct, followed by every setting in which it differs from the block's reference.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.tables.runs import Run
+from sei.visible import visible
+
+FULL = "Self-Error-Instruct"
+BUDGET = ("rounds", "budget", "budget_scale", "finetuner.schedule")  # settings that only buy more of the same
+_IGNORED = ("seed", "name", "store", "tracker", "plugins", "ablation", "estimate", "dry_run", "assume", "data_folder")
+_WORDS = {  # class of a part: what a method with it is called; empty for the method's own parts
+    "clusterer": {
+        "Agglomerative": "",
+        "LLMClusterer": "",
+        "NoClustering": "no error types",
+        "Shuffled": "shuffled error types",
+    },
+    "synthesizer": {
+        "SelfInstruct": "",
+        "RandomSynthesis": "random synthesis",
+        "DirectCorrection": "direct correction",
+        "LLM2LLM": "LLM2LLM",
+        "LearningFromError": "learning from error",
+        "RejectionSampling": "rejection sampling",
+        "MetaMath": "MetaMath rewriting",
+        "EvolInstruct": "Evol-Instruct",
+    },
+    "refiner": {
+        "OneShotStep": "",
+        "OneShotContext": "",
+        "NoRefinement": "no refinement",
+        "Perplexity": "perplexity filter",
+        "RandomRefinement": "random filter",
+    },
+}
+_TARGET = "_target_"
+_ABSENT = "(absent)"
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """Runs of one method by seed. ``family`` is the name without settings that only change the budget."""
+
+    name: str
+    family: str
+    runs: Mapping[int, Run]
+    settings: Settings
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Return the seeds in order."""
+        return tuple(sorted(self.runs))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Methods that can be compared: same target model, same kind of data. ``full`` is what others are compared to."""
+
+    model: str
+    data: str
+    methods: tuple[Method, ...]
+    full: Method | None
+
+    @property
+    def others(self) -> tuple[Method, ...]:
+        """Return all methods but the full one."""
+        return tuple(m for m in self.methods if m is not self.full)
+
+
+def settings(config: Mapping[str, Any]) -> Settings:
+    """Return what can change a result as one level, ``finetuner.lr: 0.0005``; references stay as written."""
+    flat: Settings = {}
+    _flatten({k: v for k, v in config.items() if k not in _IGNORED}, "", flat)
+    return flat
+
+
+def method_name(run: Run, reference: Mapping[str, Any]) -> str:
+    """Return the name of a run's method beside that of the reference's config (both as in ``.hydra/config.yaml``)."""
+    mine, other = settings(run.config), settings(reference)
+    return _name(mine, _differences(mine, other, [mine, other]))
+
+
+def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block], list[Run]]:
+    """Group runs into blocks of methods; second come runs left out for a newer one of the same method and seed.
+
+    ``base_arm`` is the name (or a part of it that only one name has) of the method that others are compared to;
+    without it the one that is most like Self-Error-Instruct and most like all others.
+
+    Raises:
+        ValueError: when no block, or more than one method of a block, answers to ``base_arm``.
+    """
+    places: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        places[_get(run.config, "model", "name"), _class(_get(run.config, "data", _TARGET))].append(run)
+    out: list[Block] = []
+    older: list[Run] = []
+    for (model, data), mine in sorted(places.items()):
+        methods, left = _methods(mine)
+        older += left
+        full = methods[0] if base_arm is None else _find(methods, base_arm)
+        out.append(Block(model, data, tuple(methods), full))
+    if base_arm is not None and all(b.full is None for b in out):
+        names = sorted({m.name for b in out for m in b.methods})
+        raise ValueError(f"no method is called {base_arm!r}; there are: {'; '.join(names)}")
+    return out, older
+
+
+def _methods(runs: Sequence[Run]) -> tuple[list[Method], list[Run]]:
+    grouped: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        grouped[repr(sorted(settings(run.config).items()))].append(run)
+    kinds = {key: settings(mine[0].config) for key, mine in grouped.items()}
+    order = sorted(
+        kinds, key=lambda k: (_strange(kinds[k]), _distance(kinds[k], kinds.values()), -_rounds(kinds[k]), k)
+    )
+    reference = kinds[order[0]]
+    out, older = [], []
+    for key in order:
+        by_seed: dict[int, Run] = {}
+        for run in sorted(grouped[key], key=lambda r: (r.folder / "summary.json").stat().st_mtime):
+            if run.seed in by_seed:
+                older.append(by_seed[run.seed])
+            by_seed[run.seed] = run
+        differs = _differences(kinds[key], reference, list(kinds.values()))
+        unbought = [k for k in differs if not _within(k, BUDGET)]
+        out.append(Method(_name(kinds[key], differs), _name(kinds[key], unbought), by_seed, kinds[key]))
+    return [out[0], *sorted(out[1:], key=lambda m: m.name)], older
+
+
+def _find(methods: Sequence[Method], wanted: str) -> Method | None:
+    found = [m for m in methods if m.name == wanted] or [m for m in methods if wanted.lower() in m.name.lower()]
+    if len(found) > 1:
+        raise ValueError(f"{wanted!r} may be any of: {'; '.join(m.name for m in found)}")
+    return found[0] if found else None
+
+
+def _name(mine: Settings, differs: Sequence[str]) -> str:
+    words = [_word(slot, kind) for slot, kind in _kinds(mine).items()]
+    head = " + ".join(w for w in words if w) or FULL
+    return visible(", ".join([head, *(_setting(k, mine.get(k, _ABSENT)) for k in differs)]))
+
+
+def _setting(key: str, value: Any) -> str:
+    part, _, last = key.rpartition(".")
+    return f"{part}={_class(value)}" if last == _TARGET else f"{key}={value}"
+
+
+def _differences(mine: Settings, reference: Settings, everyone: Sequence[Settings]) -> list[str]:
+    """Return the settings to name: unequal to the reference's.
+
+    A part of another class brings settings of its own: they are named where methods with the same class disagree, and
+    its class only where no word of the name tells it.
+    """
+    swapped = {k: v for k, v in _parts(mine).items() if _parts(reference).get(k) != v}
+    out = []
+    for key in sorted(mine.keys() | reference.keys()):
+        part = _owner(key, swapped)
+        if part is None:
+            differs = mine.get(key, _ABSENT) != reference.get(key, _ABSENT)
+        elif key == f"{part}.{_TARGET}":
+            differs = part not in _WORDS or not _word(part, _class(swapped[part]))
+        else:
+            alike = [s for s in everyone if s.get(f"{part}.{_TARGET}") == swapped[part]]
+            differs = key in mine and len({repr(s.get(key, _ABSENT)) for s in alike}) > 1
+        if differs:
+            out.append(key)
+    return out
+
+
+def _parts(mine: Settings) -> dict[str, str]:
+    """Return class by part, for parts at the top: ``refiner``, not ``refiner.scorer``."""
+    return {k.split(".")[0]: str(v) for k, v in mine.items() if k.count(".") == 1 and k.endswith(_TARGET)}
+
+
+def _word(slot: str, kind: str) -> str:
+    return _WORDS[slot].get(kind, kind)
+
+
+def _kinds(mine: Settings) -> dict[str, str]:
+    return {slot: _class(mine.get(f"{slot}.{_TARGET}", "")) for slot in _WORDS}
+
+
+def _strange(mine: Settings) -> int:
+    return sum(bool(_word(slot, kind)) for slot, kind in _kinds(mine).items())
+
+
+def _distance(mine: Settings, others: Any) -> int:
+    return sum(mine.get(k, _ABSENT) != o.get(k, _ABSENT) for o in others for k in mine.keys() | o.keys())
+
+
+def _rounds(mine: Settings) -> int:
+    found = mine.get("rounds")
+    return found if isinstance(found, int) else 0
+
+
+def _owner(key: str, parts: Mapping[str, str]) -> str | None:
+    head = key.split(".")[0]
+    return head if head in parts and head != key else None
+
+
+def _within(key: str, prefixes: Sequence[str]) -> bool:
+    return any(key == p or key.startswith(f"{p}.") for p in prefixes)
+
+
+def _flatten(value: Any, at: str, out: Settings) -> None:
+    if isinstance(value, dict) and value:
+        for k, v in value.items():
+            _flatten(v, f"{at}.{k}" if at else str(k), out)
+    else:
+        out[at] = value
+
+
+def _get(config: Mapping[str, Any], part: str, key: str) -> str:
+    found = config.get(part)
+    return visible(str(found.get(key, "?"))) if isinstance(found, dict) else "?"
+
+
+def _class(target: str) -> str:
+    return str(target).rsplit(".", 1)[-1]

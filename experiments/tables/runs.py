@@ -1,0 +1,181 @@
+"""Finished runs as they lie on disk: summary, built settings, and right or wrong per item.
+
+Nothing here raises for a run that is missing something: it is listed with the reason (``Skipped``), and the others
+are used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from sei.report.lm_eval import FLEXIBLE
+from sei.visible import visible
+
+BASE = 0  # the stage before the first round
+Items = dict[tuple[str, str], bool]  # (id, question) to right or wrong
+
+
+class SetScore(BaseModel):
+    """Accuracy (a share) of one stage on one set of ``n`` items; ``role`` is in_domain, out_of_domain or dev."""
+
+    role: str
+    n: int = Field(ge=0, strict=True)
+    accuracy: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+
+class Round(BaseModel):
+    """One round: scores by set; candidates after screening and supervised tokens of its fine-tune, if known."""
+
+    scores: dict[str, SetScore]
+    synthesized: int | None = Field(default=None, ge=0)
+    trained_tokens: int | None = Field(default=None, ge=0)
+
+
+class Summary(BaseModel):
+    """What tables need of ``summary.json``; the rest is passed over."""
+
+    seed: int = Field(strict=True)
+    git_commit: str = ""
+    baseline: dict[str, SetScore] = Field(min_length=1)
+    rounds: list[Round]
+    best_round: int = Field(ge=0)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A run folder that gives no numbers, and why."""
+
+    folder: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. ``config`` is what it was composed of, as written (references to other keys not filled in)."""
+
+    folder: Path
+    summary: Summary
+    config: Mapping[str, Any]
+    _items: dict[int, dict[str, Items]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def seed(self) -> int:
+        """Return the seed."""
+        return self.summary.seed
+
+    @cached_property
+    def stages(self) -> tuple[dict[str, SetScore], ...]:
+        """Return scores by set: of the base, then of every round."""
+        return (self.summary.baseline, *(r.scores for r in self.summary.rounds))
+
+    @property
+    def best(self) -> int:
+        """Return the stage that is best on dev: the run's model."""
+        return self.summary.best_round
+
+    @property
+    def last(self) -> int:
+        """Return the last stage."""
+        return len(self.summary.rounds)
+
+    def accuracy(self, stage: int, name: str) -> float | None:
+        """Return the accuracy of a stage on a set; None where it was not measured."""
+        found = self.stages[stage].get(name) if stage < len(self.stages) else None
+        return found.accuracy if found is not None and found.n else None
+
+    def items(self, stage: int) -> dict[str, Items]:
+        """Return right or wrong per item by set; empty where the run kept no such files (or broken ones)."""
+        if stage not in self._items:
+            self._items[stage] = _items(self.folder, stage)
+        return self._items[stage]
+
+
+def collect(folders: Sequence[Path]) -> tuple[list[Run], list[Skipped]]:
+    """Read all runs below the folders, in the order of their paths; those without usable numbers come second."""
+    found: set[Path] = set()
+    for folder in folders:
+        found |= {p.parent.resolve() for p in folder.rglob("summary.json")}
+        found |= {p.parent.parent.resolve() for p in folder.rglob(".hydra/config.yaml")}
+    runs: list[Run] = []
+    skipped: list[Skipped] = []
+    for home in sorted(found):
+        one = read_run(home)
+        if isinstance(one, Run):
+            runs.append(one)
+        else:
+            skipped.append(one)
+    return runs, skipped
+
+
+def read_run(home: Path) -> Run | Skipped:
+    """Read one run folder."""
+    try:
+        text = (home / "summary.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Skipped(home, "no summary.json: not finished")
+    except (OSError, ValueError) as e:
+        return Skipped(home, f"summary.json cannot be read: {_short(e)}")
+    try:
+        summary = Summary.model_validate_json(text)
+    except ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return Skipped(home, f"summary.json is broken: {f'{where}: ' if where else ''}{first['msg']}")
+    if summary.best_round > len(summary.rounds):
+        return Skipped(home, f"summary.json is broken: best_round {summary.best_round} is no round")
+    try:
+        config = yaml.safe_load((home / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as e:
+        return Skipped(home, f".hydra/config.yaml cannot be read: {_short(e)}")
+    if not isinstance(config, dict):
+        return Skipped(home, ".hydra/config.yaml is no mapping")
+    return Run(home, summary, config)
+
+
+def _short(e: Exception) -> str:
+    return visible(" ".join((getattr(e, "strerror", None) or str(e) or type(e).__name__).split())[:120])
+
+
+def _items(home: Path, stage: int) -> dict[str, Items]:
+    where = home / ("base" if stage == BASE else f"round_{stage}")
+    newest: dict[str, Path] = {}
+    for path in sorted((where / "lm_eval").glob("samples_*.jsonl"), key=lambda p: p.stem.rsplit("_", 1)[-1]):
+        newest[path.stem.removeprefix("samples_").rsplit("_", 1)[0]] = path  # a run that went on wrote it twice
+    try:
+        if newest:
+            return {name: _samples(_rows(path)) for name, path in newest.items()}
+        return _evaluation(_rows(where / "evaluation.jsonl"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _rows(path: Path) -> Iterable[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="surrogatepass") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _samples(rows: Iterable[dict[str, Any]]) -> Items:
+    return {
+        (str(r["doc"]["id"]), str(r["doc"]["question"])): r["exact_match"] == 1.0
+        for r in rows
+        if r["filter"] == FLEXIBLE
+    }
+
+
+def _evaluation(rows: Iterable[dict[str, Any]]) -> dict[str, Items]:
+    out: dict[str, Items] = {}
+    for r in rows:
+        problem = r["attempt"]["problem"]
+        if not r["fault"]:
+            key = (str(problem["id"]), str(problem["question"]))
+            out.setdefault(str(problem["set"]), {})[key] = r["verdict"] == "right"
+    return out

@@ -1,0 +1,88 @@
+"""``estimate=true`` and ``dry_run=true``: look ahead, print, ask nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sei.estimate import Assumptions, Line, as_dict, estimate, first_requests, generations
+from sei.instructors.remote.terms import Request
+from sei.loop import Method
+from sei.ports import DataSet
+from sei.records import Checkpoint, Graded
+from sei.report.folder import write_json
+from sei.stages.grade import bad_cases
+from sei.store import Store
+
+log = logging.getLogger(__name__)
+
+
+def foresee(
+    method: Method,
+    data: DataSet,
+    base: Checkpoint,
+    store: Store,
+    assume: Assumptions,
+    *,
+    rounds: int,
+    dry_run: bool,
+    folder: Path,
+) -> dict[str, Any]:
+    """Print what a run would ask of its instructor, or its first requests (``dry_run``); returns the estimate.
+
+    Attempts of the base that the store already holds make both exact where they can.
+
+    Raises:
+        ConfigError: where the instructor is embedded.
+    """
+    graded: tuple[Graded, ...] = ()
+    if data.warm_up:
+        warmed = store.found(method.warm_up, base, data.warm_up, seed=0)
+        base = warmed.checkpoint.merged() if warmed else base
+    attempts = store.kept(method.attempt, base, items=data.pool)
+    if attempts:
+        log.info("%d of %d attempts at the pool are in the store and are looked at", len(attempts), len(data.pool))
+        graded = method.grade(attempts)
+    if dry_run:
+        show_requests(first_requests(method, data, assume, bad_cases(graded)))
+        return {}
+    lines = estimate(method, data, rounds, assume, graded)
+    show(lines, generations(method, data, rounds))
+    found = as_dict(lines)
+    write_json(folder / "estimate.json", found)
+    return found
+
+
+def show(lines: Sequence[Line], generated: Mapping[str, int]) -> None:
+    """Print an estimate, with what the target model has to generate beside it."""
+    table = Table(title="estimate: what the instructor would be asked")
+    for head in ("round", "request", "requests", "input tokens", "output tokens", "USD"):
+        table.add_column(head, justify="left" if head == "request" else "right")
+    for x in lines:
+        table.add_row(str(x.round), x.kind, *_numbers(x.requests, x.input_tokens, x.output_tokens), f"{x.usd:,.2f}")
+    totals = [sum(getattr(x, n) for x in lines) for n in ("requests", "input_tokens", "output_tokens")]
+    table.add_section()
+    table.add_row("all", "", *_numbers(*totals), f"{sum(x.usd for x in lines):,.2f}")
+    console = Console(width=None if Console().is_terminal else 140)
+    console.print(table)
+    parts = ", ".join(f"{v:,} {k}" for k, v in generated.items() if v)
+    console.print(f"the target model generates at most {sum(generated.values()):,} answers: {parts}", highlight=False)
+
+
+def _numbers(*values: int) -> list[str]:
+    return [f"{v:,}" for v in values]
+
+
+def show_requests(requests: Mapping[str, Sequence[Request]]) -> None:
+    """Print the first request of every kind, whole."""
+    console = Console(width=None if Console().is_terminal else 140)
+    for kind, found in requests.items():
+        console.rule(Text(f"first request: {kind}"))
+        for role, text in found[0].messages:
+            console.print(Text(f"[{role}]\n{text}"), soft_wrap=True)

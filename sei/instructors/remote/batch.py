@@ -1,0 +1,235 @@
+"""Asking through the Batch API, at half price: submit, end resumably, collect at the next start into the same cache.
+
+Every call goes over its requests in one pass: collect what is done, submit what neither is answered nor on its
+way, and stop with exit code 75 while anything is out. Processes that share a cache do this one after the other.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+import filelock
+
+from sei.instructors.remote.answers import Answers
+from sei.instructors.remote.batch_api import LOOK_BACK, BatchApi
+from sei.instructors.remote.batch_lines import digest_of, groups, line_of
+from sei.instructors.remote.batch_results import Reader, failed_error
+from sei.instructors.remote.outbox import Batch, Failed, Outbox
+from sei.instructors.remote.terms import Answer, Ledger, Limits, Request, StoppedError, used_up
+from sei.instructors.remote.wire import answer_key, endpoint_of, usable, with_error, with_room
+
+log = logging.getLogger(__name__)
+_FORGOTTEN = 2 * 86_400  # seconds after which a batch that the server does not know is made anew
+_OVER = ("completed", "expired", "cancelled")
+
+
+class BatchClient:
+    """Asks one endpoint in batches; answers come back in order, from the same cache as with ``Client``.
+
+    ``wait``: seconds that one call may wait for its batches, looking every ``poll`` seconds, before it stops.
+    """
+
+    def __init__(
+        self, *, base_url: str, model: str, api_key: str, structured: bool, limits: Limits, cache: Answers,
+        wait: float = 0.0, poll: float = 30.0,
+    ) -> None:  # fmt: skip
+        self.base_url, self.model, self._key = base_url, model, api_key
+        self.structured, self.limits, self.cache = structured, limits, cache
+        self.wait, self.poll = wait, poll
+        self.ledger = Ledger()
+        self.outbox = Outbox(cache, endpoint_of(base_url))
+        self._reader = Reader(self.outbox, limits, self.ledger)
+        self._handed: list[Failed] = []
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
+        """Yield an answer per request, in order, once all are there.
+
+        Raises:
+            StoppedError: with exit code 75 while batches are out, when the budget or quota is used up, or when
+                the server is silent; with 2 when it refuses the key, the model or a batch.
+        """
+        keyed = [(answer_key(self.base_url, self.model, r), r) for r in requests]
+        asked: dict[str, Request] = {}
+        for key, request in keyed:
+            asked.setdefault(key, request)
+        try:
+            given_up = self._gather(asked)
+        except BaseException:
+            # the same command goes on from here: what earlier calls were refused must not be asked for again
+            self.outbox.put_back(self._handed)
+            raise
+        rejected: dict[str, Answer] = {}
+        for key, request in keyed:
+            if key in rejected:
+                yield replace(rejected[key], cached=True, input_tokens=0, output_tokens=0)
+            elif key in given_up:
+                rejected[key] = self._rejected(request, given_up[key])
+                yield rejected[key]
+            else:
+                yield self._answer(key, request)
+
+    def _gather(self, asked: Mapping[str, Request]) -> dict[str, Failed]:
+        """Return the given-up requests, when every other one is answered."""
+        given_up: dict[str, Failed] = {}
+        end = time.monotonic() + self.wait
+        while (out := self._pass(asked, given_up)) is not None:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise out
+            log.info("%s", out)
+            time.sleep(min(self.poll, left))
+        return given_up
+
+    def _pass(self, asked: Mapping[str, Request], given_up: dict[str, Failed]) -> StoppedError | None:
+        """Collect and submit once; return what to stop with while anything is out."""
+        if not self._missing(asked, given_up):
+            return None
+        with self._alone(), BatchApi(self.base_url, self._key, self.limits, self.cache.path.parent) as api:
+            self._find_lost(api)
+            out = self._collect(api, asked)
+            on_way = {k for b in self.outbox.open() for k in b.keys}
+            todo = [k for k in self._missing(asked, given_up) if k not in on_way]
+            if todo:
+                out += self._submit(api, todo, asked)
+        return _out(out) if out else None
+
+    def _missing(self, asked: Mapping[str, Request], given_up: dict[str, Failed]) -> list[str]:
+        """Return the keys without an outcome; those that were given up are kept, as another process may strike them."""
+        missing = []
+        for key in asked:
+            if key not in given_up and usable(self.cache, key, asked[key]) is None:
+                row = self._failed(key)
+                if row.final:
+                    given_up[key] = row
+                else:
+                    missing.append(key)
+        return missing
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = filelock.FileLock(f"{self.cache.path}.batch.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            log.info("another process is at the batches of %s: waiting for it", self.cache.path)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _find_lost(self, api: BatchApi) -> None:
+        """Settle batches that a killed process was about to make: they exist at the server, or never will."""
+        for batch in self.outbox.open():
+            if not batch.id:
+                found = api.find(batch.digest, self.outbox.known(), batch.created - 86_400)
+                if found is None:
+                    self.outbox.forget(batch.number)
+                else:
+                    self.outbox.made(batch.number, found)
+
+    def _collect(self, api: BatchApi, asked: Mapping[str, Request]) -> list[str]:
+        """Read the batches that are over and return a line on each of the others that is waited for."""
+        out, stop = [], None
+        for batch in self.outbox.open():
+            if batch.keys.isdisjoint(asked):
+                continue
+            state = api.state(batch.id)
+            if state is None:
+                self._unknown(batch)
+            elif state.status == "failed":
+                self.outbox.close(batch.number)
+                stop = stop or failed_error(state)
+            elif state.status in _OVER:
+                stop = self._reader.read(api, batch, state, asked) or stop
+            else:
+                n = state.request_counts
+                done = f"{n.completed + n.failed} of {n.total}" if n and n.total else f"0 of {len(batch.keys)}"
+                out.append(f"batch {batch.id} is {state.status} ({done} requests done)")
+        if stop is not None:
+            raise stop
+        return out
+
+    def _unknown(self, batch: Batch) -> None:
+        if time.time() - batch.created < _FORGOTTEN:
+            raise StoppedError(
+                f"{self.outbox.endpoint} knows no batch {batch.id}, which {self.cache.path} has on record. Remedy: the "
+                f"key of the account that made it; {_FORGOTTEN // 3600} h after it was made it is asked for anew.", 2
+            )  # fmt: skip
+        log.warning("the server knows batch %s no more: its %d requests are sent again", batch.id, len(batch.keys))
+        self.outbox.close(batch.number)
+
+    def _submit(self, api: BatchApi, todo: Sequence[str], asked: Mapping[str, Request]) -> list[str]:
+        if self.limits.max_usd is not None and (over := used_up(self.limits, self._needed(asked))) is not None:
+            raise over
+        out = []
+        for keys in groups((k, len(self._line(k, asked[k]))) for k in todo):
+            digest = digest_of([(k, self._failed(k).tries) for k in keys])
+            number = self.outbox.intend(digest, keys)  # before the server hears of it: see ``_find_lost``
+            known = self.outbox.known()
+            made = api.find(digest, known, time.time() - LOOK_BACK)
+            how = "found again"
+            if made is None:
+                how = "submitted"
+                made = api.create(partial(self._lines, keys, asked), digest, known)
+                self.ledger.sent += len(keys)
+            self.outbox.made(number, made)
+            out.append(f"batch {made} is {how} ({len(keys)} requests)")
+        return out
+
+    def _needed(self, asked: Mapping[str, Request]) -> float:
+        """Return what the answers of this process have cost, with those of this call that are not yet handed out."""
+        usd = self.ledger.needed_usd
+        for key in asked:
+            kept, row = self.cache.get(key), self._failed(key)
+            usd += self.limits.usd(kept["in"], kept["out"]) if kept else self.limits.usd(row.sent, row.written)
+        return usd
+
+    def _failed(self, key: str) -> Failed:
+        return self.outbox.failed(key) or Failed(key=key)
+
+    def _lines(self, keys: Sequence[str], asked: Mapping[str, Request]) -> Iterator[bytes]:
+        return (self._line(k, asked[k]) for k in keys)
+
+    def _line(self, key: str, request: Request) -> bytes:
+        row = self._failed(key)
+        if row.reason == "off_contract":
+            request = with_error(request, row.text, row.detail)
+        elif row.reason == "length":
+            request = with_room(request)
+        structured = self.structured and row.reason != "plain"
+        return line_of(key, request.body(self.model, structured=structured))
+
+    def _answer(self, key: str, request: Request) -> Answer:
+        kept = self.cache.get(key)
+        assert kept is not None
+        fresh = key in self._reader.fresh  # paid by this process: no find of the cache, the first time
+        self._reader.fresh.discard(key)
+        self.ledger.cached += not fresh
+        value, sent, written = request.check(kept["text"]), kept["in"], kept["out"]
+        answer = Answer(value=value, cached=not fresh, input_tokens=sent, output_tokens=written)
+        self.ledger.count(request, answer, self.limits.usd(sent, written))
+        return answer
+
+    def _rejected(self, request: Request, row: Failed) -> Answer:
+        """Hand out a given-up request and strike it, so that a later run asks again."""
+        self.outbox.strike(row.key)
+        self._handed.append(row)
+        self.ledger.rejected[row.reason] = self.ledger.rejected.get(row.reason, 0) + 1
+        detail = row.text[:500] if row.reason == "off_contract" else row.detail
+        answer = Answer(reason=row.reason, detail=detail, input_tokens=row.sent, output_tokens=row.written)
+        self.ledger.count(request, answer, self.limits.usd(row.sent, row.written))
+        return answer
+
+
+def _out(lines: Sequence[str]) -> StoppedError:
+    shown = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
+    return StoppedError(
+        f"{shown}. Remedy: run the same command again later (a batch takes up to 24 h): it collects the answers and "
+        "goes on, nothing is paid for twice. instructor.batch_wait=SECONDS waits for them instead.", 75
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""The lines of a batch's files: one request each on the way there, one result each on the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any
+
+from sei.instructors.remote.verdict import Drop, Retry, Verdict, of_status, of_text
+from sei.instructors.remote.wire import MAX_BODY
+
+MAX_REQUESTS = 50_000  # the server's limit on one batch
+MAX_BYTES = 190 * 10**6  # below the server's 200 MB
+UNASKED = ("batch_expired", "batch_cancelled")  # codes of lines that the server did not get to
+_MAX_LINE = MAX_BODY + 2**16
+
+
+def line_of(key: str, body: dict[str, Any]) -> bytes:
+    """Return the line that asks for one chat completion."""
+    line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
+    return json.dumps(line).encode() + b"\n"
+
+
+def digest_of(tries: Sequence[tuple[str, int]]) -> str:
+    """Return the digest of keys and of how often each was tried, by which a batch is found again at the server."""
+    return hashlib.sha256(json.dumps(sorted(tries)).encode()).hexdigest()
+
+
+def groups(sizes: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+    """Yield keys in groups that fit one file each, given the bytes of every key's line."""
+    group: list[str] = []
+    total = 0
+    for key, size in sizes:
+        if group and (len(group) >= MAX_REQUESTS or total + size > MAX_BYTES):
+            yield group
+            group, total = [], 0
+        group.append(key)
+        total += size
+    if group:
+        yield group
+
+
+def results(file: IO[bytes]) -> Iterator[tuple[str, Verdict]]:
+    """Yield key and verdict of every line; a line that is no result is passed over, and its request counts as unread.
+
+    Memory is bounded however long a line is.
+    """
+    while line := file.readline(_MAX_LINE):
+        whole = line
+        while len(line) == _MAX_LINE and not line.endswith(b"\n"):
+            line = file.readline(_MAX_LINE)
+        if whole is line and (found := _result(line)) is not None:
+            yield found
+
+
+def _result(line: bytes) -> tuple[str, Verdict] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("custom_id"), str):
+        return None
+    response, error = found.get("response"), found.get("error")
+    if isinstance(response, dict):
+        return found["custom_id"], _of_response(response)
+    error = error if isinstance(error, dict) else {}
+    if error.get("code") in UNASKED:
+        return found["custom_id"], Retry(reason=error["code"])
+    return found["custom_id"], of_status(500, {}, error)
+
+
+def _of_response(response: dict[str, Any]) -> Verdict:
+    status, body = response.get("status_code"), response.get("body")
+    if status == 200:
+        text = json.dumps(body)
+        return of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
+    error = body.get("error") if isinstance(body, dict) else None
+    return of_status(
+        status if isinstance(status, int) else 500, {}, error if isinstance(error, dict) else {"message": str(body)}
+    )

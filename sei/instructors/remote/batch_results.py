@@ -1,0 +1,127 @@
+"""Reading what a batch brought back: answers into the cache, the rest onto record with what happens to it next."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sei.instructors.remote.answers import put_into
+from sei.instructors.remote.batch_api import BatchApi
+from sei.instructors.remote.batch_lines import UNASKED, results
+from sei.instructors.remote.outbox import TRIES, Batch, Failed, Outbox
+from sei.instructors.remote.terms import Ledger, Limits, Request, StoppedError
+from sei.instructors.remote.verdict import Drop, Ok, Reask, Retry, Stop, Verdict
+from sei.instructors.remote.wire import Models
+
+log = logging.getLogger(__name__)
+_AT_ONCE = 500  # lines of one transaction
+_LATER = (  # why a batch fails although nothing is wrong with it
+    "token_limit_exceeded", "request_limit_exceeded", "rate_limit_exceeded", "insufficient_quota",
+    "billing_hard_limit_reached", "billing_not_active",
+)  # fmt: skip
+
+
+class Reader:
+    """Puts results where they belong; ``fresh`` are the keys whose answers this process collected."""
+
+    def __init__(self, outbox: Outbox, limits: Limits, ledger: Ledger) -> None:
+        self.outbox, self.limits, self.ledger = outbox, limits, ledger
+        self.fresh: set[str] = set()
+        self._models = Models()
+
+    def read(self, api: BatchApi, batch: Batch, state: Any, asked: Mapping[str, Request]) -> StoppedError | None:
+        """Read the results of a batch that is over, as far as they are asked for here.
+
+        Every line takes effect with its key going off the batch, so a kill neither loses nor repeats one. What
+        the batch holds for other callers stays: only they can check it.
+
+        Returns:
+            What to stop with, where a line says that the key, the model or the account is at fault.
+        """
+        left, stop = {k for k in batch.keys if k in asked}, None
+        for file_id in (state.output_file_id, state.error_file_id):
+            if not file_id:
+                continue
+            with api.content(file_id) as file:
+                if file is None:
+                    log.warning("the server has file %s of batch %s no more", file_id, batch.id)
+                    continue
+                lines = ((k, v) for k, v in results(file) if k in left)
+                while some := list(itertools.islice(lines, _AT_ONCE)):
+                    with self.outbox.cache.writing() as db:
+                        for key, verdict in some:
+                            if key in left:  # a second line of the same key says nothing new
+                                left.discard(key)
+                                stop = self._take(db, batch, asked[key], key, verdict) or stop
+        unread = Retry(reason="no result" if state.status == "completed" else UNASKED[0])
+        with self.outbox.cache.writing() as db:
+            for key in left:
+                self._take(db, batch, asked[key], key, unread)
+        return stop
+
+    def _take(
+        self, db: sqlite3.Connection, batch: Batch, request: Request, key: str, verdict: Verdict
+    ) -> StoppedError | None:
+        self.outbox.came_back(db, batch.number, key)
+        row = self.outbox.failed(key) or Failed(key=key)
+        if isinstance(verdict, Stop):
+            return StoppedError(f"batch {batch.id}: {verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
+        if isinstance(verdict, Retry):
+            self._away(db, row, verdict)
+            return None
+        self.ledger.spent_usd += self.limits.usd(verdict.input_tokens, verdict.output_tokens)
+        row = replace(row, sent=row.sent + verdict.input_tokens, written=row.written + verdict.output_tokens)
+        if isinstance(verdict, Drop):
+            self.outbox.fail(db, replace(row, tries=TRIES, reason=verdict.reason, detail=verdict.detail))
+        elif isinstance(verdict, Reask):
+            self._again(db, replace(row, reason=verdict.reason, text="", detail=""))
+        else:
+            self._check(db, row, request, verdict)
+        return None
+
+    def _check(self, db: sqlite3.Connection, row: Failed, request: Request, ok: Ok) -> None:
+        self._models.watch(ok.model)
+        try:
+            request.check(ok.text)
+        except ValueError as e:
+            self._again(db, replace(row, reason="off_contract", text=ok.text[:4_000], detail=str(e)[:500]))
+            return
+        put_into(db, row.key, {"text": ok.text, "in": row.sent, "out": row.written, "model": ok.model})
+        self.outbox.mend(db, row.key)
+        self.fresh.add(row.key)
+
+    def _again(self, db: sqlite3.Connection, row: Failed) -> None:
+        if row.reason == "plain":
+            log.warning("the server takes no response format: instructor.structured=false saves the second batch")
+        self.ledger.reasked += row.tries == 0
+        self.outbox.fail(db, replace(row, tries=row.tries + 1))
+
+    def _away(self, db: sqlite3.Connection, row: Failed, verdict: Retry) -> None:
+        """Send it again as it was; one that always comes back without a reply is given up, as others are answered."""
+        if verdict.reason in UNASKED:
+            return
+        row = replace(row, away=row.away + 1)
+        if row.away >= self.limits.tries:
+            row = replace(row, tries=TRIES, reason="unavailable", detail=verdict.reason)
+        self.outbox.fail(db, row)
+
+
+def failed_error(state: Any) -> StoppedError:
+    """Return what to stop with for a batch that the server did not take up."""
+    errors = (state.errors.data if state.errors else None) or []
+    code = str((errors[0].code if errors else None) or "no code")
+    said = str((errors[0].message if errors else None) or "no message")[:300]
+    at = f" at line {errors[0].line}" if errors and errors[0].line else ""
+    text = f"batch {state.id} failed: {said} ({code}{at}); none of it is paid"
+    if code in _LATER:
+        return StoppedError(
+            f"{text}. Remedy: run the same command again when other batches are done or the account is topped up; "
+            "fewer requests at once make smaller batches.", 75
+        )  # fmt: skip
+    return StoppedError(
+        f"{text}. Remedy: check instructor.model and instructor.structured; the same command then submits anew.", 2
+    )

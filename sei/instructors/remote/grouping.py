@@ -1,0 +1,172 @@
+"""``clusterer=llm``: the instructor groups the keyphrases, in batches, as the paper does (section 3.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+import pydantic
+from numpy.typing import NDArray
+from pydantic import Field
+
+from sei.errors import ConfigError, TooManyBadRecordsError
+from sei.instructors.remote.instructor import OpenAICompatible
+from sei.instructors.remote.replies import checked, parsed
+from sei.instructors.remote.terms import Answer, Request
+from sei.parts import part
+from sei.ports import Grouping
+from sei.progress import progress
+from sei.prompts import prompt_digest, render
+from sei.records import Rejection, Usage
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "error_types": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "ids": {"type": "array", "items": {"type": "integer"}}},
+                "required": ["name", "ids"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["error_types"],
+    "additionalProperties": False,
+}
+
+
+class Named(pydantic.BaseModel):
+    """One error type as the instructor names it, with the numbers of its phrases."""
+
+    name: Annotated[str, Field(min_length=3, max_length=120)]
+    ids: list[int]
+
+
+class Types(pydantic.BaseModel):
+    """A reply to any of the three requests."""
+
+    error_types: list[Named]
+
+
+def _remote(found: object) -> object:
+    if not isinstance(found, OpenAICompatible):
+        raise ConfigError(
+            f"clusterer=llm asks a remote instructor, but instructor is {type(found).__name__}. Remedy: "
+            "instructor=gpt4o, instructor=openai_compatible, or clusterer=agglomerative."
+        )
+    return found
+
+
+@part
+class LLMClusterer:
+    """Groups phrases by asking: the first batch makes types, later ones join them or open new ones.
+
+    Equal phrases are asked for once. ``merge`` asks at the end which names mean the same. A phrase that a
+    reply leaves out has no type and is counted; a reply that leaves out more than ``max_left_out`` of its
+    phrases is asked for again once, and more than that of all phrases without a type stops the run.
+    """
+
+    version: ClassVar[int] = 1
+    instructor: Annotated[OpenAICompatible, pydantic.BeforeValidator(_remote)]
+    batch: Annotated[int, Field(ge=2, le=1000)] = 100
+    merge: bool = True
+    max_left_out: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+    def reads(self) -> dict[str, str]:
+        """Return digests of the prompt templates."""
+        return {n: prompt_digest(n) for n in ("cluster.v1", "assign.v1", "merge.v1")}
+
+    def group(self, phrases: Sequence[str], vectors: NDArray[np.float32], seed: int) -> Grouping:
+        """Return a label per phrase with the instructor's names.
+
+        Raises:
+            TooManyBadRecordsError: when more than ``max_left_out`` of the phrases end without a type.
+        """
+        distinct = list(dict.fromkeys(phrases))
+        type_of: dict[str, str] = {}
+        names: list[str] = []
+        usage, rejections = Usage(), []
+        batches = [distinct[i : i + self.batch] for i in range(0, len(distinct), self.batch)]
+        with progress("error types", len(batches)) as advance:
+            for batch in batches:
+                answer = self._ask(group_request(batch, names, self.max_left_out, self.instructor.temperature))
+                usage += self.instructor.usage(answer)
+                if answer.value is None:
+                    rejections.append(_rejected(answer, f"{len(batch)} phrases from {batch[0]!r}"))
+                for name, members in answer.value or ():
+                    name = next((n for n in names if n.casefold() == name.casefold()), name)
+                    names += [] if name in names else [name]
+                    type_of.update({batch[i]: name for i in members})
+                advance(1)
+        if self.merge and len(names) > 1:
+            answer = self._ask(merge_request(names, self.instructor.temperature))
+            usage += self.instructor.usage(answer)
+            if answer.value is None:
+                rejections.append(_rejected(answer, f"merging {len(names)} types"))
+            into = {names[i]: name for name, members in answer.value or () for i in members}
+            type_of = {phrase: into.get(name, name) for phrase, name in type_of.items()}
+        left_out = sum(p not in type_of for p in phrases)
+        if left_out > self.max_left_out * len(phrases):
+            raise TooManyBadRecordsError(
+                f"clusterer=llm left {left_out} of {len(phrases)} keyphrases without a type, more than "
+                f"clusterer.max_left_out={self.max_left_out}; replies refused: {[r.reason for r in rejections]}. "
+                "Remedy: a stronger instructor, a smaller clusterer.batch, or clusterer=agglomerative."
+            )
+        final = sorted(set(type_of.values()))
+        at = {name: i for i, name in enumerate(final)}
+        labels = tuple(at[type_of[p]] if p in type_of else -1 for p in phrases)
+        return Grouping(labels=labels, names=tuple(final), rejections=tuple(rejections), usage=usage)
+
+    def _ask(self, request: Request) -> Answer:
+        return next(iter(self.instructor.ask([request])))
+
+
+def group_request(
+    batch: Sequence[str], names: Sequence[str], max_left_out: float, temperature: float | None
+) -> Request:
+    """Ask for the types of a batch of phrases; ``names`` are the types that are there already."""
+    data = json.dumps([{"id": i, "phrase": p} for i, p in enumerate(batch, 1)], ensure_ascii=False, indent=1)
+    known = json.dumps(list(names), ensure_ascii=False, indent=1)
+    text = render("assign.v1", known=known, data=data) if names else render("cluster.v1", data=data)
+    return _request(text, len(batch), max_left_out, temperature, "error types")
+
+
+def merge_request(names: Sequence[str], temperature: float | None) -> Request:
+    """Ask which names mean the same type."""
+    data = json.dumps([{"id": i, "name": n} for i, n in enumerate(names, 1)], ensure_ascii=False, indent=1)
+    return _request(render("merge.v1", data=data), len(names), 1.0, temperature, "merge")
+
+
+def _request(text: str, n: int, max_left_out: float, temperature: float | None, kind: str) -> Request:
+    """Return a request whose check gives (name, indices from 0) pairs; an index counts where it first stands."""
+
+    def check(reply: str) -> list[tuple[str, list[int]]]:
+        taken: set[int] = set()
+        out: list[tuple[str, list[int]]] = []
+        for t in checked(Types, parsed(reply)).error_types:
+            members = [i - 1 for i in dict.fromkeys(t.ids) if 1 <= i <= n and i not in taken]
+            taken.update(i + 1 for i in members)
+            if members:
+                out.append((" ".join(t.name.split()), members))
+        missing = [i for i in range(1, n + 1) if i not in taken]
+        if len(missing) > max_left_out * n:
+            raise ValueError(f"error_types: {len(missing)} of {n} ids stand in no type: {missing[:20]}")
+        return out
+
+    return Request(
+        messages=(("user", text),),
+        schema=_SCHEMA,
+        check=check,
+        max_tokens=300 + 20 * n,
+        temperature=temperature,
+        kind=kind,
+        items=n,
+    )
+
+
+def _rejected(answer: Answer, subject: str) -> Rejection:
+    return Rejection(stage="cluster", reason=answer.reason, subject=subject[:300], detail=answer.detail[:500])

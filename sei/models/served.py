@@ -1,0 +1,171 @@
+"""``engine=openai_server``: answers from a server (vLLM, SGLang, llama.cpp) that is started for each checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from sei.errors import ConfigError, TooManyBadRecordsError
+from sei.instructors.remote.answers import NoAnswers
+from sei.instructors.remote.client import Client
+from sei.instructors.remote.terms import Limits, Request
+from sei.lit.engine import Answer, Sampling
+from sei.models import server
+from sei.models.target import OpenModel, TargetModel
+from sei.parts import IMMATERIAL, part
+from sei.progress import progress
+from sei.records import Checkpoint
+
+
+@dataclass
+class Served(OpenModel):
+    """A model behind a server: ``name`` as the server calls it; the weights are not in this process."""
+
+    url: str = ""
+    name: str = ""
+
+
+@part
+class ServedEngine:
+    """Greedy completions over HTTP, many at once.
+
+    ``command`` starts a server for a folder of merged weights, with ``{model}`` and ``{port}`` filled in; it
+    is stopped before other weights are served or trained. Or ``url``: a server that runs already, which can
+    serve the base checkpoint alone. ``prompt``: ``tokens`` sends token ids, exactly what training saw, ``text`` is
+    for servers that take nothing else. An item that the server cannot answer is a fault and counted as such;
+    more than ``max_missing`` of them stop the run. The digest of the weights and the command are in the
+    store's key, the address and the number of requests at once are not.
+    """
+
+    version: ClassVar[int] = 1
+    command: str | None = None
+    url: Annotated[str | None, IMMATERIAL] = None
+    model: str | None = None
+    prompt: Literal["tokens", "text"] = "tokens"
+    max_new_tokens: Annotated[int, Field(ge=1)] = 96
+    stop: list[str] = Field(default_factory=list)
+    max_missing: Annotated[float, Field(ge=0, le=1)] = 0.01
+    batch_size: Annotated[int, Field(ge=1), IMMATERIAL] = 128
+    startup: Annotated[float, Field(gt=0), IMMATERIAL] = 900.0
+    timeout: Annotated[float, Field(gt=0), IMMATERIAL] = 600.0
+    give_up: Annotated[float, Field(gt=0), IMMATERIAL] = 300.0
+    tries: Annotated[int, Field(ge=1), IMMATERIAL] = 6
+
+    def __post_init__(self) -> None:
+        """Refuse both or none of command and address."""
+        if (self.command is None) == (self.url is None):
+            raise ConfigError(
+                f"engine: one of engine.command={self.command!r} and engine.url={self.url!r} must be set. Remedy: a "
+                "command such as 'vllm serve {model} --port {port}', or the address of a server with the base model."
+            )
+
+    def preflight(self) -> None:
+        """Refuse a command that cannot be run before anything costs."""
+        if self.command is not None:
+            server.command_of(self.command, "model", 1)
+
+    @contextmanager
+    def open(self, target: TargetModel, checkpoint: Checkpoint) -> Iterator[Served]:
+        """Have a checkpoint served for the duration of a block; the server stays for the next one.
+
+        Raises:
+            ConfigError: when the server cannot be started, or a fixed one is asked for other weights.
+        """
+        asked = target.without_weights(checkpoint)
+        where = target.location(checkpoint)
+        if self.url is not None:
+            if checkpoint.kind != "base":
+                raise ConfigError(
+                    f"engine.url={self.url} serves fixed weights, but those of a fine-tune ({checkpoint.digest}) are "
+                    "asked for. Remedy: engine.command, which starts a server for each checkpoint."
+                )
+            url = self.url.rstrip("/")
+        else:
+            assert self.command is not None, "checked when built"
+            url = server.serve(self.command, where, checkpoint.digest, startup=self.startup)
+        yield Served(**vars(asked), url=url, name=self.model or _only_model(url) or where)
+
+    def answer(
+        self,
+        opened: Served,
+        texts: Sequence[str],
+        done: frozenset[int],
+        what: str,
+        sampling: Sampling | None = None,
+    ) -> Iterator[Answer]:
+        """Yield an answer per rendered prompt that is not done; one that could not be had carries its ``fault``.
+
+        A prompt that alone gets errors is tried for ``give_up`` seconds at most.
+        With ``sampling`` every prompt is sent with a seed of its own; how far a server keeps to it is its affair.
+
+        Raises:
+            TooManyBadRecordsError: when more than ``max_missing`` of all prompts got none.
+            StoppedError: when the server is silent for ``give_up`` seconds (exit 75).
+        """
+        missing = [i for i in range(len(texts)) if i not in done]
+        prompts = self._prompts(opened, [texts[i] for i in missing])
+        requests = [self._request(p, i, sampling) for i, p in zip(missing, prompts, strict=True)]
+        faults: list[str] = []
+        with progress(what, len(missing)) as advance:
+            for i, found in zip(missing, self._client(opened).run(requests), strict=True):
+                advance(1)
+                if found.value is None:
+                    faults.append(f"{found.reason}: {found.detail[:100]}")
+                    yield Answer(i, "", False, faults[-1])
+                    continue
+                cut = min((at for s in self.stop if (at := found.value.find(s)) >= 0), default=None)
+                yield Answer(i, found.value[:cut].strip(), found.finish != "length" or cut is not None)
+        if len(faults) > self.max_missing * len(texts):
+            raise TooManyBadRecordsError(
+                f"{len(faults)} of {len(texts)} prompts got no answer, over engine.max_missing={self.max_missing}; "
+                f"a score without them would mislead. First: {faults[0]}. Remedy: mend the server, then run the same "
+                "command again; answers so far are kept."
+            )
+
+    def _prompts(self, opened: Served, texts: Sequence[str]) -> list[Any]:
+        if self.prompt == "text":
+            return list(texts)
+        special = opened.template == "plain"
+        ids = opened.tokenizer(list(texts), add_special_tokens=special)["input_ids"] if texts else []
+        return [tuple(row) for row in ids]
+
+    def _request(self, prompt: Any, at: int, sampling: Sampling | None) -> Request:
+        return Request(
+            messages=(),
+            prompt=prompt,
+            schema={},
+            check=lambda text: text,
+            max_tokens=self.max_new_tokens,
+            temperature=sampling.temperature if sampling else 0.0,
+            stop=tuple(self.stop),
+            seed=(sampling.seed + at) % 2**31 if sampling else None,
+            sample=at if sampling else 0,
+        )
+
+    def _client(self, opened: Served) -> Client:
+        limits = Limits(
+            concurrency=self.batch_size,
+            timeout=self.timeout,
+            give_up=self.give_up,
+            tries=self.tries,
+            drop_at_last=True,
+        )
+        return Client(
+            base_url=opened.url, model=opened.name, api_key="none", structured=False, limits=limits, cache=NoAnswers()
+        )
+
+
+def _only_model(url: str) -> str:
+    """Return the name of the one model a server lists, empty where it lists none or several."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with urllib.request.urlopen(f"{url}/models", timeout=30) as reply:  # noqa: S310  # an http address by config
+            names = [str(m["id"]) for m in json.load(reply)["data"]]
+        return names[0] if len(names) == 1 else ""
+    return ""

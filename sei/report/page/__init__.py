@@ -1,0 +1,5 @@
+"""The page of a run: ``report.html``, one file that shows everything a run made and needs nothing else to open."""
+
+from sei.report.page.write import make_page, make_sweep_page, write_page, write_sweep_page
+
+__all__ = ["make_page", "make_sweep_page", "write_page", "write_sweep_page"]

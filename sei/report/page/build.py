@@ -1,0 +1,108 @@
+"""What the page of a run shows, gathered from the files of its folder as one plain dict."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from sei.errors import DataError
+from sei.report.page.cases import Texts, read_round
+from sei.report.page.config import read_config
+from sei.report.page.files import Files
+
+_COUNTS = ("bad_cases", "unreadable", "synthesized", "refined", "trained_examples", "trained_steps", "trained_tokens")
+_FLIPS = ("fixed", "broken", "kept")
+
+
+def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
+    """Return everything the page shows. ``so_far``: rounds of a run that still goes on (its summary is not read).
+
+    Raises:
+        DataError: where the folder holds neither a summary nor anything of a base or a round.
+    """
+    files = Files(home=folder)
+    config = read_config(files)
+    summary = files.json("summary.json", expected=False) if so_far is None else None
+    if not isinstance(summary, dict) or "baseline" not in summary:
+        summary = _unfinished(files, config["values"], so_far)
+    if not summary["baseline"] and not summary["rounds"]:
+        raise DataError(f"{folder} is no run folder: neither summary.json nor base/report.json is in it.")
+    reports, texts = summary["rounds"], Texts()
+    shown = [read_round(files, r["round"], texts) for r in reports]
+    for before, after in itertools.pairwise(shown):
+        for case in before["cases"]:
+            case["next"] = after["places"].get(texts.id_of(case["problem"]), "")
+    ledger = files.json("ledger.json", expected=False) if so_far is None else None
+    flow = (files.json("error_type_flow.json", expected=len(reports) > 1) if len(reports) > 1 else None) or []
+    return {
+        "kind": "run",
+        "folder": folder.absolute().name,
+        "run": {k: summary.get(k, "") for k in ("experiment", "seed", "config_digest", "git_commit", "versions")},
+        "planned": config["values"].get("rounds"),
+        "stopped": summary["stopped"],
+        "best": summary["best_round"],
+        "sets": sets([summary["baseline"], *(r["scores"] for r in reports)]),
+        "rounds": [_round(r, s) for r, s in zip(reports, shown, strict=True)],
+        "problems": texts.problems,
+        "cases": [c for s in shown for c in s["cases"]],
+        "synthetic": [x for s in shown for x in s["synthetic"]],
+        "dropped": [x for s in shown for x in s["dropped"]],
+        "flow": [f for f in flow if f["round"] < len(reports)],
+        "cost": {"needed": summary.get("instructor", {}), "ledger": _invocation(ledger)},
+        "config": {k: v for k, v in config.items() if k != "values"},
+        "notes": files.notes,
+    }
+
+
+def sets(stages: list[dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return every held-out set with its score at each stage (``None`` where it has none), tests before dev."""
+    names = list(dict.fromkeys(name for scores in stages for name in scores))
+    out = []
+    for name in names:
+        scores = [s.get(name) for s in stages]
+        role = next(s["role"] for s in scores if s)
+        out.append({"name": name, "role": role, "scores": scores})
+    return sorted(out, key=lambda s: bool(s["role"] == "dev"))
+
+
+def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "round": report["round"],
+        **{k: report.get(k, 0) for k in (*_COUNTS, *_FLIPS)},
+        "pool": len(shown["places"]),
+        "types": [[t["name"], t["size"]] for t in report["error_types"]],
+        "dropped": report.get("dropped", {}),
+        "seconds": report.get("seconds", {}),
+        "opinion": report.get("second_opinion"),
+        "points": shown["points"],
+    }
+
+
+def _invocation(ledger: Any) -> dict[str, Any]:
+    """Return what the last invocation made, reused and spent."""
+    if not isinstance(ledger, dict):
+        return {}
+    return {"spent": ledger.get("instructor", {}), "stages": ledger.get("stages", {})}
+
+
+def _unfinished(files: Files, config: dict[str, Any], so_far: int | None) -> dict[str, Any]:
+    """Return a summary of what is there of a run that has none (yet)."""
+    base = files.json("base/report.json", expected=False) or {}
+    rounds: list[dict[str, Any]] = []
+    while so_far is None or len(rounds) < so_far:
+        report = files.json(f"round_{len(rounds) + 1}/report.json", expected=False)
+        if not isinstance(report, dict):
+            break
+        rounds.append(report)
+    stages = [base.get("scores", {}), *(r["scores"] for r in rounds)]
+    dev = [[s for s in scores.values() if s["role"] == "dev"] for scores in stages]
+    accuracy = [sum(s["correct"] for s in d) / max(1, sum(s["n"] for s in d)) for d in dev]
+    return {
+        "experiment": config.get("name", ""),
+        "seed": config.get("seed", ""),
+        "baseline": stages[0],
+        "rounds": rounds,
+        "stopped": "",
+        "best_round": accuracy.index(max(accuracy)),
+    }

@@ -1,0 +1,95 @@
+"""The config of a run as the page shows it: what was asked for, the chosen parts, and what differs from the default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import sei
+from sei.report.page.files import Files
+
+_HERE = Path(sei.__file__).parent
+_CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
+_SECRETS = (
+    (re.compile(r"\b(?:sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"), "(hidden)"),
+    (re.compile(r"://[^/?#\s]*@"), "://(hidden)@"),
+    (re.compile(r"((?:^|[\s.+_])(?:api_?key|token|password|secret)\s*[=:]\s*)(?!null\b)\S.*", re.I), r"\1(hidden)"),
+)
+_KEY = re.compile(r"( *)([^\s:#-][^\s:#]*):")
+
+
+def read_config(files: Files) -> dict[str, Any]:
+    """Return overrides, parts (each with its default) and the lines of the config, marked where they differ.
+
+    ``values`` holds the config's own values, for the caller alone.
+    """
+    hydra = files.yaml(".hydra/hydra.yaml") or {}
+    choices = {k: v for k, v in _at(hydra, "hydra", "runtime", "choices").items() if not k.startswith("hydra/")}
+    overrides = [str(o) for o in files.yaml(".hydra/overrides.yaml") or []]
+    defaults = _defaults()
+    parts = [[k, v, defaults.get(k), k in defaults and v != defaults[k]] for k, v in choices.items()]
+    changed = {k for k, *_, differs in parts if differs}
+    changed |= {o.lstrip("+~").split("=")[0].split("@")[0] for o in overrides}
+    for group in ("experiment", "ablation"):
+        changed |= _keys_of(_CONF / group / f"{choices.get(group)}.yaml")
+    text = files.text(".hydra/config.yaml", expected=False) or ""
+    return {
+        "overrides": [hidden(o) for o in overrides],
+        "parts": parts,
+        "lines": [[hidden(line), mark] for line, mark in marked(text, changed)],
+        "values": files.yaml(".hydra/config.yaml") or {},
+    }
+
+
+def hidden(text: str) -> str:
+    """Return a line of a config without what looks like a key or password."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def marked(text: str, changed: set[str]) -> list[tuple[str, bool]]:
+    """Return the lines of a YAML text, each with whether its dotted key or a part of it is in ``changed``."""
+    out, path = [], list[str]()
+    for line in text.splitlines():
+        found = _KEY.match(line)
+        if found:
+            path = [*path[: len(found[1]) // 2], found[2]]
+        out.append((line, any(".".join(path[:i]) in changed for i in range(1, len(path) + 1))))
+    return out
+
+
+def _at(values: Any, *keys: str) -> dict[str, Any]:
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values if isinstance(values, dict) else {}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _defaults() -> dict[str, Any]:
+    """Return the part of every group that the default config chooses."""
+    entries = _load(_CONF / "config.yaml").get("defaults", [])
+    return {k: v for e in entries if isinstance(e, dict) for k, v in e.items()}
+
+
+def _keys_of(path: Path) -> set[str]:
+    """Return the dotted keys that an experiment or ablation sets."""
+
+    def walk(values: dict[str, Any], before: str) -> set[str]:
+        out: set[str] = set()
+        for key, value in values.items():
+            name = f"{before}{key}"
+            out |= walk(value, f"{name}.") if isinstance(value, dict) and value else {name}
+        return out
+
+    return walk({k: v for k, v in _load(path).items() if k not in ("defaults", "ablation")}, "")

@@ -1,0 +1,103 @@
+// What was dropped, what it cost, how it was set.
+const DROPPED = "By reason, most frequent first; open one for examples. Nothing leaves the run without a reason.";
+const COST =
+  "What the instructor's answers of these rounds took, whoever paid for them when; and how long making each stage's " +
+  "results took.";
+
+function tally(share) {
+  const box = { class: "tally", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" };
+  return svg("svg", box, svg("rect", { class: "s-kept", width: Math.max(0.5, 100 * share), height: 10 }));
+}
+
+function reasonsOf(dropped) {
+  const groups = new Map();
+  for (const d of dropped) {
+    const key = `${d.stage}: ${d.reason}`;
+    const g = groups.get(key) || { key, reason: d.reason, count: 0, examples: [], rounds: [] };
+    g.count += d.count;
+    g.rounds.push(`round ${d.round}: ${number(d.count)}`);
+    g.examples.push(...d.examples.map(([subject, detail]) => ({ round: d.round, subject, detail })));
+    groups.set(key, g);
+  }
+  return [...groups.values()].sort((a, b) => b.count - a.count);
+}
+
+function examplesOf(group) {
+  const shown = group.examples.slice(0, 80);
+  const count = shown.length < group.count ? `${shown.length} of ${number(group.count)}` : "all of them";
+  const of = (e) => el("span", { class: "quiet" }, `round ${e.round}, ${e.subject || "no id"}: `);
+  const line = (e) => el("li", null, of(e), e.detail || "(no text)");
+  return el("div", null, el("p", { class: "quiet" }, count), el("ul", { class: "examples" }, shown.map(line)));
+}
+
+function droppedPart(view) {
+  const groups = reasonsOf(view.dropped);
+  const head = (g) => [
+    el("span", { class: "count" }, number(g.count)),
+    tally(g.count / groups[0].count),
+    el("strong", null, because(g.reason)),
+    " ",
+    badge(g.key, "plain"),
+    el("span", { class: "preview" }, g.rounds.join(", ")),
+  ];
+  const rows = groups.map((g) => fold(head(g), () => examplesOf(g)));
+  const lead = rows.length ? DROPPED : "Nothing was dropped.";
+  return section("dropped", "What was dropped, and why", lead, el("div", { class: "entries" }, rows));
+}
+
+function timeTable(view, stages, total) {
+  const done = view.cost.ledger.stages || {}, most = total(stages[0]) || 1;
+  const made = (s) => (done[s] ? `${number(done[s].made)} / ${number(done[s].reused)}` : "–");
+  const times = (s) => view.rounds.map((r) => duration(r.seconds[s] || 0));
+  const rows = stages.map((s) => [s, ...times(s), duration(total(s)), tally(total(s) / most), made(s)]);
+  const heads = ["stage", ...view.rounds.map((r) => `round ${r.round}`), "sum", "", "made / reused by the last start"];
+  return table(heads, rows, "Time by stage.", " " + "n".repeat(view.rounds.length + 1) + " n");
+}
+
+function costPart(view) {
+  const { needed, ledger } = view.cost, spent = Object.entries(ledger.spent || {});
+  const total = (s) => view.rounds.reduce((sum, r) => sum + (r.seconds[s] || 0), 0);
+  const stages = [...new Set(view.rounds.flatMap((r) => Object.keys(r.seconds)))].sort((a, b) => total(b) - total(a));
+  const count = (x) => (x === undefined ? "–" : number(x));
+  const tiles = [
+    [count(needed.requests), "instructor requests"],
+    [count(needed.input_tokens), "tokens in"],
+    [count(needed.output_tokens), "tokens out"],
+    [needed.usd === undefined ? "–" : `$${needed.usd.toFixed(2)}`, "dollars"],
+    [duration(stages.reduce((sum, s) => sum + total(s), 0)), "in all rounds"],
+  ];
+  const under = (name) => el("span", { class: "quiet" }, name);
+  const tile = ([value, name]) => el("div", { class: "tile" }, el("b", null, value), under(name));
+  const paid = spent.map(([k, v]) => `${words(k)} ${typeof v === "number" ? number(v) : v}`).join(", ");
+  const last = paid ? el("p", null, `Spent by the last start of the command: ${paid}`) : null;
+  const times = stages.length ? timeTable(view, stages, total) : null;
+  return section("cost", "Cost", COST, el("div", { class: "tiles" }, tiles.map(tile)), last, times);
+}
+
+function configPart(view) {
+  const { overrides, parts, lines } = view.config, run = view.run;
+  const text = (v) => String(v ?? "none");
+  const other = (v) => el("mark", null, `◆ ${text(v)}`);
+  const part = ([k, v, usual, differs]) => (differs ? [k, other(v), text(usual)] : [k, text(v), ""]);
+  const ids = [["seed", run.seed], ["config digest", run.config_digest], ["commit", run.git_commit]];
+  const made = [...ids, ...Object.entries(run.versions || {})];
+  const known = made.filter(([, v]) => v !== "" && v !== undefined).map(([k, v]) => [k, String(v)]);
+  const list = el("ul", { class: "overrides" }, overrides.map((o) => el("li", null, el("code", null, o))));
+  const nothing = lines.length ? "Nothing: the default config." : "The run folder holds no .hydra/ to tell.";
+  const none = el("p", null, nothing);
+  const line = ([text, mark]) => [mark ? el("mark", null, `◆ ${text}`) : `  ${text}`, "\n"];
+  const config = el("pre", { class: "config" }, lines.map(line));
+  const whole = el("details", null, el("summary", null, "The whole config"), config);
+  const versions = table(["what", "value"], known, "What the numbers were made with.");
+  const chosen = table(["part", "chosen", "default"], parts.map(part), "What the run was composed of.");
+  return section(
+    "config",
+    "Config",
+    "◆ marks what differs from the default config.",
+    el("h3", null, "Asked for on the command line"),
+    overrides.length ? list : none,
+    parts.length ? [el("h3", null, "Parts"), chosen] : null,
+    lines.length ? whole : null,
+    known.length ? el("details", null, el("summary", null, "Seed, digest, commit and versions"), versions) : null,
+  );
+}

@@ -1,0 +1,181 @@
+// Long lists: filtered as you type, drawn a page at a time, the body of an entry made when it is opened.
+const PAGE = 20;
+
+class Browser {
+  // `what` names the items; `filters` are {label, options, of}; `entry` draws an item, `textOf` is what is searched.
+  constructor({ what, items, filters, textOf, entry, empty }) {
+    Object.assign(this, { what, items, filters, textOf, entry, empty, found: items, page: 0, chosen: {} });
+    this.texts = new Map();
+    this.list = el("div", { class: "entries" });
+    this.state = el("p", { class: "quiet", role: "status" });
+    const hint = "words in any of its texts";
+    this.search = el("input", { type: "search", placeholder: hint, oninput: later(() => this.apply(), 150) });
+    this.back = el("button", { type: "button", onclick: () => this.turn(-1) }, "← back");
+    this.next = el("button", { type: "button", onclick: () => this.turn(1) }, "next →");
+    const controls = el("div", { class: "filters" }, el("label", null, "Find ", this.search), this.controls());
+    this.box = el("div", null, controls, el("div", { class: "pages" }, this.state, this.back, this.next), this.list);
+    this.draw();
+  }
+
+  controls() {
+    return this.filters.filter((f) => f.options.length > 1).map((f) => {
+      const [label, select] = choice(f.label, [["", "all"], ...f.options], (v) => this.pick(f.label, v));
+      f.select = select;
+      return label;
+    });
+  }
+
+  pick(label, value) {
+    const filter = this.filters.find((f) => f.label === label);
+    if (!filter || !filter.select) return;
+    filter.select.value = this.chosen[label] = value;
+    this.apply();
+  }
+
+  text(item) {
+    if (!this.texts.has(item)) this.texts.set(item, this.textOf(item).toLowerCase());
+    return this.texts.get(item);
+  }
+
+  apply() {
+    const asked = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits = (item) => this.filters.every((f) => !this.chosen[f.label] || f.of(item) === this.chosen[f.label]);
+    this.found = this.items.filter((item) => fits(item) && asked.every((w) => this.text(item).includes(w)));
+    this.page = 0;
+    this.draw();
+  }
+
+  draw() {
+    const from = this.page * PAGE, shown = this.found.slice(from, from + PAGE);
+    this.list.replaceChildren(...shown.map(this.entry));
+    this.state.textContent = this.said(from, shown.length);
+    this.back.disabled = from === 0;
+    this.next.disabled = from + PAGE >= this.found.length;
+  }
+
+  said(from, n) {
+    const all = number(this.items.length), found = number(this.found.length);
+    if (!n) return this.items.length ? `none of ${all} ${this.what} fits these filters` : this.empty;
+    const part = `${number(from + 1)}–${number(from + n)} of ${found} ${this.what}`;
+    return found === all ? part : `${part} (of ${all} in all)`;
+  }
+
+  turn(by) {
+    this.page += by;
+    this.draw();
+    this.search.scrollIntoView({ block: "nearest" });
+  }
+}
+
+// An entry that is opened: `head` stands in its line, `body` makes the rest when it is first needed.
+function fold(head, body) {
+  const box = el("details", null, el("summary", null, head));
+  box.addEventListener("toggle", () => box.open && box.children.length === 1 && box.append(body()), { once: true });
+  return box;
+}
+
+function said(title, text, kind) {
+  const body = text ? el("pre", null, text) : el("p", { class: "quiet" }, "(none)");
+  return el("div", { class: kind }, el("h4", null, title), body);
+}
+
+const badge = (text, kind) => el("span", { class: `badge ${kind || ""}` }, text);
+
+function findingText(f) {
+  const step = `first wrong step: ${f.step} (${words(f.relation)})`;
+  const sums = f.expected || f.written ? `; expected ${f.expected || "?"}, written ${f.written || "nothing"}` : "";
+  const sign = f.written_operation === "none" ? "no operation" : f.written_operation;
+  const wrong = f.operation !== "none" && f.operation !== f.written_operation;
+  return step + sums + (wrong ? `; ${f.operation} was called for, ${sign} written` : "");
+}
+
+function caseBody(view, c) {
+  const p = view.problems[c.problem];
+  const part = c.part === "exemplars" ? "an exemplar for synthesis" : "validation for refinement";
+  const next = c.next && `at the start of the next round: ${c.next}`;
+  const rest = [`problem ${p.id}`, c.part && `used as ${part}`, next].filter(Boolean).join(" · ");
+  const given = el("b", null, c.extracted || "nothing"), right = el("b", null, p.answer);
+  const finding = c.finding && el("p", { class: "quiet" }, findingText(c.finding));
+  const both = el("p", null, "extracted ", given, " ✗, right is ", right);
+  const answers = el("div", null, el("h4", null, "Answers"), both, finding);
+  const texts = [
+    said("Question", p.question, "prose"),
+    answers,
+    said("Attempt (wrong)", c.output, "wrong"),
+    said("Reference solution", p.solution, "right"),
+  ];
+  return [el("div", { class: "pair" }, texts), el("p", { class: "quiet" }, rest)];
+}
+
+function caseHead(view, c) {
+  const why = c.refused ? `no keyphrase: ${because(c.refused)}` : "no keyphrase";
+  const type = c.type ? [markOf(view.typeIndex.get(c.type)), ` ${short(c.type, 60)}`] : "no type";
+  return [
+    c.phrase ? el("strong", null, c.phrase) : el("em", null, why),
+    " ",
+    badge(type, c.type ? "" : "plain"),
+    badge(`round ${c.round}`, "plain"),
+    c.next === "solved" ? badge("✓ solved next round", "good") : null,
+    el("span", { class: "preview" }, short(view.problems[c.problem].question, 140)),
+  ];
+}
+
+const roundFilter = (view) => ({
+  label: "Round",
+  options: view.rounds.map((r) => [String(r.round), r.round]),
+  of: (item) => String(item.round),
+});
+const typeFilter = (types) => ({
+  label: "Error type",
+  options: types.map((t) => [t, short(t, 70)]),
+  of: (item) => item.type || "(no type)",
+});
+
+function caseBrowser(view) {
+  const problem = (c) => view.problems[c.problem];
+  return new Browser({
+    what: "bad cases",
+    items: view.cases,
+    empty: "no bad case is in the run folder",
+    textOf: (c) => [problem(c).question, problem(c).id, c.output, c.extracted, c.phrase, c.type].join("\n"),
+    filters: [roundFilter(view), typeFilter([...view.types, "(no type)"])],
+    entry: (c) => fold(caseHead(view, c), () => el("div", null, caseBody(view, c))),
+  });
+}
+
+function exampleHead(x) {
+  const score = Number.isFinite(x.score) ? `score ${x.score.toPrecision(3)}, ` : "";
+  return [
+    x.kept ? badge("✓ kept", "good") : badge("✗ left out", "bad"),
+    " ",
+    el("strong", null, short(x.question, 160)),
+    " ",
+    badge(short(x.type, 60), "plain"),
+    badge(`round ${x.round}`, "plain"),
+    el("span", { class: "preview" }, score + x.reason),
+  ];
+}
+
+function exampleBody(x) {
+  const decision = `${x.kept ? "kept" : "left out"}: ${x.reason}`;
+  const rest = `answer ${x.answer || "(none)"} · ${decision} · made from ${x.sources.join(", ") || "no exemplar"}`;
+  const texts = [said("Question", x.question, "prose"), said("Solution", x.solution)];
+  return el("div", null, el("div", { class: "pair" }, texts), el("p", { class: "quiet" }, rest));
+}
+
+function syntheticBrowser(view) {
+  const types = [...new Set(view.synthetic.map((x) => x.type))].sort();
+  const decisions = ["kept", "left out"].map((d) => [d, d]);
+  return new Browser({
+    what: "synthetic examples",
+    items: view.synthetic,
+    empty: "no synthetic example is in the run folder",
+    textOf: (x) => [x.question, x.solution, x.type, x.reason].join("\n"),
+    filters: [
+      roundFilter(view),
+      typeFilter(types),
+      { label: "Decision", options: decisions, of: (x) => (x.kept ? "kept" : "left out") },
+    ],
+    entry: (x) => fold(exampleHead(x), () => exampleBody(x)),
+  });
+}

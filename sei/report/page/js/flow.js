@@ -1,0 +1,150 @@
+// Error types from round to round: a table of sizes, and bands that follow the problems.
+const NOT_TYPES = ["solved", "unreadable", "no keyphrase"];
+const NAMED = 9; // types drawn by name on each side; the others are one block
+
+const FOLLOWED =
+  "Bad cases of each error type at the start of each round; what shrank most comes first. A type is known by its " +
+  "name: one under a new name counts as appeared, and the picture below shows where its problems came from.";
+
+function changeOf(was, now) {
+  if (!was || !now) return was ? "gone" : now ? "appeared" : "–";
+  if (was === now) return "same";
+  return now < was ? `▼ ${was - now} fewer` : `▲ ${now - was} more`;
+}
+
+function typeRow(view, name, i, flows) {
+  const sizes = view.rounds.map((r) => (r.types.find(([n]) => n === name) || [name, 0])[1]);
+  const to = flows.get(name), was = sizes[0], now = sizes.at(-1);
+  const share = to ? `${Math.round((100 * (to.goes_to.solved || 0)) / to.size)} % of ${to.size}` : "–";
+  const act = { class: "typed", href: "#cases", title: "show its bad cases", onclick: () => view.pickType(name) };
+  const change = sizes.length > 1 ? [changeOf(was, now), share] : [];
+  return { order: now - was, cells: [el("a", act, markOf(i), ` ${name}`), ...sizes.map((n) => n || "–"), ...change] };
+}
+
+function typeTable(view) {
+  const rounds = view.rounds.map((r) => `round ${r.round}`), many = rounds.length > 1;
+  const flows = new Map([...view.flow].sort((a, b) => a.round - b.round).map((f) => [f.error_type, f]));
+  const rows = view.types.map((name, i) => typeRow(view, name, i, flows));
+  if (many) rows.sort((a, b) => a.order - b.order);
+  const span = `${rounds[0]} → ${rounds.at(-1)}`;
+  const heads = ["error type", ...rounds, ...(many ? [span, "solved one round later"] : [])];
+  const caption = many ? FOLLOWED : "Bad cases of each error type.";
+  return folded(table(heads, rows.map((r) => r.cells), caption, ` ${"n".repeat(rounds.length)} n`), rows.length);
+}
+
+// A table of many rows shows the first ones until asked for all.
+function folded(box, rows) {
+  if (rows <= 14) return box;
+  box.classList.add("folded");
+  const turn = () => {
+    box.classList.toggle("folded");
+    open.textContent = box.classList.contains("folded") ? `show all ${rows} rows` : "show fewer rows";
+  };
+  const open = el("button", { type: "button", class: "more", onclick: turn }, `show all ${rows} rows`);
+  return [box, open];
+}
+
+function columnsOf(flow) {
+  const rounds = [...new Set(flow.map((f) => f.round))].sort((a, b) => a - b);
+  const sizes = rounds.map((r) => new Map(flow.filter((f) => f.round === r).map((f) => [f.error_type, f.size])));
+  const end = new Map();
+  for (const f of flow)
+    if (f.round === rounds.at(-1)) for (const [to, n] of Object.entries(f.goes_to)) end.set(to, (end.get(to) || 0) + n);
+  return [rounds, [...sizes, end]];
+}
+
+function stacked(sizes) {
+  const named = [...sizes].filter(([n]) => !NOT_TYPES.includes(n)).sort((a, b) => b[1] - a[1]);
+  const shown = named.slice(0, NAMED),
+    rest = named.slice(NAMED).reduce((sum, [, n]) => sum + n, 0);
+  const blocks = [
+    ...shown,
+    ...(rest ? [["other types", rest]] : []),
+    ...NOT_TYPES.filter((n) => sizes.get(n)).map((n) => [n, sizes.get(n)]),
+  ];
+  const names = new Set(blocks.map(([n]) => n));
+  return { blocks, home: (name) => (names.has(name) ? name : "other types") };
+}
+
+// Bands that follow the problems of each type from one round to the next.
+class Flow {
+  constructor(view) {
+    const [rounds, sizes] = columnsOf(view.flow);
+    Object.assign(this, { view, rounds, height: 440, side: 285, bar: 12 });
+    this.width = Math.max(1140, 2 * this.side + 320 * rounds.length);
+    const all = [...sizes[0].values()].reduce((a, b) => a + b, 0);
+    this.columns = sizes.map((s) => this.placed(stacked(s), all));
+    const name = "Flow of pool problems between error types; the table above says the same in numbers";
+    const box = `0 0 ${this.width} ${this.height + 44}`;
+    this.chart = svg("svg", { viewBox: box, class: "sankey", role: "img", "aria-label": name });
+    rounds.forEach((r, i) => this.bands(r, i));
+    this.columns.forEach((c, i) => this.blocks(c, i));
+  }
+
+  x(i) {
+    return this.side + ((this.width - 2 * this.side - this.bar) * i) / this.rounds.length;
+  }
+
+  colour(name) {
+    return this.view.typeIndex.has(name) ? styleOf(this.view.typeIndex.get(name)).colour : null;
+  }
+
+  // Where each block of a column stands; `out` and `into` move on as bands are drawn.
+  placed(column, all) {
+    const gap = 3, unit = (this.height - gap * (column.blocks.length - 1)) / all;
+    let y = 20;
+    column.at = new Map();
+    for (const [name, n] of column.blocks) {
+      column.at.set(name, { y, h: unit * n, out: y, into: y, unit, n });
+      y += unit * n + gap;
+    }
+    return column;
+  }
+
+  bands(round, i) {
+    const counts = new Map(), from = this.columns[i], to = this.columns[i + 1];
+    for (const f of this.view.flow.filter((one) => one.round === round)) {
+      for (const [name, n] of Object.entries(f.goes_to)) {
+        const key = JSON.stringify([from.home(f.error_type), to.home(name)]);
+        counts.set(key, (counts.get(key) || 0) + n);
+      }
+    }
+    for (const [a] of from.blocks) {
+      for (const [b] of to.blocks) {
+        const n = counts.get(JSON.stringify([a, b]));
+        if (n) this.band(a, b, n, i);
+      }
+    }
+  }
+
+  band(a, b, n, i) {
+    const s = this.columns[i].at.get(a), e = this.columns[i + 1].at.get(b);
+    const x1 = this.x(i) + this.bar, x2 = this.x(i + 1), mid = (x1 + x2) / 2, thick = n * s.unit, thin = n * e.unit;
+    const there = `M${x1},${s.out}C${mid},${s.out} ${mid},${e.into} ${x2},${e.into}v${thin}`;
+    const back = `C${mid},${e.into + thin} ${mid},${s.out + thick} ${x1},${s.out + thick}z`;
+    const shade = this.colour(a), title = svg("title", null, `${plural(n, "problem")}: ${a} → ${b}`);
+    this.chart.append(svg("path", { class: shade ? "flow" : "flow plain", d: there + back, fill: shade }, title));
+    s.out += thick;
+    e.into += thin;
+  }
+
+  blocks(column, i) {
+    const x = this.x(i), left = i === 0, most = left || i === this.columns.length - 1 ? 36 : 26;
+    const when = `before round ${this.rounds[0] + i}`;
+    this.chart.append(svg("text", { class: "tick", x: x + this.bar / 2, y: 11, "text-anchor": "middle" }, when));
+    const side = left ? { x: x - 6, "text-anchor": "end" } : { x: x + this.bar + 6, "text-anchor": "start" };
+    let above = 0; // where the label above stands: labels of thin blocks move down
+    for (const [name, b] of column.at) {
+      const shade = this.colour(name), place = { x, y: b.y, width: this.bar, height: Math.max(1, b.h) };
+      const title = svg("title", null, `${name}: ${b.n}`);
+      this.chart.append(svg("rect", { class: shade ? "" : "plainbar", ...place, fill: shade }, title));
+      above = Math.max(b.y + b.h / 2 + 4, above + 12);
+      this.chart.append(svg("text", { class: "name", ...side, y: above }, `${short(name, most)} (${b.n})`));
+    }
+  }
+}
+
+function sankey(view) {
+  const chart = new Flow(view).chart;
+  return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Flow of error types" }, chart);
+}

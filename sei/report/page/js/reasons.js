@@ -1,0 +1,37 @@
+// Reasons for dropping, in words. A reason that is not here is shown by its name.
+const APART = {
+  test: "a test question",
+  dev: "a dev question",
+  validation: "a question kept for refinement",
+  earlier: "a synthetic question of an earlier round",
+};
+const LIKENESS = {
+  exact: "the same text",
+  ngram: "a long run of the same words",
+  signature: "the same problem with other names and numbers",
+  rouge: "much the same words (ROUGE-L)",
+  embedding: "nearly the same meaning (embedding)",
+};
+const REASONS = {
+  rouge_l: "too much like a question that is there already (ROUGE-L)",
+  duplicate_signature: "the same problem with other names and numbers is there already",
+  over_quota: "its error type had its share already",
+  answer_mismatch: "its solution does not end in its answer",
+  disagreement: "solved again, it had another answer",
+  off_contract: "the instructor's reply was not in the form asked for",
+  no_numbers_fit: "no numbers were found that fit the story",
+  no_divergence: "no first wrong step was found",
+  content_filter: "the server's content filter refused",
+  unavailable: "the server gave no answer",
+  too_long: "it is too long",
+};
+
+function because(reason) {
+  const plain = reason.replace(/^(diagnose|cluster)_/, "");
+  if (REASONS[plain]) return REASONS[plain];
+  const [, set, likeness] = plain.match(/^([a-z]+)_([a-z]+)$/) || [];
+  if (APART[set] && LIKENESS[likeness]) return `too close to ${APART[set]}: ${LIKENESS[likeness]}`;
+  if (plain.startsWith("exemplar_"))
+    return `the bad case cannot serve as a model to write from: ${words(plain.slice(9))}`;
+  return words(plain);
+}

@@ -1,0 +1,107 @@
+"""``clusterer=codebook``: error types that people wrote down, as prototypes; each keyphrase goes to the nearest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+import pydantic
+import yaml
+from pydantic import Field
+
+from sei.errors import ConfigError
+from sei.parts import IMMATERIAL, part
+from sei.ports import Embedder, Grouping
+from sei.stages.grouping import Vectors, unit
+from sei.store import digest
+
+_PACKAGED = Path(__file__).parent / "codebooks"
+OTHER = "other"
+
+
+class CodebookType(pydantic.BaseModel):
+    """One type: its name and phrases as an instructor would write them."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    name: str = pydantic.Field(min_length=1, max_length=200)
+    phrases: list[Annotated[str, Field(min_length=1)]] = pydantic.Field(min_length=1)
+
+
+class CodebookFile(pydantic.BaseModel):
+    """What a codebook file says."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    types: list[CodebookType] = pydantic.Field(min_length=1)
+
+
+@part
+class Codebook:
+    """Nearest prototype by cosine: the mean of a type's phrases, embedded alone, at unit length.
+
+    ``codebook`` is ``packaged:school_mathematics`` or a file of the same shape. A phrase whose nearest
+    prototype is less similar than ``open_below`` goes into a type named "other": it is used like any type, its
+    size shows how much the codebook lacks, and a review file can drop it. The types' names are the codebook's.
+    Only phrases are read; what ``cluster.finding_weight`` adds to the vectors is not.
+    """
+
+    version: ClassVar[int] = 1
+    embedder: Embedder
+    codebook: Annotated[str, IMMATERIAL] = "packaged:school_mathematics"  # its text is in the key, its place is not
+    open_below: Annotated[float, Field(ge=-1, le=1)] = 0.3
+
+    def __post_init__(self) -> None:
+        """Refuse a codebook that is missing or broken before anything costs."""
+        read_codebook(self.codebook)
+
+    def reads(self) -> dict[str, str]:
+        """Return the digest of the codebook's content."""
+        return {"codebook": digest(read_codebook(self.codebook).model_dump())}
+
+    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
+        """Give each phrase the type of its nearest prototype; labels follow the codebook's order, unused ones left out.
+
+        ``vectors`` give the number of phrases only: prototypes and phrases must be embedded alike.
+        """
+        types = read_codebook(self.codebook).types
+        prototypes = unit(np.array([self.embedder.embed(t.phrases).mean(axis=0) for t in types]))
+        distinct = sorted(set(phrases))
+        alike = self.embedder.embed(distinct) @ prototypes.T
+        nearest = np.where(alike.max(axis=1) < self.open_below, len(types), alike.argmax(axis=1))
+        used, labels = np.unique(nearest, return_inverse=True)
+        at = {p: int(x) for p, x in zip(distinct, labels, strict=True)}
+        names = [*(t.name for t in types), OTHER]
+        return Grouping(labels=tuple(at[p] for p in phrases), names=tuple(names[i] for i in used))
+
+
+def read_codebook(where: str) -> CodebookFile:
+    """Read a codebook: a file, or ``packaged:NAME``.
+
+    Raises:
+        ConfigError: when it is missing, is no YAML of this shape, or has a name or phrase twice.
+    """
+    name = where.removeprefix("packaged:")
+    path = _PACKAGED / f"{name}.yaml" if where.startswith("packaged:") else Path(where).expanduser()
+    have = ", ".join(sorted(f"packaged:{p.stem}" for p in _PACKAGED.glob("*.yaml")))
+    remedy = f"Remedy: a copy of a codebook that comes with sei ({have}), edited"
+    try:
+        book = CodebookFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
+        raise ConfigError(f"clusterer.codebook={where}: cannot be read ({e}). {remedy}.") from e
+    except pydantic.ValidationError as e:
+        first = e.errors()[0]
+        at = ".".join(str(x) for x in first["loc"]) or "the file"
+        raise ConfigError(
+            f"clusterer.codebook={where}: {at}={repr(first['input'])[:80]}: {first['msg']}. {remedy}."
+        ) from e
+    names = Counter(t.name.casefold() for t in book.types)
+    phrases = Counter(p.casefold() for t in book.types for p in t.phrases)
+    twice = [x for x, n in [*names.items(), *phrases.items()] if n > 1]
+    if twice or OTHER in names:
+        what = f"the name {OTHER!r} is kept for what fits no type" if OTHER in names else f"{twice[0]!r} stands twice"
+        raise ConfigError(
+            f"clusterer.codebook={where}: {what}; a name and a phrase belong to one type. Remedy: rename or remove it."
+        )
+    return book

@@ -1,0 +1,164 @@
+"""Rejection sampling fine-tuning: the baseline in which the target model writes its own solutions."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import pydantic
+from pydantic import Field
+
+from sei.errors import TooManyBadRecordsError
+from sei.instructors.worked import evaluate, read_steps, show, show_tree
+from sei.lit.engine import Sampling
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.ports import Grader, Screen
+from sei.prompts import asked
+from sei.records import Checkpoint, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, require_pool
+from sei.stages.attempt import Engine
+from sei.stages.synthesize import Budget
+from sei.store import digest
+from sei.store.files import appending, read_rows
+
+_CLOSE = Fraction(1, 1000)  # a written result may be rounded by so much
+Sample = tuple[str, bool]  # output, and whether it ended before the length cap
+
+
+@part
+class RejectionSampling:
+    """RFT (Yuan et al. 2023, arXiv 2308.01825, section 3.3): right, distinct solutions of the model's own.
+
+    Kept: the current checkpoint samples ``samples`` solutions of every training problem at ``temperature`` (paper:
+    100 at 0.7); those that end in the right answer and whose annotated arithmetic is right stay, one of each list
+    of equations; no instructor. Left out: of equal lists the first one stays, where the paper takes the one
+    that is farthest from the others by edit distance; the gold solutions are not trained on beside them
+    (``synthesizer=direct_correction`` is that); samples come from this model alone, not from several.
+
+    Problems are those of the pool, right or wrong, that pass the screen, less validation cases. Refinement's
+    good questions are among them, so refine with ``refiner=none`` (the paper has none). Questions of earlier
+    rounds are screened off: their solutions are in training already (``train_on=accumulated``), so a later
+    round adds the problems that were not solved before. The budget's ``candidates`` bound what is kept, one solution a
+    problem first; a model that solves few problems cannot fill it, which the round's number of candidates
+    shows. With the same schedule, optimizer steps and supervised tokens are equal in any case.
+    """
+
+    version: ClassVar[int] = 1
+    target: TargetModel
+    engine: Engine
+    grader: Grader
+    budget: Budget
+    samples: Annotated[int, Field(ge=1, le=1000)] = 8
+    temperature: Annotated[float, Field(gt=0, le=2)] = 0.7
+
+    def __call__(
+        self,
+        error_map: ErrorMap,
+        pool: tuple[PoolProblem, ...],
+        screen: Screen,
+        round: int,
+        *,
+        seed: int,
+        checkpoint: Checkpoint,
+        folder: Path,
+    ) -> Synthesis:
+        """Return the model's own solutions as candidates; wrong ones and repeats are refused and counted.
+
+        Raises:
+            RoleError: when a problem is none of the pool.
+            TooManyBadRecordsError: when round 1 found no right solution.
+        """
+        require_pool(pool, "synthesize")
+        types = {b.problem.id: t.name for t in error_map.types for b in t.exemplars}
+        validation = {b.problem.id for t in error_map.types for b in t.validation}
+        free = [p for p in pool if p.id not in validation]
+        reasons = screen.reasons([p.question for p in free])
+        rejections = [_rejected(r, p) for p, r in zip(free, reasons, strict=True) if r is not None]
+        free = [p for p, r in zip(free, reasons, strict=True) if r is None]
+        found: list[list[str]] = []
+        for p, outputs in zip(free, self._sampled(free, checkpoint, seed, folder), strict=True):
+            right, refused = self._distinct(p, outputs)
+            found.append(right)
+            rejections += refused
+        by_lot = random.Random(f"rejection sampling/{seed}/{round}").sample(range(len(free)), len(free))
+        ordered = [(free[i], found[i][turn]) for turn in range(self.samples) for i in by_lot if turn < len(found[i])]
+        if free and not ordered and round == 1:
+            raise TooManyBadRecordsError(
+                f"none of {len(free)} problems was solved in synthesizer.samples={self.samples} samples. Rule: there "
+                "is no candidate without a right solution. Remedy: more samples, another temperature, a stronger model."
+            )
+        total = self.budget.total
+        rejections += [_rejected("over_quota", p) for p, _ in ordered[total:]]
+        candidates = [_candidate(p, text, types.get(p.id, "solved"), round) for p, text in ordered[:total]]
+        return Synthesis(candidates=tuple(candidates), rejections=tuple(rejections))
+
+    def _sampled(
+        self, problems: Sequence[PoolProblem], checkpoint: Checkpoint, seed: int, folder: Path
+    ) -> list[list[Sample]]:
+        """Return the outputs for every problem, each kept on disk as it comes and never made twice."""
+        if not problems:
+            return []
+        path, adapter = folder / "samples.jsonl", pydantic.TypeAdapter(Sample)
+        kept, _ = read_rows(path, adapter)
+        at = {f"{i}/{p.id}": i for i, p in enumerate(p for p in problems for _ in range(self.samples))}
+        ids, done = list(at), frozenset(at[k] for k in kept if k in at)
+        if len(done) < len(ids):
+            last = time.perf_counter()
+            with self.engine.open(self.target, checkpoint) as opened, appending(path) as append:
+                texts = opened.prompts([asked(p.question, p.options) for p in problems for _ in range(self.samples)])
+                sampling = Sampling(self.temperature, seed)
+                for index, text, finished, fault in self.engine.answer(opened, texts, done, "sampling", sampling):
+                    if ids[index] not in kept and not fault:
+                        kept[ids[index]] = (text, finished)
+                        append(ids[index], [text, finished], time.perf_counter() - last)
+                    last = time.perf_counter()
+        rows = [[k for k in ids[i : i + self.samples] if k in kept] for i in range(0, len(ids), self.samples)]
+        return [[kept[k] for k in row] for row in rows]
+
+    def _distinct(self, problem: PoolProblem, outputs: Sequence[Sample]) -> tuple[list[str], list[Rejection]]:
+        """Return the right solutions with distinct reasoning, the first of each, and refusals of the others."""
+        kept: dict[tuple[str, ...], str] = {}
+        refused: list[Rejection] = []
+        for text, finished in outputs:
+            verdict = self.grader.grade(problem, text, finished=finished).verdict
+            path = reasoning(text) if verdict == "right" else None
+            if path is None:
+                refused.append(_rejected(f"sample_{verdict}" if verdict != "right" else "sample_wrong_step", problem))
+            elif path in kept:
+                refused.append(_rejected("same_reasoning", problem))
+            else:
+                kept[path] = text
+        return list(kept.values()), refused
+
+
+def reasoning(solution: str) -> tuple[str, ...] | None:
+    """Return the list of equations of a solution, by which reasoning paths are told apart.
+
+    ``None`` where an annotated equation is false; the solution's words where there is no equation.
+    """
+    steps = read_steps(solution)
+    for s in steps if "<<" in solution else ():
+        value = evaluate(s.tree)
+        if value is None or abs(value - s.value) >= _CLOSE:
+            return None
+    return tuple(f"{show_tree(s.tree)}={show(s.value)}" for s in steps) or tuple(solution.split())
+
+
+def _rejected(reason: str, problem: PoolProblem) -> Rejection:
+    return Rejection(stage="synthesize", reason=reason, subject=problem.id)
+
+
+def _candidate(problem: PoolProblem, solution: str, error_type: str, round: int) -> SyntheticExample:
+    return SyntheticExample(
+        id=f"rft-{round}-{digest(problem.question, solution)[:12]}",
+        question=asked(problem.question, problem.options),
+        solution=solution,
+        answer=problem.answer,
+        error_type=error_type,
+        source_ids=(problem.id,),
+        round=round,
+    )

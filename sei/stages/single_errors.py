@@ -1,0 +1,181 @@
+"""Baselines that teach from single bad cases, without error types: LLM2LLM and LLMs-as-Instructors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from sei.parts import part
+from sei.ports import Embedder, Instructor, Screen, SynthesisRequest
+from sei.prompts import prompt_digest
+from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample, require_pool
+from sei.stages.from_one import Start, bad_starts, questions, require_tasks, write_from_each
+from sei.stages.synthesize import Budget, exemplars
+
+_LONGEST = 6_000  # characters of a wrong attempt that are shown
+Near = Annotated[float, Field(gt=0, le=1)]
+
+
+@part
+class LLM2LLM:
+    """LLM2LLM (Lee et al. 2024, Findings of ACL, section 3): problems like the wrong one, from that problem alone.
+
+    Kept: every round the teacher sees one wrong training problem with its solution, and nothing else, and writes
+    one new problem of its kind; only problems of the pool are started from, never synthetic ones; data add up
+    and training starts from the base (``train_on=accumulated``, ``start_from=base``); a new problem is dropped
+    above ROUGE-L 0.95 (``rouge_l``) of another one or of a bad case.
+    Left out: the seed problems themselves are not trained on (replay of solved ones stands in for them, as in
+    every arm); attempts are greedy, where the authors' code samples them; bad cases that could not be diagnosed
+    and the validation part are not started from, so that all arms rest on the same cases.
+
+    ``per_problem``: most new problems a round per wrong one; the paper has 1, which a larger budget than there
+    are bad cases cannot fill. ``None`` asks again, fewest first, until the budget is filled.
+    """
+
+    version: ClassVar[int] = 1
+    instructor: Instructor
+    budget: Budget
+    per_problem: Annotated[int, Field(ge=1)] | None = None
+    rouge_l: Near = 0.95
+
+    def reads(self) -> dict[str, str]:
+        """Return the digest of the prompt template."""
+        return {"similar.v1": prompt_digest("similar.v1")}
+
+    def each(self, starts: int) -> int:
+        """Return the one problem that a request asks for."""
+        return 1
+
+    def request(
+        self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
+    ) -> SynthesisRequest:
+        """Return the request for a problem like the one of ``start``."""
+        shown = exemplars([start.problem])
+        return SynthesisRequest(
+            error_type=start.problem.id, exemplars=shown, n=n, index=index, seed=seed, task="similar"
+        )
+
+    def __call__(
+        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
+    ) -> Synthesis:
+        """Return the candidates of a round.
+
+        Raises:
+            TooManyBadRecordsError: when round 1 kept nothing.
+        """
+        starts, known = bad_starts(error_map), questions(error_map)
+        return write_from_each(self, starts, known, screen, round, seed, rouge_l=self.rouge_l, most=self.per_problem)
+
+
+@part
+class LearningFromError:
+    """LE and LEC of LLMs-as-Instructors (Ying et al. 2024, Findings of EMNLP, section 2.3).
+
+    Kept: one request per wrong problem shows the question and the wrong attempt, no reference solution, asks to
+    analyse the error, and for all problems of that case at once: as many as the budget needs, and one more, as
+    in the authors' code. ``contrast`` (LEC) adds the ``nearest`` questions, by embedding, that the model solves.
+    Left out: the system prompt's wording; BERT with FAISS (here ``embedder``, exact cosine); sampling settings and
+    training settings (those of the run). Contrasting questions come from the solved problems that may be
+    replayed; refinement's are not shown. Near copies above ``rouge_l`` are dropped, where the authors drop equal
+    ones. Bad cases are those of the exemplar part, as in every arm.
+
+    The embedded instructors cannot analyse an attempt without the reference solution: they write from the
+    problem with its solution, so that LE is LLM2LLM with more problems a request; with ``contrast`` they are refused.
+
+    Raises:
+        ConfigError: with ``contrast`` and an instructor that cannot compare.
+    """
+
+    version: ClassVar[int] = 1
+    instructor: Instructor
+    budget: Budget
+    embedder: Embedder
+    contrast: bool = False
+    nearest: Annotated[int, Field(ge=1, le=20)] = 3
+    rouge_l: Near = 0.95
+
+    def __post_init__(self) -> None:
+        """Refuse an instructor that cannot compare where it is asked to."""
+        if self.contrast:
+            require_tasks(
+                self.instructor,
+                ["contrast"],
+                "synthesizer=learning_from_error with contrast=true",
+                "synthesizer.contrast=false",
+            )
+
+    def reads(self) -> dict[str, str]:
+        """Return the digest of the prompt template."""
+        name = "contrast.v1" if self.contrast else "error.v1"
+        return {name: prompt_digest(name)}
+
+    def each(self, starts: int) -> int:
+        """Return how many problems one case is asked for, within ``budget.per_request``."""
+        return min(self.budget.per_request, -(-self.budget.total // max(1, starts)) + 1)
+
+    def request(
+        self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
+    ) -> SynthesisRequest:
+        """Return the request for a bad case, without what it is contrasted with."""
+        return self._request(start, index, n, seed, ())
+
+    def __call__(
+        self,
+        error_map: ErrorMap,
+        pool: tuple[PoolProblem, ...],
+        screen: Screen,
+        round: int,
+        *,
+        seed: int,
+        replay: tuple[PoolProblem, ...],
+    ) -> Synthesis:
+        """Return the candidates of a round.
+
+        Raises:
+            RoleError: when a solved problem is none of the pool.
+            TooManyBadRecordsError: when round 1 kept nothing.
+        """
+        require_pool(replay, "synthesize")
+        starts, known = bad_starts(error_map), questions(error_map)
+        writer = _Beside(self, starts, replay) if self.contrast else self
+        return write_from_each(writer, starts, known, screen, round, seed, rouge_l=self.rouge_l)
+
+    def _request(self, start: Start, index: int, n: int, seed: int, beside: Sequence[PoolProblem]) -> SynthesisRequest:
+        details = [("wrong_attempt", start.output[-_LONGEST:])]
+        details += [(f"solved_question_{i}", p.question) for i, p in enumerate(beside, 1)]
+        return SynthesisRequest(
+            error_type=start.problem.id,
+            exemplars=exemplars([start.problem]),
+            n=n,
+            index=index,
+            seed=seed,
+            task="contrast" if self.contrast else "error",
+            details=tuple(details),
+        )
+
+
+class _Beside:
+    """Learning from error with the nearest solved questions beside every bad case."""
+
+    def __init__(self, stage: LearningFromError, starts: Sequence[Start], solved: Sequence[PoolProblem]) -> None:
+        self.stage, self.instructor, self.budget, self.each = stage, stage.instructor, stage.budget, stage.each
+        self.beside = nearest(stage.embedder, [s.problem for s in starts], solved, stage.nearest)
+
+    def request(
+        self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
+    ) -> SynthesisRequest:
+        return self.stage._request(start, index, n, seed, self.beside[start.problem.id])
+
+
+def nearest(
+    embedder: Embedder, problems: Sequence[PoolProblem], others: Sequence[PoolProblem], k: int
+) -> dict[str, list[PoolProblem]]:
+    """Return the ``k`` of the others whose questions are nearest by cosine, nearest first, by problem id."""
+    if not problems or not others:
+        return {p.id: [] for p in problems}
+    mine, theirs = embedder.embed([p.question for p in problems]), embedder.embed([o.question for o in others])
+    order = np.argsort(-(mine @ theirs.T), axis=1, kind="stable")[:, :k]
+    return {p.id: [others[i] for i in row] for p, row in zip(problems, order.tolist(), strict=True)}

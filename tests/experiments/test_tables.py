@@ -1,0 +1,221 @@
+"""Tables from made-up run folders: numbers that can be worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from experiments.statistics import paired_t
+from experiments.tables import build
+from experiments.tables.measures import STAGES
+from experiments.tables.methods import blocks, method_name
+from experiments.tables.runs import collect
+from tests.made_up_runs import BEST, CONFIG, NO_REFINEMENT, full_and_ablated, names, read, write, write_items
+
+# --- names ---
+
+
+def test_methods_are_named_by_what_was_built_not_by_label_or_folder(tmp_path):
+    write(tmp_path / "no_clusters" / "0", name="experiment_no_refinement")
+    write(tmp_path / "sei" / "0", **NO_REFINEMENT, ablation={"name": "full"})
+    write(tmp_path / "z" / "0", rounds=(0.6,), budget_scale=3)
+    assert names(read(tmp_path)) == ["Self-Error-Instruct", "Self-Error-Instruct, budget_scale=3", "no refinement"]
+
+
+def test_settings_of_a_swapped_part_are_named_where_they_disagree(tmp_path):
+    write(tmp_path / "0")
+    correction = {"_target_": "sei.stages.correct.DirectCorrection"}
+    for i, solutions in enumerate(("gold", "instructor")):
+        write(tmp_path / f"c{i}", synthesizer={**correction, "solutions": solutions}, **NO_REFINEMENT)
+    assert names(read(tmp_path))[1:] == [
+        "direct correction + no refinement, synthesizer.solutions=gold",
+        "direct correction + no refinement, synthesizer.solutions=instructor",
+    ]
+
+
+def test_a_part_without_a_word_is_named_by_its_class(tmp_path):
+    write(tmp_path / "0")
+    write(tmp_path / "1", clusterer={"_target_": "mine.Halves"}, instructor={"_target_": "mine.Oracle"})
+    assert names(read(tmp_path)) == ["Self-Error-Instruct", "Halves, instructor=Oracle"]
+
+
+def test_method_name_beside_a_reference(tmp_path):
+    run = collect([write(tmp_path / "0", budget_scale=2)])[0][0]
+    assert method_name(run, CONFIG) == "Self-Error-Instruct, budget_scale=2"
+    assert method_name(run, run.config) == "Self-Error-Instruct"
+
+
+def test_models_and_kinds_of_data_are_apart(tmp_path):
+    write(tmp_path / "0")
+    write(tmp_path / "1", model={"name": "large"})
+    write(tmp_path / "2", data={"_target_": "sei.data.mawps.Mawps"})
+    assert [(b.model, b.data) for b in read(tmp_path)] == [
+        ("large", "Arithmetic"),
+        ("small", "Arithmetic"),
+        ("small", "Mawps"),
+    ]
+
+
+def test_of_the_same_method_and_seed_the_newest_counts(tmp_path):
+    for i, name in enumerate(("new", "old")):
+        home = write(tmp_path / name, rounds=(0.9 - i / 10,))
+        os.utime(home / "summary.json", (1000 - i, 1000 - i))
+    found, older = blocks(collect([tmp_path])[0])
+    assert found[0].methods[0].runs[1].folder.name == "new"
+    assert [r.folder.name for r in older] == ["old"]
+
+
+# --- tables ---
+
+
+def test_main_table(tmp_path):
+    full_and_ablated(tmp_path)
+    table = build.main_table(read(tmp_path), BEST).tables[0]
+    assert table.header == ("model", "data", "method", "seeds", "near (in domain, n=100)", "far (out of domain, n=100)")
+    rows = {r[2]: r for r in table.rows}
+    assert rows["base model"][4] == "50.0 [40.4, 59.6]"  # one base: Wilson, not a spread of nothing
+    assert rows["Self-Error-Instruct"][3:5] == ("3", "82.0 [77.0, 87.0]")  # 2 * 4.3027 / sqrt(3)
+
+
+def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
+    write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain", "c": "out_of_domain"}, rounds=(0.6,))
+    home = write(tmp_path / "1", sets={"a": "in_domain", "c": "out_of_domain"}, rounds=(0.6,), **NO_REFINEMENT)
+    summary = json.loads((home / "summary.json").read_text())
+    summary["rounds"][0]["scores"]["a"]["accuracy"] = 0.7
+    (home / "summary.json").write_text(json.dumps(summary))
+    result = build.main_table(read(tmp_path), BEST)
+    assert result.tables[0].header[4:6] == ("in domain, mean of 2 sets", "a (in domain, n=100)")
+    assert [r[4:7] for r in result.tables[0].rows if r[2] == "no refinement"] == [
+        ("not measured", "70.0 [60.4, 78.1]", "not measured")
+    ]
+    missing = [r for r in result.records if r["method"] == "no refinement" and r["outcome"] == "b (in domain)"]
+    assert [(r["accuracy"], r["interval"]) for r in missing] == [(None, "not measured")]
+
+
+def test_a_set_without_items_was_not_measured(tmp_path):
+    home = write(tmp_path / "0", rounds=(0.6,))
+    summary = json.loads((home / "summary.json").read_text())
+    summary["rounds"][0]["scores"]["near"] = {"role": "in_domain", "n": 0, "accuracy": 0.0}
+    (home / "summary.json").write_text(json.dumps(summary))
+    assert [r[4] for r in build.main_table(read(tmp_path), BEST).tables[0].rows][-1] == "not measured"
+
+
+def test_checkpoint_best_or_last(tmp_path):
+    write(tmp_path / "0", rounds=(0.8, 0.7), best=1)
+    for which, shown in (("best", "80.0"), ("last", "70.0")):
+        assert build.main_table(read(tmp_path), STAGES[which]).tables[0].rows[-1][4].startswith(shown)
+
+
+def test_ablation_is_paired_over_seeds(tmp_path):
+    full_and_ablated(tmp_path)
+    result = build.ablation_tables(read(tmp_path), BEST)
+    by_hand = paired_t([0.75, 0.74, 0.80], [0.80, 0.82, 0.84])
+    record = next(r for r in result.records if r["method"] == "no refinement" and r["outcome"] == "near (in domain)")
+    assert record["delta"] == pytest.approx(-0.17 / 3)
+    assert record["p"] == record["p_holm"] == by_hand.p
+    assert record["detectable"] == by_hand.detectable
+    assert record["test"] == "paired t over seeds"
+    assert record["verdict"] == ("real" if by_hand.p < 0.05 else "null")
+    assert record["budget"] == "equal"
+    assert result.tables[0].rows[1][2] == "-5.7 [-10.8, -0.5]"  # sd 2.082, times 4.3027 / sqrt(3)
+
+
+def test_holm_counts_the_methods_of_a_table_but_not_the_base(tmp_path):
+    full_and_ablated(tmp_path)
+    for seed in (1, 2, 3):
+        write(tmp_path / "z" / str(seed), seed=seed, rounds=(0.6, 0.7 + seed / 50), budget_scale=2)
+    records = [r for r in build.ablation_tables(read(tmp_path), BEST).records if r["outcome"] == "near (in domain)"]
+    assert {r["method"]: r["verdict"] for r in records}["base model"] == "outside Holm"
+    tested = sorted((r["p"], r["p_holm"]) for r in records if r["p_holm"] is not None)
+    assert len(tested) == 2
+    assert tested[0][1] == pytest.approx(2 * tested[0][0])
+
+
+def test_seeds_that_only_one_side_has_are_not_compared(tmp_path):
+    write(tmp_path / "0", seed=1)
+    write(tmp_path / "1", seed=2, **NO_REFINEMENT)
+    result = build.ablation_tables(read(tmp_path), BEST)
+    assert result.tables[0].rows[1][2] == "not measured"
+    assert [r["method"] for r in result.records] == ["base model"] * 2
+
+
+def test_one_seed_with_items_is_tested_by_mcnemar(tmp_path):
+    a = write(tmp_path / "0", rounds=(0.8,))
+    b = write(tmp_path / "1", rounds=(0.6,), **NO_REFINEMENT)
+    write_items(a, "round_1", "near", [True] * 80 + [False] * 20)
+    write_items(b, "round_1", "near", [False] * 99, stamp="2025-01-01T00-00-00.000000")  # an older file of the same run
+    write_items(b, "round_1", "near", [False] * 30 + [True] * 60 + [False] * 10)  # 10 turned right, 30 wrong
+    near, far = build.ablation_tables(read(tmp_path), BEST).records[1::2]
+    assert near["test"] == "exact McNemar over items"
+    assert near["p"] == pytest.approx(0.0022, abs=1e-4)  # scipy.stats.binomtest(10, 40)
+    assert near["verdict"] == "real (one seed)"
+    assert near["delta_low"] < -0.2 < near["delta_high"] < 0
+    assert near["questions_low"] == pytest.approx(-0.2 - 1.96 * 0.06, abs=1e-4)  # sd of differences 0.6
+    assert far["test"].startswith("not tested")
+    assert (far["p"], far["verdict"]) == (None, "not tested")
+
+
+def test_items_of_runs_without_harness_files_are_read_from_the_evaluation(tmp_path):
+    home = write(tmp_path / "0", rounds=(0.5,))
+    (home / "round_1").mkdir()
+    problem = {"id": "1", "question": "q", "set": "near"}
+    rows = [
+        {"attempt": {"problem": {**problem, "id": str(i)}}, "verdict": v, "fault": f}
+        for i, (v, f) in enumerate([("right", ""), ("wrong", ""), ("unreadable", "timeout")])
+    ]
+    (home / "round_1" / "evaluation.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    run = collect([tmp_path])[0][0]
+    assert run.items(1) == {"near": {("0", "q"): True, ("1", "q"): False}}
+    assert run.items(0) == {}
+
+
+def test_broken_item_files_are_as_good_as_none(tmp_path):
+    home = write(tmp_path / "0", rounds=(0.5,))
+    write_items(home, "round_1", "near", [True])
+    next((home / "round_1" / "lm_eval").iterdir()).write_text('{"doc": ')
+    assert collect([tmp_path])[0][0].items(1) == {}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "candidates", "said"),
+    [
+        (1019, 400, "equal"),
+        (1021, 400, "NOT equal: tokens 1.02x"),
+        (1000, 200, "NOT equal: candidates 0.50x"),
+        (500, 0, "NOT equal: candidates 0.00x, tokens 0.50x"),
+        (None, 400, "NOT equal: tokens not measured"),
+    ],
+)
+def test_budgets_are_compared_within_two_percent(tmp_path, tokens, candidates, said):
+    write(tmp_path / "0")
+    write(tmp_path / "1", tokens=tokens, candidates=candidates, **NO_REFINEMENT)
+    assert build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1] == said
+
+
+def test_fewer_fine_tunes_of_the_same_size_are_said(tmp_path):
+    write(tmp_path / "0")
+    (tmp_path / "1").mkdir()
+    write(tmp_path / "2", rounds=(0.6,), candidates=800, **NO_REFINEMENT)
+    said = build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1]
+    assert said == "NOT equal: tokens 0.50x (a fine-tune: equal)"
+
+
+def test_rounds_table_says_who_stopped_early(tmp_path):
+    write(tmp_path / "0", seed=1, rounds=(0.6, 0.7))
+    write(tmp_path / "1", seed=2, rounds=(0.62,))
+    table = build.rounds_tables(read(tmp_path)).tables[0]
+    assert table.header == ("outcome", "method", "seeds", "base", "round 1", "round 2")
+    assert table.rows[0][3:] == ("50.0 [40.4, 59.6]", "61.0 [48.3, 73.7]", "70.0 [60.4, 78.1] (1 of 2 seeds)")
+
+
+def test_budget_curve_joins_methods_that_differ_in_budget_alone(tmp_path):
+    write(tmp_path / "0")
+    write(tmp_path / "1", candidates=800, budget_scale=2)
+    write(tmp_path / "2", candidates=800, **NO_REFINEMENT)
+    table = build.budget_table(read(tmp_path), BEST).tables[0]
+    assert [r[2:7] for r in table.rows] == [
+        ("Self-Error-Instruct", "Self-Error-Instruct", "1", "800", "2000"),
+        ("Self-Error-Instruct", "Self-Error-Instruct, budget_scale=2", "1", "1600", "2000"),
+    ]

