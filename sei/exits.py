@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import threading
 from typing import Any
 
 from sei.errors import SeiError, disk_trouble
@@ -12,6 +13,11 @@ from sei.visible import visible
 
 log = logging.getLogger("sei")
 INTERRUPTED, TERMINATED = 130, 143
+AFTER_FINALISER_S = 0.01
+
+
+class Interruption(SystemExit):
+    """A signal on its way out; ``code`` is the exit code."""
 
 
 def catch_signals() -> None:
@@ -19,15 +25,33 @@ def catch_signals() -> None:
 
     ``SystemExit`` instead of ``KeyboardInterrupt``: Lightning swallows the latter and exits 1. While the
     first signal is being answered a second SIGTERM changes nothing; a second Ctrl-C ends at once.
+
+    Python drops what is raised inside a finaliser (``__del__``, a weak reference's callback): a signal that
+    arrives there would be lost and the run go on, so it is sent once more as soon as the finaliser is over.
     """
 
     def leave(number: int, _: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise SystemExit(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+        raise Interruption(INTERRUPTED if number == signal.SIGINT else TERMINATED)
 
-    signal.signal(signal.SIGINT, leave)
-    signal.signal(signal.SIGTERM, leave)
+    def dropped(what: Any) -> None:
+        if not isinstance(what.exc_value, Interruption):
+            earlier(what)
+            return
+        listen()
+        number = signal.SIGINT if what.exc_value.code == INTERRUPTED else signal.SIGTERM
+        again = threading.Timer(AFTER_FINALISER_S, signal.pthread_kill, [threading.main_thread().ident, number])
+        again.daemon = True
+        again.start()
+
+    def listen() -> None:
+        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGTERM, leave)
+
+    earlier = sys.unraisablehook
+    sys.unraisablehook = dropped
+    listen()
 
 
 def was_signal(code: object) -> bool:

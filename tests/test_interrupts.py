@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,32 @@ def test_a_moved_store_goes_on_in_its_new_place(tmp_path):
     made = stopping.made_again(tmp_path, set(), {})
     assert made == []
     assert not (tmp_path / "store").exists()
+
+
+IN_A_FINALISER = """
+import signal, sys, time
+from sei.exits import catch_signals
+
+class Dying:
+    def __del__(self):
+        signal.raise_signal(int(sys.argv[1]))
+        time.sleep(0.01)  # the handler runs here, where Python drops what it raises
+
+catch_signals()
+Dying()
+try:
+    time.sleep(20)
+finally:
+    print("flushed")
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_inside_a_finaliser_is_not_lost(number, code):
+    got = subprocess.run(
+        [sys.executable, "-c", IN_A_FINALISER, str(int(number))], capture_output=True, text=True, timeout=15
+    )
+    assert (got.returncode, got.stdout, got.stderr) == (code, "flushed\n", "")
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path):
