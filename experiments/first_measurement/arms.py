@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from experiments.protocol import Protocol
+
 SEEDS = (101, 102, 103, 104, 105)  # fresh: no choice was ever made on them
 
 ARMS: dict[str, tuple[str, ...]] = {
@@ -36,3 +38,5 @@ BLOCKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "flaws_0": (("instructor.flaw_rate=0.0",), ("sei", "random", "no_refinement")),
     "flaws_25": (("instructor.flaw_rate=0.25",), ("sei", "random", "no_refinement")),
 }
+
+PROTOCOL = Protocol("first_measurement", SEEDS, ARMS, BLOCKS)

@@ -9,34 +9,12 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from experiments.first_measurement.arms import BLOCKS, SEEDS
+from experiments.first_measurement.arms import BLOCKS, PROTOCOL, SEEDS
+from experiments.protocol import values
 from experiments.statistics import holm, paired_t, t_interval
 
 SETS = {"in domain": "arithmetic_test", "out of domain": "arithmetic_far"}
 _STEPS = re.compile(r"<<(.*?)>>")
-
-
-def load(folder: Path, block: str, arm: str) -> dict[int, dict[str, Any]]:
-    """Return the summaries of an arm by seed; seeds that were not run are absent."""
-    found = {}
-    for seed in SEEDS:
-        home = folder / block / arm / f"s{seed}"
-        if (home / "summary.json").exists():
-            found[seed] = {**json.loads((home / "summary.json").read_text()), "home": home}
-    return found
-
-
-def scores(run: dict[str, Any], which: str) -> dict[str, Any]:
-    """Return the scores of the base, the last round or the round that is best on dev."""
-    stages = [run["baseline"], *(r["scores"] for r in run["rounds"])]
-    at = {"base": 0, "last": len(stages) - 1, "best": run["best_round"]}[which]
-    found: dict[str, Any] = stages[at]
-    return found
-
-
-def values(runs: dict[int, dict[str, Any]], name: str, which: str, field: str = "accuracy") -> dict[int, float]:
-    """Return a metric by seed, in percent."""
-    return {seed: 100 * scores(run, which)[name][field] for seed, run in runs.items()}
 
 
 def never_trained(run: dict[str, Any], name: str) -> tuple[int, int]:
@@ -73,8 +51,8 @@ def level_table(folder: Path, block: str) -> list[str]:
         "| arm | seeds | in domain | out of domain | last round, in | last round, out | macro, in | macro, out |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    base = load(folder, block, "sei")
-    rows = [("base", base, "base")] + [(a, load(folder, block, a), "best") for a in BLOCKS[block][1]]
+    base = PROTOCOL.load(folder, block, "sei")
+    rows = [("base", base, "base")] + [(a, PROTOCOL.load(folder, block, a), "best") for a in BLOCKS[block][1]]
     for arm, runs, which in rows:
         cells = []
         last = "base" if which == "base" else "last"
@@ -89,14 +67,16 @@ def level_table(folder: Path, block: str) -> list[str]:
 def difference_table(folder: Path, block: str, *, tested: bool) -> list[str]:
     """Return paired differences ``sei`` minus arm, with Holm-adjusted p where the block is tested."""
     lines = ["", f"Block `{block}`: `sei` minus arm, paired over seeds, mean [95 % interval]", ""]
-    sei = load(folder, block, "sei")
+    sei = PROTOCOL.load(folder, block, "sei")
     for label, name in SETS.items():
         found: dict[str, tuple[float, float, float, int]] = {}
         ours = values(sei, name, "best")
         for arm in ("base", *BLOCKS[block][1]):
             if arm == "sei":
                 continue
-            theirs = values(sei, name, "base") if arm == "base" else values(load(folder, block, arm), name, "best")
+            theirs = (
+                values(sei, name, "base") if arm == "base" else values(PROTOCOL.load(folder, block, arm), name, "best")
+            )
             paired = [ours[s] - theirs[s] for s in SEEDS if s in ours and s in theirs]
             if len(paired) > 1:
                 mean, half = interval(paired)
@@ -126,7 +106,7 @@ def budget_table(folder: Path, block: str) -> list[str]:
     lines += ["|---|---|---|---|---|---|"]
     tokens = []
     for arm in BLOCKS[block][1]:
-        runs = load(folder, block, arm)
+        runs = PROTOCOL.load(folder, block, arm)
         rounds = [r for run in runs.values() for r in run["rounds"]]
         if not rounds:
             continue
@@ -151,7 +131,7 @@ def novel_table(folder: Path, block: str) -> list[str]:
     for arm in BLOCKS[block][1]:
         cells = []
         for name in SETS.values():
-            pairs = [never_trained(r, name) for r in load(folder, block, arm).values()]
+            pairs = [never_trained(r, name) for r in PROTOCOL.load(folder, block, arm).values()]
             right, n = sum(r for r, _ in pairs), sum(n for _, n in pairs)
             cells.append(f"{100 * right / n:.1f} ({n})" if n else "-")
         lines.append(f"| {arm} | " + " | ".join(cells) + " |")
@@ -164,7 +144,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     for block, (_, arms) in BLOCKS.items():
-        if not any(load(folder, block, a) for a in arms):
+        if not any(PROTOCOL.load(folder, block, a) for a in arms):
             print(f"### Block `{block}`: not run\n")
             continue
         lines = level_table(folder, block) + difference_table(folder, block, tested=block == "main")

@@ -1,0 +1,87 @@
+"""Tables of the protocol: ``python -m experiments.error_types.tables FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from experiments.error_types.arms import PROTOCOL
+from experiments.protocol import values
+from experiments.statistics import ALPHA, holm, paired_t, t_interval
+
+PRIMARY = ("arithmetic_far", "best", "macro")
+METRICS = {  # title: set, checkpoint, field
+    "out of domain, balanced over skills (primary)": PRIMARY,
+    "out of domain": ("arithmetic_far", "best", "accuracy"),
+    "in domain, balanced over skills": ("arithmetic_test", "best", "macro"),
+    "in domain": ("arithmetic_test", "best", "accuracy"),
+    "last round: out of domain, balanced over skills": ("arithmetic_far", "last", "macro"),
+}
+
+
+def level_table(folder: Path) -> list[str]:
+    """Return the mean over seeds of every metric and arm, with its 95 % t-interval."""
+    lines = [f"| arm | seeds | {' | '.join(METRICS)} |", "|---|---|" + "---|" * len(METRICS)]
+    full = PROTOCOL.load(folder, "main", "full")
+    for arm, runs in [("base", full), *((a, PROTOCOL.load(folder, "main", a)) for a in PROTOCOL.arms)]:
+        cells = []
+        for name, which, field in METRICS.values():
+            measured = list(values(runs, name, "base" if arm == "base" else which, field).values())
+            found = t_interval(measured) if measured else None
+            cells.append(f"{found.mean:.1f} ± {found.high - found.mean:.1f}" if found else "not run")
+        lines.append(f"| {arm} | {len(runs)} | {' | '.join(cells)} |")
+    return lines
+
+
+def difference_table(folder: Path, title: str) -> list[str]:
+    """Return ``full`` less every arm, paired over seeds; Holm over the arms of the metric."""
+    name, which, field = METRICS[title]
+    ours = values(PROTOCOL.load(folder, "main", "full"), name, which, field)
+    found = {}
+    for arm in PROTOCOL.arms:
+        theirs = values(PROTOCOL.load(folder, "main", arm), name, which, field)
+        seeds = [s for s in ours if s in theirs]
+        if arm != "full" and len(seeds) > 1:
+            found[arm] = (len(seeds), paired_t([ours[s] for s in seeds], [theirs[s] for s in seeds]))
+    adjusted = holm({arm: t.p for arm, (_, t) in found.items()})
+    lines = [
+        f"**{title}**: full less arm",
+        "",
+        "| arm | difference | seeds | detectable | p | p (Holm) | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for arm, (n, t) in found.items():
+        lines.append(
+            f"| {arm} | {t.delta.mean:+.1f} [{t.delta.low:+.1f}, {t.delta.high:+.1f}] | {n} | {t.detectable:.1f} | "
+            f"{t.p:.4f} | {adjusted[arm]:.4f} | {'real' if adjusted[arm] < ALPHA else 'null'} |"
+        )
+    return lines
+
+
+def budget_table(folder: Path) -> list[str]:
+    """Return candidates of a run, types of its first round, and supervised tokens of a fine-tune."""
+    lines = ["| arm | candidates, all rounds | types, round 1 | supervised tokens a fine-tune |", "|---|---|---|---|"]
+    for arm in PROTOCOL.arms:
+        runs = PROTOCOL.load(folder, "main", arm).values()
+        asked = [sum(r["synthesized"] for r in run["rounds"]) for run in runs]
+        types = [len(run["rounds"][0]["error_types"]) for run in runs]
+        spent = [r["trained_tokens"] for run in runs for r in run["rounds"]]
+        if asked:
+            ranges = (f"{min(v)}-{max(v)}" for v in (asked, types, spent))
+            lines.append(f"| {arm} | {' | '.join(ranges)} |")
+    return lines
+
+
+def main() -> None:
+    """Print all tables as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    print("\n".join(level_table(folder)), end="\n\n")
+    for title in METRICS:
+        print("\n".join(difference_table(folder, title)), end="\n\n")
+    print("\n".join(budget_table(folder)))
+
+
+if __name__ == "__main__":
+    main()
