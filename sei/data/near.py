@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from collections import Counter
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FEW_WORDS = 8
+_ROUNDING = 1e-9
 _WORD = re.compile(r"\d+(?:\.\d+)?|(?:[^\W\d_]|')+")
 
 
@@ -30,6 +32,7 @@ class RougeIndex:
         self._rows: list[list[str]] = []
         self._lengths = array("i")
         self._holders: dict[str, array[int]] = {}  # word -> rows that hold it
+        self._summed: NDArray[np.float64] = np.zeros(0)
         for t in texts:
             self.add(t)
 
@@ -56,20 +59,37 @@ class RougeIndex:
         return None
 
     def overlapping(self, text: str, least: float) -> list[int]:
-        """Return the texts, by number, whose F-measure of shared words, in any order, is at least ``least``.
+        """Return the texts, by number, that share words with this one, in any order, to at least ``least`` (0 to 1).
 
-        That measure is never below ROUGE-L. Words say too little of texts of fewer than eight (another script, a
-        bare formula): these overlap with each other.
+        The measure is the F-measure of shared words, each weighted by how rare it is among the indexed texts,
+        log(1 + texts / texts with it): near texts share what they are about, not only how questions are put. Words say
+        too little of texts of fewer than eight (another script, a bare formula): these overlap with each other.
         """
         query = words(text)
         if not self._rows:
             return []
-        lengths = np.frombuffer(self._lengths, dtype=np.int32)
-        near = 2 * self._shared(query) >= least * np.maximum(1, lengths + len(query))
+        shared = np.zeros(len(self._rows))
+        total = 0.0
+        for w, count in Counter(query).items():
+            weight = self._weight(w)
+            total += weight * count
+            if w in self._holders:
+                shared[np.frombuffer(self._holders[w], dtype=np.int32)] += weight * count
+        near = 2 * shared >= least * (self._weights() + total) - _ROUNDING
         if len(query) < _FEW_WORDS:
-            near |= lengths < _FEW_WORDS
+            near |= np.frombuffer(self._lengths, dtype=np.int32) < _FEW_WORDS
         found: list[int] = np.flatnonzero(near).tolist()
         return found
+
+    def _weight(self, word: str) -> float:
+        return math.log1p(len(self._rows) / len(self._holders.get(word, "-")))
+
+    def _weights(self) -> NDArray[np.float64]:
+        """Return the summed weight of every row's words; computed anew where rows have come since."""
+        if len(self._summed) != len(self._rows):
+            known = {w: self._weight(w) for w in self._holders}
+            self._summed = np.array([sum(known[w] for w in row) for row in self._rows])
+        return self._summed
 
     def _shared(self, query: Sequence[str]) -> NDArray[np.int32]:
         """Return for every row how many words of the query it holds; repeated ones count each time."""
