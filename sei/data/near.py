@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 _FEW_WORDS = 8
 _ROUNDING = 1e-9
-_WORD = re.compile(r"\d+(?:\.\d+)?|(?:[^\W\d_]|')+")
+_UNSPACED = (
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # kana and Chinese characters stand without spaces: each is a word
+)
+_WORD = re.compile(rf"\d+(?:\.\d+)?|[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W\d_]|')+")
 
 
 def words(text: str) -> list[str]:
@@ -68,21 +71,27 @@ class RougeIndex:
         query = words(text)
         if not self._rows:
             return []
-        shared = np.zeros(len(self._rows))
-        total = 0.0
-        for w, count in Counter(query).items():
-            weight = self._weight(w)
-            total += weight * count
+        counts = Counter(query)
+        weights = {w: self._weight(w) for w in counts}
+        total = sum(weights[w] * n for w, n in counts.items())
+        shared = np.zeros(len(self._rows))  # at most: a word counts as often as the query has it
+        for w, n in counts.items():
             if w in self._holders:
-                shared[np.frombuffer(self._holders[w], dtype=np.int32)] += weight * count
-        near = 2 * shared >= least * (self._weights() + total) - _ROUNDING
+                shared[np.frombuffer(self._holders[w], dtype=np.int32)] += weights[w] * n
+        need = least * (self._weights() + total) - _ROUNDING
+        found: list[int] = []
+        for i in np.flatnonzero(2 * shared >= need).tolist():
+            common = counts & Counter(self._rows[i])
+            if 2 * sum(weights[w] * n for w, n in common.items()) >= need[i]:
+                found.append(i)
         if len(query) < _FEW_WORDS:
-            near |= np.frombuffer(self._lengths, dtype=np.int32) < _FEW_WORDS
-        found: list[int] = np.flatnonzero(near).tolist()
+            few = np.frombuffer(self._lengths, dtype=np.int32) < _FEW_WORDS
+            found = sorted({*found, *np.flatnonzero(few).tolist()})
         return found
 
     def _weight(self, word: str) -> float:
-        return math.log1p(len(self._rows) / len(self._holders.get(word, "-")))
+        held = len(self._holders.get(word, ()))
+        return math.log1p(len(self._rows) / max(1, held))
 
     def _weights(self) -> NDArray[np.float64]:
         """Return the summed weight of every row's words; computed anew where rows have come since."""

@@ -1,7 +1,9 @@
-"""Scoring in plain torch: mean losses, and the loss after one training step that is then undone."""
+"""Scoring in plain torch: mean losses, the loss after one training step that is then undone, and gradient cosines."""
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +44,19 @@ def _to(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
     return {k: v.to(model.device) for k, v in batch.items()}
 
 
+def _trainable(opened: Any, *, lora: bool, seed: int) -> tuple[Any, list[torch.nn.Parameter]]:
+    """Return the model and what of it a score may move: all weights, or a fresh rank-8 adapter's."""
+    model = opened.model
+    if lora:
+        from peft import LoraConfig, get_peft_model
+
+        torch.manual_seed(seed)
+        with warnings.catch_warnings():  # peft 0.21 asks transformers 5.23 by a name that goes away
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+            model = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
+    return model, [p for p in model.parameters() if p.requires_grad]
+
+
 class OneStep:
     """One normalised gradient step on a pair, the loss on other pairs after it, and exact rollback.
 
@@ -50,13 +65,7 @@ class OneStep:
 
     def __init__(self, opened: Any, *, step_size: float, lora: bool, seed: int) -> None:
         self.opened, self.step_size = opened, step_size
-        self.model = opened.model
-        if lora:
-            from peft import LoraConfig, get_peft_model
-
-            torch.manual_seed(seed)
-            self.model = get_peft_model(self.model, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
-        self.params = [p for p in self.model.parameters() if p.requires_grad]
+        self.model, self.params = _trainable(opened, lora=lora, seed=seed)
         self._batches: dict[str, dict[str, torch.Tensor]] = {}
 
     def _batch(self, name: str, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
@@ -83,3 +92,33 @@ class OneStep:
             for (p, _), s in zip(moved, saved, strict=True):
                 p.copy_(s)
         return after
+
+
+class Gradients:
+    """Cosines between the gradient of a pair's loss and that of named sets of pairs: one backward pass a pair.
+
+    With ``lora`` the gradients are those of a fresh rank-8 adapter. Its ``B`` is zero and its ``A`` random, so only
+    ``B`` has a gradient: a fixed random projection of each weight's own (compare Xia et al. 2024, LESS, section 4).
+    """
+
+    def __init__(self, opened: Any, *, lora: bool, seed: int) -> None:
+        self.opened = opened
+        self.model, self.params = _trainable(opened, lora=lora, seed=seed)
+        self._directions: dict[str, list[torch.Tensor]] = {}
+
+    def _gradient(self, pairs: Sequence[Pair]) -> list[torch.Tensor]:
+        batch = _to(encode_batch(self.opened, pairs), self.model)
+        found = torch.autograd.grad(_token_losses(self.model, batch).mean(), self.params, allow_unused=True)
+        return [torch.zeros_like(p) if g is None else g for p, g in zip(self.params, found, strict=True)]
+
+    def cosine(self, name: str, pairs: Sequence[Pair], sample: Pair) -> float:
+        """Return the cosine (-1 to 1) of a sample's gradient with that of a named set (worked out once per name).
+
+        0 where one of the two vanishes.
+        """
+        if name not in self._directions:
+            self._directions[name] = self._gradient(pairs)
+        mine, other = self._gradient([sample]), self._directions[name]
+        product = sum(float((a.float() * b.float()).sum()) for a, b in zip(mine, other, strict=True))
+        lengths = [math.sqrt(sum(float(g.float().square().sum()) for g in v)) for v in (mine, other)]
+        return product / (lengths[0] * lengths[1]) if all(lengths) else 0.0

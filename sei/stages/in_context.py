@@ -14,7 +14,7 @@ from sei.ports import Grader
 from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, SyntheticExample
 from sei.stages.attempt import Engine
-from sei.stages.refine import Keep, decide, validation_sets
+from sei.stages.refine import AtLeast, Keep, decide, validation_sets
 
 
 @part
@@ -32,6 +32,7 @@ class OneShotContext:
     engine: Engine
     grader: Grader
     keep: Keep = 0.2
+    at_least: AtLeast = None
     bad: Annotated[int, Field(ge=1)] = 10
     good: Annotated[int, Field(ge=0)] = 10
     min_validation: Annotated[int, Field(ge=1)] = 5
@@ -69,7 +70,7 @@ class OneShotContext:
             ]
             scores.append(sum(rates) / max(1, len(rates)))
             at += len(bad) + len(right)
-        return RefinedSet(scored=decide(candidates, scores, self.keep), pooled_share=share)
+        return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
 
     def _rate(self, problems: Sequence[PoolProblem], outputs: Sequence[str]) -> float:
         verdicts = [self.grader.grade(p, o).verdict for p, o in zip(problems, outputs, strict=True)]

@@ -25,6 +25,8 @@ from sei.records import (
 )
 
 Keep = Annotated[float, Field(gt=0, le=1)]
+AtLeast = float | None
+"""A score that a kept candidate must reach, beside being in the top fraction; ``None``: none."""
 
 
 @part
@@ -74,6 +76,7 @@ class Perplexity:
     version: ClassVar[int] = 1
     target: TargetModel
     keep: Keep = 0.5
+    at_least: AtLeast = None
     batch_size: Annotated[int, Field(ge=1)] = 32
 
     def __call__(
@@ -86,12 +89,8 @@ class Perplexity:
         seed: int,
     ) -> RefinedSet:
         """Score by minus the mean loss per solution token."""
-        from sei.lit.one_step import mean_losses
-
-        with self.target.open(checkpoint) as opened:
-            pairs = [(c.question, c.solution) for c in candidates]
-            losses = mean_losses(opened, pairs, self.batch_size) if pairs else []
-        return RefinedSet(scored=decide(candidates, [-x for x in losses], self.keep))
+        losses = solution_losses(self.target, checkpoint, candidates, self.batch_size)
+        return RefinedSet(scored=decide(candidates, [-x for x in losses], self.keep, self.at_least))
 
 
 @part
@@ -107,6 +106,7 @@ class OneShotStep:
     version: ClassVar[int] = 1
     target: TargetModel
     keep: Keep = 0.5
+    at_least: AtLeast = None
     step_size: Annotated[float, Field(gt=0)] = 0.1
     min_validation: Annotated[int, Field(ge=1)] = 5
     max_validation: Annotated[int, Field(ge=1)] = 16
@@ -137,7 +137,7 @@ class OneShotStep:
                     before[name] = scorer.loss(name, pairs)
                 scores.append(before[name] - scorer.loss_after(name, pairs, (c.question, c.solution)))
                 advance(1)
-        return RefinedSet(scored=decide(candidates, scores, self.keep), pooled_share=share)
+        return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
 
 
 def validation_sets(
@@ -156,10 +156,25 @@ def validation_sets(
     return per_type, pooled, share
 
 
-def decide(candidates: Sequence[SyntheticExample], scores: Sequence[float], keep: float) -> tuple[Scored, ...]:
+def solution_losses(
+    target: TargetModel, checkpoint: Checkpoint, problems: Sequence[SyntheticExample | PoolProblem], batch_size: int
+) -> list[float]:
+    """Return the checkpoint's mean loss per solution token (nats) of every problem."""
+    from sei.lit.one_step import mean_losses
+
+    if not problems:
+        return []
+    with target.open(checkpoint) as opened:
+        return mean_losses(opened, [(p.question, p.solution) for p in problems], batch_size)
+
+
+def decide(
+    candidates: Sequence[SyntheticExample], scores: Sequence[float], keep: float, at_least: AtLeast = None
+) -> tuple[Scored, ...]:
     """Keep the top fraction of every error type (at least one each); ties go to the earlier candidate.
 
-    Scores of different types rest on different validation cases and are not comparable with each other.
+    Scores of different types rest on different validation cases and are not comparable with each other. With
+    ``at_least`` what scores below it is dropped besides, even if nothing of a type is left.
     """
     groups: dict[str, list[int]] = {}
     for i, c in enumerate(candidates):
@@ -169,7 +184,16 @@ def decide(candidates: Sequence[SyntheticExample], scores: Sequence[float], keep
         ranked = sorted(members, key=lambda i: (-scores[i], i))
         top |= set(ranked[: max(1, round(len(members) * keep))])
     reason = f"top {keep:.0%} of its type"
+
+    def judge(i: int) -> tuple[bool, str]:
+        if i not in top:
+            return False, f"not {reason}"
+        if at_least is not None and scores[i] < at_least:
+            return False, f"score below {at_least:g}"
+        return True, reason
+
+    verdicts = [judge(i) for i in range(len(candidates))]
     return tuple(
-        Scored(example=c, score=s, kept=i in top, reason=reason if i in top else f"not {reason}")
-        for i, (c, s) in enumerate(zip(candidates, scores, strict=True))
+        Scored(example=c, score=s, kept=kept, reason=why)
+        for c, s, (kept, why) in zip(candidates, scores, verdicts, strict=True)
     )

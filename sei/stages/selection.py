@@ -1,0 +1,197 @@
+"""Further refiners: first-order gradients, difficulty, diversity, and one refiner after another.
+
+The gradient is a cheaper form of the one-step test. Difficulty match and diversity are named as future work by the
+method's authors; the chain composes any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.ports import Embedder, RefineStage
+from sei.progress import progress
+from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, Scored, SyntheticExample
+from sei.stages.refine import AtLeast, Keep, decide, solution_losses, validation_sets
+
+
+@part
+class Gradient:
+    """The cosine between a candidate's gradient and that of its error type's validation cases.
+
+    To first order, what one training step on the candidate does for these cases, whatever its length (as in LESS,
+    Xia et al. 2024). One backward pass a candidate, and no step is made. Score: -1 to 1. Types with fewer than
+    ``min_validation`` cases are scored on the pooled ones. ``weights``: whose gradient, all weights' or a fresh LoRA
+    adapter's.
+    """
+
+    version: ClassVar[int] = 1
+    target: TargetModel
+    keep: Keep = 0.5
+    at_least: AtLeast = None
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    max_validation: Annotated[int, Field(ge=1)] = 16
+    weights: Literal["all", "lora"] = "lora"
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Score every candidate by its gradient's cosine with its type's."""
+        from sei.lit.one_step import Gradients
+
+        per_type, pooled, share = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        scores: list[float] = []
+        with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
+            gradients = Gradients(opened, lora=self.weights == "lora", seed=seed)
+            for c in candidates:
+                name = c.error_type if c.error_type in per_type else ""
+                pairs = [(b.problem.question, b.problem.solution) for b in per_type.get(c.error_type, pooled)]
+                scores.append(gradients.cosine(name, pairs, (c.question, c.solution)))
+                advance(1)
+        return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
+
+
+@part
+class Difficulty:
+    """Candidates about as hard for the target model as the bad cases of their error type.
+
+    Difficulty is the mean loss per solution token (nats). The window of a type lies between the quantiles ``low`` and
+    ``high`` of its validation cases' losses. Score: 0 inside, minus the distance to the window outside; what is
+    outside is dropped, and of what is inside the top fraction ``keep`` stays (1: all).
+    """
+
+    version: ClassVar[int] = 1
+    target: TargetModel
+    low: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    high: Annotated[float, Field(gt=0, le=1)] = 0.9
+    keep: Keep = 1.0
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    max_validation: Annotated[int, Field(ge=1)] = 64
+    batch_size: Annotated[int, Field(ge=1)] = 32
+
+    def __post_init__(self) -> None:
+        """Refuse an empty window."""
+        if self.low >= self.high:
+            raise ValueError(f"low={self.low} must be below high={self.high}: they bound a window of quantiles")
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Score every candidate by how far its loss is from its type's window."""
+        per_type, pooled, share = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        groups = {**per_type, "": pooled}
+        cases = [b.problem for group in groups.values() for b in group]
+        losses = solution_losses(self.target, checkpoint, [*candidates, *cases], self.batch_size)
+        mine, theirs = losses[: len(candidates)], iter(losses[len(candidates) :])
+        windows = {
+            name: np.quantile([next(theirs) for _ in group] or [0.0], [self.low, self.high]).tolist()
+            for name, group in groups.items()
+        }
+        scores = []
+        for c, loss in zip(candidates, mine, strict=True):
+            low, high = windows[c.error_type if c.error_type in per_type else ""]
+            scores.append(min(0.0, loss - low, high - loss))
+        return RefinedSet(scored=decide(candidates, scores, self.keep, 0.0), pooled_share=share)
+
+
+@part
+class Diversity:
+    """Candidates of every error type that are least like each other.
+
+    Greedy farthest-first order by cosine of the questions' embeddings (Gonzalez 1985): the first is the one nearest
+    to its type's mean. Score: 1 less the similarity to the nearest one chosen before, so the top fraction covers all of
+    the type.
+    """
+
+    version: ClassVar[int] = 1
+    embedder: Embedder
+    keep: Keep = 0.5
+    at_least: AtLeast = None
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Score every candidate by its distance to those chosen before it."""
+        scores = [0.0] * len(candidates)
+        groups: dict[str, list[int]] = {}
+        for i, c in enumerate(candidates):
+            groups.setdefault(c.error_type, []).append(i)
+        vectors = self.embedder.embed([c.question for c in candidates]) if candidates else np.zeros((0, 1), np.float32)
+        for members in groups.values():
+            for i, score in zip(members, _farthest_first(vectors[members]), strict=True):
+                scores[i] = score
+        return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least))
+
+
+def _farthest_first(vectors: np.ndarray) -> list[float]:
+    """Return for every unit vector its distance (0 to 2) to those chosen before it; the first one's is 2."""
+    scores = np.full(len(vectors), 2.0)
+    nearest = np.full(len(vectors), np.inf)
+    at = int(np.argmax(vectors @ vectors.mean(axis=0)))
+    chosen = np.zeros(len(vectors), dtype=bool)
+    for _ in range(len(vectors)):
+        chosen[at] = True
+        if np.isfinite(nearest[at]):
+            scores[at] = nearest[at]
+        nearest = np.minimum(nearest, 1.0 - vectors @ vectors[at])
+        at = int(np.argmax(np.where(chosen, -np.inf, nearest)))
+    return [float(s) for s in scores]
+
+
+@part
+class Chain:
+    """One refiner after another: each sees only what those before it kept.
+
+    A candidate's score, decision and reason are those of the last refiner that looked at it.
+    """
+
+    version: ClassVar[int] = 1
+    steps: Annotated[dict[str, RefineStage], Field(min_length=1)]
+
+    def reads(self) -> dict[str, str]:
+        """Return the order of the steps, which the store's key would not see otherwise."""
+        return {"order": ", ".join(self.steps)}
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Return the decision on every candidate, in their order."""
+        decided: dict[int, Scored] = {}
+        left: Sequence[int] = range(len(candidates))
+        share = 0.0
+        for name, step in self.steps.items():
+            refined = step(checkpoint, error_map, tuple(candidates[i] for i in left), good, seed=seed)
+            decided |= {i: replace(s, reason=f"{name}: {s.reason}") for i, s in zip(left, refined.scored, strict=True)}
+            left = [i for i in left if decided[i].kept]
+            share = max(share, refined.pooled_share)
+        return RefinedSet(scored=tuple(decided[i] for i in range(len(candidates))), pooled_share=share)
