@@ -41,6 +41,11 @@ _WORDS = {  # class of a part: what a method with it is called; empty for the me
         "NoRefinement": "no refinement",
         "Perplexity": "perplexity filter",
         "RandomRefinement": "random filter",
+        "OneShotLikelihood": "one-shot likelihood",
+        "Gradient": "gradient filter",
+        "Difficulty": "difficulty window",
+        "Diversity": "diversity filter",
+        "Chain": "chain of filters",
     },
 }
 _TARGET = "_target_"

@@ -52,6 +52,10 @@ class LightningEngine:
         """Return a context in which a checkpoint of the target model is loaded in this process."""
         return target.open(checkpoint)
 
+    def limits(self) -> tuple[int, tuple[str, ...]]:
+        """Return the cap on new tokens and the strings that end an answer, for who generates without the engine."""
+        return self.max_new_tokens, tuple(self.stop)
+
     def answer(
         self,
         opened: Any,

@@ -92,6 +92,10 @@ class ServedEngine:
             url = server.serve(self.command, where, checkpoint.digest, startup=self.startup)
         yield Served(**vars(asked), url=url, name=self.model or _only_model(url) or where)
 
+    def limits(self) -> tuple[int, tuple[str, ...]]:
+        """Return the cap on new tokens and the strings that end an answer."""
+        return self.max_new_tokens, tuple(self.stop)
+
     def answer(
         self,
         opened: Served,

@@ -21,6 +21,10 @@ class Engine(Protocol):
         """Return a context in which a checkpoint can be asked."""
         ...
 
+    def limits(self) -> tuple[int, tuple[str, ...]]:
+        """Return the cap on new tokens and the strings that end an answer."""
+        ...
+
     def answer(
         self,
         opened: Any,

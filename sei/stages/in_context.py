@@ -1,20 +1,28 @@
-"""Refine as in the paper (section 3.3): the candidate as the one in-context demonstration of a frozen model."""
+"""Refine as in the paper (section 3.3): the candidate as the one in-context demonstration of a frozen model.
+
+``OneShotContext`` counts right answers. ``OneShotLikelihood`` is another method: it looks at how likely the reference
+solutions become, which costs one pass over them and no generation.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.ports import Grader
+from sei.progress import progress
 from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, SyntheticExample
 from sei.stages.attempt import Engine
-from sei.stages.refine import AtLeast, Keep, decide, validation_sets
+from sei.stages.racing import Race, run
+from sei.stages.refine import AtLeast, Keep, decide, kept_of_type, validation_sets
+
+Questions = tuple[list[PoolProblem], list[PoolProblem]]
 
 
 @part
@@ -24,10 +32,14 @@ class OneShotContext:
     Questions are ``bad`` validation cases of the candidate's error type (types with fewer than
     ``min_validation``: of the pooled ones) and ``good`` ones, which the model solved without help. Score =
     mean of the exact-match rates on both (0 to 1); where there are no good ones, the rate on the bad ones.
-    All prompts of all candidates go through the engine together, in batches of like length.
+
+    ``race``: a candidate that can no longer be kept is asked nothing more (``sei.stages.racing``), and its score is the
+    most it could have reached; the kept set is the same. ``step``: questions of a candidate asked at a time.
+    ``reuse_prefix``: a candidate is read once for all its questions, in batches of ``rows`` prompts
+    (``sei.lit.shared_prefix``); a served model does so by itself, and the engine is asked.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     target: TargetModel
     engine: Engine
     grader: Grader
@@ -36,6 +48,10 @@ class OneShotContext:
     bad: Annotated[int, Field(ge=1)] = 10
     good: Annotated[int, Field(ge=0)] = 10
     min_validation: Annotated[int, Field(ge=1)] = 5
+    race: bool = True
+    step: Annotated[int, Field(ge=1)] = 5
+    reuse_prefix: bool = True
+    rows: Annotated[int, Field(ge=1)] = 96
 
     def __call__(
         self,
@@ -47,31 +63,133 @@ class OneShotContext:
         seed: int,
     ) -> RefinedSet:
         """Score every candidate by what the frozen model solves with it in view."""
-        per_type, pooled, share = validation_sets(error_map, self.min_validation, self.bad, seed)
-        solved = random.Random(f"good/{seed}").sample(list(good), min(self.good, len(good)))
-        questions = [
-            ([b.problem for b in per_type.get(c.error_type, pooled)], solved) for c in candidates
-        ]  # the same questions for all candidates of a type
-        with self.engine.open(self.target, checkpoint) as opened:
-            prompts = [
-                text
-                for c, (bad, right) in zip(candidates, questions, strict=True)
-                for text in opened.prompts(
-                    [asked(p.question, p.options) for p in (*bad, *right)], (c.question, c.solution)
-                )
-            ]
-            outputs = {at: text for at, text, *_ in self.engine.answer(opened, prompts, frozenset(), "refinement")}
-        scores, at = [], 0
-        for bad, right in questions:
-            rates = [
-                self._rate(group, [outputs[i] for i in range(start, start + len(group))])
-                for start, group in ((at, bad), (at + len(bad), right))
-                if group
-            ]
-            scores.append(sum(rates) / max(1, len(rates)))
-            at += len(bad) + len(right)
+        of_type, share = validation_questions(error_map, good, self.min_validation, (self.bad, self.good), seed)
+        groups: dict[str, list[int]] = {}
+        for i, c in enumerate(candidates):
+            groups.setdefault(c.error_type, []).append(i)
+        races = [
+            Race(
+                candidates=members,
+                weights=_weights(of_type[name if name in of_type else ""]),
+                keep=kept_of_type(len(members), self.keep) if self.race else len(members),
+            )
+            for name, members in groups.items()
+        ]
+        questions = [(c, [p for g in of_type.get(c.error_type, of_type[""]) for p in g]) for c in candidates]
+        total = sum(len(q) for _, q in questions)
+        with self.engine.open(self.target, checkpoint) as opened, progress("refinement", total) as advance:
+
+            def ask(pairs: list[tuple[int, int]]) -> list[bool]:
+                outputs = self._outputs(opened, [(questions[i][0], questions[i][1][q]) for i, q in pairs])
+                advance(len(pairs))
+                problems = [questions[i][1][q] for i, q in pairs]
+                return [self.grader.grade(p, o).verdict == "right" for p, o in zip(problems, outputs, strict=True)]
+
+            advance(total - run(races, ask, step=self.step, rows=2 * self.rows))
+        scores = [0.0] * len(candidates)
+        for r in races:
+            for i, score in zip(r.candidates, r.scores(), strict=True):
+                scores[i] = score
         return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
 
-    def _rate(self, problems: Sequence[PoolProblem], outputs: Sequence[str]) -> float:
-        verdicts = [self.grader.grade(p, o).verdict for p, o in zip(problems, outputs, strict=True)]
-        return verdicts.count("right") / len(verdicts)
+    def _outputs(self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]]) -> list[str]:
+        """Return the model's answer to every question after its candidate."""
+        prompts = [opened.prompts([asked(p.question, p.options)], (c.question, c.solution))[0] for c, p in pairs]
+        if not self.reuse_prefix or getattr(opened, "model", None) is None:
+            outputs = {at: text for at, text, *_ in self.engine.answer(opened, prompts, frozenset(), "answers")}
+            return [outputs[i] for i in range(len(prompts))]
+        from sei.lit.shared_prefix import SharedPrefix
+
+        groups: dict[str, list[int]] = {}
+        for i, (c, _) in enumerate(pairs):
+            groups.setdefault(c.id, []).append(i)
+        shared = SharedPrefix(opened, rows=self.rows)
+        answers = shared.answers([[prompts[i] for i in g] for g in groups.values()], *self.engine.limits())
+        found = [""] * len(pairs)
+        for rows, group in zip(groups.values(), answers, strict=True):
+            for i, answer in zip(rows, group, strict=True):
+                found[i] = answer.text
+        return found
+
+
+@part
+class OneShotLikelihood:
+    """How much likelier the reference solutions become with the candidate shown before their questions.
+
+    Not the paper's test, but a cheaper relative: nothing is generated. Questions are those of ``OneShotContext``.
+    Score = mean over both groups of the mean log-probability per solution token (nats) with the candidate in view, less
+    the same without it: above 0 the candidate helps.
+    """
+
+    version: ClassVar[int] = 1
+    target: TargetModel
+    keep: Keep = 0.2
+    at_least: AtLeast = None
+    bad: Annotated[int, Field(ge=1)] = 10
+    good: Annotated[int, Field(ge=0)] = 10
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    rows: Annotated[int, Field(ge=1)] = 64
+
+    def __call__(
+        self,
+        checkpoint: Checkpoint,
+        error_map: ErrorMap,
+        candidates: tuple[SyntheticExample, ...],
+        good: tuple[PoolProblem, ...],
+        *,
+        seed: int,
+    ) -> RefinedSet:
+        """Score every candidate by the log-probability it lends to the reference solutions."""
+        from sei.lit.shared_prefix import SharedPrefix
+
+        of_type, share = validation_questions(error_map, good, self.min_validation, (self.bad, self.good), seed)
+        names = [c.error_type if c.error_type in of_type else "" for c in candidates]
+        with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
+            shared = SharedPrefix(opened, rows=self.rows)
+
+            def groups(shown: Sequence[tuple[str, tuple[str, str] | None]]) -> list[float]:
+                asks = [[p for g in of_type[name] for p in g] for name, _ in shown]
+                texts = [
+                    opened.prompts([asked(p.question, p.options) for p in problems], demonstration)
+                    for problems, (_, demonstration) in zip(asks, shown, strict=True)
+                ]
+                values = shared.log_likelihoods(
+                    [[(t, p.solution) for t, p in zip(ts, ps, strict=True)] for ts, ps in zip(texts, asks, strict=True)]
+                )
+                advance(sum(d is not None for _, d in shown))
+                return [
+                    sum(w * v for w, v in zip(_weights(of_type[name]), row, strict=True))
+                    for (name, _), row in zip(shown, values, strict=True)
+                ]
+
+            bare = dict(zip(of_type, groups([(name, None) for name in of_type]), strict=True))
+            scores = []
+            for start in range(0, len(candidates), 16):
+                block = range(start, min(start + 16, len(candidates)))
+                shown = [(names[i], (candidates[i].question, candidates[i].solution)) for i in block]
+                scores += [v - bare[name] for (name, _), v in zip(shown, groups(shown), strict=True)]
+        return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
+
+
+def validation_questions(
+    error_map: ErrorMap, good: Sequence[PoolProblem], least: int, most: tuple[int, int], seed: int
+) -> tuple[dict[str, Questions], float]:
+    """Return the (bad, good) questions of every error type with enough cases of its own, and of others under "".
+
+    Args:
+        error_map: the round's error types.
+        good: solved problems that refinement may use.
+        least: validation cases below which a type uses the pooled ones.
+        most: of both kinds.
+        seed: of the draws; the same questions for all candidates of a type.
+    """
+    per_type, pooled, share = validation_sets(error_map, least, most[0], seed)
+    solved = random.Random(f"good/{seed}").sample(list(good), min(most[1], len(good)))
+    bad = {name: [b.problem for b in cases] for name, cases in {**per_type, "": pooled}.items()}
+    return {name: (problems, solved) for name, problems in bad.items()}, share
+
+
+def _weights(questions: Questions) -> list[float]:
+    """Return the weight of every question such that both groups count alike, or the one there is for all."""
+    groups = [g for g in questions if g]
+    return [1 / (len(groups) * len(g)) for g in groups for _ in g]

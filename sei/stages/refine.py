@@ -168,6 +168,11 @@ def solution_losses(
         return mean_losses(opened, [(p.question, p.solution) for p in problems], batch_size)
 
 
+def kept_of_type(members: int, keep: float) -> int:
+    """Return how many candidates of a type are in its top fraction: at least one."""
+    return max(1, round(members * keep))
+
+
 def decide(
     candidates: Sequence[SyntheticExample], scores: Sequence[float], keep: float, at_least: AtLeast = None
 ) -> tuple[Scored, ...]:
@@ -182,7 +187,7 @@ def decide(
     top: set[int] = set()
     for members in groups.values():
         ranked = sorted(members, key=lambda i: (-scores[i], i))
-        top |= set(ranked[: max(1, round(len(members) * keep))])
+        top |= set(ranked[: kept_of_type(len(members), keep)])
     reason = f"top {keep:.0%} of its type"
 
     def judge(i: int) -> tuple[bool, str]:

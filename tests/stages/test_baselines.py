@@ -159,6 +159,9 @@ class Believer:
     def open(self, target, checkpoint):
         return target.open(checkpoint)
 
+    def limits(self):
+        return 96, ()
+
     def answer(self, opened: Any, texts, done, what) -> Iterator[tuple[int, str, bool]]:
         for i, text in reversed(list(enumerate(texts))):
             shown, question = text.split("|")
@@ -182,8 +185,15 @@ class Paper(TargetModel):
 
 
 def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
-    stage = OneShotContext(
-        target=Paper(name="t", source="packaged:tiny_l"), engine=Believer(), grader=MathGrader(), keep=0.4
+    every, race = (
+        OneShotContext(
+            target=Paper(name="t", source="packaged:tiny_l"),
+            engine=Believer(),
+            grader=MathGrader(),
+            keep=0.4,
+            race=race,
+        )
+        for race in (False, True)
     )
     made = tuple(
         SyntheticExample(id=name, question=name, solution="s", answer="1", error_type="x")
@@ -191,7 +201,10 @@ def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
     )
     error_map = errors((0,), tuple(range(1, 8)))
     good = tuple(problem(i) for i in range(50, 70))
-    out = stage(Checkpoint(digest="b"), error_map, made, good, seed=0)
-    assert [s.score for s in out.scored] == [0.0, 0.5, 1.0]
+    out = every(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    assert [s.score for s in out.scored] == pytest.approx([0.0, 0.5, 1.0])
     assert [s.example.id for s in out.scored if s.kept] == ["helpful"]
-    assert [s.score for s in stage(Checkpoint(digest="b"), error_map, made, (), seed=0).scored] == [0.0, 0.0, 1.0]
+    assert [s.score for s in every(Checkpoint(digest="b"), error_map, made, (), seed=0).scored] == [0.0, 0.0, 1.0]
+    raced = race(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    assert raced.kept == out.kept
+    assert all(r.score >= e.score - 1e-9 for r, e in zip(raced.scored, out.scored, strict=True))

@@ -1,0 +1,109 @@
+"""Prompts that begin alike: the same answers and likelihoods as one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from sei.data.arithmetic import Arithmetic
+from sei.grading import MathGrader
+from sei.lit.engine import LightningEngine
+from sei.lit.one_step import mean_losses
+from sei.lit.shared_prefix import SharedPrefix
+from sei.lit.trainer import TrainerSettings
+from sei.models.target import TargetModel
+from sei.records import BadCase, ErrorMap, ErrorType, SyntheticExample
+from sei.stages.in_context import OneShotContext, OneShotLikelihood
+
+TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+ENGINE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
+POOL = Arithmetic(pool=120, dev=10, test=10).load().pool
+
+
+def grouped(opened, *sizes):
+    """Prompts of several groups, each with a demonstration of its own; the first group has none."""
+    groups, at = [], 0
+    for g, n in enumerate(sizes):
+        shown = (POOL[100 + g].question, POOL[100 + g].solution) if g else None
+        groups.append(opened.prompts([p.question for p in POOL[at : at + n]], shown))
+        at += n
+    return groups
+
+
+@pytest.mark.parametrize("rows", [3, 64])
+def test_answers_are_those_of_the_engine(rows):
+    with TINY.open(TINY.base()) as opened:
+        groups = grouped(opened, 5, 1, 8, 3)
+        done = []
+        found = SharedPrefix(opened, rows=rows).answers(groups, *ENGINE.limits(), done.append)
+        flat = [prompt for g in groups for prompt in g]
+        expected = {a.at: a for a in ENGINE.answer(opened, flat, frozenset(), "test")}
+    assert [len(g) for g in found] == [5, 1, 8, 3]
+    assert [a for g in found for a in g] == [expected[i] for i in range(17)]
+    assert sum(done) == 17
+    assert len({a.text for a in expected.values()}) > 10
+
+
+def test_an_answer_is_cut_at_the_cap_and_at_stop_strings():
+    with TINY.open(TINY.base()) as opened:
+        groups = grouped(opened, 2)
+        (cut, _), (stopped, _) = (
+            SharedPrefix(opened).answers(groups, n, stop)[0] for n, stop in ((4, ()), (60, ("####",)))
+        )
+    assert not cut.finished
+    assert stopped.finished
+    assert "####" not in stopped.text
+    assert len(cut.text) < len(stopped.text)
+
+
+def test_likelihoods_are_those_of_training():
+    with TINY.open(TINY.base()) as opened:
+        pairs = [(p.question, p.solution) for p in POOL[:6]]
+        prompts = opened.prompts([q for q, _ in pairs])
+        texts = [[(p, s)] for p, (_, s) in zip(prompts, pairs, strict=True)]
+        found = SharedPrefix(opened, rows=4).log_likelihoods(texts)
+        together = SharedPrefix(opened).log_likelihoods([[row for (row,) in texts]])
+        losses = mean_losses(opened, pairs, 2)
+    assert [-row[0] for row in found] == pytest.approx(losses, abs=1e-4)
+    assert [-x for x in together[0]] == pytest.approx(losses, abs=1e-4)
+
+
+def error_map():
+    cases = tuple(BadCase(problem=p, output="0", extracted="0") for p in POOL[:12])
+    return ErrorMap(types=(ErrorType(name="a", members=(), exemplars=(), validation=cases),))
+
+
+def candidates(n):
+    return tuple(
+        SyntheticExample(id=p.id, question=p.question, solution=p.solution, answer=p.answer, error_type="ab"[i % 2])
+        for i, p in enumerate(POOL[20 : 20 + n])
+    )
+
+
+def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
+    naive, shared, raced = (
+        OneShotContext(target=TINY, engine=ENGINE, grader=MathGrader(), keep=0.25, bad=4, good=4, **how)
+        for how in ({"race": False, "reuse_prefix": False}, {"race": False}, {"rows": 10, "step": 2})
+    )
+    results = [r(TINY.base(), error_map(), candidates(16), POOL[50:60], seed=0) for r in (naive, shared, raced)]
+    assert [s.score for s in results[1].scored] == pytest.approx([s.score for s in results[0].scored])
+    assert len({s.score for s in results[0].scored}) > 1
+    assert results[0].kept == results[1].kept == results[2].kept
+
+
+def test_the_likelihood_refiner_reports_the_gain_in_nats():
+    stage = OneShotLikelihood(target=TINY, keep=0.25, bad=4, good=4)
+    refined = stage(TINY.base(), error_map(), candidates(20), POOL[50:60], seed=0)
+    assert len(refined.kept) == 4
+    with TINY.open(TINY.base()) as opened:
+        cases = [b.problem for b in error_map().types[0].validation]
+        at = next(s for s in refined.scored if s.example.error_type == "a")
+        shown = (at.example.question, at.example.solution)
+        found = [
+            SharedPrefix(opened).log_likelihoods(
+                [list(zip(opened.prompts([p.question for p in cases], d), [p.solution for p in cases], strict=True))]
+            )[0]
+            for d in (shown, None)
+        ]
+    gains = [a - b for a, b in zip(*found, strict=True)]
+    assert min(gains) < 0 < at.score + 20  # a tiny model does not learn in context: it loses
+    assert refined.scored[0].score != refined.scored[1].score
