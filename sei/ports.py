@@ -66,9 +66,10 @@ class Exemplar:
     solution: str
 
 
-Task = Literal["error_type", "similar", "error", "contrast", "rephrase", "self_verification", "fobar",
+Task = Literal["error_type", "combine", "similar", "error", "contrast", "rephrase", "self_verification", "fobar",
                "evolve_upward", "evolve_downward"]  # fmt: skip
-"""What a synthesis request asks for: problems of an error type (the method), or what a baseline asks instead."""
+"""What a synthesis request asks for: problems of an error type (the method), the same in the settings of other
+problems (``combine``), or what a baseline asks instead."""
 
 EMBEDDED_TASKS: frozenset[Task] = frozenset({"error_type", "similar", "error"})
 """What any instructor can do that writes new problems from exemplars; others say so in ``TASKS``."""
@@ -80,7 +81,8 @@ class SynthesisRequest:
 
     Tasks of the baselines start from one problem and know no types: ``error_type`` then is that problem's id and
     is never shown. ``details`` are further texts that such a task shows, by name. ``expected`` is the final answer
-    where it is known beforehand: it is not shown, and a draft with another one is refused.
+    where it is known beforehand: it is not shown, and a draft with another one is refused. ``contexts`` are problems
+    whose settings a ``combine`` task carries the mistake into.
     """
 
     error_type: str
@@ -91,6 +93,7 @@ class SynthesisRequest:
     task: Task = "error_type"
     details: tuple[tuple[str, str], ...] = ()
     expected: str = ""
+    contexts: tuple[Exemplar, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ _WORDS = {  # class of a part: what a method with it is called; empty for the me
     "synthesizer": {
         "SelfInstruct": "",
         "RandomSynthesis": "random synthesis",
+        "Combine": "combining synthesis",
         "DirectCorrection": "direct correction",
         "LLM2LLM": "LLM2LLM",
         "LearningFromError": "learning from error",

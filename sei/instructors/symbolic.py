@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.instructors.compose import in_context_of
 from sei.instructors.diagnose import find_divergence
 from sei.instructors.phrases import VAGUE, word_finding
 from sei.instructors.rewrite import (
@@ -34,7 +35,7 @@ from sei.instructors.rewrite import (
 from sei.instructors.rules import diagnosed, draw
 from sei.instructors.worked import Step, show
 from sei.parts import part
-from sei.ports import Draft, Exemplar, Reply, SynthesisRequest
+from sei.ports import EMBEDDED_TASKS, Draft, Exemplar, Reply, SynthesisRequest, Task
 from sei.records import BadCase, Diagnosis, Rejection
 
 FLAWS = ("slip", "operation", "missing_step", "constant", "question")
@@ -51,6 +52,7 @@ class SymbolicInstructor:
     """
 
     version: ClassVar[int] = 2
+    TASKS: ClassVar[frozenset[Task]] = EMBEDDED_TASKS | {"combine"}
     name: str = "symbolic"
     flaw_rate: Annotated[float, Field(ge=0, le=1)] = 0.12
     splice_rate: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -64,10 +66,11 @@ class SymbolicInstructor:
         for request in requests:
             rng = draw("write", request.seed, request.error_type, request.index)
             traced, rejections = _trace_all(request.exemplars)
+            contexts = [t for _, t in _trace_all(request.contexts)[0]]
             drafts = []
             for _ in range(request.n if traced else 0):
                 try:
-                    drafts.append(self._draft(traced, request.exemplars, rng))
+                    drafts.append(self._draft(traced, (*request.exemplars, *request.contexts), contexts, rng))
                 except RefusedError as e:
                     rejections.append(Rejection(stage="synthesize", reason=str(e.args[0])))
             yield Reply(drafts=tuple(drafts), rejections=tuple(rejections))
@@ -97,13 +100,19 @@ class SymbolicInstructor:
             yield Reply(drafts=(draft,))
 
     def _draft(
-        self, traced: Sequence[tuple[Exemplar, Traced]], exemplars: Sequence[Exemplar], rng: random.Random
+        self,
+        traced: Sequence[tuple[Exemplar, Traced]],
+        exemplars: Sequence[Exemplar],
+        contexts: Sequence[Traced],
+        rng: random.Random,
     ) -> Draft:
         reason = "no_numbers_fit"
         for _ in range(_TRIES_PER_DRAFT):
             exemplar, problem = rng.choice(traced)
             sources = [exemplar.id]
-            if rng.random() < self.splice_rate:
+            if contexts:
+                problem = in_context_of(problem, contexts, rng)
+            elif rng.random() < self.splice_rate:
                 problem, donor = _splice(problem, traced, rng)
                 sources += [donor] if donor else []
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -34,7 +35,8 @@ Source = tuple[str, tuple[Exemplar, ...], int]  # name, exemplars to draw from, 
 class Budget:
     """How many candidates after screening, and how they are asked for.
 
-    ``floor`` is the least share of the budget, in candidates, that any type gets; ``bad`` and
+    Types share it in proportion to size ** (1 - ``balance``): 0 is proportional as in the paper, 1 gives rare types as
+    much as common ones. ``floor`` is the least share, in candidates, that any type gets; ``bad`` and
     ``generated`` are exemplars per request: bad cases of the type and problems already made for it
     (all bad cases at first). ``scale`` multiplies ``candidates``. ``max_requests`` times
     the plain need is where asking stops. ``requests_at_once`` of one type go out together: more keep a
@@ -45,6 +47,7 @@ class Budget:
     candidates: Annotated[int, Field(ge=1)] = 400
     scale: Annotated[float, Field(gt=0, le=100)] = 1
     floor: Annotated[int, Field(ge=0)] = 0
+    balance: Annotated[float, Field(ge=0, le=1)] = 0.0
     per_request: Annotated[int, Field(ge=1, le=100)] = 20
     bad: Annotated[int, Field(ge=1, le=50)] = 5
     generated: Annotated[int, Field(ge=0, le=50)] = 3
@@ -58,12 +61,13 @@ class Budget:
         return round(self.candidates * self.scale)
 
     def share_out(self, sizes: Sequence[int]) -> list[int]:
-        """Share the budget out in proportion to type sizes, no type below the floor, largest remainders first."""
+        """Share the budget out by type sizes, no type below the floor, largest remainders first."""
         if not sizes or not sum(sizes):
             return [0] * len(sizes)
         floor = min(self.floor, self.total // len(sizes))
         rest = self.total - floor * len(sizes)
-        exact = [rest * s / sum(sizes) for s in sizes]
+        weights = [s ** (1 - self.balance) if s else 0.0 for s in sizes]
+        exact = [rest * w / sum(weights) for w in weights]
         out = [floor + int(x) for x in exact]
         by_remainder = sorted(range(len(sizes)), key=lambda i: (int(exact[i]) - exact[i], i))
         for i in by_remainder[: self.total - sum(out)]:
@@ -89,7 +93,7 @@ class SelfInstruct:
             for t, q in zip(error_map.types, quotas, strict=True)
         ]
         cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
-        return _synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
+        return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
 
 
 @part
@@ -109,7 +113,7 @@ class RandomSynthesis:
         validation = {b.problem.id for t in error_map.types for b in t.validation}
         free = [p for p in pool if p.id not in validation]
         sources = [("random", exemplars(free), self.budget.total)]
-        return _synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
+        return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
 
 
 def exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
@@ -157,7 +161,7 @@ class Sieve:
         return None
 
 
-def _synthesize(
+def synthesize(
     instructor: Instructor,
     budget: Budget,
     sources: Sequence[Source],
@@ -165,8 +169,12 @@ def _synthesize(
     screen: Screen,
     round: int,
     seed: int,
+    contexts: tuple[Sequence[Exemplar], int] = ((), 0),
 ) -> Synthesis:
-    """Ask in waves until every quota is met; what a dry type cannot give goes to the others."""
+    """Ask in waves until every quota is met; what a dry type cannot give goes to the others.
+
+    ``contexts``: problems from which every request gets so many; with any, the task is ``combine``.
+    """
     sieve = Sieve(known, screen, budget.rouge_l)
     kept: dict[str, list[SyntheticExample]] = {name: [] for name, _, _ in sources}
     quota = {name: q for name, _, q in sources}
@@ -183,7 +191,7 @@ def _synthesize(
             if not open_types:
                 break
             requests = [
-                _request(budget, n, e, kept[n], asked, rng, seed)
+                _in_contexts(_request(budget, n, e, kept[n], asked, rng, seed), contexts, rng)
                 for n, e in open_types
                 for _ in range(min(budget.requests_at_once, -(-(quota[n] - len(kept[n])) // budget.per_request)))
             ]
@@ -225,6 +233,17 @@ def _request(
     return SynthesisRequest(
         error_type=name, exemplars=tuple(chosen), n=budget.per_request, index=asked[name], seed=seed
     )
+
+
+def _in_contexts(
+    request: SynthesisRequest, contexts: tuple[Sequence[Exemplar], int], rng: random.Random
+) -> SynthesisRequest:
+    """Return the request with contexts drawn for it, none of them one of its exemplars."""
+    shown = {e.id for e in request.exemplars}
+    free = [c for c in contexts[0] if c.id not in shown]
+    if not free or not contexts[1]:
+        return request
+    return replace(request, task="combine", contexts=tuple(rng.sample(free, min(contexts[1], len(free)))))
 
 
 def _take(

@@ -22,6 +22,7 @@ from sei.instructors.remote.client import Client
 from sei.instructors.remote.replies import (
     Problem,
     checked,
+    combine_request,
     correction_request,
     keyphrase_request,
     solve_request,
@@ -121,6 +122,8 @@ class OpenAICompatible:
 
     def synthesis_request(self, r: SynthesisRequest) -> Request:
         """Return the request for new problems."""
+        if r.task == "combine":
+            return combine_request(r.error_type, r.exemplars, r.contexts, r.n, r.index, temperature=self.temperature)
         if r.task != "error_type":
             return task_request(r.task, shown_for(r), r.n, sample=r.index, temperature=self.temperature)
         shown = [(e.question, e.solution) for e in r.exemplars]

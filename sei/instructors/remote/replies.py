@@ -15,6 +15,7 @@ import pydantic
 from pydantic import Field
 
 from sei.instructors.remote.terms import Request
+from sei.ports import Exemplar
 from sei.prompts import render
 
 Text = Annotated[str, Field(min_length=1, max_length=8_000)]
@@ -119,6 +120,26 @@ def synthesis_request(
     """Ask for ``n`` new problems of an error type."""
     shown = [{"question": q, "solution": s} for q, s in exemplars]
     text = render("synthesize.v1", error_type=json.dumps(error_type), data=_data(shown), n=str(n))
+    return _problems_request(text, n, sample=sample, temperature=temperature)
+
+
+def combine_request(
+    error_type: str,
+    exemplars: Sequence[Exemplar],
+    contexts: Sequence[Exemplar],
+    n: int,
+    sample: int,
+    *,
+    temperature: float | None,
+) -> Request:
+    """Ask for ``n`` new problems that carry the mistake of an error type into the settings of other problems."""
+    names = ("problems_with_the_mistake", "other_settings")
+    groups = (exemplars, contexts)
+    shown = {
+        name: [{"question": e.question, "solution": e.solution} for e in group]
+        for name, group in zip(names, groups, strict=True)
+    }
+    text = render("combine.v1", error_type=json.dumps(error_type), data=_data(shown), n=str(n))
     return _problems_request(text, n, sample=sample, temperature=temperature)
 
 

@@ -1,0 +1,61 @@
+"""Synthesis that carries an error type's mistake into the settings of other problems.
+
+Self-instruct renews the problems on which a mistake was made. Whether the model has unlearned the mistake or these
+problems alone shows elsewhere, so here what goes wrong is combined with what happens in others, at different steps.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from sei.parts import part
+from sei.ports import Instructor, Screen
+from sei.prompts import prompt_digest
+from sei.records import ErrorMap, PoolProblem, Synthesis
+from sei.stages.from_one import questions, require_tasks
+from sei.stages.synthesize import Budget, exemplars, synthesize
+
+
+@part
+class Combine:
+    """Exemplars of a type as in self-instruct, and beside them ``contexts`` problems a request from anywhere else.
+
+    Contexts are exemplars of all error types and solved problems that training may replay, so that they are the same
+    whatever the clusterer. Types share the budget by ``budget.balance``.
+    """
+
+    version: ClassVar[int] = 1
+    instructor: Instructor
+    budget: Budget
+    contexts: Annotated[int, Field(ge=1, le=50)] = 6
+
+    def __post_init__(self) -> None:
+        """Refuse an instructor that cannot combine problems."""
+        require_tasks(self.instructor, ("combine",), "synthesizer=combine", "synthesizer=self_instruct")
+
+    def reads(self) -> dict[str, str]:
+        """Return the digest of the prompt template."""
+        return {"combine.v1": prompt_digest("combine.v1")}
+
+    def __call__(
+        self,
+        error_map: ErrorMap,
+        pool: tuple[PoolProblem, ...],
+        screen: Screen,
+        round: int,
+        *,
+        replay: tuple[PoolProblem, ...],
+        seed: int,
+    ) -> Synthesis:
+        """Return the candidates of a round, each filed under the error type whose mistake it carries."""
+        quotas = self.budget.share_out([len(t.members) for t in error_map.types])
+        of_type = [(t.name, exemplars([b.problem for b in t.exemplars])) for t in error_map.types]
+        sources = [(name, shown, q) for (name, shown), q in zip(of_type, quotas, strict=True)]
+        others = [e for _, shown in of_type for e in shown]
+        contexts = (*others, *exemplars(replay))
+        known = questions(error_map)
+        return synthesize(
+            self.instructor, self.budget, sources, known, screen, round, seed, contexts=(contexts, self.contexts)
+        )
