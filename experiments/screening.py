@@ -1,19 +1,19 @@
-"""What screening costs, and what its overlap rule may miss: ``SEI_DATA=DATA python -m experiments.screening [HELD]``.
+"""What screening costs, and what its overlap rule may miss: ``SEI_DATA=DATA python -m experiments.screening``.
 
-Takes HELD (30,000) questions of the data folder as held out, test sets first, and recombines sentences of the others
-into 3,000 candidates with new numbers. Prints the share of candidates that the overlap rule lets through, the
-speed of the embedder on both, and, of all held-out pairs of at least eight words with a cosine above 0.95, how many
-share how much. The last part embeds all of them: about 20 minutes on one core.
+Takes 30,000 questions of the data folder as held out, test sets first, and recombines sentences of the others into
+candidates with new numbers. Prints the time that ``--candidates`` (100,000) need by all rules on ``--threads`` threads
+and what each rule drops. ``--pairs`` prints instead how much is shared by all held-out pairs of at least eight words with
+a cosine above 0.95; it embeds everything, about 20 minutes on one core.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import os
 import random
 import re
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,9 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from sei.data.near import RougeIndex, words
+from sei.data.screen import Decontamination
 from sei.models.embedder import SentenceEmbedder
 
 _NAMES = ("question", "problem", "Problem", "query", "Question")
+_HELD = 30_000
+_AT_ONCE = 2_000
 
 
 def questions(folder: Path) -> tuple[list[str], list[str]]:
@@ -56,36 +59,54 @@ def recombined(rest: list[str], n: int) -> list[str]:
     return out
 
 
+def screen(held: list[str], candidates: list[str], threads: int) -> None:
+    """Print the seconds that all rules take together, and what they drop."""
+    rules = Decontamination(embedder=SentenceEmbedder(threads=threads))
+    rules.embedder.embed(["loads the weights"])
+    start = time.perf_counter()
+    held_out, reasons = rules.screen({"test": held}), Counter[str | None]()
+    for at in range(0, len(candidates), _AT_ONCE):
+        reasons.update(held_out.reasons(candidates[at : at + _AT_ONCE]))
+        done = min(at + _AT_ONCE, len(candidates))
+        print(f"{done}/{len(candidates)} after {time.perf_counter() - start:.0f} s", flush=True)
+    print(f"{len(held)} held out, {threads} threads: {dict(reasons.most_common())}", flush=True)
+
+
 def near_pairs(held: list[str], least: float = 0.95) -> Counter[float]:
-    """Return how many pairs above a cosine share which F-measure of words, in steps of 0.05."""
+    """Return how many pairs above a cosine share which weighted F-measure of words, in steps of 0.05."""
     some = [q for q in held if len(words(q)) >= 8]
-    vectors, counted = SentenceEmbedder().embed(some), [Counter(words(q)) for q in some]
+    vectors, index = SentenceEmbedder().embed(some), RougeIndex(some)
     shares: Counter[float] = Counter()
     for start in range(0, len(some), 1000):
         for i, j in np.argwhere(vectors[start : start + 1000] @ vectors.T > least).tolist():
-            a, b = counted[start + i], counted[j]
             if start + i < j:
-                shares[int(40 * (a & b).total() / (a.total() + b.total())) / 20] += 1
+                shares[_shared(index, some[start + i], j)] += 1
     return shares
+
+
+def _shared(index: RougeIndex, text: str, other: int) -> float:
+    """Return the largest step of 0.05 to which a text still overlaps with another one."""
+    at = 20
+    while at and other not in index.overlapping(text, at / 20):
+        at -= 1
+    return at / 20
 
 
 def main() -> None:
     """Measure and print."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 30_000
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--candidates", type=int, default=100_000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--pairs", action="store_true")
+    args = parser.parse_args()
     test, train = questions(Path(os.environ["SEI_DATA"]))
-    more = max(0, n - len(test))
-    held, candidates = (test + train[:more])[:n], recombined(train[more:], 3_000)
-    index = RougeIndex(held)
-    for least in (0.5, 0.6):
-        share = sum(bool(index.overlapping(q, least)) for q in candidates) / len(candidates)
-        print(f"{share:.1%} of {len(candidates)} candidates share {least} with one of {len(held)}", flush=True)
-    embedder = SentenceEmbedder()
-    for name, texts in (("candidates", candidates[:1000]), ("held-out questions", held[:1000])):
-        start = time.perf_counter()
-        embedder.embed(texts)
-        print(f"{len(texts) / (time.perf_counter() - start):.0f} {name} a second", flush=True)
-    shares = near_pairs(held)
-    print(f"{shares.total()} near pairs by shared words: {sorted(shares.items())}")
+    more = max(0, _HELD - len(test))
+    held = (test + train[:more])[:_HELD]
+    if args.pairs:
+        shares = near_pairs(held)
+        print(f"{shares.total()} near pairs by shared words: {sorted(shares.items())}")
+    else:
+        screen(held, recombined(train[more:], args.candidates), args.threads)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Decontamination:
     ngram: Annotated[int, Field(ge=0, le=100)] = 13
     rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
     embedding: Annotated[float, Field(gt=0, le=1)] = 0.95
-    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.45
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
     def screen(self, apart: Mapping[str, Sequence[str]]) -> HeldOutScreen:
         """Return the screen for named groups of held-out questions."""

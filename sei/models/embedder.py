@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from sei.errors import ConfigError
 from sei.parts import part
@@ -25,17 +26,21 @@ def _loaded(where: str, revision: str | None) -> Any:
 
 @part
 class SentenceEmbedder:
-    """A sentence-transformers model: ``packaged:minilm`` (offline, from PyPI), a folder or a hub name."""
+    """A sentence-transformers model: ``packaged:minilm`` (offline, from PyPI), a folder or a hub name.
+
+    ``threads``: of the processor; another number may change the last digits of a vector.
+    """
 
     version: ClassVar[int] = 1
     source: str = "packaged:minilm"
     revision: str | None = None
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (len(texts), dimensions) unit vectors; equal texts are embedded once."""
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(self.threads)
         distinct = sorted(set(texts))
         vectors = _loaded(self._where(), self.revision).encode(
             distinct, normalize_embeddings=True, show_progress_bar=False, batch_size=64
