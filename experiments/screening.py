@@ -2,8 +2,8 @@
 
 Takes 30,000 questions of the data folder as held out, test sets first, and recombines sentences of the others into
 candidates with new numbers. Prints the time that ``--candidates`` (100,000) need by all rules on ``--threads`` threads
-and what each rule drops. ``--pairs`` prints instead how much is shared by all held-out pairs of at least eight words with
-a cosine above 0.95; it embeds everything, about 20 minutes on one core.
+and what each rule drops. ``--pairs`` prints instead how much is shared by all held-out pairs of at least eight words
+with a cosine above 0.95; it embeds everything, about 20 minutes on one core.
 """
 
 from __future__ import annotations

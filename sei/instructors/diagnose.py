@@ -1,93 +1,53 @@
-"""Finding the first step of a wrong attempt that diverges from the reference solution."""
+"""Finding the step of a wrong attempt where it leaves the reference solution.
+
+Working that is all annotated (``<<3*4=12>>``) is compared position by position; what models write freely, with steps
+merged, split or in another order, is compared by the values that it reaches.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from fractions import Fraction
+import re
 
-from sei.instructors.worked import NUMERAL, Step, evaluate, number, read_steps, show
+from sei.instructors.by_value import first_departure, read_attempt
+from sei.instructors.freeform import read_freeform
+from sei.instructors.in_order import first_difference
+from sei.instructors.worked import Step, read_steps
 from sei.records import Finding
+
+_BARE_WORKING = re.compile(r"[^A-Za-z<>]*<<[^<>]*>>[^A-Za-z<>]*[A-Za-z]*\W*|####.*")
 
 
 def find_divergence(question: str, reference: str, attempt: str) -> Finding | str:
-    """Compare an attempt with the reference step by step.
+    """Name the first wrong step of an attempt.
 
-    Returns a ``Finding`` for the first diverging step, or the reason (a word) why none can be named:
-    ``no_reference_steps``, ``no_attempt_steps`` or ``no_divergence``.
+    Returns a ``Finding``, or the reason (a word) why none can be named: ``no_reference_steps``, ``no_attempt_steps``
+    or ``no_divergence``.
     """
-    expected, written = read_steps(reference), read_steps(attempt)
-    if not expected:
-        return "no_reference_steps"
-    if not written:
-        return "no_attempt_steps"
-    for i, (e, w) in enumerate(zip(expected, written, strict=False)):
-        if not _same(e, w):
-            return _compare(question, expected, i, w)
-    if len(written) < len(expected):
-        missing = expected[len(written)]
-        return Finding(
-            step=len(written) + 1,
-            relation="stopped_early",
-            operation=missing.operation,
-            expected=show(missing.value),
-            written=show(written[-1].value),
-            unit=missing.unit,
-        )
-    if len(written) > len(expected):
-        extra = written[len(expected)]
-        return Finding(
-            step=len(expected) + 1,
-            relation="extra_step",
-            written_operation=extra.operation,
-            written=show(extra.value),
-            unit=extra.unit,
-        )
-    return "no_divergence"
+    if _in_one_form(reference, attempt):
+        return first_difference(question, reference, attempt)
+    return first_departure(question, reference, attempt)
 
 
-def _same(e: Step, w: Step) -> bool:
-    """Say whether a step reaches the expected value by correct arithmetic, in whatever order."""
-    return e.value == w.value == evaluate(w.tree)
+def counted_steps(question: str, reference: str, attempt: str) -> list[Step]:
+    """Return the steps of an attempt that ``step`` of its finding counts, with the lines they stand in."""
+    if _in_one_form(reference, attempt):
+        return read_steps(attempt)
+    return read_attempt(question, reference, attempt)
 
 
-def _compare(question: str, expected: list[Step], i: int, w: Step) -> Finding:
-    e = expected[i]
-    left, right = Counter(e.operands), Counter(w.operands)
-    missing, added = list((left - right).elements()), list((right - left).elements())
-    shown, wrote = show(e.value), show(w.value)
-    if not missing and not added:
-        if e.operation != w.operation:
-            relation = "wrong_operation"
-        elif evaluate(w.tree) == w.value:
-            relation = "reversed"
-        else:
-            relation = "wrong_result"
-    elif i + 1 < len(expected) and _does_work_of(expected[i + 1], w, instead_of=e):
-        relation = "skipped_step"
-    elif e.operation == w.operation and len(missing) == len(added) == 1:
-        given = _known_numbers(question, expected[:i])
-        relation = "wrong_operand" if missing[0] in given else "wrong_constant"
-        shown, wrote = show(missing[0]), show(added[0])
-    elif e.operation != w.operation and len(missing) <= 1 and len(added) <= 1:
-        relation = "wrong_operation"
-    else:
-        relation = "different_step"
-    return Finding(
-        step=i + 1,
-        relation=relation,
-        operation=e.operation,
-        written_operation=w.operation,
-        expected=shown,
-        written=wrote,
-        unit=e.unit,
-    )
+def _in_one_form(reference: str, attempt: str) -> bool:
+    """Say whether the i-th step of an attempt is meant to be the i-th of the reference.
+
+    So it is where the reference is nothing but annotated working, because attempts then imitate that, and where every
+    equation of the attempt is annotated.
+    """
+    lines = [line for line in reference.split("\n") if line.strip()]
+    return all(_BARE_WORKING.fullmatch(line) for line in lines) or _annotated_throughout(attempt)
 
 
-def _does_work_of(later: Step, w: Step, *, instead_of: Step) -> bool:
-    """Say whether a written step is the later step: same operation on a number that only the later one uses."""
-    return later.operation == w.operation and bool(set(w.operands) & (set(later.operands) - set(instead_of.operands)))
-
-
-def _known_numbers(question: str, before: list[Step]) -> set[Fraction]:
-    numerals = {n for t in NUMERAL.findall(question) if (n := number(t)) is not None}
-    return numerals | {s.value for s in before}
+def _annotated_throughout(attempt: str) -> bool:
+    if "<<" not in attempt:
+        return False
+    marked = {(s.line, s.value) for s in read_steps(attempt)}
+    worked = [s for s in read_freeform(attempt) if isinstance(s.tree, tuple)]
+    return bool(marked) and all((s.line, s.value) in marked for s in worked)

@@ -57,6 +57,21 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
         "missing {noun} between two steps",
         "forgot {verb} the {unit} first",
     ),
+    "unfounded_number": (
+        "brought in {wvalue}, which nothing in the question gives",
+        "assumed a quantity that is not stated",
+        "number for {unit} appears without any working",
+    ),
+    "wrong_equation": (
+        "set up a wrong equation for the unknown",
+        "equation does not say what the question says",
+        "{wnoun} in the equation misstates how the amounts relate",
+    ),
+    "wrong_quantity": (
+        "answered with {wvalue}, not the quantity asked for",
+        "settled on {unit} where something else was asked",
+        "right steps but answered a different question",
+    ),
 }
 VAGUE = ("calculation error", "incorrect reasoning", "wrong final answer", "logic error in the solution")
 
