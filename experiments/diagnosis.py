@@ -2,7 +2,7 @@
 
 Run as ``SEI_DATA=DATA python -m experiments.diagnosis``. DATA holds real wrong solutions of GSM8K problems under
 ``badcases/`` and GSM8K itself under ``gsm8k/``. The instructor sees question, reference solution and wrong output, and
-no deliberate vagueness is mixed in (``flaw_rate=0``). A reference that is missing is looked up in GSM8K by its question.
+no deliberate vagueness is mixed in (``flaw_rate=0``). A missing reference is looked up in GSM8K by its question.
 
 **Whose step.** A person's ``error_step`` counts the parts into which the data set splits an output (lines in MR-GSM8K,
 paragraphs in ProcessBench); the instructor's counts equations and stated numbers. Each part is found again in the
