@@ -17,18 +17,7 @@ def test_auc_counts_pairs_of_one_type_only():
 def test_the_table_is_a_mean_over_seeds_with_its_interval():
     name = next(iter(REFINERS))
     same = {"rate": 0.1, "round": 1, "refiner": name, "n": 10, "seconds": 0.1}
-    rows = [
-        {
-            "seed": s,
-            "rate": 0.1,
-            "round": 1,
-            "refiner": name,
-            "n": 10,
-            "seconds": 0.1,
-            "auc": {"all": [v, 10], "slip": [v, 10]},
-        }
-        for s, v in ((1, 6.0), (2, 8.0))
-    ]
+    rows = [{**same, "seed": s, "auc": {"all": [v, 10], "slip": [v, 10]}} for s, v in ((1, 6.0), (2, 8.0))]
     head, _, line, *_ = table(rows)
     assert head == "| refiner | 10% flawed, base | slip | ms a candidate |"
     assert line == f"| {name} | 0.70 ± 1.27 | 0.70 ± 1.27 | 10.0 |"
