@@ -24,7 +24,7 @@ from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Paid, Preflight, Tracker
 from sei.records import RoundRecord, Score
-from sei.report import console, plots
+from sei.report import console, histograms, plots
 from sei.report.flow import flows
 from sei.report.folder import write_json, write_model, write_round
 from sei.report.lm_eval import write_lm_eval
@@ -199,6 +199,7 @@ def _draw(folder: Path, records: list[RoundRecord], stages: list[tuple[str, dict
     plots.cluster_map(record.error_map, home / "cluster_map.png")
     plots.criterion_curve(record.error_map, home / "criterion_curve.png")
     plots.training_curve(record.trained.curve, home / "training_curve.png")
+    histograms.score_histograms(record.refined, home / "refinement_scores.png")
     plots.score_curve(stages, folder / "scores.png")
     if len(records) > 1:
         plots.type_flow(records, folder / "error_type_flow.png")

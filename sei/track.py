@@ -88,6 +88,7 @@ class WandbTracker:
                 "round/cluster_map": wandb.Plotly(interactive.cluster_map(record.error_map)),
                 "round/cluster_map_picture": wandb.Image(str(folder / "cluster_map.png")),
                 "round/criterion_curve": wandb.Image(str(folder / "criterion_curve.png")),
+                "round/refinement_scores": wandb.Image(str(folder / "refinement_scores.png")),
                 "round/bad_cases_table": self._bad_cases(record),
                 "round/synthetic_table": self._synthetic(record),
                 "round/error_types_table": self._types(record),

@@ -25,16 +25,17 @@ def _figure(width: float = 7.0, height: float = 5.0) -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write a figure; letters that the font lacks are drawn as boxes."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # drawn as a box, which will do
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(path, dpi=120)
 
 
-def _label(text: str) -> str:
+def shown(text: str) -> str:
     """Return a text that is drawn as it stands: no formula, no control character, not hidden by a leading ``_``."""
-    shown = visible(text).replace("$", r"\$")
-    return f" {shown}" if shown.startswith("_") else shown
+    text = visible(text).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def cluster_map(error_map: ErrorMap, path: Path) -> None:
@@ -45,12 +46,12 @@ def cluster_map(error_map: ErrorMap, path: Path) -> None:
     colours = mpl.colormaps["tab20"]
     for i, t in enumerate(error_map.types):
         points = [p for p in error_map.points if p.error_type == t.name]
-        label = _label(f"{t.name[:48]} ({len(t.members)})") if i < 12 else None
+        label = shown(f"{t.name[:48]} ({len(t.members)})") if i < 12 else None
         axes.scatter([p.x for p in points], [p.y for p in points], s=18, alpha=0.7, color=colours(i % 20), label=label)
     axes.set(title=f"{len(error_map.points)} bad cases in {len(error_map.types)} error types", xticks=[], yticks=[])
     if error_map.types:
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def criterion_curve(error_map: ErrorMap, path: Path) -> None:
@@ -60,7 +61,7 @@ def criterion_curve(error_map: ErrorMap, path: Path) -> None:
     axes.axvline(len(error_map.types), ls="--", lw=1, color="grey", label=f"chosen: {len(error_map.types)}")
     axes.set(xlabel="number of error types", ylabel="mean silhouette")
     axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def score_curve(stages: Sequence[tuple[str, dict[str, Score]]], path: Path) -> None:
@@ -70,13 +71,13 @@ def score_curve(stages: Sequence[tuple[str, dict[str, Score]]], path: Path) -> N
         scores = [s[name] for _, s in stages]
         low = [s.accuracy - s.ci95[0] for s in scores]
         high = [s.ci95[1] - s.accuracy for s in scores]
-        label = _label(f"{name} (n={scores[0].n})")
+        label = shown(f"{name} (n={scores[0].n})")
         axes.errorbar(
             range(len(scores)), [s.accuracy for s in scores], yerr=[low, high], marker="o", capsize=3, label=label
         )
     axes.set(xticks=range(len(stages)), xticklabels=[n for n, _ in stages], ylabel="accuracy", ylim=(0, 1))
     axes.legend(fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def training_curve(curve: Sequence[StepLog], path: Path) -> None:
@@ -84,7 +85,7 @@ def training_curve(curve: Sequence[StepLog], path: Path) -> None:
     figure, axes = _figure()
     axes.plot([s.step for s in curve], [s.loss for s in curve])
     axes.set(xlabel="optimizer step", ylabel="loss per supervised token", yscale="log")
-    _save(figure, path)
+    save(figure, path)
 
 
 _NAMED_TYPES = 10  # per round; the others are drawn as one block
@@ -108,7 +109,7 @@ def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
             axes.bar(x, high - low, _BAR, bottom=low, color=shade, edgecolor="white", linewidth=0.5)
             if high - low > 0.012 * len(columns[0]):
                 where = {"x": x + _BAR, "ha": "left"} if x == len(stacks) - 1 else {"x": x - _BAR, "ha": "right"}
-                label = _label(f"{textwrap.shorten(name, 44, placeholder='…')} ({high - low})")
+                label = shown(f"{textwrap.shorten(name, 44, placeholder='…')} ({high - low})")
                 axes.text(where["x"], (low + high) / 2, label, ha=where["ha"], va="center", fontsize=6.5)
     for x, (was, now) in enumerate(itertools.pairwise(columns)):
         _bands(axes, x, was, now, stacks[x], stacks[x + 1], colours)
@@ -116,7 +117,7 @@ def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
     axes.set(xlim=(-0.9, len(records) - 0.1), title=f"{len(columns[0])} pool problems by error type")
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _stack(column: dict[str, str]) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,52 @@
+"""Picture of refinement: the scores of every error type's candidates, kept and dropped ones apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sei.records import RefinedSet, Scored
+from sei.report.plots import save, shown
+
+_MOST = 12  # error types drawn, those with most candidates; the table in refined.jsonl has all
+_BINS = 20
+
+
+def largest_types(refined: RefinedSet, most: int = _MOST) -> dict[str, list[Scored]]:
+    """Return the decisions by error type, types with most candidates first, at most ``most`` of them."""
+    groups: dict[str, list[Scored]] = {}
+    for s in refined.scored:
+        groups.setdefault(s.example.error_type, []).append(s)
+    return dict(sorted(groups.items(), key=lambda g: -len(g[1]))[:most])
+
+
+def score_histograms(refined: RefinedSet, path: Path) -> None:
+    """Draw one histogram an error type: its scores (each type has an axis of its own), kept ones coloured."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib.figure import Figure
+
+    groups = largest_types(refined)
+    columns = min(4, max(1, len(groups)))
+    rows = max(1, -(-len(groups) // columns))
+    figure = Figure(figsize=(3.0 * columns, 2.2 * rows), layout="constrained")
+    cells = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for axes, (name, scored) in zip(cells, groups.items(), strict=False):
+        _histogram(axes, name, scored)
+    for axes in cells[len(groups) :]:
+        axes.axis("off")
+    figure.suptitle("refinement scores by error type: kept (blue) and dropped (grey)", fontsize=9)
+    save(figure, path)
+
+
+def _histogram(axes: Any, name: str, scored: Sequence[Scored]) -> None:
+    kept, dropped = ([s.score for s in scored if s.kept is k] for k in (True, False))
+    low, high = min(s.score for s in scored), max(s.score for s in scored)
+    edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+    axes.hist([dropped, kept], bins=edges, stacked=True, color=["0.75", "tab:blue"])
+    axes.set_title(shown(f"{name[:34]} ({len(kept)} of {len(scored)})"), fontsize=7)
+    axes.tick_params(labelsize=6)
