@@ -173,7 +173,7 @@ def main() -> None:
     files = load(Path(os.environ["SEI_DATA"]))
     _print_shares(files)
     marked = [c for cases in files.values() for c in cases if c.error_step is not None]
-    for half in ("choose",):
+    for half in ("choose", "report"):
         _print_agreement(half, [c for c in marked if c.chooses == (half == "choose")])
     _print_examples([c for cases in files.values() for c in cases])
 

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("overrides", nargs="*")
     args = parser.parse_args()
-    common = (*args.overrides, "rounds=1", "refiner=none")
+    common = (*(o for o in args.overrides if not o.startswith("refiner")), "rounds=1", "refiner=none")
     made = parts(*common)
     data, store = made["data"].load(), Store(root=args.store)
     quick = replace(data, held_out=data.held_out[:1])  # nothing is evaluated here

@@ -51,7 +51,7 @@ class SymbolicInstructor:
     stay vague. ``splice_rate``: share of drafts that combine two exemplars where they can.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     TASKS: ClassVar[frozenset[Task]] = EMBEDDED_TASKS | {"combine"}
     name: str = "symbolic"
     flaw_rate: Annotated[float, Field(ge=0, le=1)] = 0.12
