@@ -23,6 +23,7 @@ from sei.records import (
     Checkpoint,
     Diagnosis,
     ErrorMap,
+    ErrorType,
     Graded,
     Keyphrase,
     PoolProblem,
@@ -33,6 +34,7 @@ from sei.records import (
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum
 from sei.stages.diagnose import Diagnose
+from sei.stages.follow import last_seen
 from sei.stages.grade import GoldCheck, Grade, bad_cases, scores, solved
 from sei.store import Store, Use
 
@@ -78,13 +80,15 @@ class RoundState:
     """What goes from round to round.
 
     ``current`` is used by every stage, ``base`` is where training starts unless told otherwise, ``history``
-    is all refined sets, ``solved`` the problems that any checkpoint so far solved and that may be replayed.
+    is all refined sets, ``solved`` the problems that any checkpoint so far solved and that may be replayed,
+    ``types`` the error types so far, by which those of the next round are named.
     """
 
     current: Checkpoint
     base: Checkpoint
     history: tuple[RefinedSet, ...] = ()
     solved: tuple[PoolProblem, ...] = ()
+    types: tuple[ErrorType, ...] = ()
 
 
 def run_round(
@@ -100,7 +104,8 @@ def run_round(
     if not bad:
         return None
     diagnoses = store.each(method.diagnose, items=bad)
-    error_map = store.once(method.cluster, keyphrases(diagnoses, method.max_fail_share), seed=seed_of("cluster"))
+    phrases = keyphrases(diagnoses, method.max_fail_share)
+    error_map = store.once(method.cluster, phrases, seed=seed_of("cluster"), earlier=state.types)
     opinion = store.once(method.second_opinion, diagnoses, error_map, seed=seed_of("second opinion"))
     apart = held_out_texts(data, error_map)
     screen = method.decontaminate.screen({**apart, "earlier": earlier_texts(state.history)})
@@ -135,7 +140,8 @@ def run_round(
         evaluation=evaluation,
         scores=scores(evaluation),
     )
-    return record, replace(state, current=trained.checkpoint, history=history, solved=replayable)
+    types = last_seen(state.types, error_map.types)
+    return record, replace(state, current=trained.checkpoint, history=history, solved=replayable, types=types)
 
 
 def run_rounds(

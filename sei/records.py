@@ -174,12 +174,21 @@ class Diagnosis:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorType:
-    """A cluster of keyphrases. ``exemplars`` are seen by synthesis alone, ``validation`` by refinement alone."""
+    """A cluster of keyphrases. ``exemplars`` are seen by synthesis alone, ``validation`` by refinement alone.
+
+    ``stable`` is the name under which it can be followed over rounds: that of the earlier type it continues.
+    """
 
     name: str
     members: tuple[Keyphrase, ...]
     exemplars: tuple[BadCase, ...]
     validation: tuple[BadCase, ...]
+    stable: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return the stable name, or the name where it has none."""
+        return self.stable or self.name
 
 
 @dataclass(frozen=True, kw_only=True)

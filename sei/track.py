@@ -14,6 +14,7 @@ from sei.report import interactive
 from sei.stages.grade import bad_cases
 
 _SHOWN = 300  # rows of a W&B table
+_FOLLOWED = 12  # error types whose sizes are drawn over rounds, the largest of each
 _CURATED = ("dataset/*", "refined.jsonl", "error_types.json", "dropped.jsonl")
 
 
@@ -59,6 +60,7 @@ class WandbTracker:
         run.define_metric("round")
         run.define_metric("eval/*", step_metric="round")
         run.define_metric("round/*", step_metric="round")
+        run.define_metric("type_size/*", step_metric="round")
         run.define_metric("train/*", step_metric="train/step")
 
         run.config.update({"run_folder": folder.name}, allow_val_change=True)
@@ -85,6 +87,7 @@ class WandbTracker:
                 **{f"round/dropped/{k}": v for k, v in report["dropped"].items()},
                 **{f"round/seconds/{k}": v for k, v in report["seconds"].items()},
                 "round/error_types": len(record.error_map.types),
+                **{f"type_size/{t.label[:80]}": len(t.members) for t in record.error_map.types[:_FOLLOWED]},
                 "round/cluster_map": wandb.Plotly(interactive.cluster_map(record.error_map)),
                 "round/cluster_map_picture": wandb.Image(str(folder / "cluster_map.png")),
                 "round/criterion_curve": wandb.Image(str(folder / "criterion_curve.png")),

@@ -30,7 +30,7 @@ class TypeFlow:
 
 def places(record: RoundRecord) -> dict[str, str]:
     """Return where every pool problem stands at the start of a round: its error type, or why it has none."""
-    typed = {k.bad_case.problem.id: t.name for t in record.error_map.types for k in t.members}
+    typed = {k.bad_case.problem.id: t.label for t in record.error_map.types for k in t.members}
     other = {"right": SOLVED, "wrong": UNNAMED, "unreadable": UNREADABLE}
     return {g.attempt.problem.id: typed.get(g.attempt.problem.id, other[g.verdict]) for g in record.graded}
 

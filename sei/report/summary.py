@@ -67,7 +67,7 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
         "round": record.round,
         "bad_cases": len(record.diagnoses),
         "unreadable": sum(g.verdict == "unreadable" for g in record.graded),
-        "error_types": [{"name": t.name, "size": len(t.members)} for t in record.error_map.types],
+        "error_types": [{"name": t.name, "stable": t.label, "size": len(t.members)} for t in record.error_map.types],
         **({"second_opinion": opinion_dict(record.opinion)} if record.opinion.n else {}),
         "pooled_validation_share": record.refined.pooled_share,
         "synthesized": len(record.synthesis.candidates),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from sei.parts import IMMATERIAL, part
 from sei.ports import Clusterer, Embedder, Grouping
 from sei.records import BadCase, ErrorMap, ErrorType, Finding, Keyphrase, MapPoint, Rejection
 from sei.signature import masked_signature
+from sei.stages.follow import stable_names
 from sei.stages.review import Review, read_review
 from sei.store import digest
 
@@ -30,7 +32,7 @@ class Cluster:
     ``review`` is an edited ``error_types.yaml``, which has the last word.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     clusterer: Clusterer
     embedder: Embedder
     finding_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
@@ -49,8 +51,13 @@ class Cluster:
     def _reviewed(self) -> Review | None:
         return read_review(self.review) if self.review else None
 
-    def __call__(self, keyphrases: tuple[Keyphrase, ...], *, seed: int) -> ErrorMap:
-        """Return the error types, largest first, with the criterion curve and a 2-D map."""
+    def __call__(
+        self, keyphrases: tuple[Keyphrase, ...], *, seed: int, earlier: tuple[ErrorType, ...] = ()
+    ) -> ErrorMap:
+        """Return the error types, largest first, with the criterion curve and a 2-D map.
+
+        ``earlier`` types give those that continue them their stable names, and change nothing else.
+        """
         if not keyphrases:
             return ErrorMap(types=())
         phrases = [k.phrase for k in keyphrases]
@@ -69,12 +76,21 @@ class Cluster:
                 members[place].append(k)
         ordered = sorted(members.items(), key=lambda m: -len(m[1]))  # stable: the first seen leads
         return ErrorMap(
-            types=tuple(self._type(name, found) for name, found in ordered),
+            types=self._followed([self._type(name, found) for name, found in ordered], earlier),
             curve=grouping.curve,
             points=_points(keyphrases, places, vectors),
             rejections=tuple(rejections),
             usage=grouping.usage,
         )
+
+    def _followed(self, types: Sequence[ErrorType], earlier: Sequence[ErrorType]) -> tuple[ErrorType, ...]:
+        """Return the types with their stable names; both rounds' phrases are embedded together."""
+        groups = [t.members for t in (*types, *earlier)] if earlier else []
+        phrases = [k for g in groups for k in g]
+        vectors = self.embedder.embed([k.phrase for k in phrases]) if phrases else np.zeros((0, 1), np.float32)
+        joined = two_views(vectors, phrases, self.finding_weight) if phrases else vectors
+        parts = np.split(joined, np.cumsum([len(g) for g in groups])[:-1]) if groups else []
+        return tuple(replace(t, stable=n) for t, n in zip(types, stable_names(types, earlier, parts), strict=True))
 
     def _type(self, name: str, members: Sequence[Keyphrase]) -> ErrorType:
         exemplars: list[BadCase] = []

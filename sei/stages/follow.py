@@ -1,0 +1,69 @@
+"""Names by which error types can be followed from round to round, whatever their medoid phrase is this time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sei.records import ErrorType
+
+Vectors = NDArray[np.float32]
+
+LEAST = 0.6
+"""Least likeness of a type to an earlier one that it is taken to continue: like phrases, or most of its cases."""
+
+
+def stable_names(types: Sequence[ErrorType], earlier: Sequence[ErrorType], vectors: Sequence[Vectors]) -> list[str]:
+    """Return for every type the stable name of the earlier one that it continues, or a new one.
+
+    Likeness (0 to 1) is the larger of two: the cosine of both centroids, and the share of the smaller type's bad cases
+    that the other holds as well. Types are paired one to one so that the sum is largest (the assignment problem,
+    Kuhn 1955); pairs below ``LEAST`` are none.
+
+    Args:
+        types: of this round.
+        earlier: of all rounds before, each stable name once, as it was when last seen.
+        vectors: unit rows of the members of every type, then of every earlier one, from one embedding.
+    """
+    taken = {e.label for e in earlier}
+    names = [""] * len(types)
+    if types and earlier:
+        from scipy.optimize import linear_sum_assignment
+
+        likeness = _likeness(types, earlier, vectors)
+        for i, j in zip(*linear_sum_assignment(-likeness), strict=True):
+            if likeness[i, j] >= LEAST:
+                names[i] = earlier[j].label
+    for i, t in enumerate(types):
+        if not names[i]:
+            names[i] = _unused(t.name, taken)
+            taken.add(names[i])
+    return names
+
+
+def _likeness(
+    types: Sequence[ErrorType], earlier: Sequence[ErrorType], vectors: Sequence[Vectors]
+) -> NDArray[np.float64]:
+    centroids = np.array([rows.mean(axis=0) for rows in vectors])
+    centroids /= np.maximum(np.linalg.norm(centroids, axis=1, keepdims=True), 1e-9)
+    cosines = centroids[: len(types)] @ centroids[len(types) :].T
+    cases = [{k.bad_case.problem.id for k in t.members} for t in (*types, *earlier)]
+    now, before = cases[: len(types)], cases[len(types) :]
+    shared = np.array([[len(a & b) / max(1, min(len(a), len(b))) for b in before] for a in now])
+    return np.asarray(np.maximum(cosines, shared), dtype=np.float64)
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """Return the name, numbered where an earlier type has it that this one does not continue."""
+    n, found = 1, name
+    while found in taken:
+        n += 1
+        found = f"{name} [{n}]"
+    return found
+
+
+def last_seen(earlier: Sequence[ErrorType], now: Sequence[ErrorType]) -> tuple[ErrorType, ...]:
+    """Return every stable name's type as it was when last seen, in order of first appearance."""
+    return tuple({t.label: t for t in (*earlier, *now)}.values())
