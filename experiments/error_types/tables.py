@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from experiments.error_types.arms import PROTOCOL
-from experiments.protocol import values
+from experiments.protocol import Protocol, values
 from experiments.statistics import ALPHA, holm, paired_t, t_interval
 
 PRIMARY = ("arithmetic_far", "best", "macro")
@@ -19,11 +19,11 @@ METRICS = {  # title: set, checkpoint, field
 }
 
 
-def level_table(folder: Path) -> list[str]:
+def level_table(folder: Path, protocol: Protocol, full: str) -> list[str]:
     """Return the mean over seeds of every metric and arm, with its 95 % t-interval."""
     lines = [f"| arm | seeds | {' | '.join(METRICS)} |", "|---|---|" + "---|" * len(METRICS)]
-    full = PROTOCOL.load(folder, "main", "full")
-    for arm, runs in [("base", full), *((a, PROTOCOL.load(folder, "main", a)) for a in PROTOCOL.arms)]:
+    base = protocol.load(folder, "main", full)
+    for arm, runs in [("base", base), *((a, protocol.load(folder, "main", a)) for a in protocol.arms)]:
         cells = []
         for name, which, field in METRICS.values():
             measured = list(values(runs, name, "base" if arm == "base" else which, field).values())
@@ -33,19 +33,19 @@ def level_table(folder: Path) -> list[str]:
     return lines
 
 
-def difference_table(folder: Path, title: str) -> list[str]:
-    """Return ``full`` less every arm, paired over seeds; Holm over the arms of the metric."""
+def difference_table(folder: Path, title: str, protocol: Protocol, full: str) -> list[str]:
+    """Return the arm ``full`` less every other, paired over seeds; Holm over the arms of the metric."""
     name, which, field = METRICS[title]
-    ours = values(PROTOCOL.load(folder, "main", "full"), name, which, field)
+    ours = values(protocol.load(folder, "main", full), name, which, field)
     found = {}
-    for arm in PROTOCOL.arms:
-        theirs = values(PROTOCOL.load(folder, "main", arm), name, which, field)
+    for arm in protocol.arms:
+        theirs = values(protocol.load(folder, "main", arm), name, which, field)
         seeds = [s for s in ours if s in theirs]
-        if arm != "full" and len(seeds) > 1:
+        if arm != full and len(seeds) > 1:
             found[arm] = (len(seeds), paired_t([ours[s] for s in seeds], [theirs[s] for s in seeds]))
     adjusted = holm({arm: t.p for arm, (_, t) in found.items()})
     lines = [
-        f"**{title}**: full less arm",
+        f"**{title}**: {full} less arm",
         "",
         "| arm | difference | seeds | detectable | p | p (Holm) | verdict |",
         "|---|---|---|---|---|---|---|",
@@ -58,11 +58,11 @@ def difference_table(folder: Path, title: str) -> list[str]:
     return lines
 
 
-def budget_table(folder: Path) -> list[str]:
+def budget_table(folder: Path, protocol: Protocol) -> list[str]:
     """Return candidates of a run, types of its first round, and supervised tokens of a fine-tune."""
     lines = ["| arm | candidates, all rounds | types, round 1 | supervised tokens a fine-tune |", "|---|---|---|---|"]
-    for arm in PROTOCOL.arms:
-        runs = PROTOCOL.load(folder, "main", arm).values()
+    for arm in protocol.arms:
+        runs = protocol.load(folder, "main", arm).values()
         asked = [sum(r["synthesized"] for r in run["rounds"]) for run in runs]
         types = [len(run["rounds"][0]["error_types"]) for run in runs]
         spent = [r["trained_tokens"] for run in runs for r in run["rounds"]]
@@ -72,16 +72,16 @@ def budget_table(folder: Path) -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Print all tables as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def show(protocol: Protocol, full: str, description: str | None) -> None:
+    """Print all tables of a protocol as Markdown; ``full`` is the arm that the others are compared with."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    print("\n".join(level_table(folder)), end="\n\n")
+    print("\n".join(level_table(folder, protocol, full)), end="\n\n")
     for title in METRICS:
-        print("\n".join(difference_table(folder, title)), end="\n\n")
-    print("\n".join(budget_table(folder)))
+        print("\n".join(difference_table(folder, title, protocol, full)), end="\n\n")
+    print("\n".join(budget_table(folder, protocol)))
 
 
 if __name__ == "__main__":
-    main()
+    show(PROTOCOL, "full", __doc__)

@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from sei.errors import DataError
+from sei.records import Attempt, Graded, HeldOutProblem
+from sei.report.lm_eval import write_lm_eval
 from sei.report.page import make_page, make_sweep_page, write_page
 from sei.report.page.__main__ import main
 from sei.report.page.build import gather
 from sei.report.page.config import hidden, marked
+from sei.report.page.paired import change
 from sei.report.page.write import embedded
 from tests.report.run_folders import make_run
 
@@ -127,19 +130,89 @@ def test_overrides_parts_and_differing_lines_are_marked_and_keys_hidden(tmp_path
     (home / ".hydra").mkdir()
     (home / ".hydra" / "overrides.yaml").write_text("- refiner=none\n- +instructor.token=abc\n- rounds=2\n")
     (home / ".hydra" / "hydra.yaml").write_text(
-        "hydra: {runtime: {choices: {refiner: none, grader: math, hydra/x: y}}}\n"
+        "hydra: {runtime: {choices: {refiner: none, grader: math, experiment: error_types, hydra/x: y}}}\n"
     )
     text = "rounds: 2\nseed: 0\nrefiner:\n  a: 1\ninstructor:\n  url: http://me:pass@host/v1\n  token: abc\n"
-    text += "  api_key_env: OPENAI\n"
+    text += "  api_key_env: OPENAI\nname: error_types\npatience: 0\n"
     (home / ".hydra" / "config.yaml").write_text(text)
     config = gather(home)["config"]
-    assert config["parts"] == [["refiner", "none", "one_shot_step", True], ["grader", "math", "math", False]]
-    assert [line for line, mark in config["lines"] if mark] == ["rounds: 2", "refiner:", "  a: 1", "  token: (hidden)"]
+    assert config["parts"][:2] == [["refiner", "none", "one_shot_step", True], ["grader", "math", "math", False]]
+    marks = [line for line, mark in config["lines"] if mark]
+    assert marks[:4] == ["rounds: 2", "refiner:", "  a: 1", "  token: (hidden)"]
+    assert marks[4:] == ["name: error_types", "patience: 0"]
+    assert config["settings"] == [
+        ["instructor.token", "(hidden)", ""],
+        ["name", "error_types", "default"],
+        ["patience", "0", "2"],
+        ["rounds", "2", "3"],
+    ]
     assert "pass" not in json.dumps(config)
     assert "abc" not in json.dumps(config)
     assert "  api_key_env: OPENAI" in [line for line, _ in config["lines"]]
     assert hidden("x: sk-abcdefgh1234") == "x: (hidden)"
     assert hidden("max_tokens: 12") == "max_tokens: 12"
+
+
+def test_a_setting_asked_for_at_its_default_does_not_count_as_differing(tmp_path):
+    home = make_run(tmp_path / "run", 5)
+    (home / ".hydra").mkdir()
+    (home / ".hydra" / "overrides.yaml").write_text("- rounds=3\n")
+    (home / ".hydra" / "config.yaml").write_text("rounds: 3\n")
+    config = gather(home)["config"]
+    assert config["settings"] == []
+    assert not any(mark for _, mark in config["lines"])
+
+
+def test_a_type_goes_by_its_stable_name_everywhere(tmp_path):
+    home = make_run(tmp_path / "run", 8, 6)
+    for number, file in ((1, home / "round_1" / "error_types.json"), (2, home / "round_2" / "error_types.json")):
+        types = json.loads(file.read_text())
+        for t in types:
+            t["stable"] = f"kept {number} {t['name']}"
+        file.write_text(json.dumps(types))
+    data = gather(home)
+    assert {c["type"][:5] for c in data["cases"] if c["phrase"]} == {"kept "}
+    assert {p[3][:5] for r in data["rounds"] for p in r["points"]} == {"kept "}
+    assert {x["type"][:5] for x in data["synthetic"]} == {"kept "}
+    assert {c["next"][:6] for c in data["cases"] if c["round"] == 1} <= {"solved", "kept 2", "no key"}
+    summary = json.loads((home / "summary.json").read_text())
+    summary["rounds"][0]["error_types"] = [{"name": "a", "stable": "b", "size": 3}, {"name": "c", "size": 1}]
+    (home / "summary.json").write_text(json.dumps(summary))
+    assert gather(home)["rounds"][0]["types"] == [["b", 3], ["c", 1]]
+
+
+def graded(correct: list[bool]) -> list[Graded]:
+    verdicts = ["right" if c else "wrong" for c in correct]
+    problems = [
+        HeldOutProblem(id=f"t{i}", question=f"q{i}", answer="1", solution="", set="test_set", role="in_domain")
+        for i in range(len(correct))
+    ]
+    return [
+        Graded(attempt=Attempt(problem=p, output="1", finished=True), verdict=v, strict_verdict=v)
+        for p, v in zip(problems, verdicts, strict=True)
+    ]
+
+
+def test_the_change_of_a_set_is_counted_item_by_item_and_its_interval_is_paired(tmp_path):
+    home = make_run(tmp_path / "run", 6, 5)
+    said = {"model": "m", "digest": "d", "commit": "c", "shots": 0}
+    write_lm_eval(home / "base" / "lm_eval", graded([False] * 6 + [True] * 4), **said)
+    write_lm_eval(home / "round_2" / "lm_eval", graded([True] * 5 + [False, False] + [True] * 3), **said)
+    found = {s["name"]: s["change"] for s in gather(home)["sets"]}
+    assert found["far"] is None
+    assert {k: found["test_set"][k] for k in ("n", "fixed", "broken")} == {"n": 10, "fixed": 5, "broken": 1}
+    low, high = found["test_set"]["ci95"]  # by hand: 4 / 12 and 1.96 * sqrt(7 / 12 - (4 / 12) ** 2) / sqrt(12)
+    assert (low, high) == (pytest.approx(1 / 3 - 0.38884, abs=1e-4), pytest.approx(1 / 3 + 0.38884, abs=1e-4))
+
+
+def test_many_pairs_give_the_interval_of_matched_pairs_and_no_change_gives_one_around_none():
+    before = {str(i): i < 500 for i in range(1000)}
+    after = {str(i): i < 600 and i >= 20 for i in range(1000)}
+    low, high = change(before, after)["ci95"]
+    half = 1.96 * (0.12 - 0.08**2) ** 0.5 / 1000**0.5
+    assert (low, high) == (pytest.approx(0.08 - half, abs=2e-3), pytest.approx(0.08 + half, abs=2e-3))
+    low, high = change(before, before)["ci95"]
+    assert low == -high < 0
 
 
 def test_a_key_is_marked_by_its_whole_path():
@@ -154,6 +227,7 @@ def test_jobs_of_a_sweep_stand_side_by_side(tmp_path):
             "overrides": ["experiment=smoke", f"seed={i}"],
             "folder": f"/elsewhere/{i}",
             "state": state,
+            "exit_code": 2 * i,
             "seconds": 3,
         }
         for i, state in enumerate(["done", "failed"])
@@ -162,6 +236,7 @@ def test_jobs_of_a_sweep_stand_side_by_side(tmp_path):
     data = data_of(make_sweep_page(tmp_path))
     assert data["shared"] == ["experiment=smoke"]
     assert [j["own"] for j in data["jobs"]] == [["seed=0"], ["seed=1"]]
+    assert [j["exit_code"] for j in data["jobs"]] == [0, 2]
     assert [j["link"] for j in data["jobs"]] == ["0/report.html", ""]
     assert [s["correct"] for s in data["jobs"][0]["sets"][0]["scores"]] == [100, 120]
     with pytest.raises(DataError, match="is no sweep folder"):

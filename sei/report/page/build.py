@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sei.errors import DataError
-from sei.report.page.cases import Texts, read_round
+from sei.report.page.cases import Texts, label, read_round
 from sei.report.page.config import read_config
 from sei.report.page.files import Files
+from sei.report.page.paired import changes
 
 _COUNTS = ("bad_cases", "unreadable", "synthesized", "refined", "trained_examples", "trained_steps", "trained_tokens")
 _FLIPS = ("fixed", "broken", "kept")
@@ -33,6 +34,10 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
     for before, after in itertools.pairwise(shown):
         for case in before["cases"]:
             case["next"] = after["places"].get(texts.id_of(case["problem"]), "")
+    scores = sets([summary["baseline"], *(r["scores"] for r in reports)])
+    if reports:
+        paired = changes(files, summary["best_round"] or len(reports))
+        scores = [{**s, "change": paired.get(s["name"])} for s in scores]
     ledger = files.json("ledger.json", expected=False) if so_far is None else None
     flow = (files.json("error_type_flow.json", expected=len(reports) > 1) if len(reports) > 1 else None) or []
     return {
@@ -42,8 +47,9 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
         "planned": config["values"].get("rounds"),
         "stopped": summary["stopped"],
         "best": summary["best_round"],
-        "sets": sets([summary["baseline"], *(r["scores"] for r in reports)]),
+        "sets": scores,
         "rounds": [_round(r, s) for r, s in zip(reports, shown, strict=True)],
+        "followed": any("stable" in t for r in reports for t in r["error_types"]),
         "problems": texts.problems,
         "cases": [c for s in shown for c in s["cases"]],
         "synthetic": [x for s in shown for x in s["synthetic"]],
@@ -71,12 +77,24 @@ def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
         "round": report["round"],
         **{k: report.get(k, 0) for k in (*_COUNTS, *_FLIPS)},
         "pool": len(shown["places"]),
-        "types": [[t["name"], t["size"]] for t in report["error_types"]],
+        "still_wrong": _still_wrong(report),
+        "pooled": report.get("pooled_validation_share"),
+        "requests": {k: u.get("requests", 0) for k, u in report.get("instructor", {}).items()},
+        "types": [[label(t), t["size"]] for t in report["error_types"]],
         "dropped": report.get("dropped", {}),
         "seconds": report.get("seconds", {}),
         "opinion": report.get("second_opinion"),
         "points": shown["points"],
     }
+
+
+def _still_wrong(report: dict[str, Any]) -> int | None:
+    """Return how many test problems were and are not right; ``None`` where faults of the grader blur the count."""
+    tests = [s for s in report["scores"].values() if s["role"] != "dev"]
+    counted = sum(int(report.get(k, 0)) for k in _FLIPS)
+    if not counted or any(s["grader_errors"] for s in tests):
+        return None
+    return max(0, sum(int(s["n"]) for s in tests) - counted)
 
 
 def _invocation(ledger: Any) -> dict[str, Any]:

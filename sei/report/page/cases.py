@@ -34,11 +34,17 @@ class Texts:
         return self.problems[place]["id"]
 
 
+def label(error_type: dict[str, Any]) -> str:
+    """Return the name under which an error type is followed over rounds; its own where it has no other."""
+    return str(error_type.get("stable") or error_type["name"])
+
+
 def read_round(files: Files, number: int, texts: Texts) -> dict[str, Any]:
     """Return cases, points, synthetic examples and dropped items of a round, and where each pool problem stands."""
     home = f"round_{number}"
     types = files.json(f"{home}/error_types.json") or []
-    type_of = {m["problem"]: t["name"] for t in types for m in t["members"]}
+    stable = {t["name"]: label(t) for t in types}
+    type_of = {m["problem"]: label(t) for t in types for m in t["members"]}
     part_of = {i: part for t in types for part in ("exemplars", "validation") for i in t[part]}
     diagnoses = files.rows(f"{home}/diagnoses.jsonl", "bad_case")
     cases = [_case(d, number, texts, type_of, part_of) for d in diagnoses]
@@ -51,8 +57,12 @@ def read_round(files: Files, number: int, texts: Texts) -> dict[str, Any]:
     return {
         "places": places,
         "cases": cases,
-        "points": [[p["x"], p["y"], at[p["problem_id"]], p["error_type"]] for p in points if p["problem_id"] in at],
-        "synthetic": [_synthetic(s, number) for s in files.rows(f"{home}/refined.jsonl", "example", "kept")],
+        "points": [
+            [p["x"], p["y"], at[p["problem_id"]], stable.get(p["error_type"], p["error_type"])]
+            for p in points
+            if p["problem_id"] in at
+        ],
+        "synthetic": [_synthetic(s, number, stable) for s in files.rows(f"{home}/refined.jsonl", "example", "kept")],
         "dropped": _grouped(number, _dropped(files, home, diagnoses)),
     }
 
@@ -76,12 +86,13 @@ def _case(
     }
 
 
-def _synthetic(row: dict[str, Any], number: int) -> dict[str, Any]:
+def _synthetic(row: dict[str, Any], number: int, stable: dict[str, str]) -> dict[str, Any]:
     example = row["example"]
+    name = example.get("error_type", "")
     return {
         "round": number,
         **{k: cut(example.get(k)) for k in ("question", "solution", "answer")},
-        "type": example.get("error_type", ""),
+        "type": stable.get(name, name),
         "sources": example.get("source_ids", []),
         "score": row.get("score"),
         "kept": row["kept"],

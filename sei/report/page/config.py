@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ _SECRETS = (
     (re.compile(r"://[^/?#\s]*@"), "://(hidden)@"),
     (re.compile(r"((?:^|[\s.+_])(?:api_?key|token|password|secret)\s*[=:]\s*)(?!null\b)\S.*", re.I), r"\1(hidden)"),
 )
+_NOWHERE = object()
 _KEY = re.compile(r"( *)([^\s:#-][^\s:#]*):")
 
 
 def read_config(files: Files) -> dict[str, Any]:
-    """Return overrides, parts (each with its default) and the lines of the config, marked where they differ.
+    """Return overrides, parts and settings with their defaults, and the config's lines, marked where they differ.
 
     ``values`` holds the config's own values, for the caller alone.
     """
@@ -31,16 +33,19 @@ def read_config(files: Files) -> dict[str, Any]:
     overrides = [str(o) for o in files.yaml(".hydra/overrides.yaml") or []]
     defaults = _defaults()
     parts = [[k, v, defaults.get(k), k in defaults and v != defaults[k]] for k, v in choices.items()]
-    changed = {k for k, *_, differs in parts if differs}
-    changed |= {o.lstrip("+~").split("=")[0].split("@")[0] for o in overrides}
+    values = files.yaml(".hydra/config.yaml") or {}
+    changed = {o.lstrip("+~").split("=")[0].split("@")[0] for o in overrides}
     for group in ("experiment", "ablation"):
         changed |= _keys_of(_CONF / group / f"{choices.get(group)}.yaml")
+    settings = _settings(changed - set(choices), values)
+    changed = {k for k, *_, differs in parts if differs} | {k for k, *_ in settings}
     text = files.text(".hydra/config.yaml", expected=False) or ""
     return {
         "overrides": [hidden(o) for o in overrides],
         "parts": parts,
+        "settings": [[k, hidden(f"{k}: {v}")[len(k) + 2 :], usual] for k, v, usual in settings],
         "lines": [[hidden(line), mark] for line, mark in marked(text, changed)],
-        "values": files.yaml(".hydra/config.yaml") or {},
+        "values": values,
     }
 
 
@@ -66,6 +71,21 @@ def _at(values: Any, *keys: str) -> dict[str, Any]:
     for key in keys:
         values = values.get(key) if isinstance(values, dict) else None
     return values if isinstance(values, dict) else {}
+
+
+def _settings(changed: set[str], values: dict[str, Any]) -> list[list[str]]:
+    """Return key, value and default of every changed setting; the default is empty where a part's own file has it."""
+    usual, out = _load(_CONF / "config.yaml"), list[list[str]]()
+    for key in sorted(changed):
+        *path, last = key.split(".")
+        now, before = (_at(tree, *path).get(last, _NOWHERE) for tree in (values, usual))
+        if now != before and now is not _NOWHERE:
+            out.append([key, _plain(now), "" if before is _NOWHERE else _plain(before)])
+    return out
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _load(path: Path) -> dict[str, Any]:

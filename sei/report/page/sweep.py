@@ -38,6 +38,7 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> dict[str, Any]:
         "link": f"{home.name}/report.html" if (home / "report.html").is_file() else "",
         "overrides": [hidden(o) for o in job["overrides"]],
         "state": job["state"],
+        "exit_code": job.get("exit_code"),
         "seconds": job["seconds"],
         "best": best,
         "rounds": len(summary["rounds"]) if scores and isinstance(summary, dict) else 0,

@@ -22,7 +22,7 @@ from sei.visible import visible
 
 log = logging.getLogger(__name__)
 NAME = "report.html"
-_SCRIPTS = ("dom", "charts", "map", "flow", "reasons", "browse", "sections", "account", "main")
+_SCRIPTS = ("dom", "charts", "map", "flow", "reasons", "browse", "sections", "account", "words", "main")
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 

@@ -1,8 +1,26 @@
 // What was dropped, what it cost, how it was set.
-const DROPPED = "By reason, most frequent first; open one for examples. Nothing leaves the run without a reason.";
+const DROPPED =
+  "By reason, most frequent first; the label says what was dropped and where. Open one for examples. " +
+  "Candidates that refinement left out are not here but above.";
+// Names of stages are those of the parts that were chosen; these are the usual ones, in words.
+const STAGES = {
+  attempts: "answers of the model",
+  grade: "grading",
+  diagnose: "keyphrases",
+  cluster: "error types",
+  nosecondopinion: "second opinion: none",
+  selfinstruct: "new problems",
+  oneshotstep: "refinement",
+  oneshotcontext: "refinement",
+  curriculum: "choice of training examples",
+  finetune: "fine-tuning",
+};
+const stageWords = (s) => (STAGES[s] ? [STAGES[s], el("span", { class: "ci" }, ` ${s}`)] : s);
 const COST =
   "What the instructor's answers of these rounds took, whoever paid for them when; and how long making each stage's " +
   "results took.";
+
+const FREE = "No tokens were counted: this instructor is a program that runs here, or its server did not count.";
 
 function tally(share) {
   const box = { class: "tally", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" };
@@ -13,7 +31,7 @@ function reasonsOf(dropped) {
   const groups = new Map();
   for (const d of dropped) {
     const key = `${d.stage}: ${d.reason}`;
-    const g = groups.get(key) || { key, reason: d.reason, count: 0, examples: [], rounds: [] };
+    const g = groups.get(key) || { key, thing: droppedThing(d.stage, d.reason), reason: d.reason, count: 0, examples: [], rounds: [] };
     g.count += d.count;
     g.rounds.push(`round ${d.round}: ${number(d.count)}`);
     g.examples.push(...d.examples.map(([subject, detail]) => ({ round: d.round, subject, detail })));
@@ -36,9 +54,7 @@ function droppedPart(view) {
     el("span", { class: "count" }, number(g.count)),
     tally(g.count / groups[0].count),
     el("strong", null, because(g.reason)),
-    " ",
-    badge(g.key, "plain"),
-    el("span", { class: "preview" }, g.rounds.join(", ")),
+    el("span", { class: "preview" }, badge(`${g.thing}, ${g.key}`, "plain"), g.rounds.join(", ")),
   ];
   const rows = groups.map((g) => fold(head(g), () => examplesOf(g)));
   const lead = rows.length ? DROPPED : "Nothing was dropped.";
@@ -49,9 +65,17 @@ function timeTable(view, stages, total) {
   const done = view.cost.ledger.stages || {}, most = total(stages[0]) || 1;
   const made = (s) => (done[s] ? `${number(done[s].made)} / ${number(done[s].reused)}` : "–");
   const times = (s) => view.rounds.map((r) => duration(r.seconds[s] || 0));
-  const rows = stages.map((s) => [s, ...times(s), duration(total(s)), tally(total(s) / most), made(s)]);
-  const heads = ["stage", ...view.rounds.map((r) => `round ${r.round}`), "sum", "", "made / reused by the last start"];
-  return table(heads, rows, "Time by stage.", " " + "n".repeat(view.rounds.length + 1) + " n");
+  const rows = stages.map((s) => [stageWords(s), ...times(s), duration(total(s)), tally(total(s) / most), made(s)]);
+  const heads = ["stage", ...view.rounds.map((r) => `round ${r.round}`), "sum", "", "results made / taken from the store"];
+  return table(heads, rows, "Time by stage. The last column speaks of the last start of the command alone.", " " + "n".repeat(view.rounds.length + 1) + " n");
+}
+
+// For what the instructor was asked, over all rounds.
+function asked(view) {
+  const sums = new Map();
+  for (const r of view.rounds) for (const [k, n] of Object.entries(r.requests)) sums.set(k, (sums.get(k) || 0) + n);
+  const each = [...sums].map(([k, n]) => `${number(n)} for ${k}`).join(", ");
+  return each ? el("p", null, `Requests by stage: ${each}.`) : null;
 }
 
 function costPart(view) {
@@ -70,21 +94,25 @@ function costPart(view) {
   const tile = ([value, name]) => el("div", { class: "tile" }, el("b", null, value), under(name));
   const paid = spent.map(([k, v]) => `${words(k)} ${typeof v === "number" ? number(v) : v}`).join(", ");
   const last = paid ? el("p", null, `Spent by the last start of the command: ${paid}`) : null;
+  const free = needed.requests && !needed.input_tokens && !needed.output_tokens;
+  const none = free ? el("p", null, FREE) : null;
   const times = stages.length ? timeTable(view, stages, total) : null;
-  return section("cost", "Cost", COST, el("div", { class: "tiles" }, tiles.map(tile)), last, times);
+  return section("cost", "Cost", COST, el("div", { class: "tiles" }, tiles.map(tile)), asked(view), none, last, times);
 }
 
 function configPart(view) {
-  const { overrides, parts, lines } = view.config, run = view.run;
+  const { overrides, parts, lines, settings } = view.config, run = view.run;
   const text = (v) => String(v ?? "none");
   const other = (v) => el("mark", null, `◆ ${text(v)}`);
   const part = ([k, v, usual, differs]) => (differs ? [k, other(v), text(usual)] : [k, text(v), ""]);
+  const setting = ([k, v, usual]) => [k, other(v), usual || "(of its part)"];
   const ids = [["seed", run.seed], ["config digest", run.config_digest], ["commit", run.git_commit]];
   const made = [...ids, ...Object.entries(run.versions || {})];
   const known = made.filter(([, v]) => v !== "" && v !== undefined).map(([k, v]) => [k, String(v)]);
   const list = el("ul", { class: "overrides" }, overrides.map((o) => el("li", null, el("code", null, o))));
   const nothing = lines.length ? "Nothing: the default config." : "The run folder holds no .hydra/ to tell.";
   const none = el("p", null, nothing);
+  const changed = table(["setting", "value", "default"], settings.map(setting), "Apart from the parts below.");
   const line = ([text, mark]) => [mark ? el("mark", null, `◆ ${text}`) : `  ${text}`, "\n"];
   const config = el("pre", { class: "config" }, lines.map(line));
   const whole = el("details", null, el("summary", null, "The whole config"), config);
@@ -96,6 +124,7 @@ function configPart(view) {
     "◆ marks what differs from the default config.",
     el("h3", null, "Asked for on the command line"),
     overrides.length ? list : none,
+    settings.length ? [el("h3", null, "Settings that differ"), changed] : null,
     parts.length ? [el("h3", null, "Parts"), chosen] : null,
     lines.length ? whole : null,
     known.length ? el("details", null, el("summary", null, "Seed, digest, commit and versions"), versions) : null,

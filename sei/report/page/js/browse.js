@@ -131,6 +131,12 @@ const typeFilter = (types) => ({
   of: (item) => item.type || "(no type)",
 });
 
+const nextFilter = (view) => ({
+  label: "Next round",
+  options: view.rounds.length > 1 ? ["solved", "not solved"].map((x) => [x, x]) : [],
+  of: (c) => (c.next === "solved" ? "solved" : c.next && "not solved"),
+});
+
 function caseBrowser(view) {
   const problem = (c) => view.problems[c.problem];
   return new Browser({
@@ -138,7 +144,7 @@ function caseBrowser(view) {
     items: view.cases,
     empty: "no bad case is in the run folder",
     textOf: (c) => [problem(c).question, problem(c).id, c.output, c.extracted, c.phrase, c.type].join("\n"),
-    filters: [roundFilter(view), typeFilter([...view.types, "(no type)"])],
+    filters: [roundFilter(view), typeFilter([...view.types, "(no type)"]), nextFilter(view)],
     entry: (c) => fold(caseHead(view, c), () => el("div", null, caseBody(view, c))),
   });
 }
@@ -149,18 +155,17 @@ function exampleHead(x) {
     x.kept ? badge("✓ kept", "good") : badge("✗ left out", "bad"),
     " ",
     el("strong", null, short(x.question, 160)),
-    " ",
-    badge(short(x.type, 60), "plain"),
-    badge(`round ${x.round}`, "plain"),
-    el("span", { class: "preview" }, score + x.reason),
+    el("span", { class: "preview" }, badge(short(x.type, 60), "plain"), badge(`round ${x.round}`, "plain"), score + x.reason),
   ];
 }
 
-function exampleBody(x) {
+function exampleBody(view, x) {
+  const source = (id) => el("li", null, view.questionOf.get(id) || `${id} (no pool problem)`);
+  const sources = x.sources.length ? [el("h4", null, "Made from"), el("ul", null, x.sources.map(source))] : null;
   const decision = `${x.kept ? "kept" : "left out"}: ${x.reason}`;
-  const rest = `answer ${x.answer || "(none)"} · ${decision} · made from ${x.sources.join(", ") || "no exemplar"}`;
+  const rest = `answer ${x.answer || "(none)"} · ${decision}${sources ? "" : " · made from no exemplar"}`;
   const texts = [said("Question", x.question, "prose"), said("Solution", x.solution)];
-  return el("div", null, el("div", { class: "pair" }, texts), el("p", { class: "quiet" }, rest));
+  return el("div", null, el("div", { class: "pair" }, texts), sources, el("p", { class: "quiet" }, rest));
 }
 
 function syntheticBrowser(view) {
@@ -176,6 +181,6 @@ function syntheticBrowser(view) {
       typeFilter(types),
       { label: "Decision", options: decisions, of: (x) => (x.kept ? "kept" : "left out") },
     ],
-    entry: (x) => fold(exampleHead(x), () => exampleBody(x)),
+    entry: (x) => fold(exampleHead(x), () => exampleBody(view, x)),
   });
 }

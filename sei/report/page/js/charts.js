@@ -25,15 +25,14 @@ function rungs(scale) {
 
 function stageMarks(scale, score, i, best) {
   const { n, x, y } = scale, at = y(score.accuracy), low = y(score.ci95[0]), high = y(score.ci95[1]), left = x(i) - 5;
-  const last = i === n - 1 && n > 1; // its value stands to the left
-  const place = { x: x(i) + (last ? -10 : 10), y: at - 6, "text-anchor": last ? "end" : "start" };
+  const place = { x: x(i), y: high - 7, "text-anchor": "middle" }, told = n <= 6 || [0, best, n - 1].includes(i);
   const name = i && n > 4 ? `r ${i}` : stageName(i), named = n <= 8 || i % Math.ceil(n / 8) === 0 || i === best;
   const under = { class: i === best ? "tick best" : "tick", x: x(i), y: PANEL.h - 7, "text-anchor": "middle" };
   return [
     svg("path", { class: "whisker", d: `M${x(i)},${low}V${high}M${left},${low}h10M${left},${high}h10` }),
     i === best && svg("circle", { class: "ring", cx: x(i), cy: at, r: 8 }),
     svg("circle", { class: "dot", cx: x(i), cy: at, r: 4 }),
-    svg("text", { class: "value", ...place }, percent(score.accuracy)),
+    told && svg("text", { class: "value", ...place }, percent(score.accuracy)),
     named && svg("text", under, name),
   ].filter(Boolean);
 }
@@ -76,7 +75,7 @@ function dumbbell(base, best) {
 function shares(parts) {
   const chart = el("div", { class: "shares", "aria-hidden": "true" });
   for (const [name, n, kind] of parts) {
-    const part = el("span", { class: kind }, name.split(" ")[0]);
+    const part = el("span", { class: kind }, name.split(" (")[0]);
     part.style.flexGrow = String(n);
     if (n) chart.append(part);
   }

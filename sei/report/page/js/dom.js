@@ -20,6 +20,7 @@ const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG,
 const number = (x) => Number(x || 0).toLocaleString("en-US");
 const percent = (x) => (100 * x).toFixed(1);
 const interval = (score) => `${percent(score.ci95[0])} – ${percent(score.ci95[1])}`;
+const signed = (x) => (x < 0 ? "−" : "+") + percent(Math.abs(x));
 const words = (name) => String(name).replaceAll("_", " ");
 const stageName = (i) => (i === 0 ? "base" : `round ${i}`);
 const plural = (n, one, many) => `${number(n)} ${n === 1 ? one : many || one + "s"}`;
@@ -32,7 +33,7 @@ function duration(seconds) {
 }
 
 function table(heads, rows, caption, columns) {
-  const kind = (i) => ({ class: (columns || "")[i] === "n" ? "n" : null });
+  const kind = (i) => ({ class: { n: "n", s: "spare" }[(columns || "")[i]] });
   const rowOf = (cells) =>
     el(
       "tr",

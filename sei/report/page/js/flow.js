@@ -3,33 +3,71 @@ const NOT_TYPES = ["solved", "unreadable", "no keyphrase"];
 const NAMED = 9; // types drawn by name on each side; the others are one block
 
 const FOLLOWED =
-  "Bad cases of each error type at the start of each round; what shrank most comes first. A type is known by its " +
-  "name: one under a new name counts as appeared, and the picture below shows where its problems came from.";
+  "Bad cases of each error type at the start of each round, and the share of them solved one round later. A name opens " +
+  "its bad cases; (2) behind it tells types of the same name apart. Types are found anew in each round: gone means that " +
+  "no type has this name any more, not that every problem is solved. The picture below follows the problems themselves. ";
+const CONTINUED = "A type keeps the name of the earlier type that it continues.";
+const BY_NAME = "A type is known by its own name alone: one under another name counts as appeared.";
+const BANDS =
+  "Each column is the whole pool before a round, by error type; a band is as wide as its number of problems, which shows " +
+  "when you hover it. Grey: solved, or no type.";
+const CHANGES = ["gone", "fewer", "same", "more", "appeared", "came and went"];
 
 function changeOf(was, now) {
-  if (!was || !now) return was ? "gone" : now ? "appeared" : "–";
-  if (was === now) return "same";
-  return now < was ? `▼ ${was - now} fewer` : `▲ ${now - was} more`;
+  if (!was || !now) return was ? "gone" : now ? "appeared" : "came and went";
+  return now === was ? "same" : now < was ? "fewer" : "more";
+}
+
+function changeText(was, now) {
+  const change = changeOf(was, now), mark = { fewer: "▼", more: "▲" }[change];
+  return mark ? `${mark} ${Math.abs(now - was)} ${change}` : change;
+}
+
+function exampleLine(view, name) {
+  const c = view.exampleOf.get(name);
+  if (!c) return null;
+  const problem = view.problems[c.problem], answers = `got ${short(c.extracted, 20)}, right is ${short(problem.answer, 20)}`;
+  return el("span", { class: "ci example" }, `${short(problem.question, 120)} (${answers})`);
 }
 
 function typeRow(view, name, i, flows) {
   const sizes = view.rounds.map((r) => (r.types.find(([n]) => n === name) || [name, 0])[1]);
-  const to = flows.get(name), was = sizes[0], now = sizes.at(-1);
-  const share = to ? `${Math.round((100 * (to.goes_to.solved || 0)) / to.size)} % of ${to.size}` : "–";
+  const was = sizes[0], now = sizes.at(-1), many = sizes.length > 1;
   const act = { class: "typed", href: "#cases", title: "show its bad cases", onclick: () => view.pickType(name) };
-  const change = sizes.length > 1 ? [changeOf(was, now), share] : [];
-  return { order: now - was, cells: [el("a", act, markOf(i), ` ${name}`), ...sizes.map((n) => n || "–"), ...change] };
+  const solved = (to) => to && note(`${Math.round((100 * (to.goes_to.solved || 0)) / to.size)} % solved`);
+  const size = (n, at) => (n ? [n, solved(flows.get(JSON.stringify([view.rounds[at].round, name])))] : "–");
+  const head = [el("a", act, markOf(i), ` ${name}`), exampleLine(view, name)];
+  const cells = [head, ...sizes.map(size), ...(many ? [changeText(was, now)] : [])];
+  return { order: now - was, change: changeOf(was, now), cells };
 }
 
 function typeTable(view) {
   const rounds = view.rounds.map((r) => `round ${r.round}`), many = rounds.length > 1;
-  const flows = new Map([...view.flow].sort((a, b) => a.round - b.round).map((f) => [f.error_type, f]));
+  const flows = new Map(view.flow.map((f) => [JSON.stringify([f.round, f.error_type]), f]));
   const rows = view.types.map((name, i) => typeRow(view, name, i, flows));
   if (many) rows.sort((a, b) => a.order - b.order);
-  const span = `${rounds[0]} → ${rounds.at(-1)}`;
-  const heads = ["error type", ...rounds, ...(many ? [span, "solved one round later"] : [])];
-  const caption = many ? FOLLOWED : "Bad cases of each error type.";
-  return folded(table(heads, rows.map((r) => r.cells), caption, ` ${"n".repeat(rounds.length)} n`), rows.length);
+  const span = `${rounds[0]} → ${rounds.at(-1)}`, heads = ["error type", ...rounds, ...(many ? [span] : [])];
+  const caption = many ? FOLLOWED + (view.followed ? CONTINUED : BY_NAME) : "Bad cases of each error type, with one of them. A name opens them all.";
+  const draw = (shown) => {
+    const box = table(heads, shown.map((r) => r.cells), caption, ` ${"n".repeat(rounds.length)} `);
+    return el("div", { class: "types" }, folded(box, shown.length));
+  };
+  return many ? changeFilter(rows, span, draw) : draw(rows);
+}
+
+// How many types went which way, as a choice of rows: what appeared stands at the end and is not to be missed.
+function changeFilter(rows, span, draw) {
+  const grew = (change) => change === "appeared" || change === "more"; // the largest first, here too
+  const of = (change) => {
+    const found = rows.filter((r) => r.change === change);
+    return grew(change) ? found.reverse() : found;
+  };
+  const found = CHANGES.filter((c) => of(c).length);
+  const told = found.map((c) => `${of(c).length} ${c}`).join(", ");
+  const place = el("div", null, draw(rows));
+  const options = [["", `all (${rows.length})`], ...found.map((c) => [c, `${c} (${of(c).length})`])];
+  const [label] = choice("Show", options, (c) => place.replaceChildren(draw(c ? of(c) : rows)));
+  return [el("p", null, `By name, ${span}: ${told}.`), el("div", { class: "filters" }, label), place];
 }
 
 // A table of many rows shows the first ones until asked for all.
@@ -70,7 +108,7 @@ function stacked(sizes) {
 class Flow {
   constructor(view) {
     const [rounds, sizes] = columnsOf(view.flow);
-    Object.assign(this, { view, rounds, height: 440, side: 285, bar: 12 });
+    Object.assign(this, { view, rounds, height: 440, side: 296, bar: 12 });
     this.width = Math.max(1140, 2 * this.side + 320 * rounds.length);
     const all = [...sizes[0].values()].reduce((a, b) => a + b, 0);
     this.columns = sizes.map((s) => this.placed(stacked(s), all));
@@ -132,13 +170,15 @@ class Flow {
     const x = this.x(i), left = i === 0, most = left || i === this.columns.length - 1 ? 36 : 26;
     const when = `before round ${this.rounds[0] + i}`;
     this.chart.append(svg("text", { class: "tick", x: x + this.bar / 2, y: 11, "text-anchor": "middle" }, when));
-    const side = left ? { x: x - 6, "text-anchor": "end" } : { x: x + this.bar + 6, "text-anchor": "start" };
-    let above = 0; // where the label above stands: labels of thin blocks move down
+    const side = left ? { x: x - 17, "text-anchor": "end" } : { x: x + this.bar + 17, "text-anchor": "start" };
+    const dot = { x: left ? x - 13 : x + this.bar + 5, width: 8, height: 8 };
+    let above = 0; // where the label above stands: labels of thin blocks move down, so each has its block's colour
     for (const [name, b] of column.at) {
       const shade = this.colour(name), place = { x, y: b.y, width: this.bar, height: Math.max(1, b.h) };
       const title = svg("title", null, `${name}: ${b.n}`);
       this.chart.append(svg("rect", { class: shade ? "" : "plainbar", ...place, fill: shade }, title));
       above = Math.max(b.y + b.h / 2 + 4, above + 12);
+      this.chart.append(svg("rect", { class: shade ? "" : "plainbar", ...dot, y: above - 8, fill: shade }));
       this.chart.append(svg("text", { class: "name", ...side, y: above }, `${short(name, most)} (${b.n})`));
     }
   }
@@ -146,5 +186,6 @@ class Flow {
 
 function sankey(view) {
   const chart = new Flow(view).chart;
-  return el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Flow of error types" }, chart);
+  const box = el("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "Flow of error types" }, chart);
+  return [el("p", { class: "quiet" }, BANDS), box];
 }

@@ -2,7 +2,9 @@
 const COLOURS = ["#3b76c4", "#d9822b", "#2f9e6e", "#c0486b", "#8a63c9", "#8a7a1f", "#1f97a8", "#b3592f", "#7b8794"];
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "plus", "bar", "down"];
 const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const HINT = "Hover or tap a point, or focus the map and use the arrow keys: its bad case appears here.";
+const HINT =
+  "Hover a point: its bad case appears here. A click or tap keeps it, Escape lets go. With the keyboard: focus the map, " +
+  "then the arrow keys.";
 const styleOf = (i) => ({ colour: COLOURS[i % COLOURS.length], shape: SHAPES[i % SHAPES.length] });
 
 function outline(shape, x, y, r) {

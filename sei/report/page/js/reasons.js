@@ -26,12 +26,30 @@ const REASONS = {
   too_long: "it is too long",
 };
 
+// Why a bad case's reference solution cannot be rewritten with other numbers.
+const FLAWS = {
+  no_steps: "its solution has no steps",
+  wrong_arithmetic: "a step of its solution does not compute",
+  untraced_operand: "a number of its solution comes from nowhere",
+  ambiguous_operand: "a number of its solution could come from two places",
+  unused_number: "a number of its question is not used",
+  answer_is_not_last_step: "its answer is not its last step",
+};
+const NO_PROBLEM = ["off_contract", "content_filter", "unavailable", "no_numbers_fit"];
+
 function because(reason) {
   const plain = reason.replace(/^(diagnose|cluster)_/, "");
   if (REASONS[plain]) return REASONS[plain];
   const [, set, likeness] = plain.match(/^([a-z]+)_([a-z]+)$/) || [];
   if (APART[set] && LIKENESS[likeness]) return `too close to ${APART[set]}: ${LIKENESS[likeness]}`;
   if (plain.startsWith("exemplar_"))
-    return `the bad case cannot serve as a model to write from: ${words(plain.slice(9))}`;
+    return `no new problem can be made from this bad case: ${FLAWS[plain.slice(9)] || words(plain.slice(9))}`;
   return words(plain);
+}
+
+// What it was that was dropped.
+function droppedThing(stage, reason) {
+  if (stage === "curriculum") return "training example";
+  if (/^(diagnose|cluster)$/.test(stage) || /^(diagnose|cluster|exemplar)_/.test(reason)) return "bad case";
+  return NO_PROBLEM.includes(reason) ? "reply" : "new problem";
 }

@@ -5,14 +5,30 @@ const ENDS = {
   converged: "nothing was left to learn from",
   "": "it has not ended (yet): these are the rounds done so far",
 };
-const ACCURACY = "Accuracy on each held-out set with its 95 % interval (Wilson). Unreadable answers count as wrong.";
+const ACCURACY =
+  "Accuracy on each held-out set, and the change in percentage points, with 95 % intervals. The interval of the change " +
+  "is paired: the same problems before and after. Unreadable answers count as wrong.";
+const ONE_RUN =
+  "This is one run with one seed: the intervals speak of these two models on problems like these, not of what another " +
+  "seed would give. The dev set chose the round, so its own gain is flattered; the tests chose nothing.";
+const OTHER_COUNTS =
+  "strict: the answer stands in the format asked for. macro: mean over the set's groups (skills, subjects), equally " +
+  "weighted. grader faults: answers that could not be graded and are in no other number.";
+const ROUND =
+  "In each round the model answers the pool, wrong answers (bad cases) get a keyphrase, similar keyphrases become an " +
+  "error type, new problems are written for every type, refinement keeps the useful ones, and the model is fine-tuned.";
 const CURVES =
   "Accuracy in percent; the band and whiskers are 95 % intervals, the ring marks the round that is model/. " +
   "All panels share one scale.";
 const MAP =
-  "Each point is a bad case; near points have similar keyphrases, larger marks are several cases with the same one.";
+  "Each point is a bad case; near points have similar keyphrases, larger marks are several cases with the same one. " +
+  "The axes (first two principal components) mean nothing by themselves, and points that differ elsewhere may meet here.";
 
-function verdict(base, best) {
+function verdict(base, best, change) {
+  if (change) {
+    const sure = change.ci95[0] > 0 ? "▲ beyond chance" : change.ci95[1] < 0 ? "▼ beyond chance" : "within chance";
+    return `${sure}: ${number(change.fixed)} fixed, ${number(change.broken)} broken`;
+  }
   if (best.ci95[0] > base.ci95[1]) return "▲ intervals apart";
   return best.ci95[1] < base.ci95[0] ? "▼ intervals apart" : "intervals overlap";
 }
@@ -20,10 +36,10 @@ function verdict(base, best) {
 const note = (text, kind) => el("span", { class: `ci ${kind || ""}` }, ` ${text}`);
 const cell = (score) => (score ? [el("b", null, `${percent(score.accuracy)} %`), note(interval(score))] : "–");
 
-function gain(a, b) {
+function gain(a, b, change) {
   if (!a || !b) return "–";
-  const sign = b.accuracy >= a.accuracy ? "+" : "−", size = percent(Math.abs(b.accuracy - a.accuracy));
-  return [el("b", null, sign + size), note(verdict(a, b), "verdict")];
+  const ends = change && note(change.ci95.map(signed).join(" to "));
+  return [el("b", null, signed(b.accuracy - a.accuracy)), ends, note(verdict(a, b, change), "verdict")];
 }
 
 // `shown`: the round beside the base, which is the best one, or the last where none was better than the base.
@@ -31,14 +47,14 @@ function scoreRow(set, shown) {
   const a = set.scores[0], b = shown ? set.scores[shown] : null;
   const role = `${words(set.role)}${set.role === "dev" ? " (chose the round)" : ""}, n = ${number((a || b).n)}`;
   const unreadable = [a, b].filter(Boolean).map((s) => s.unreadable).join(" → ");
-  const second = shown ? [cell(b), gain(a, b)] : [];
+  const second = shown ? [cell(b), gain(a, b, set.change)] : [];
   return [[el("b", null, set.name), note(role)], cell(a), ...second, a ? dumbbell(a, b) : "–", unreadable];
 }
 
 function facts(view) {
   const fact = (name, value, rest) => el("span", null, name && note(`${name} `), el("b", null, value), rest);
   const parts = new Map(view.config.parts.map(([k, v]) => [k, v])), n = view.rounds.length;
-  const best = view.best ? `round ${view.best}, the best on dev` : "the base: no round was better on dev";
+  const best = view.best ? `that of round ${view.best}, the best on dev` : "the base: no round was better on dev";
   const part = (k) => el("b", null, parts.get(k));
   const lead = ["The model ", part("model"), " was taught from its own mistakes on ", part("data")];
   const kinds = ["instructor", "clusterer", "synthesizer", "refiner", "finetuner"].filter((k) => parts.get(k));
@@ -46,20 +62,54 @@ function facts(view) {
   const end = [note("ended because "), ENDS[view.stopped] ?? view.stopped];
   return [
     parts.get("model") && parts.get("data") ? el("p", null, lead, ` for ${plural(n, "round")}.`) : null,
-    el("p", { class: "facts" }, done, fact("", `model/ is ${best}`), el("span", null, end)),
+    el("p", { class: "facts" }, done, fact("", `the model to use (model/) is ${best}`), el("span", null, end)),
     el("p", { class: "facts" }, kinds.map((k) => fact(k, parts.get(k)))),
   ];
 }
 
+// The result in one sentence: mean accuracy of the test sets of each kind, before and after.
+function headline(view, shown) {
+  const mean = (sets, i) => percent(sets.reduce((sum, s) => sum + s.scores[i].accuracy, 0) / sets.length);
+  const of = (role) => {
+    const sets = view.sets.filter((s) => s.role === role && s.scores[0] && s.scores[shown]);
+    if (!sets.length) return null;
+    const many = sets.length > 1 ? ` (mean of ${sets.length} sets)` : "";
+    return [`${words(role)}${many} from ${mean(sets, 0)} to `, el("b", null, `${mean(sets, shown)} %`)];
+  };
+  const parts = ["in_domain", "out_of_domain"].map(of).filter(Boolean);
+  if (!shown || !parts.length) return null;
+  const which = view.best ? "" : ` after round ${shown}, which was not better than the base on dev`;
+  return el("p", { class: "headline" }, "Test accuracy: ", parts[0], parts[1] ? ["; ", parts[1]] : "", `${which}.`);
+}
+
+// Accuracy counted in other ways, for whoever compares with other work.
+function otherCounts(view, shown) {
+  const both = (s, of) => [s.scores[0], shown ? s.scores[shown] : null].filter(Boolean).map(of).join(" → ");
+  const share = (x) => (x === null || x === undefined ? "–" : `${percent(x)} %`);
+  const rows = view.sets.map((s) => [
+    s.name,
+    both(s, (x) => share(x.accuracy)),
+    both(s, (x) => share(x.accuracy_strict)),
+    both(s, (x) => share(x.macro)),
+    both(s, (x) => number(x.unreadable)),
+    both(s, (x) => number(x.grader_errors)),
+  ]);
+  const heads = ["set", "accuracy", "strict", "macro", "unreadable", "grader faults"];
+  return el("details", null, el("summary", null, "Counted in other ways"), table(heads, rows, OTHER_COUNTS, " nnnnn"));
+}
+
 function resultPart(view) {
   const shown = view.best || view.rounds.length, which = view.best ? "best" : "last";
-  const second = shown ? [`${which}: round ${shown}`, "change", `0 to 100 %: ○ base, ● ${which}`] : ["0 to 100 %"];
+  const second = shown ? [`${which}: round ${shown}`, "change, points", `0 to 100 %: ○ base, ● ${which}`] : ["0 to 100 %"];
   const heads = ["set", "base", ...second, "unreadable answers"];
   const rows = view.sets.map((s) => scoreRow(s, shown));
   const unread = el("ul", null, view.notes.map((n) => el("li", null, n)));
   const title = el("summary", null, "Not everything could be read from the run folder");
   const notes = view.notes.length ? el("details", { class: "note", open: view.notes.length < 4 }, title, unread) : null;
-  return section("result", "Result", null, facts(view), table(heads, rows, ACCURACY, shown ? " nnn" : " n"), notes);
+  const scores = table(heads, rows, ACCURACY, shown ? " nnnss" : " nss");
+  const caution = shown ? el("p", { class: "note" }, ONE_RUN) : null;
+  const lead = [headline(view, shown), facts(view)];
+  return section("result", "Result", null, lead, scores, caution, otherCounts(view, shown), notes);
 }
 
 function scoresPart(view) {
@@ -73,6 +123,7 @@ function flips(r) {
     ["fixed (wrong → right)", r.fixed, "s-fixed"],
     ["kept (right → right)", r.kept, "s-kept"],
     ["broken (right → wrong)", r.broken, "s-broken"],
+    ...(r.still_wrong ? [["still wrong (wrong → wrong)", r.still_wrong, "s-still"]] : []),
   ];
   const title = `Round ${r.round}: ${stageName(r.round - 1)} → ${stageName(r.round)}`;
   return el("div", null, el("h4", null, title), shares(parts));
@@ -80,23 +131,30 @@ function flips(r) {
 
 function roundsPart(view) {
   const each = (make) => view.rounds.map(make);
-  const dropped = (r) => Object.values(r.dropped).reduce((a, b) => a + b, 0);
+  const lost = (r, fits) =>
+    Object.entries(r.dropped).reduce((sum, [k, n]) => sum + (fits(droppedThing("", k)) ? n : 0), 0);
+  const pooled = (r) => (r.pooled === null ? "–" : `${percent(r.pooled)} %`);
+  const problem = (thing) => thing === "new problem", other = (thing) => !problem(thing);
   const kappa = (r) => (r.opinion && r.opinion.kappa !== null ? r.opinion.kappa.toFixed(2) : "–");
   const rows = [
     ["pool problems", ...each((r) => (r.pool ? number(r.pool) : "–"))],
     ["bad cases (wrong, readable)", ...each((r) => number(r.bad_cases))],
     ["unreadable answers", ...each((r) => number(r.unreadable))],
     ["error types", ...each((r) => number(r.types.length))],
-    ["dropped on the way", ...each((r) => number(dropped(r)))],
-    ["synthetic candidates", ...each((r) => number(r.synthesized))],
+    ["bad cases and replies of no use", ...each((r) => number(lost(r, other)))],
+    ["new problems written", ...each((r) => number(r.synthesized + lost(r, problem)))],
+    ["dropped at once (copies, near a test)", ...each((r) => number(lost(r, problem)))],
+    ["left as candidates", ...each((r) => number(r.synthesized))],
+    ...(view.rounds.some((r) => r.pooled) ? [["types scored on pooled validation cases", ...each(pooled)]] : []),
     ["kept by refinement", ...each((r) => number(r.refined))],
-    ["trained on (with replay)", ...each((r) => `${number(r.trained_examples)} in ${plural(r.trained_steps, "step")}`)],
+    ["trained on (with replay)", ...each((r) => number(r.trained_examples))],
+    ["optimizer steps", ...each((r) => number(r.trained_steps))],
     ...(view.rounds.some((r) => r.opinion) ? [["second opinion on error types: kappa", ...each(kappa)]] : []),
   ];
   const heads = ["", ...each((r) => `round ${r.round}`)], kinds = " " + "n".repeat(view.rounds.length);
   const way = table(heads, rows, "From the pool to the training set.", kinds);
-  const title = el("h3", null, "Test problems fixed, kept and broken");
-  return section("rounds", "What each round did", null, title, each(flips), way);
+  const title = el("h3", null, "Test problems fixed, kept and broken, all test sets together");
+  return section("rounds", "What each round did", ROUND, title, each(flips), way);
 }
 
 function typesPart(view) {

@@ -1,0 +1,1 @@
+"""Do error types help where the synthesizer combines and types share the budget equally?"""

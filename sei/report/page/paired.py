@@ -1,0 +1,48 @@
+"""What changed between the base and the round shown, item by item: the same problems were answered by both."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from sei.report.lm_eval import FLEXIBLE
+from sei.report.page.files import Files
+
+_SAMPLES = re.compile(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.-]+\.jsonl")
+_Z = 1.959964  # two-sided 95 %
+
+
+def changes(files: Files, number: int) -> dict[str, dict[str, Any]]:
+    """Return for every held-out set what turned right and wrong from the base to a round, with an interval.
+
+    Sets without kept samples of both are left out.
+    """
+    before, after = _samples(files.home / "base"), _samples(files.home / f"round_{number}")
+    return {name: change(_right(files, before[name]), _right(files, after[name])) for name in before if name in after}
+
+
+def change(before: dict[str, bool], after: dict[str, bool]) -> dict[str, Any]:
+    """Return ``fixed``, ``broken``, ``n`` and the 95 % interval of the difference of two shares on the same items.
+
+    The interval is Wald's for matched pairs with half an item added to each of the four cells, which also holds where
+    few items change (Agresti and Min 2005).
+    """
+    both = [(before[i], after[i]) for i in before if i in after]
+    fixed, broken = both.count((False, True)), both.count((True, False))
+    n = len(both) + 2
+    middle = (fixed - broken) / n
+    half = _Z * math.sqrt((fixed + broken + 1) / n - middle**2) / math.sqrt(n)
+    return {"n": len(both), "fixed": fixed, "broken": broken, "ci95": [middle - half, middle + half]}
+
+
+def _samples(home: Path) -> dict[str, str]:
+    """Return the newest file of samples of every set, as a name below the run folder."""
+    found = ((_SAMPLES.fullmatch(p.name), p) for p in sorted((home / "lm_eval").glob("samples_*.jsonl")))
+    return {match[1]: f"{home.name}/lm_eval/{path.name}" for match, path in found if match}
+
+
+def _right(files: Files, name: str) -> dict[str, bool]:
+    rows = files.rows(name, "doc", "filter", "exact_match")
+    return {r["doc"]["id"]: r["exact_match"] == 1 for r in rows if r["filter"] == FLEXIBLE}

@@ -1,0 +1,42 @@
+"""Every arm of every frozen protocol composes and builds; their tables name what was not run."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments import combined_types, error_types, first_measurement
+from experiments.combined_types.arms import PROTOCOL as COMBINED
+from experiments.error_types.arms import PROTOCOL as TYPES
+from experiments.error_types.tables import level_table
+from experiments.first_measurement.arms import PROTOCOL as FIRST
+from sei.parts import is_part
+from sei.stages.clusterers import Shuffled
+from sei.stages.partitions import Ward
+from tests.test_config import built
+
+PROTOCOLS = {"first_measurement": FIRST, "error_types": TYPES, "combined_types": COMBINED}
+ARMS = [(name, arm) for name, p in PROTOCOLS.items() for arm in p.arms]
+
+
+@pytest.mark.parametrize(("name", "arm"), ARMS)
+def test_every_arm_composes_and_builds(name, arm):
+    assert is_part(built(f"experiment={PROTOCOLS[name].experiment}", *PROTOCOLS[name].arms[arm])["method"])
+
+
+def test_protocols_share_no_seed():
+    seeds = [s for p in PROTOCOLS.values() for s in p.seeds]
+    assert len(seeds) == len(set(seeds))
+    assert all(m.__doc__ for m in (combined_types, error_types, first_measurement))
+
+
+def test_the_placebo_permutes_the_types_of_the_clusterer_that_it_stands_for():
+    method = built("experiment=combined_types", *COMBINED.arms["combined_shuffled"])["method"]
+    assert isinstance(method.cluster.clusterer, Shuffled)
+    assert isinstance(method.cluster.clusterer.inner, Ward)
+    assert method.synthesize.budget.balance == 1.0
+
+
+def test_arms_that_were_not_run_say_so(tmp_path):
+    lines = level_table(tmp_path, COMBINED, "combined")
+    assert len(lines) == 2 + 1 + len(COMBINED.arms)
+    assert all("not run" in line for line in lines[2:])
