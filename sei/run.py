@@ -25,9 +25,12 @@ from sei.parts import parts_in
 from sei.ports import DataSource, Paid, Preflight, Tracker
 from sei.records import RoundRecord, Score
 from sei.report import console, histograms, plots
+from sei.report.cards import Origin, described
+from sei.report.dataset import write_dataset
 from sei.report.flow import flows
-from sei.report.folder import write_json, write_model, write_round
+from sei.report.folder import write_json, write_round
 from sei.report.lm_eval import write_lm_eval
+from sei.report.model_folder import write_model
 from sei.report.page import write_page
 from sei.report.summary import (
     config_digest,
@@ -152,7 +155,7 @@ def run(job: Job) -> dict[str, Any]:
         summary = summarize(job, evaluated)
         write_json(job.folder / "summary.json", summary)
         best = best_on_dev(evaluated)
-        write_model(job.folder, best.checkpoint, job.model.name, best.scores)
+        write_model(job.folder, best.checkpoint, best.scores, _origin(job), best_round=summary["best_round"])
         job.tracker.model(job.folder / "model", best.scores)
         made, reused = sum(u.made for u in store.uses), sum(u.reused for u in store.uses)
         console.show(_stages(evaluated), summary["best_round"], summary["stopped"], job.folder, made, reused)
@@ -188,9 +191,29 @@ def _publish(job: Job, evaluated: list[Evaluated]) -> None:
     report = round_dict(last.record, evaluated[-2].graded)
     write_round(job.folder, last.record, report)
     records = [e.record for e in evaluated if e.record is not None]
+    write_dataset(job.folder / where / "dataset", records, report["dropped"], _origin(job))
     write_json(job.folder / "error_type_flow.json", [dataclasses.asdict(f) for f in flows(records)])
     _draw(job.folder, records, _stages(evaluated))
     job.tracker.round(last.record, report, job.folder / f"round_{last.record.round}")
+
+
+def _origin(job: Job) -> Origin:
+    method, instructor = job.method, job.method.diagnose.instructor
+    return Origin(
+        experiment=job.name,
+        seed=job.seed,
+        config_digest=config_digest(job.config),
+        git_commit=git_commit(),
+        target=job.model,
+        parts={
+            "data": described(job.data),
+            "instructor": " ".join([type(instructor).__name__, str(getattr(instructor, "model", ""))]).strip(),
+            "clusterer": described(method.cluster.clusterer),
+            "synthesizer": described(method.synthesize),
+            "refiner": described(method.refine),
+            "finetuner": described(method.finetune),
+        },
+    )
 
 
 def _draw(folder: Path, records: list[RoundRecord], stages: list[tuple[str, dict[str, Score]]]) -> None:

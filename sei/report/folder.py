@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
-from sei.records import Checkpoint, RoundRecord, Score
+from sei.records import RoundRecord
 from sei.stages.grade import bad_cases
 from sei.stages.review import review_text
 from sei.store import write_atomic
@@ -29,7 +28,7 @@ def write_rows(path: Path, rows: Sequence[Any]) -> None:
 
 
 def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> None:
-    """Write everything of one round below ``round_<n>/``."""
+    """Write what one round made below ``round_<n>/``; ``dataset.py`` writes what training elsewhere needs."""
     home = folder / f"round_{record.round}"
     write_rows(home / "attempts.jsonl", record.graded)
     write_rows(home / "bad_cases.jsonl", bad_cases(record.graded))
@@ -38,6 +37,7 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
     types = [
         {
             "name": t.name,
+            "stable": t.label,
             "size": len(t.members),
             "exemplars": [b.problem.id for b in t.exemplars],
             "validation": [b.problem.id for b in t.validation],
@@ -54,31 +54,5 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
     write_rows(home / "dropped.jsonl", (*record.error_map.rejections, *record.synthesis.rejections))
     write_rows(home / "refined.jsonl", record.refined.scored)
     write_rows(home / "withheld.jsonl", record.withheld)
-    messages = [
-        {
-            "messages": [{"role": "user", "content": x.question}, {"role": "assistant", "content": x.solution}],
-            "id": x.id,
-            "source": x.source,
-        }
-        for x in record.training
-    ]
-    body = "".join(json.dumps(m, ensure_ascii=False) + "\n" for m in messages)
-    write_atomic(home / "dataset" / "train.jsonl", body.encode())
     write_rows(home / "evaluation.jsonl", record.evaluation)
     write_json(home / "report.json", report)
-
-
-def write_model(folder: Path, checkpoint: Checkpoint, name: str, scores: dict[str, Score]) -> None:
-    """Copy the best checkpoint as a Hugging Face folder with a model card; a base is named, not copied."""
-    home = folder / "model"
-    if checkpoint.kind != "base":
-        shutil.copytree(checkpoint.folder, home, dirs_exist_ok=True)
-    rows = "\n".join(
-        f"| {k} | {s.role} | {s.n} | {s.accuracy:.1%} | {s.ci95[0]:.1%} - {s.ci95[1]:.1%} |" for k, s in scores.items()
-    )
-    card = (
-        f"---\nlibrary_name: transformers\ntags: [self-error-instruct]\n---\n\n# {folder.name}\n\n"
-        f"{name} after Self-Error-Instruct ({checkpoint.kind} weights, digest {checkpoint.digest}).\n\n"
-        f"| set | role | n | accuracy | 95 % interval |\n|---|---|---|---|---|\n{rows}\n"
-    )
-    write_atomic(home / "README.md", card.encode())

@@ -43,7 +43,7 @@ def write_lm_eval(folder: Path, graded: Sequence[Graded], *, model: str, digest:
         "n-samples": {
             t: {"original": len(rows), "effective": sum(not g.fault for g in rows)} for t, rows in tasks.items()
         },
-        "config": {"model": "sei", "model_args": f"pretrained={model},weights={digest}", "model_num_parameters": None},
+        "config": {"model": "sei", "model_args": f"pretrained={model},weights={digest}"},
         "git_hash": commit,
         "date": now.timestamp(),
         "task_hashes": {
@@ -61,7 +61,7 @@ def write_lm_eval(folder: Path, graded: Sequence[Graded], *, model: str, digest:
 
 
 def _scores(task: str, rows: Sequence[Graded]) -> dict[str, Any]:
-    out: dict[str, Any] = {"alias": task}
+    out: dict[str, Any] = {"name": task, "alias": task, "sample_len": len(rows)}
     for name, right in (
         (STRICT, [g.strict_verdict == "right" for g in rows]),
         (FLEXIBLE, [g.verdict == "right" for g in rows]),

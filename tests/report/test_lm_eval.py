@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+
+import pydantic
+import pytest
 
 from sei.records import Attempt, Graded, HeldOutProblem
 from sei.report.lm_eval import write_lm_eval
@@ -45,3 +49,25 @@ def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
     }
     assert all(needed <= s.keys() for s in samples)
     assert [s["filtered_resps"] for s in samples if s["doc_id"] == 1] == [["[invalid]"], ["1"]]
+
+
+@pytest.mark.filterwarnings("ignore")  # of the harness and what it imports
+def test_the_harness_reads_what_is_written(tmp_path):
+    utils = pytest.importorskip("lm_eval.utils", reason="needs pip install 'sei[lm-eval]'")
+    schema = pytest.importorskip("lm_eval.result_schema", reason="needs pip install 'sei[lm-eval]'")
+    rows = [graded(0, "right", "right"), graded(1, "right", "unreadable"), graded(2, "wrong", "wrong")]
+    write_lm_eval(tmp_path, rows, model="org/model", digest="abc", commit="def", shots=0)
+    names = [str(p) for p in tmp_path.iterdir()]
+    (results_file,), (samples_file,) = utils.get_results_filenames(names), utils.get_sample_results_filenames(names)
+    assert utils.get_file_task_name(samples_file.rpartition("/")[2]) == "gsm8k_test"
+    when = utils.get_file_datetime(samples_file)
+    assert utils.get_file_datetime(results_file).removesuffix(".json") == when
+    results = json.loads(Path(results_file).read_text(encoding="utf-8"))
+    shown = utils.make_table(results)
+    assert "0.6667" in shown
+    assert "0.3333" in shown
+    assert results["model_name_sanitized"] == utils.sanitize_model_name(results["model_name"])
+    # its type of a task's config knows no lists, which its own results have as well
+    pydantic.TypeAdapter(schema.EvalResults).validate_python({k: v for k, v in results.items() if k != "configs"})
+    samples = [json.loads(line) for line in Path(samples_file).read_text(encoding="utf-8").split("\n") if line]
+    pydantic.TypeAdapter(list[schema.SampleResult]).validate_python(samples)

@@ -1,0 +1,128 @@
+"""``model/``: the best checkpoint as a Hugging Face folder, and the adapter it was merged from, with cards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sei.records import Checkpoint, Score
+from sei.report.cards import Origin, cell, header, provenance, table
+from sei.store import write_atomic
+
+_BASE = "base"  # folder inside an adapter's: the weights it sits on, where nobody else has them
+
+
+def write_model(
+    folder: Path, checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, *, best_round: int
+) -> None:
+    """Copy the best checkpoint with a model card; the target model as it was configured is named, not copied.
+
+    A LoRA checkpoint is there twice: merged, and as ``adapter/``.
+    """
+    home = folder / "model"
+    shutil.rmtree(home, ignore_errors=True)  # an earlier job in this folder may have left files of other weights
+    if checkpoint.kind != "base":
+        shutil.copytree(checkpoint.folder, home)
+    if checkpoint.adapter:
+        _write_adapter(home / "adapter", checkpoint, scores, origin, best_round)
+    write_atomic(home / "README.md", _model_card(checkpoint, scores, origin, best_round).encode())
+
+
+def _write_adapter(
+    home: Path, checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, best_round: int
+) -> None:
+    shutil.copytree(checkpoint.adapter, home)
+    onto = checkpoint.onto
+    own = onto is not None and onto.kind != "base"
+    if onto is not None and own:
+        shutil.copytree(onto.folder, home / _BASE)
+    path = home / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = _BASE if own else origin.target.source
+    config["revision"] = None if own else origin.target.revision
+    write_atomic(path, (json.dumps(config, indent=2) + "\n").encode())
+    write_atomic(home / "README.md", _adapter_card(own, scores, origin, best_round).encode())
+
+
+def _fields(origin: Origin, library: str, relation: str, *tags: str) -> dict[str, Any]:
+    known = {"base_model": origin.hub_id, "base_model_relation": relation} if origin.hub_id else {}
+    more = {"pipeline_tag": "text-generation", "tags": ["self-error-instruct", *tags]}
+    return {"library_name": library, **known, **more}
+
+
+def _model_card(checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
+    name = cell(origin.target.name)
+    if checkpoint.kind == "base":
+        what = f"No round improved on {name} on dev, so there are no new weights here."
+        use = ""
+    else:
+        lora = " merged from a LoRA adapter, which is in `adapter/`" if checkpoint.adapter else ""
+        trained = f"round {best_round}" if best_round else "the warm-up"
+        data = f", trained on `round_{best_round}/dataset`" if best_round else ""
+        what = f"{name} after {trained} of Self-Error-Instruct{data}: all weights{lora} (digest {checkpoint.digest})."
+        use = "## Use\n\nIn this folder:\n\n" + _code(
+            "from transformers import AutoModelForCausalLM, AutoTokenizer",
+            "",
+            'model = AutoModelForCausalLM.from_pretrained(".")',
+            'tokenizer = AutoTokenizer.from_pretrained(".")',
+        )
+    return _join(header(_fields(origin, "transformers", "finetune")), what, use, scores, origin)
+
+
+def _adapter_card(own: bool, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
+    target = origin.target
+    if own:
+        onto = f"the weights in `{_BASE}/`, which are {cell(target.name)} after a warm-up in the answer format"
+    else:
+        onto = f"the weights of {cell(origin.hub_id or target.name)}"
+    what = f"LoRA adapter of round {best_round} of Self-Error-Instruct. It sits on {onto}."
+    use = f"## Use\n\nIn this folder:\n\n{_loading(own, origin)}\n`..` holds the same model merged.\n"
+    return _join(header(_fields(origin, "peft", "adapter", "lora")), what, use, scores, origin)
+
+
+def _loading(own: bool, origin: Origin) -> str:
+    """Return code that puts the adapter on the weights it belongs to."""
+    target = origin.target
+    if not own and target.source.startswith("packaged:"):
+        given = f"name={target.name!r}, source={target.source!r}, template={target.template!r}, dtype={target.dtype!r}"
+        return _code(
+            "from peft import PeftModel",
+            "",
+            "from sei.models.target import TargetModel",
+            "",
+            f"target = TargetModel({given})",
+            "with target.open(target.base()) as opened:",
+            '    model = PeftModel.from_pretrained(opened.model, ".")',
+        )
+    revision = f", revision={target.revision!r}" if target.revision and not own else ""
+    return _code(
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM",
+        "",
+        f"base = AutoModelForCausalLM.from_pretrained({_BASE if own else target.source!r}{revision})",
+        'model = PeftModel.from_pretrained(base, ".")',
+    )
+
+
+def _code(*lines: str) -> str:
+    return "```python\n" + "\n".join(lines) + "\n```\n"
+
+
+def _join(head: str, what: str, use: str, scores: dict[str, Score], origin: Origin) -> str:
+    rows = (
+        (cell(k), cell(s.role), s.n, f"{s.accuracy:.1%}", f"{s.ci95[0]:.1%} - {s.ci95[1]:.1%}")
+        for k, s in scores.items()
+    )
+    heads = ("set", "role", "n", "accuracy", "95 % interval")
+    asked = f"asked with template `{origin.target.template}` and answer format `{origin.target.ask}`"
+    parts = [
+        f"{head}# {cell(origin.experiment)}\n",
+        f"{what}\n",
+        use,
+        f"## Accuracy\n\nGreedy, {asked}.\n\n{table(heads, rows)}",
+        f"## Made with\n\n{provenance(origin)}",
+        "The licences of the target model and of the data it was trained on apply.\n",
+    ]
+    return "\n".join(p for p in parts if p)
