@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from experiments import combined_types, error_types, first_measurement
+from experiments import combined_types, error_types, first_measurement, refiner_gain
 from experiments.combined_types.arms import PROTOCOL as COMBINED
 from experiments.error_types.arms import PROTOCOL as TYPES
 from experiments.error_types.tables import level_table
 from experiments.first_measurement.arms import PROTOCOL as FIRST
+from experiments.refiner_gain.arms import PROTOCOL as GAIN
 from sei.parts import is_part
 from sei.stages.clusterers import Shuffled
 from sei.stages.partitions import Ward
 from tests.test_config import built
 
-PROTOCOLS = {"first_measurement": FIRST, "error_types": TYPES, "combined_types": COMBINED}
+PROTOCOLS = {"first_measurement": FIRST, "error_types": TYPES, "combined_types": COMBINED, "refiner_gain": GAIN}
 ARMS = [(name, arm) for name, p in PROTOCOLS.items() for arm in p.arms]
 
 
@@ -26,7 +27,7 @@ def test_every_arm_composes_and_builds(name, arm):
 def test_protocols_share_no_seed():
     seeds = [s for p in PROTOCOLS.values() for s in p.seeds]
     assert len(seeds) == len(set(seeds))
-    assert all(m.__doc__ for m in (combined_types, error_types, first_measurement))
+    assert all(m.__doc__ for m in (combined_types, error_types, first_measurement, refiner_gain))
 
 
 def test_the_placebo_permutes_the_types_of_the_clusterer_that_it_stands_for():

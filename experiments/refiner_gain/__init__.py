@@ -1,0 +1,1 @@
+"""What each refiner gains after fine-tuning, at equal budget."""
