@@ -124,6 +124,7 @@ def test_building_opens_no_file_of_weights(monkeypatch):
     import sei.models.target
 
     read = []
+    monkeypatch.setattr(sei.models.target, "_DIGESTS", {})  # what other tests of this process have read
     monkeypatch.setattr(sei.models.target, "file_digest", lambda path: read.append(path) or "x")
     model = built()["model"]
     assert read == []

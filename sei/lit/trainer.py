@@ -17,6 +17,8 @@ from sei.parts import part
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
+log = logging.getLogger("sei.trainer")
+
 
 @part
 class TrainerSettings:
@@ -30,12 +32,18 @@ class TrainerSettings:
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
     def preflight(self) -> None:
-        """Look for the GPUs that are asked for.
+        """Look for the GPUs that are asked for; say so where a CPU would only emulate a precision.
 
         Raises:
             ConfigError: where there is none, or fewer than ``devices``.
         """
         if self.accelerator == "cpu":
+            if "bf16" in self.precision and not cpu_has_bf16():
+                log.warning(
+                    "trainer.precision=%s: this processor has no bfloat16 instructions and emulates them, many times "
+                    "slower than float32. Remedy: trainer.precision=32-true model.dtype=float32",
+                    self.precision,
+                )
             return
         import torch  # seconds to import; a CPU needs no question
 
@@ -78,6 +86,13 @@ class TrainerSettings:
             default_root_dir=str(folder),
             deterministic=True,
         )
+
+
+def cpu_has_bf16() -> bool:
+    """Say whether this processor computes in bfloat16 (AVX-512 BF16, AMX or their like)."""
+    import torch
+
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @contextmanager

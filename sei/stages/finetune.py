@@ -19,6 +19,8 @@ from sei.progress import progress
 from sei.records import Checkpoint, StepLog, Trained, TrainingExample
 from sei.store import folder_digest
 
+Method = Literal["full", "lora"]
+
 
 @part
 class Finetune:
@@ -39,7 +41,7 @@ class Finetune:
     target: TargetModel
     trainer: TrainerSettings
     schedule: Schedule
-    method: Literal["full", "lora"] = "full"
+    method: Method = "full"
     lr: Annotated[float, Field(gt=0, lt=1)] = 5e-4
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.03
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -89,7 +91,7 @@ class Finetune:
             self._merge_into_plain(start, folder)
         shutil.rmtree(folder / "resume", ignore_errors=True)
         return Trained(
-            checkpoint=self._checkpoint(start, folder),
+            checkpoint=checkpoint_in(folder, start, self.method),
             curve=curve,
             steps=len(curve),
             tokens=sum(s.tokens for s in curve),
@@ -140,17 +142,8 @@ class Finetune:
         lit.require_finite()
         return model, tuple(StepLog(step=i, loss=round(x, 6), tokens=n) for i, (x, n) in enumerate(lit.curve, 1))
 
-    def _checkpoint(self, start: Checkpoint, folder: Path) -> Checkpoint:
-        made, where = folder_digest(folder / "model"), folder.resolve()
-        if self.method == "full":
-            return Checkpoint(digest=made, kind="full", folder=str(where / "model"))
-        onto = start.onto if start.kind == "adapter" else start
-        return Checkpoint(
-            digest=made, kind="adapter", folder=str(where / "model"), adapter=str(where / "adapter"), onto=onto
-        )
-
     def _wrap(self, model: Any) -> Any:
-        from peft import LoraConfig, PeftModel, get_peft_model
+        from peft import PeftModel
 
         if self.method == "full" or isinstance(model, PeftModel):
             return model
@@ -158,29 +151,15 @@ class Finetune:
             from peft import prepare_model_for_kbit_training
 
             model = prepare_model_for_kbit_training(model)
-        targets: Sequence[str] | str = self.lora_targets
-        return get_peft_model(
-            model,
-            LoraConfig(
-                r=self.lora_r,
-                lora_alpha=self.lora_alpha,
-                lora_dropout=self.lora_dropout,
-                target_modules=targets if isinstance(targets, str) else list(targets),
-                task_type="CAUSAL_LM",
-            ),
+        return with_adapter(
+            model, r=self.lora_r, alpha=self.lora_alpha, dropout=self.lora_dropout, targets=self.lora_targets
         )
 
     def _save(self, model: Any, tokenizer: Any, folder: Path) -> None:
         if self.method == "lora":
-            model.peft_config["default"].base_model_name_or_path = self.target.source
-            model.save_pretrained(folder / "adapter", save_embedding_layers=False)
-        if self.quantize != "none":
-            return
-        merged = model.merge_and_unload() if self.method == "lora" else model
-        if hasattr(merged.config, "quantization_config"):
-            del merged.config.quantization_config  # the weights are plain now
-        merged.save_pretrained(folder / "model", safe_serialization=True)
-        tokenizer.save_pretrained(folder / "model")
+            save_adapter(model, self.target.source, folder)
+        if self.quantize == "none":
+            save_merged(model, tokenizer, folder, self.method)
 
     def _merge_into_plain(self, start: Checkpoint, folder: Path) -> None:
         """Merge the adapter into the weights as they were before they were packed to four bits."""
@@ -191,3 +170,45 @@ class Finetune:
             merged = PeftModel.from_pretrained(opened.model, folder / "adapter").merge_and_unload()
             merged.save_pretrained(folder / "model", safe_serialization=True)
             opened.tokenizer.save_pretrained(folder / "model")
+
+
+def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Sequence[str] | str) -> Any:
+    """Return a model with a new LoRA on the named linear layers, or on all of them (``all-linear``)."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=r,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=targets if isinstance(targets, str) else list(targets),
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def save_adapter(model: Any, source: str, folder: Path) -> None:
+    """Write the LoRA of a model to ``adapter/``; ``source`` is what it names as its base."""
+    model.peft_config["default"].base_model_name_or_path = source
+    model.save_pretrained(folder / "adapter", save_embedding_layers=False)
+
+
+def save_merged(model: Any, tokenizer: Any, folder: Path, method: Method) -> None:
+    """Write all weights to ``model/``, a LoRA merged into them, with the tokenizer: every later stage opens that."""
+    merged = model.merge_and_unload() if method == "lora" else model
+    if hasattr(merged.config, "quantization_config"):
+        del merged.config.quantization_config  # the weights are plain now
+    merged.save_pretrained(folder / "model", safe_serialization=True)
+    tokenizer.save_pretrained(folder / "model")
+
+
+def checkpoint_in(folder: Path, start: Checkpoint, method: Method) -> Checkpoint:
+    """Return the checkpoint that was written to a folder by training from ``start``."""
+    made, where = folder_digest(folder / "model"), folder.resolve()
+    if method == "full":
+        return Checkpoint(digest=made, kind="full", folder=str(where / "model"))
+    onto = start.onto if start.kind == "adapter" else start
+    return Checkpoint(
+        digest=made, kind="adapter", folder=str(where / "model"), adapter=str(where / "adapter"), onto=onto
+    )

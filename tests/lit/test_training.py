@@ -12,7 +12,7 @@ from sei.lit.batches import Epochs, TokenBudget
 from sei.lit.engine import LightningEngine, Sampling
 from sei.lit.module import LitCausalLM
 from sei.lit.one_step import OneStep, mean_losses
-from sei.lit.trainer import TrainerSettings
+from sei.lit.trainer import TrainerSettings, cpu_has_bf16
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
 from sei.stages.finetune import Finetune
@@ -138,3 +138,17 @@ def test_the_length_cap_marks_an_answer_unfinished(target):
             opened, opened.prompts(["Anna has 7 pens. Anna has 3 more pens. How many pens?"]), frozenset(), "x"
         )
     assert not a.finished
+
+
+@pytest.mark.parametrize(
+    ("precision", "has", "warned"), [("bf16-true", False, 1), ("bf16-true", True, 0), ("32-true", False, 0)]
+)
+def test_a_precision_that_the_processor_only_emulates_is_pointed_out(monkeypatch, caplog, precision, has, warned):
+    monkeypatch.setattr("sei.lit.trainer.cpu_has_bf16", lambda: has)
+    TrainerSettings(precision=precision).preflight()
+    assert len(caplog.records) == warned
+    assert all("32-true" in r.getMessage() for r in caplog.records)
+
+
+def test_the_processor_is_asked_for_its_bf16_instructions():
+    assert cpu_has_bf16() in (True, False)
