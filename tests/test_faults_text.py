@@ -74,9 +74,9 @@ def test_pictures_are_drawn_whatever_a_type_is_called(tmp_path, name):
 
 
 def test_a_name_is_drawn_as_it_stands():
-    assert plots._label(r"$\frac{a}{b}$") == r"\$\frac{a}{b}\$"
-    assert plots._label("_x") == " _x"
-    assert plots._label("a\0b") == r"a\x00b"
+    assert plots.shown(r"$\frac{a}{b}$") == r"\$\frac{a}{b}\$"
+    assert plots.shown("_x") == " _x"
+    assert plots.shown("a\0b") == r"a\x00b"
 
 
 @pytest.mark.parametrize("text", NASTY)

@@ -1,7 +1,8 @@
 """The worker process of the sandbox: ``python -m sei.grading.worker``, JSON lines in and out.
 
-It loads sympy once and forks a child that answers; a child over time or memory is killed and the reply
-says in which phase it was. The phases tell whose fault it is: a stated answer that cannot be read or
+It loads sympy once and forks a child that answers; a child over time or memory is killed and the reply says in
+which phase it was. Time is the child's processor time, so that a busy machine makes no answer a limit; a child that
+gets none of it is killed as well, later. The phases tell whose fault it is: a stated answer that cannot be read or
 evaluated within the limits is unreadable; anything else is a limit of the grader.
 """
 
@@ -13,8 +14,12 @@ import resource
 import select
 import signal
 import sys
+import time
+from pathlib import Path
 
+_TICK = 0.02  # seconds; the system counts processor time in hundredths
 _MEMORY = 2 * 2**30  # bytes of address space of a child
+_PATIENCE = 5.0  # times the limit that a starved child may take by the clock
 _PHASES = {b"g": "gold", b"s": "stated", b"c": "compare"}
 
 
@@ -46,8 +51,9 @@ class _Child:
             self._fork()
         os.write(self.to, line)
         phase, got = "gold", b""
+        end = self._limits(seconds)
         while b"\n" not in got:
-            if not select.select([self.back], [], [], seconds)[0]:
+            if not self._ready(seconds, end):
                 self.kill()
                 return _blame(phase, "time")
             piece = os.read(self.back, 65_536)
@@ -57,11 +63,25 @@ class _Child:
             got += piece
             while got[:1] in _PHASES:  # each phase has the time limit to itself
                 phase, got = _PHASES[got[:1]], got[1:]
+                end = self._limits(seconds)
         reply: dict[str, str] = json.loads(got)
         if reply["result"] == "memory":
             self.kill()
             return _blame(phase, "memory")
         return reply
+
+    def _limits(self, seconds: float) -> tuple[float, float]:
+        """Return when a phase ends: by the child's processor time and by the clock."""
+        return _cpu_seconds(self.pid) + seconds, time.monotonic() + _PATIENCE * seconds
+
+    def _ready(self, seconds: float, end: tuple[float, float]) -> bool:
+        """Wait for the child's next words; false where it is over its limit."""
+        wait = seconds
+        while not select.select([self.back], [], [], wait)[0]:
+            wait = min(end[0] - _cpu_seconds(self.pid), end[1] - time.monotonic())
+            if wait < _TICK:
+                return False
+        return True
 
     def _fork(self) -> None:
         from_parent, self.to = os.pipe()
@@ -82,6 +102,15 @@ class _Child:
             os.close(self.to)
             os.close(self.back)
             self.pid = 0
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process; where the system does not tell, that of the clock."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return time.monotonic()
 
 
 def _blame(phase: str, why: str) -> dict[str, str]:

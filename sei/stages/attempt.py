@@ -21,10 +21,6 @@ class Engine(Protocol):
         """Return a context in which a checkpoint can be asked."""
         ...
 
-    def limits(self) -> tuple[int, tuple[str, ...]]:
-        """Return the cap on new tokens and the strings that end an answer."""
-        ...
-
     def answer(
         self,
         opened: Any,
@@ -34,6 +30,15 @@ class Engine(Protocol):
         sampling: Sampling | None = None,
     ) -> Iterator[Any]:
         """Yield (index, output, finished, fault) per rendered prompt that is not done; greedy without ``sampling``."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """An engine that says how far it generates, so that what generates without it can do likewise."""
+
+    def limits(self) -> tuple[int, tuple[str, ...]]:
+        """Return the cap on new tokens and the strings that end an answer."""
         ...
 
 

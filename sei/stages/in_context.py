@@ -18,7 +18,7 @@ from sei.ports import Grader
 from sei.progress import progress
 from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, SyntheticExample
-from sei.stages.attempt import Engine
+from sei.stages.attempt import Engine, Limited
 from sei.stages.racing import Race, run
 from sei.stages.refine import AtLeast, Keep, decide, kept_of_type, validation_sets
 
@@ -95,7 +95,7 @@ class OneShotContext:
     def _outputs(self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]]) -> list[str]:
         """Return the model's answer to every question after its candidate."""
         prompts = [opened.prompts([asked(p.question, p.options)], (c.question, c.solution))[0] for c, p in pairs]
-        if not self.reuse_prefix or getattr(opened, "model", None) is None:
+        if not (self.reuse_prefix and getattr(opened, "model", None) and isinstance(self.engine, Limited)):
             outputs = {at: text for at, text, *_ in self.engine.answer(opened, prompts, frozenset(), "answers")}
             return [outputs[i] for i in range(len(prompts))]
         from sei.lit.shared_prefix import SharedPrefix

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sei.grading import MathGrader, sandbox
+from sei.grading import MathGrader, sandbox, worker
 from sei.grading.sandbox import LimitError, UnreadableError, Worker
 from sei.records import Problem
 from tests.grading.hostile import HOSTILE
@@ -100,3 +100,20 @@ def test_whose_fault_a_limit_is():
         sandbox.ask("3", "(10^7)!", seconds=0.3)
     with pytest.raises(LimitError):
         sandbox.ask("(10^7)!", "3", seconds=0.3)
+
+
+def test_a_grader_that_gets_little_of_the_processor_is_patient_and_one_that_gets_none_is_not(monkeypatch):
+    told = iter([0.0, 0.1, 0.2, 0.3])  # a starved child: tenths of a second of its own in one by the clock
+    monkeypatch.setattr(worker, "_cpu_seconds", lambda pid: next(told))
+    child = worker._Child()
+    child.back, writer = os.pipe()
+    end = child._limits(0.3)
+    threading.Timer(0.5, lambda: os.write(writer, b"g")).start()
+    assert child._ready(0.3, end)
+    os.read(child.back, 1)
+    monkeypatch.setattr(worker, "_cpu_seconds", lambda pid: 0.0)
+    start = time.monotonic()
+    assert not child._ready(0.1, child._limits(0.1))
+    assert 0.4 < time.monotonic() - start < 2
+    os.close(writer)
+    os.close(child.back)

@@ -159,9 +159,6 @@ class Believer:
     def open(self, target, checkpoint):
         return target.open(checkpoint)
 
-    def limits(self):
-        return 96, ()
-
     def answer(self, opened: Any, texts, done, what) -> Iterator[tuple[int, str, bool]]:
         for i, text in reversed(list(enumerate(texts))):
             shown, question = text.split("|")
