@@ -26,9 +26,9 @@ from sei.stages.grade import solved
 from sei.store import Store
 
 WAYS: dict[str, tuple[str, ...]] = {
-    "naive, batch 16": ("refiner.race=false", "refiner.reuse_prefix=false", "engine.batch_size=16"),
-    "prefix read once": ("refiner.race=false",),
-    "prefix read once, racing": (),
+    "naive, batch 16": ("refiner.reuse_prefix=false", "engine.batch_size=16"),
+    "prefix read once": (),
+    "prefix read once, racing": ("refiner.race=true",),
     "likelihood": ("refiner=one_shot_likelihood",),
 }
 

@@ -36,7 +36,7 @@ REFINERS: dict[str, tuple[str, ...]] = {
     "one training step, lr 0.3": ("refiner=one_shot_step", "refiner.step_size=0.3"),
     "gradient cosine, all weights": ("refiner=gradient", "refiner.weights=all"),
     "gradient cosine, LoRA": ("refiner=gradient",),
-    "in context (paper)": ("refiner=one_shot_context", "refiner.race=false"),
+    "in context (paper)": ("refiner=one_shot_context",),
     "in-context likelihood": ("refiner=one_shot_likelihood",),
     "perplexity (control)": ("refiner=perplexity",),
     "difficulty window": ("refiner=difficulty",),

@@ -82,7 +82,7 @@ def candidates(n):
 def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
     naive, shared, raced = (
         OneShotContext(target=TINY, engine=ENGINE, grader=MathGrader(), keep=0.25, bad=4, good=4, **how)
-        for how in ({"race": False, "reuse_prefix": False}, {"race": False}, {"rows": 10, "step": 2})
+        for how in ({"reuse_prefix": False}, {}, {"race": True, "rows": 10, "step": 2})
     )
     results = [r(TINY.base(), error_map(), candidates(16), POOL[50:60], seed=0) for r in (naive, shared, raced)]
     assert [s.score for s in results[1].scored] == pytest.approx([s.score for s in results[0].scored])
