@@ -34,8 +34,8 @@ class OneShotContext:
     mean of the exact-match rates on both (0 to 1); where there are no good ones, the rate on the bad ones.
 
     ``race``: a candidate that can no longer be kept is asked nothing more (``sei.stages.racing``), and its score is the
-    most it could have reached; the kept set is the same. It saves answers, not time where batches shrink (a CPU), so it is
-    for models that are paid by the answer. ``step``: questions of a candidate asked at a time.
+    most it could have reached; the kept set is the same. It saves answers, not time where batches shrink (a CPU), so
+    it is for models that are paid by the answer. ``step``: questions of a candidate asked at a time.
     ``reuse_prefix``: a candidate is read once for all its questions, in batches of ``rows`` prompts
     (``sei.lit.shared_prefix``); a served model does so by itself, and the engine is asked.
     """
