@@ -79,10 +79,13 @@ class RougeIndex:
             if w in self._holders:
                 shared[np.frombuffer(self._holders[w], dtype=np.int32)] += weights[w] * n
         need = least * (self._weights() + total) - _ROUNDING
+        repeated = [(w, n) for w, n in counts.items() if n > 1 and w in self._holders]
         found: list[int] = []
         for i in np.flatnonzero(2 * shared >= need).tolist():
-            common = counts & Counter(self._rows[i])
-            if 2 * sum(weights[w] * n for w, n in common.items()) >= need[i]:
+            row = self._rows[i]
+            held = ((w, n, row.count(w)) for w, n in repeated)
+            over = sum(weights[w] * (n - c) for w, n, c in held if 0 < c < n)
+            if 2 * (shared[i] - over) >= need[i]:
                 found.append(i)
         if len(query) < _FEW_WORDS:
             few = np.frombuffer(self._lengths, dtype=np.int32) < _FEW_WORDS
