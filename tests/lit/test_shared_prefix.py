@@ -91,19 +91,17 @@ def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
 
 
 def test_the_likelihood_refiner_reports_the_gain_in_nats():
-    stage = OneShotLikelihood(target=TINY, keep=0.25, bad=4, good=4)
-    refined = stage(TINY.base(), error_map(), candidates(20), POOL[50:60], seed=0)
-    assert len(refined.kept) == 4
+    stage = OneShotLikelihood(target=TINY, keep=0.25, bad=12, good=0)
+    refined = stage(TINY.base(), error_map(), candidates(8), (), seed=0)
+    assert len(refined.kept) == 2
+    cases = [b.problem for b in error_map().types[0].validation]
+    shown = refined.scored[0].example
+
+    def together(opened, demonstration):
+        prompts = opened.prompts([p.question for p in cases], demonstration)
+        return SharedPrefix(opened).log_likelihoods([[(t, p.solution) for t, p in zip(prompts, cases, strict=True)]])[0]
+
     with TINY.open(TINY.base()) as opened:
-        cases = [b.problem for b in error_map().types[0].validation]
-        at = next(s for s in refined.scored if s.example.error_type == "a")
-        shown = (at.example.question, at.example.solution)
-        found = [
-            SharedPrefix(opened).log_likelihoods(
-                [list(zip(opened.prompts([p.question for p in cases], d), [p.solution for p in cases], strict=True))]
-            )[0]
-            for d in (shown, None)
-        ]
-    gains = [a - b for a, b in zip(*found, strict=True)]
-    assert min(gains) < 0 < at.score + 20  # a tiny model does not learn in context: it loses
-    assert refined.scored[0].score != refined.scored[1].score
+        with_it, without = together(opened, (shown.question, shown.solution)), together(opened, None)
+    gain = sum(a - b for a, b in zip(with_it, without, strict=True)) / len(cases)
+    assert refined.scored[0].score == pytest.approx(gain, abs=1e-4)

@@ -44,7 +44,7 @@ def test_texts_of_models_are_shown_and_never_run(page, tmp_path):
 
 def test_five_thousand_bad_cases_open_within_three_seconds_and_can_be_searched(page, tmp_path):
     home = make_page(make_run(tmp_path / "run", 5000, 4000))
-    assert min(page.open(home) for _ in range(3)) < 3  # the best of three: other work on the machine adds to it
+    assert page.open(home) < 3
     page.js(TYPE.format("#cases input", "42 pencils", "input"))
     assert soon(page, "document.querySelector('#cases [role=status]').textContent.includes('of 9,000 in all')")
     page.js(TYPE.format("#cases input", "", "input") + ";" + TYPE.format("#cases select", "2", "change"))
