@@ -15,7 +15,13 @@ from sei.stages.grade import bad_cases
 
 _SHOWN = 300  # rows of a W&B table
 _FOLLOWED = 12  # error types whose sizes are drawn over rounds, the largest of each
-_CURATED = ("dataset/*", "refined.jsonl", "error_types.json", "dropped.jsonl")
+# artifacts of a round in the order in which each is made from the one before: name, type, files
+_LINE = (
+    ("bad-cases", "bad-cases", ("bad_cases.jsonl",)),
+    ("error-types", "error-types", ("error_types.json", "keyphrases.jsonl")),
+    ("synthetic-data", "dataset", ("synthetic.jsonl",)),
+    ("curated-data", "dataset", ("dataset/*", "refined.jsonl", "error_types.json", "dropped.jsonl")),
+)
 
 
 def _flat(scores: dict[str, Score]) -> dict[str, float]:
@@ -26,12 +32,20 @@ def _flat(scores: dict[str, Score]) -> dict[str, float]:
     return out
 
 
+def _learned_before(record: RoundRecord) -> bool:
+    """Whether the round's training saw synthetic examples of earlier rounds, too (``train_on=accumulated``)."""
+    own = {x.id for x in record.refined.kept}
+    return any(x.source == "synthetic" and x.id not in own for x in record.training)
+
+
 @part
 class WandbTracker:
     """Weights & Biases: one run per job, rounds on their own axis, tables and cluster maps per round.
 
     ``mode=offline`` needs no account; ``wandb sync`` sends it later. Argv and code are not recorded.
-    Each round's curated data is an artifact, and so is the run's model where ``log_model`` is set.
+    Each round's bad cases, error types, synthetic data and curated data are artifacts, and so is the run's model where
+    ``log_model`` is set. ``made_from`` in an artifact's metadata names the artifacts that it was made from, so a model
+    can be followed back to bad cases, offline as well: W&B's own lineage joins runs, and here one run makes them all.
     """
 
     version: ClassVar[int] = 1
@@ -98,12 +112,27 @@ class WandbTracker:
                 **self._flow(folder.parent / "error_type_flow.png"),
             }
         )
-        self._artifact("curated-data", "dataset", folder, _CURATED, {"round": record.round, **counts})
+        self._line(record, folder, counts)
 
-    def model(self, folder: Path, scores: dict[str, Score]) -> None:
+    def _line(self, record: RoundRecord, folder: Path, counts: dict[str, Any]) -> None:
+        """Log a round's artifacts, each with what it was made from."""
+        before: list[str] = []
+        for name, kind, patterns in _LINE:
+            if name == "curated-data" and record.round > 1 and _learned_before(record):
+                before.append(self._versioned(name, record.round - 1))
+            self._artifact(name, kind, folder, patterns, {"round": record.round, "made_from": before, **counts})
+            before = [self._versioned(name, record.round)]
+
+    def model(self, folder: Path, scores: dict[str, Score], best_round: int) -> None:
         """Log the run's model with its scores."""
         if self.log_model and list(folder.glob("*.safetensors")):
-            self._artifact("model", "model", folder, ("**/*",), _flat(scores))
+            made_from = [self._versioned("curated-data", best_round)]
+            self._artifact("model", "model", folder, ("**/*",), {"made_from": made_from, **_flat(scores)})
+
+    def _versioned(self, name: str, number: int) -> str:
+        import wandb
+
+        return f"{name}-{wandb.run.id}:round-{number}"  # type: ignore[union-attr]
 
     def _artifact(self, name: str, kind: str, folder: Path, patterns: Sequence[str], metadata: dict[str, Any]) -> None:
         import wandb
@@ -190,7 +219,7 @@ class LocalTracker:
         with path.open(mode, newline="", encoding="utf-8") as f:
             csv.writer(f).writerows(rows)
 
-    def model(self, folder: Path, scores: dict[str, Score]) -> None:
+    def model(self, folder: Path, scores: dict[str, Score], best_round: int) -> None:
         """The run folder holds it."""
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
@@ -215,7 +244,7 @@ class NoTracker:
     def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
         """Nothing to log."""
 
-    def model(self, folder: Path, scores: dict[str, Score]) -> None:
+    def model(self, folder: Path, scores: dict[str, Score], best_round: int) -> None:
         """Nothing to log."""
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:

@@ -75,16 +75,47 @@ def test_rounds_and_steps_have_axes_of_their_own(fresh):
     assert axes["train/*"] == "train/step"
 
 
-def test_curated_data_and_the_model_are_artifacts(fresh):
-    run = fresh[1]
+def artifacts(run: Path) -> dict[str, dict]:
+    """Return what was logged by name and version, such as ``model:best``."""
     found = {}
     for r in records(run):
-        if r["type"] == "artifact":
-            files = {c["path"] for c in r["artifact"]["manifest"]["contents"]}
-            found[r["artifact"]["name"].rsplit("-", 1)[0], *sorted(r["artifact"]["aliases"])] = files
-    assert "dataset/train.jsonl" in found["curated-data", "latest", "round-1"]
-    assert "refined.jsonl" in found["curated-data", "latest", "round-2"]
-    assert "model.safetensors" in found["model", "best", "latest"]
+        versions = set(r["artifact"]["aliases"]) - {"latest"} if r["type"] == "artifact" else set()
+        for version in versions:  # tables, which W&B makes artifacts of by itself, have none
+            found[f"{r['artifact']['name']}:{version}"] = r["artifact"]
+    return found
+
+
+def kind(name: str) -> tuple[str, str]:
+    """Return an artifact's name without the run's id, and its version."""
+    head, version = name.split(":")
+    return head.rsplit("-", 1)[0], version
+
+
+def test_curated_data_and_the_model_are_artifacts(fresh):
+    files = {kind(k): {c["path"] for c in a["manifest"]["contents"]} for k, a in artifacts(fresh[1]).items()}
+    assert {"dataset/train.jsonl", "refined.jsonl"} <= files["curated-data", "round-1"] & files[
+        "curated-data", "round-2"
+    ]
+    assert files["bad-cases", "round-1"] == {"bad_cases.jsonl"}
+    assert "model.safetensors" in files["model", "best"]
+
+
+def test_a_model_can_be_followed_back_to_the_bad_cases_of_each_round(fresh):
+    run = fresh[1]
+    logged = artifacts(run)
+    made_from = {name: json.loads(a["metadata"])["made_from"] for name, a in logged.items()}
+    assert all(source in logged for sources in made_from.values() for source in sources)
+    best = json.loads((run / "summary.json").read_text())["best_round"]
+    (model,) = (name for name in logged if name.startswith("model-"))
+    seen, left = set(), [model]
+    while left:
+        seen.add(left[0])
+        left = left[1:] + made_from[left[0]]
+    line = ("bad-cases", "error-types", "synthetic-data", "curated-data")
+    assert {kind(name) for name in seen - {model}} == {
+        (part, f"round-{n}") for part in line for n in range(1, best + 1)
+    }
+    assert not any(made_from[name] for name in logged if name.startswith("bad-cases-"))
 
 
 def test_the_cluster_map_can_be_hovered(fresh):
