@@ -1,0 +1,142 @@
+"""What a sweep saves by sharing: the wall time of its jobs together, and of the same jobs apart from each other.
+
+``python -m experiments.sweep_cost FOLDER [--jobs 2] [--parts together apart] OVERRIDE...``, for example
+``python -m experiments.sweep_cost cost 'ablation=glob(*)' seed=0,1,2,3,4``
+
+*Together* is one ``sei -m`` command on an empty store with joblib's launcher; *apart* every job of it as a command of
+its own on an empty store of its own; both with ``--jobs`` at the same time. Printed: both wall times and their ratio,
+the results made, those made more than once, and whether the two ways have equal scores. A part that is done is not run
+again, so the two may be run on different days; compare times of the same quiet machine alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+_BY_ROW = ("attempts", "diagnose")  # stages whose entries grow row by row: one entry serves several uses
+_SEI = (sys.executable, "-m", "sei", "tracker=local")
+
+
+def together(home: Path, overrides: Sequence[str], jobs: int) -> float:
+    """Run the sweep on a store of its own; returns seconds.
+
+    Raises:
+        RuntimeError: when a job failed, with the end of what was said.
+    """
+    own = (f"store={home / 'store'}", f"hydra.sweep.dir={home / 'sweep'}", "-m")
+    return _timed([*_SEI, *overrides, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}", *own])
+
+
+def apart(home: Path, jobs_of: Sequence[Sequence[str]], jobs: int) -> float:
+    """Run every job on a store of its own, ``jobs`` at the same time; returns seconds."""
+
+    def one(number: int) -> float:
+        own = (f"store={home / str(number) / 'store'}", f"hydra.run.dir={home / str(number) / 'run'}")
+        return _timed([*_SEI, *jobs_of[number], *own])
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, range(len(jobs_of))))
+    return time.perf_counter() - start
+
+
+def _timed(command: Sequence[str]) -> float:
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr[-2000:]}")
+    return time.perf_counter() - start
+
+
+def made(runs: Sequence[Path]) -> Counter[tuple[str, str]]:
+    """Return how many results these runs made, by stage and key."""
+    count: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        for use in json.loads((run / "ledger.json").read_text(encoding="utf-8"))["uses"]:
+            count[use["stage"], use["key"]] += use["made"]
+    return count
+
+
+def made_twice(runs: Sequence[Path], store: Path) -> dict[str, int]:
+    """Return by stage how many results of a store were made more often than once by the runs that share it."""
+    twice: Counter[str] = Counter()
+    for (stage, key), n in made(runs).items():
+        rows = store / stage / key / "rows.jsonl"
+        kept = len(rows.read_bytes().splitlines()) if stage in _BY_ROW else 1
+        twice[stage] += max(0, n - kept)
+    return {stage: n for stage, n in twice.items() if n}
+
+
+def scores(run: Path) -> Any:
+    """Return the scores of all stages of a run."""
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return [summary["baseline"], *(r["scores"] for r in summary["rounds"])]
+
+
+def report(home: Path) -> str:
+    """Return what the finished parts below a folder say, one line each."""
+    lines, seconds = [], _seconds(home)
+    joint = _jobs(home / "together" / "sweep") if "together" in seconds else {}
+    own = {n: home / "apart" / str(n) / "run" for n in range(len(list((home / "apart").glob("*/run"))))}
+    if joint:
+        runs = [Path(j["folder"]) for j in joint.values()]
+        twice = made_twice(runs, home / "together" / "store")
+        total = sum(made(runs).values())
+        lines += [f"together: {seconds['together']:.0f} s, {len(runs)} jobs, {total} results, made twice: {twice or 0}"]
+    if "apart" in seconds:
+        total = sum(made(list(own.values())).values())
+        lines += [f"apart: {seconds['apart']:.0f} s, {len(own)} jobs, {total} results"]
+    if joint and "apart" in seconds:
+        differ = [n for n in own if scores(own[n]) != scores(Path(joint[str(n)]["folder"]))]
+        lines += [
+            f"together / apart: {seconds['together'] / seconds['apart']:.2f} of the time",
+            f"jobs with other scores: {differ or 'none'}",
+        ]
+    return "\n".join(lines)
+
+
+def _jobs(sweep: Path) -> dict[str, dict[str, Any]]:
+    jobs: dict[str, dict[str, Any]] = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))["jobs"]
+    return jobs
+
+
+def _seconds(home: Path) -> dict[str, float]:
+    return {p.parent.name: float(p.read_text()) for p in home.glob("*/seconds")}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the parts that are not done and print what they say; the exit code is 2 where one was interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.sweep_cost", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("override", nargs="+", help="of the sweep, as for sei -m")
+    parser.add_argument("--jobs", type=int, default=2, help="jobs at the same time")
+    parser.add_argument("--parts", nargs="+", default=["together", "apart"], choices=["together", "apart"])
+    args = parser.parse_args(argv)
+    home = args.folder.resolve()
+    for part in sorted(args.parts, reverse=True):  # together first: it says which jobs there are
+        if part in _seconds(home):
+            continue
+        if (home / part).exists():
+            print(f"error: {home / part} was interrupted, its time would be wrong. Remedy: remove it", file=sys.stderr)
+            return 2
+        if part == "together":
+            seconds = together(home / part, args.override, args.jobs)
+        else:
+            jobs = sorted(_jobs(home / "together" / "sweep").items(), key=lambda kv: int(kv[0]))
+            seconds = apart(home / part, [j["overrides"] for _, j in jobs], args.jobs)
+        (home / part / "seconds").write_text(f"{seconds}\n")
+    print(report(home))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

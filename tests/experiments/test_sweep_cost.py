@@ -1,0 +1,52 @@
+"""What a sweep saves: run small, and the count of what was made twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import sweep_cost
+from tests.test_sweep import TINY
+
+
+def run(home: Path, *uses: tuple[str, str, int]) -> Path:
+    home.mkdir(parents=True)
+    rows = [{"stage": s, "key": k, "made": n, "reused": 0, "seconds": 0.0} for s, k, n in uses]
+    (home / "ledger.json").write_text(json.dumps({"uses": rows}))
+    return home
+
+
+def test_results_made_by_two_jobs_are_counted_and_rows_that_add_up_are_not(tmp_path):
+    rows = tmp_path / "store" / "attempts" / "k" / "rows.jsonl"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("{}\n" * 5)
+    runs = [
+        run(tmp_path / "a", ("cluster", "c", 1), ("attempts", "k", 3)),
+        run(tmp_path / "b", ("cluster", "c", 0), ("attempts", "k", 2)),
+    ]
+    assert sweep_cost.made_twice(runs, tmp_path / "store") == {}
+    runs.append(run(tmp_path / "c", ("cluster", "c", 1), ("attempts", "k", 2)))
+    assert sweep_cost.made_twice(runs, tmp_path / "store") == {"cluster": 1, "attempts": 2}
+
+
+def test_a_part_that_was_interrupted_is_not_timed(tmp_path, capsys):
+    (tmp_path / "together").mkdir()
+    assert sweep_cost.main([str(tmp_path), "seed=0"]) == 2
+    assert str(tmp_path / "together") in capsys.readouterr().err
+
+
+def test_jobs_together_and_apart_have_equal_scores_and_share_what_is_equal(tmp_path, capsys):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
+    command = [str(tmp_path / "cost"), *TINY[:1], *TINY[2:], "refiner=none,random"]
+    assert sweep_cost.main(command) == 0
+    together, apart, ratio, differ = capsys.readouterr().out.splitlines()
+    assert "2 jobs" in together
+    assert together.endswith("made twice: 0")
+    counts = [int(line.split(" results")[0].split()[-1]) for line in (together, apart)]
+    assert counts[0] < counts[1]
+    assert 0 < float(ratio.split()[-4]) < 2
+    assert differ == "jobs with other scores: none"
+    assert sweep_cost.main(command) == 0, "what is done is not run again"
+    assert capsys.readouterr().out.splitlines()[0] == together
