@@ -20,7 +20,7 @@ from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, SyntheticExample
 from sei.stages.attempt import Engine, Limited
 from sei.stages.racing import Race, run
-from sei.stages.refine import AtLeast, Keep, decide, kept_of_type, validation_sets
+from sei.stages.refine import AtLeast, Keep, by_type, decide, kept_of_type, validation_sets
 
 Questions = tuple[list[PoolProblem], list[PoolProblem]]
 
@@ -65,16 +65,13 @@ class OneShotContext:
     ) -> RefinedSet:
         """Score every candidate by what the frozen model solves with it in view."""
         of_type, share = validation_questions(error_map, good, self.min_validation, (self.bad, self.good), seed)
-        groups: dict[str, list[int]] = {}
-        for i, c in enumerate(candidates):
-            groups.setdefault(c.error_type, []).append(i)
         races = [
             Race(
                 candidates=members,
                 weights=_weights(of_type[name if name in of_type else ""]),
                 keep=kept_of_type(len(members), self.keep) if self.race else len(members),
             )
-            for name, members in groups.items()
+            for name, members in by_type(candidates).items()
         ]
         questions = [(c, [p for g in of_type.get(c.error_type, of_type[""]) for p in g]) for c in candidates]
         total = sum(len(q) for _, q in questions)
@@ -184,10 +181,10 @@ def validation_questions(
         most: of both kinds.
         seed: of the draws; the same questions for all candidates of a type.
     """
-    per_type, pooled, share = validation_sets(error_map, least, most[0], seed)
+    validation = validation_sets(error_map, least, most[0], seed)
     solved = random.Random(f"good/{seed}").sample(list(good), min(most[1], len(good)))
-    bad = {name: [b.problem for b in cases] for name, cases in {**per_type, "": pooled}.items()}
-    return {name: (problems, solved) for name, problems in bad.items()}, share
+    bad = {name: [b.problem for b in cases] for name, cases in validation.cases.items()}
+    return {name: (problems, solved) for name, problems in bad.items()}, validation.pooled_share
 
 
 def _weights(questions: Questions) -> list[float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -124,26 +125,43 @@ class OneShotStep:
         """Score every candidate on its type's validation part."""
         from sei.lit.one_step import OneStep
 
-        per_type, pooled, share = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        validation = validation_sets(error_map, self.min_validation, self.max_validation, seed)
         scores: list[float] = []
         with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
             scorer = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=seed)
             before: dict[str, float] = {}
             for c in candidates:
-                cases = per_type.get(c.error_type, pooled)
-                name = c.error_type if c.error_type in per_type else ""
-                pairs = [(b.problem.question, b.problem.solution) for b in cases]
+                name, pairs = validation.name(c), validation.pairs(c)
                 if name not in before:
                     before[name] = scorer.loss(name, pairs)
                 scores.append(before[name] - scorer.loss_after(name, pairs, (c.question, c.solution)))
                 advance(1)
-        return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
+        scored = decide(candidates, scores, self.keep, self.at_least)
+        return RefinedSet(scored=scored, pooled_share=validation.pooled_share)
 
 
-def validation_sets(
-    error_map: ErrorMap, minimum: int, maximum: int, seed: int
-) -> tuple[dict[str, list[BadCase]], list[BadCase], float]:
-    """Return validation cases per type, the pooled ones, and the share of types that must use the pool."""
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """The bad cases that candidates of a type are scored on.
+
+    ``cases``: by the name of a type with enough of its own, and the round's pooled ones under "". ``pooled_share``: of
+    types that use the pooled ones.
+    """
+
+    cases: dict[str, list[BadCase]]
+    pooled_share: float
+
+    def name(self, candidate: SyntheticExample) -> str:
+        """Return the name under which a candidate's cases stand."""
+        return candidate.error_type if candidate.error_type in self.cases else ""
+
+    def pairs(self, candidate: SyntheticExample) -> list[tuple[str, str]]:
+        """Return (question, reference solution) of a candidate's cases."""
+        return [(b.problem.question, b.problem.solution) for b in self.cases[self.name(candidate)]]
+
+
+def validation_sets(error_map: ErrorMap, minimum: int, maximum: int, seed: int) -> Validation:
+    """Draw up to ``maximum`` validation cases of every type that has ``minimum`` or more, and as many pooled ones."""
     rng = random.Random(f"validation/{seed}")
     everything = [b for t in error_map.types for b in (t.validation or t.exemplars[:1])]
     pooled = rng.sample(everything, min(maximum, len(everything)))
@@ -153,7 +171,7 @@ def validation_sets(
         if len(t.validation) >= minimum
     }
     share = 1 - len(per_type) / len(error_map.types) if error_map.types else 0.0
-    return per_type, pooled, share
+    return Validation(cases={**per_type, "": pooled}, pooled_share=share)
 
 
 def solution_losses(
@@ -166,6 +184,14 @@ def solution_losses(
         return []
     with target.open(checkpoint) as opened:
         return mean_losses(opened, [(p.question, p.solution) for p in problems], batch_size)
+
+
+def by_type(candidates: Sequence[SyntheticExample]) -> dict[str, list[int]]:
+    """Return the places of the candidates of every error type, in the order in which types first appear."""
+    groups: dict[str, list[int]] = {}
+    for i, c in enumerate(candidates):
+        groups.setdefault(c.error_type, []).append(i)
+    return groups
 
 
 def kept_of_type(members: int, keep: float) -> int:
@@ -181,11 +207,8 @@ def decide(
     Scores of different types rest on different validation cases and are not comparable with each other. With
     ``at_least`` what scores below it is dropped besides, even if nothing of a type is left.
     """
-    groups: dict[str, list[int]] = {}
-    for i, c in enumerate(candidates):
-        groups.setdefault(c.error_type, []).append(i)
     top: set[int] = set()
-    for members in groups.values():
+    for members in by_type(candidates).values():
         ranked = sorted(members, key=lambda i: (-scores[i], i))
         top |= set(ranked[: kept_of_type(len(members), keep)])
     reason = f"top {keep:.0%} of its type"

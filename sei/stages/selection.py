@@ -18,7 +18,7 @@ from sei.parts import part
 from sei.ports import Embedder, RefineStage
 from sei.progress import progress
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, Scored, SyntheticExample
-from sei.stages.refine import AtLeast, Keep, decide, solution_losses, validation_sets
+from sei.stages.refine import AtLeast, Keep, by_type, decide, solution_losses, validation_sets
 
 
 @part
@@ -51,16 +51,16 @@ class Gradient:
         """Score every candidate by its gradient's cosine with its type's."""
         from sei.lit.one_step import Gradients
 
-        per_type, pooled, share = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        validation = validation_sets(error_map, self.min_validation, self.max_validation, seed)
         scores: list[float] = []
         with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
             gradients = Gradients(opened, lora=self.weights == "lora", seed=seed)
             for c in candidates:
-                name = c.error_type if c.error_type in per_type else ""
-                pairs = [(b.problem.question, b.problem.solution) for b in per_type.get(c.error_type, pooled)]
-                scores.append(gradients.cosine(name, pairs, (c.question, c.solution)))
+                pair = (c.question, c.solution)
+                scores.append(gradients.cosine(validation.name(c), validation.pairs(c), pair))
                 advance(1)
-        return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
+        scored = decide(candidates, scores, self.keep, self.at_least)
+        return RefinedSet(scored=scored, pooled_share=validation.pooled_share)
 
 
 @part
@@ -96,20 +96,19 @@ class Difficulty:
         seed: int,
     ) -> RefinedSet:
         """Score every candidate by how far its loss is from its type's window."""
-        per_type, pooled, share = validation_sets(error_map, self.min_validation, self.max_validation, seed)
-        groups = {**per_type, "": pooled}
-        cases = [b.problem for group in groups.values() for b in group]
+        validation = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        cases = [b.problem for group in validation.cases.values() for b in group]
         losses = solution_losses(self.target, checkpoint, [*candidates, *cases], self.batch_size)
         mine, theirs = losses[: len(candidates)], iter(losses[len(candidates) :])
         windows = {
             name: np.quantile([next(theirs) for _ in group] or [0.0], [self.low, self.high]).tolist()
-            for name, group in groups.items()
+            for name, group in validation.cases.items()
         }
         scores = []
         for c, loss in zip(candidates, mine, strict=True):
-            low, high = windows[c.error_type if c.error_type in per_type else ""]
+            low, high = windows[validation.name(c)]
             scores.append(min(0.0, loss - low, high - loss))
-        return RefinedSet(scored=decide(candidates, scores, self.keep, 0.0), pooled_share=share)
+        return RefinedSet(scored=decide(candidates, scores, self.keep, 0.0), pooled_share=validation.pooled_share)
 
 
 @part
@@ -137,11 +136,8 @@ class Diversity:
     ) -> RefinedSet:
         """Score every candidate by its distance to those chosen before it."""
         scores = [0.0] * len(candidates)
-        groups: dict[str, list[int]] = {}
-        for i, c in enumerate(candidates):
-            groups.setdefault(c.error_type, []).append(i)
         vectors = self.embedder.embed([c.question for c in candidates]) if candidates else np.zeros((0, 1), np.float32)
-        for members in groups.values():
+        for members in by_type(candidates).values():
             for i, score in zip(members, _farthest_first(vectors[members]), strict=True):
                 scores[i] = score
         return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least))
