@@ -13,7 +13,7 @@ from pydantic import Field
 from sei.data.near import RougeIndex
 from sei.errors import TooManyBadRecordsError
 from sei.parts import part
-from sei.ports import Draft, Exemplar, Instructor, Screen, SynthesisRequest
+from sei.ports import Draft, Exemplar, Instructor, Reply, Screen, SynthesisRequest
 from sei.progress import progress
 from sei.records import (
     BadCase,
@@ -175,95 +175,110 @@ def synthesize(
 
     ``contexts``: problems from which every request gets so many; with any, the task is ``combine``.
     """
-    sieve = Sieve(known, screen, budget.rouge_l)
-    kept: dict[str, list[SyntheticExample]] = {name: [] for name, _, _ in sources}
-    quota = {name: q for name, _, q in sources}
-    rejections: list[Rejection] = []
-    asked: Counter[str] = Counter()
+    filling = _Filling(budget, sources, Sieve(known, screen, budget.rouge_l), round, seed, contexts)
     usage = Usage()
-    dry: Counter[str] = Counter()
-    limit = budget.max_requests * max(1, budget.total / budget.per_request)
-    rng = random.Random(f"synthesize/{seed}/{round}")
-    total = sum(quota.values())
+    total = sum(filling.quota.values())
     with progress("synthesis", total) as advance:
-        while sum(map(len, kept.values())) < total and sum(asked.values()) < limit:
-            open_types = [(n, e) for n, e, _ in sources if len(kept[n]) < quota[n] and dry[n] < 3 and e]
-            if not open_types:
-                break
-            requests = [
-                _in_contexts(_request(budget, n, e, kept[n], asked, rng, seed), contexts, rng)
-                for n, e in open_types
-                for _ in range(min(budget.requests_at_once, -(-(quota[n] - len(kept[n])) // budget.per_request)))
-            ]
+        while requests := filling.wave():
             for request, reply in zip(requests, instructor.write(requests), strict=True):
-                before = len(kept[request.error_type])
-                rejections += reply.rejections
                 usage += reply.usage
-                sieve.look_at(reply.drafts)
-                for draft in reply.drafts:
-                    _take(draft, request, sieve, kept, quota, rejections, round)
-                gained = len(kept[request.error_type]) - before
-                advance(gained)
-                dry[request.error_type] = 0 if gained else dry[request.error_type] + 1
-            _pass_on(quota, kept, dry)
-    candidates = tuple(x for name, _, _ in sources for x in kept[name])
+                advance(filling.take(request, reply))
+            filling.pass_on()
+    candidates = tuple(x for name, _, _ in sources for x in filling.kept[name])
     if sources and total and not candidates and round == 1:  # in later rounds: nothing left to learn from
-        reasons = Counter(r.reason for r in rejections).most_common(3)
+        reasons = Counter(r.reason for r in filling.rejections).most_common(3)
         raise TooManyBadRecordsError(
-            f"synthesis kept nothing of {sum(asked.values())} requests; reasons: {reasons}. Remedy: a larger pool, "
-            "budget.max_requests, or near_duplicate nearer to 1."
+            f"synthesis kept nothing of {sum(filling.asked.values())} requests; reasons: {reasons}. Remedy: a larger "
+            "pool, budget.max_requests, or near_duplicate nearer to 1."
         )
-    return Synthesis(candidates=candidates, rejections=tuple(rejections), usage=usage)
+    return Synthesis(candidates=candidates, rejections=tuple(filling.rejections), usage=usage)
 
 
-def _request(
-    budget: Budget,
-    name: str,
-    exemplars: Sequence[Exemplar],
-    made: Sequence[SyntheticExample],
-    asked: Counter[str],
-    rng: random.Random,
-    seed: int,
-) -> SynthesisRequest:
-    generated = budget.generated if len(made) >= budget.generated else 0
-    bad = budget.bad + budget.generated - generated
-    chosen = rng.sample(list(exemplars), min(bad, len(exemplars)))
-    chosen += [Exemplar(id=m.id, question=m.question, solution=m.solution) for m in rng.sample(list(made), generated)]
-    asked[name] += 1
-    return SynthesisRequest(
-        error_type=name, exemplars=tuple(chosen), n=budget.per_request, index=asked[name], seed=seed
-    )
+_DRY = 3  # replies in a row that gave nothing, after which a type is asked no more
 
 
-def _in_contexts(
-    request: SynthesisRequest, contexts: tuple[Sequence[Exemplar], int], rng: random.Random
-) -> SynthesisRequest:
-    """Return the request with contexts drawn for it, none of them one of its exemplars."""
-    shown = {e.id for e in request.exemplars}
-    free = [c for c in contexts[0] if c.id not in shown]
-    if not free or not contexts[1]:
-        return request
-    return replace(request, task="combine", contexts=tuple(rng.sample(free, min(contexts[1], len(free)))))
+class _Filling:
+    """The quotas of all error types while they fill up: what was asked, kept and dropped so far."""
 
+    def __init__(
+        self,
+        budget: Budget,
+        sources: Sequence[Source],
+        sieve: Sieve,
+        round: int,
+        seed: int,
+        contexts: tuple[Sequence[Exemplar], int],
+    ) -> None:
+        self.budget, self.sources, self.sieve, self.contexts = budget, sources, sieve, contexts
+        self.round, self.seed = round, seed
+        self.kept: dict[str, list[SyntheticExample]] = {name: [] for name, _, _ in sources}
+        self.quota = {name: q for name, _, q in sources}
+        self.rejections: list[Rejection] = []
+        self.asked: Counter[str] = Counter()
+        self._dry: Counter[str] = Counter()
+        self._limit = budget.max_requests * max(1, budget.total / budget.per_request)
+        self._rng = random.Random(f"synthesize/{seed}/{round}")
 
-def _take(
-    draft: Draft,
-    request: SynthesisRequest,
-    sieve: Sieve,
-    kept: dict[str, list[SyntheticExample]],
-    quota: dict[str, int],
-    rejections: list[Rejection],
-    round: int,
-) -> None:
-    name = request.error_type
-    if len(kept[name]) >= quota[name]:
-        rejections.append(Rejection(stage="synthesize", reason="over_quota", subject=name))
-        return
-    reason = sieve.reason(draft)
-    if reason is not None:
-        rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=draft.question[:300]))
-        return
-    kept[name].append(example(draft, name, round))
+    def wave(self) -> list[SynthesisRequest]:
+        """Return the next requests, of all types that lack candidates and still give; none: it is over."""
+        if sum(map(len, self.kept.values())) >= sum(self.quota.values()) or sum(self.asked.values()) >= self._limit:
+            return []
+        return [
+            self._in_contexts(self._request(name, exemplars))
+            for name, exemplars, _ in self.sources
+            if (short := self.quota[name] - len(self.kept[name])) > 0 and self._dry[name] < _DRY and exemplars
+            for _ in range(min(self.budget.requests_at_once, -(-short // self.budget.per_request)))
+        ]
+
+    def take(self, request: SynthesisRequest, reply: Reply) -> int:
+        """Keep what of a reply passes the sieve and fits its type's quota; returns how many."""
+        name = request.error_type
+        before = len(self.kept[name])
+        self.rejections += reply.rejections
+        self.sieve.look_at(reply.drafts)
+        for draft in reply.drafts:
+            if len(self.kept[name]) >= self.quota[name]:
+                self._drop("over_quota", name)
+            elif (reason := self.sieve.reason(draft)) is not None:
+                self._drop(reason, name, draft.question[:300])
+            else:
+                self.kept[name].append(example(draft, name, self.round))
+        gained = len(self.kept[name]) - before
+        self._dry[name] = 0 if gained else self._dry[name] + 1
+        return gained
+
+    def pass_on(self) -> None:
+        """Move what dry types cannot fill to the largest type that still gives."""
+        alive = [n for n in self.quota if self._dry[n] < _DRY]
+        for name in self.quota:
+            short = self.quota[name] - len(self.kept[name])
+            if self._dry[name] >= _DRY and short > 0 and alive:
+                self.quota[name] = len(self.kept[name])
+                self.quota[max(alive, key=lambda n: self.quota[n])] += short
+
+    def _drop(self, reason: str, name: str, detail: str = "") -> None:
+        self.rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=detail))
+
+    def _request(self, name: str, exemplars: Sequence[Exemplar]) -> SynthesisRequest:
+        budget, made = self.budget, self.kept[name]
+        generated = budget.generated if len(made) >= budget.generated else 0
+        bad = budget.bad + budget.generated - generated
+        chosen = self._rng.sample(list(exemplars), min(bad, len(exemplars)))
+        own = self._rng.sample(made, generated)
+        chosen += [Exemplar(id=m.id, question=m.question, solution=m.solution) for m in own]
+        self.asked[name] += 1
+        return SynthesisRequest(
+            error_type=name, exemplars=tuple(chosen), n=budget.per_request, index=self.asked[name], seed=self.seed
+        )
+
+    def _in_contexts(self, request: SynthesisRequest) -> SynthesisRequest:
+        """Return the request with contexts drawn for it, none of them one of its exemplars."""
+        shown = {e.id for e in request.exemplars}
+        free = [c for c in self.contexts[0] if c.id not in shown]
+        if not free or not self.contexts[1]:
+            return request
+        drawn = self._rng.sample(free, min(self.contexts[1], len(free)))
+        return replace(request, task="combine", contexts=tuple(drawn))
 
 
 def example(draft: Draft, error_type: str, round: int) -> SyntheticExample:
@@ -277,13 +292,3 @@ def example(draft: Draft, error_type: str, round: int) -> SyntheticExample:
         flaw=draft.flaw,
         **fields,
     )
-
-
-def _pass_on(quota: dict[str, int], kept: dict[str, list[SyntheticExample]], dry: Counter[str]) -> None:
-    """Move what dry types cannot fill to the largest type that still gives."""
-    alive = [n for n in quota if dry[n] < 3]
-    for name in quota:
-        short = quota[name] - len(kept[name])
-        if dry[name] >= 3 and short > 0 and alive:
-            quota[name] = len(kept[name])
-            quota[max(alive, key=lambda n: quota[n])] += short
