@@ -10,6 +10,7 @@ import logging.config
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,38 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
 def run_apart(job: SweepJob) -> None:
     """Run one job in a process of its own and keep its state; one that the same folder holds finished is passed over.
 
+    Several processes may run the same sweep folder at the same time: each job is run by one of them, and the others
+    wait for it.
+
     Raises:
         SweepError: when it ended with anything but 0.
         SystemExit: when this process was told to end; the job has then been told, too.
     """
-    if _finished(job):
-        log.info("job %d is done already: %s", job.number, job.folder)
-        mark(job, "done", 0, 0.0)
-        return
+    with _claimed(job):
+        if _finished(job):
+            log.info("job %d is done already: %s", job.number, job.folder)
+            mark(job, "done", 0, 0.0)
+            return
+        _run(job)
+
+
+@contextlib.contextmanager
+def _claimed(job: SweepJob) -> Iterator[None]:
+    """Hold a job against other processes that run the same sweep folder; waits for the one that has it."""
+    job.sweep.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(job.sweep / f".job_{job.number}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        log.info("job %d is being run by another process: waiting for it", job.number)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run(job: SweepJob) -> None:
     mark(job, "running", None, 0.0)
     start = time.time()
     process = subprocess.Popen([sys.executable, "-m", "sei.sweep"], stdin=subprocess.PIPE, text=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Sei
+from tests.conftest import ROOT, Sei
 
 TINY = (
     *("experiment=smoke", "tracker=local", "data.pool=60", "data.dev=20", "data.test=20", "budget.candidates=15"),
@@ -93,3 +96,34 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
     assert made == kept
     baselines = {json.dumps(json.loads((f / "summary.json").read_text())["baseline"]) for f in folders}
     assert len(baselines) == 1
+
+
+@pytest.mark.parametrize("place", ["same folder", "folders of their own"])
+def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Path, place: str):
+    sweeps = [tmp_path / ("sweep" if place == "same folder" else f"sweep_{n}") for n in (0, 1)]
+    command = [sys.executable, "-m", "sei", *TINY, "ablation=full,no_refinement"]
+    env = {**os.environ, "SEI_STORE": str(sei.store)}
+    processes = [
+        subprocess.Popen(
+            [*command, f"hydra.sweep.dir={s}", "-m"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env
+        )
+        for s in sweeps
+    ]
+    said = [p.communicate(timeout=300)[0].decode() for p in processes]
+    assert [p.returncode for p in processes] == [0, 0], said
+    for s in sweeps:
+        assert states(s) == {"0": ("done", 0), "1": ("done", 0)}
+    folders = [f.parent for s in sorted(set(sweeps)) for f in sorted(s.glob("*/summary.json"))]
+    assert len(folders) == 2 * len(set(sweeps))
+    uses = shared(folders)
+    assert made_more_than_once(uses) == {}
+    assert {u["stage"] for u in uses if u["made"]} >= {"finetune", "selfinstruct"}
+    printed = {_tables(s) for s in sweeps}
+    assert len(printed) == 1
+
+
+def _tables(sweep: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.tables", str(sweep)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
