@@ -25,12 +25,8 @@ _ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain", "dev": "de
 _COUNTS = ("bad_cases", "error_types", "synthesized", "refined", "trained_tokens", "fixed", "broken", "kept")
 _PICTURES = ("cluster_map_picture", "error_type_flow", "refinement_scores", "criterion_curve")
 _TABLES = ("error_types_table", "bad_cases_table", "synthetic_table")
-_METHOD = (
-    "ablation.name",
-    "clusterer._target_",
-    "synthesizer._target_",
-    "refiner._target_",
-)  # runs equal in these: a group
+# runs equal in these are one method
+_METHOD = ("ablation.name", "clusterer._target_", "synthesizer._target_", "refiner._target_")
 
 
 def workspace(runs: Sequence[Run], *, entity: str, project: str, name: str, sweep: str | None = None) -> Any:
@@ -40,7 +36,7 @@ def workspace(runs: Sequence[Run], *, entity: str, project: str, name: str, swee
         import wandb_workspaces.reports.v2 as wr
         import wandb_workspaces.workspaces as ws
 
-    sets = {k: s.role for r in runs for stage in [r.summary.baseline] for k, s in stage.items()}
+    sets = {k: s.role for r in runs for k, s in r.summary.baseline.items()}
     scores = [
         wr.LinePlot(title=f"{k} ({_ROLES[role]})", x="round", y=[f"eval/{k}/accuracy"], groupby_rangefunc="stderr")
         for k, role in sorted(sets.items(), key=lambda x: list(_ROLES).index(x[1]))

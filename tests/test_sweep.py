@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from experiments.sweep_cost import made, made_twice
 from tests.conftest import ROOT, Sei
 
 TINY = (
@@ -67,18 +67,6 @@ def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     assert states(mine / "sweep") == expected
 
 
-def shared(folders: list[Path]) -> list[dict]:
-    return [u for f in folders for u in json.loads((f / "ledger.json").read_text())["uses"]]
-
-
-def made_more_than_once(uses: list[dict]) -> dict[tuple[str, str], int]:
-    made = Counter()
-    for u in uses:
-        if u["stage"] not in ("attempts", "diagnose"):  # kept row by row: one entry serves several uses
-            made[u["stage"], u["key"]] += u["made"]
-    return {k: n for k, n in made.items() if n > 1}
-
-
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher: str):
     two = () if launcher == "basic" else ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -88,12 +76,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
     assert done.returncode == 0, done.stderr[-2000:]
     folders = sorted(f.parent for f in sei.cwd.glob("multirun/smoke/*/*/summary.json"))
     assert len(folders) == 3
-    uses = shared(folders)
-    assert made_more_than_once(uses) == {}
-    made = sum(u["made"] for u in uses if u["stage"] in ("attempts", "diagnose"))
-    rows = [f for f in sei.store.glob("*/*/rows.jsonl") if f.parent.parent.name in ("attempts", "diagnose")]
-    kept = sum(len(f.read_bytes().splitlines()) for f in rows)
-    assert made == kept
+    assert made_twice(folders, sei.store) == {}
     baselines = {json.dumps(json.loads((f / "summary.json").read_text())["baseline"]) for f in folders}
     assert len(baselines) == 1
 
@@ -115,9 +98,8 @@ def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Pa
         assert states(s) == {"0": ("done", 0), "1": ("done", 0)}
     folders = [f.parent for s in sorted(set(sweeps)) for f in sorted(s.glob("*/summary.json"))]
     assert len(folders) == 2 * len(set(sweeps))
-    uses = shared(folders)
-    assert made_more_than_once(uses) == {}
-    assert {u["stage"] for u in uses if u["made"]} >= {"finetune", "selfinstruct"}
+    assert made_twice(folders, sei.store) == {}
+    assert {stage for (stage, _), n in made(folders).items() if n} >= {"attempts", "finetune", "selfinstruct"}
     printed = {_tables(s) for s in sweeps}
     assert len(printed) == 1
 
