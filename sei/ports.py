@@ -310,8 +310,8 @@ class Tracker(Protocol):
         """Log everything of one round: the record, what the summary says of it, and its folder of pictures."""
         ...
 
-    def model(self, folder: Path, scores: dict[str, Score], best_round: int) -> None:
-        """Log the run's model, best on dev; ``best_round`` is 0 and the folder has no weights where it is the base."""
+    def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
+        """Log the model, best on dev, trained on these rounds' data; the folder has no weights where it is the base."""
         ...
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:

@@ -156,7 +156,8 @@ def run(job: Job) -> dict[str, Any]:
         write_json(job.folder / "summary.json", summary)
         best = best_on_dev(evaluated)
         write_model(job.folder, best.checkpoint, best.scores, _origin(job), best_round=summary["best_round"])
-        job.tracker.model(job.folder / "model", best.scores, summary["best_round"])
+        behind = job.method.curriculum.rounds_behind(summary["best_round"])
+        job.tracker.model(job.folder / "model", best.scores, behind)
         made, reused = sum(u.made for u in store.uses), sum(u.reused for u in store.uses)
         console.show(_stages(evaluated), summary["best_round"], summary["stopped"], job.folder, made, reused)
         exit_code = 0

@@ -123,10 +123,10 @@ class WandbTracker:
             self._artifact(name, kind, folder, patterns, {"round": record.round, "made_from": before, **counts})
             before = [self._versioned(name, record.round)]
 
-    def model(self, folder: Path, scores: dict[str, Score], best_round: int) -> None:
+    def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
         """Log the run's model with its scores."""
         if self.log_model and list(folder.glob("*.safetensors")):
-            made_from = [self._versioned("curated-data", best_round)]
+            made_from = [self._versioned("curated-data", n) for n in rounds]
             self._artifact("model", "model", folder, ("**/*",), {"made_from": made_from, **_flat(scores)})
 
     def _versioned(self, name: str, number: int) -> str:
@@ -219,7 +219,7 @@ class LocalTracker:
         with path.open(mode, newline="", encoding="utf-8") as f:
             csv.writer(f).writerows(rows)
 
-    def model(self, folder: Path, scores: dict[str, Score], best_round: int) -> None:
+    def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
         """The run folder holds it."""
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
@@ -244,7 +244,7 @@ class NoTracker:
     def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
         """Nothing to log."""
 
-    def model(self, folder: Path, scores: dict[str, Score], best_round: int) -> None:
+    def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
         """Nothing to log."""
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:

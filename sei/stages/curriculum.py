@@ -40,6 +40,11 @@ class Curriculum:
         """Return the initial weights."""
         return {"base": base, "previous": current}[self.start_from]
 
+    def rounds_behind(self, number: int) -> tuple[int, ...]:
+        """Return the rounds whose curated data the weights of round ``number`` were trained on; none of round 0."""
+        first = {"base": max(1, number), "previous": 1}[self.start_from]
+        return tuple(range(first, number + 1))
+
     def __call__(
         self, history: Sequence[RefinedSet], solved: Sequence[PoolProblem], screen: Screen, *, seed: int
     ) -> Lesson:
