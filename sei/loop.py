@@ -16,8 +16,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from sei.data.screen import Decontamination
-from sei.errors import DataError, TooManyBadRecordsError
-from sei.parts import part
+from sei.errors import ConfigError, DataError, TooManyBadRecordsError
+from sei.parts import part, parts_in
 from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SecondOpinionStage, SynthesizeStage
 from sei.records import (
     Checkpoint,
@@ -63,6 +63,20 @@ class Method:
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
     patience: Annotated[int, Field(ge=0)]
     version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a refiner that tests on validation cases where there can be none.
+
+        Raises:
+            ConfigError: naming the share and the refiner.
+        """
+        testing = [type(p).__name__ for p in parts_in(self.refine) if hasattr(p, "min_validation")]
+        if self.cluster.exemplar_share == 1 and testing:
+            raise ConfigError(
+                f"cluster.exemplar_share=1 leaves no validation case for refiner {testing[0]}, which tests candidates "
+                "on them. Rule: synthesis and refinement see different bad cases. Remedy: refiner=none (or perplexity, "
+                "random), or a smaller share."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

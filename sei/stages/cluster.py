@@ -32,7 +32,7 @@ class Cluster:
     ``review`` is an edited ``error_types.yaml``, which has the last word.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     clusterer: Clusterer
     embedder: Embedder
     finding_weight: Annotated[float, Field(ge=0, le=1)] = 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -85,9 +86,12 @@ class NoClustering:
 
 @part
 class Shuffled:
-    """The placebo: the sizes of another clusterer's types, with members permuted at random."""
+    """The placebo: the sizes of another clusterer's types, with members permuted at random.
 
-    version: ClassVar[int] = 1
+    What the other one refused or spent is kept; its names are not, since they say nothing of these members.
+    """
+
+    version: ClassVar[int] = 2
     inner: Clusterer
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
@@ -95,4 +99,4 @@ class Shuffled:
         grouping = self.inner.group(phrases, vectors, seed)
         labels = list(grouping.labels)
         random.Random(f"shuffled/{seed}").shuffle(labels)
-        return Grouping(labels=tuple(labels), curve=grouping.curve)
+        return replace(grouping, labels=tuple(labels), names=())

@@ -26,7 +26,7 @@ class Combine:
     whatever the clusterer. Types share the budget by ``budget.balance``.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     instructor: Instructor
     budget: Budget
     contexts: Annotated[int, Field(ge=1, le=50)] = 6
@@ -55,7 +55,7 @@ class Combine:
         sources = [(name, shown, q) for (name, shown), q in zip(of_type, quotas, strict=True)]
         others = [e for _, shown in of_type for e in shown]
         contexts = (*others, *exemplars(replay))
-        known = questions(error_map)
+        known = [*questions(error_map), *(p.question for p in replay)]  # all that is shown, so that none comes back
         return synthesize(
             self.instructor, self.budget, sources, known, screen, round, seed, contexts=(contexts, self.contexts)
         )

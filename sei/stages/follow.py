@@ -19,8 +19,8 @@ def stable_names(types: Sequence[ErrorType], earlier: Sequence[ErrorType], vecto
     """Return for every type the stable name of the earlier one that it continues, or a new one.
 
     Likeness (0 to 1) is the larger of two: the cosine of both centroids, and the share of the smaller type's bad cases
-    that the other holds as well. Types are paired one to one so that the sum is largest (the assignment problem,
-    Kuhn 1955); pairs below ``LEAST`` are none.
+    that the other holds as well; below ``LEAST`` two types are no pair. Types are paired one to one so that the sum of
+    likeness x bad cases of the type is largest (the assignment problem, Kuhn 1955): most cases stay under their name.
 
     Args:
         types: of this round.
@@ -33,8 +33,9 @@ def stable_names(types: Sequence[ErrorType], earlier: Sequence[ErrorType], vecto
         from scipy.optimize import linear_sum_assignment
 
         likeness = _likeness(types, earlier, vectors)
-        for i, j in zip(*linear_sum_assignment(-likeness), strict=True):
-            if likeness[i, j] >= LEAST:
+        worth = np.where(likeness >= LEAST, likeness, 0.0) * np.array([[len(t.members)] for t in types])
+        for i, j in zip(*linear_sum_assignment(-worth), strict=True):
+            if worth[i, j] > 0:
                 names[i] = earlier[j].label
     for i, t in enumerate(types):
         if not names[i]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from sei.parts import part
 from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
+from sei.signature import masked_signature
 from sei.store import digest
 
 
@@ -66,10 +67,12 @@ def bad_cases(graded: Sequence[Graded]) -> tuple[BadCase, ...]:
 
 
 def solved(graded: Sequence[Graded]) -> Solved:
-    """Split right pool attempts by hash: part one for refinement's good questions, part two for replay."""
+    """Split right pool attempts by hash of the masked signature: refinement's good questions, and replay."""
     right = [g.attempt.problem for g in graded if g.verdict == "right" and isinstance(g.attempt.problem, PoolProblem)]
-    good = tuple(p for p in right if int(digest("solved", p.question)[:8], 16) % 2 == 0)
-    return Solved(good=good, replay=tuple(p for p in right if p not in set(good)))
+    parts: tuple[list[PoolProblem], list[PoolProblem]] = ([], [])
+    for p in right:
+        parts[int(digest("solved", masked_signature(p.question))[:8], 16) % 2].append(p)
+    return Solved(good=tuple(parts[0]), replay=tuple(parts[1]))
 
 
 def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:

@@ -20,9 +20,10 @@ from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, SyntheticExample
 from sei.stages.attempt import Engine, Limited
 from sei.stages.racing import Race, run
-from sei.stages.refine import AtLeast, Keep, by_type, decide, kept_of_type, validation_sets
+from sei.stages.refine import AtLeast, Keep, by_type, decide, kept_of_type, untested, validation_sets
 
 Questions = tuple[list[PoolProblem], list[PoolProblem]]
+Answered = tuple[str, bool, str]  # text, whether it was finished, why there is none
 
 
 @part
@@ -31,7 +32,8 @@ class OneShotContext:
 
     Questions are ``bad`` validation cases of the candidate's error type (types with fewer than
     ``min_validation``: of the pooled ones) and ``good`` ones, which the model solved without help. Score =
-    mean of the exact-match rates on both (0 to 1); where there are no good ones, the rate on the bad ones.
+    mean of the exact-match rates on both (0 to 1); where there are no good ones, the rate on the bad ones. A cut answer
+    is judged like a cut attempt; what the server or the grader fails on is left out of the score.
 
     ``race``: a candidate that can no longer be kept is asked nothing more (``sei.stages.racing``), and its score is the
     most it could have reached; the kept set is the same. It saves answers, not time where batches shrink (a CPU), so
@@ -40,7 +42,7 @@ class OneShotContext:
     (``sei.lit.shared_prefix``); a served model does so by itself, and the engine is asked.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     target: TargetModel
     engine: Engine
     grader: Grader
@@ -65,6 +67,8 @@ class OneShotContext:
     ) -> RefinedSet:
         """Score every candidate by what the frozen model solves with it in view."""
         of_type, share = validation_questions(error_map, good, self.min_validation, (self.bad, self.good), seed)
+        if not of_type[""][0]:
+            return untested(candidates)
         races = [
             Race(
                 candidates=members,
@@ -77,11 +81,10 @@ class OneShotContext:
         total = sum(len(q) for _, q in questions)
         with self.engine.open(self.target, checkpoint) as opened, progress("refinement", total) as advance:
 
-            def ask(pairs: list[tuple[int, int]]) -> list[bool]:
-                outputs = self._outputs(opened, [(questions[i][0], questions[i][1][q]) for i, q in pairs])
+            def ask(pairs: list[tuple[int, int]]) -> list[bool | None]:
+                answers = self._answers(opened, [(questions[i][0], questions[i][1][q]) for i, q in pairs])
                 advance(len(pairs))
-                problems = [questions[i][1][q] for i, q in pairs]
-                return [self.grader.grade(p, o).verdict == "right" for p, o in zip(problems, outputs, strict=True)]
+                return [self._right(questions[i][1][q], a) for (i, q), a in zip(pairs, answers, strict=True)]
 
             advance(total - run(races, ask, step=self.step, rows=2 * self.rows))
         scores = [0.0] * len(candidates)
@@ -90,24 +93,32 @@ class OneShotContext:
                 scores[i] = score
         return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
 
-    def _outputs(self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]]) -> list[str]:
+    def _right(self, problem: PoolProblem, answer: Answered) -> bool | None:
+        """Say whether an answer is right; None where the server or the grader is at fault, which says nothing of it."""
+        text, finished, fault = answer
+        if fault:
+            return None
+        outcome = self.grader.grade(problem, text, finished=finished)
+        return None if outcome.fault else outcome.verdict == "right"
+
+    def _answers(self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]]) -> list[Answered]:
         """Return the model's answer to every question after its candidate."""
         prompts = [opened.prompts([asked(p.question, p.options)], (c.question, c.solution))[0] for c, p in pairs]
         if not (self.reuse_prefix and getattr(opened, "model", None) and isinstance(self.engine, Limited)):
-            outputs = {at: text for at, text, *_ in self.engine.answer(opened, prompts, frozenset(), "answers")}
-            return [outputs[i] for i in range(len(prompts))]
+            answers = self.engine.answer(opened, prompts, frozenset(), "answers")
+            given = {at: (text, finished, fault) for at, text, finished, fault in answers}
+            return [given[i] for i in range(len(prompts))]
         from sei.lit.shared_prefix import SharedPrefix
 
         groups: dict[str, list[int]] = {}
         for i, (c, _) in enumerate(pairs):
             groups.setdefault(c.id, []).append(i)
         shared = SharedPrefix(opened, rows=self.rows)
-        answers = shared.answers([[prompts[i] for i in g] for g in groups.values()], *self.engine.limits())
-        found = [""] * len(pairs)
-        for rows, group in zip(groups.values(), answers, strict=True):
-            for i, answer in zip(rows, group, strict=True):
-                found[i] = answer.text
-        return found
+        asks = [[prompts[i] for i in g] for g in groups.values()]
+        found: dict[int, Answered] = {}
+        for rows, group in zip(groups.values(), shared.answers(asks, *self.engine.limits()), strict=True):
+            found.update((i, (a.text, a.finished, a.fault)) for i, a in zip(rows, group, strict=True))
+        return [found[i] for i in range(len(pairs))]
 
 
 @part
@@ -119,7 +130,7 @@ class OneShotLikelihood:
     the same without it: above 0 the candidate helps.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     keep: Keep = 0.2
     at_least: AtLeast = None
@@ -141,6 +152,8 @@ class OneShotLikelihood:
         from sei.lit.shared_prefix import SharedPrefix
 
         of_type, share = validation_questions(error_map, good, self.min_validation, (self.bad, self.good), seed)
+        if not of_type[""][0]:
+            return untested(candidates)
         names = [c.error_type if c.error_type in of_type else "" for c in candidates]
         with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
             shared = SharedPrefix(opened, rows=self.rows)

@@ -5,6 +5,7 @@ Every refiner gives each candidate a score, a decision and a reason, and keeps t
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.errors import NumericError
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.progress import progress
@@ -104,7 +106,7 @@ class OneShotStep:
     pooled validation cases of the round. ``weights``: all of them, or a fresh LoRA adapter's.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     keep: Keep = 0.5
     at_least: AtLeast = None
@@ -126,6 +128,8 @@ class OneShotStep:
         from sei.lit.one_step import OneStep
 
         validation = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        if validation.empty:
+            return untested(candidates)
         scores: list[float] = []
         with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
             scorer = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=seed)
@@ -145,11 +149,16 @@ class Validation:
     """The bad cases that candidates of a type are scored on.
 
     ``cases``: by the name of a type with enough of its own, and the round's pooled ones under "". ``pooled_share``: of
-    types that use the pooled ones.
+    types that use the pooled ones. No case was an exemplar of any type: synthesis has not seen it.
     """
 
     cases: dict[str, list[BadCase]]
     pooled_share: float
+
+    @property
+    def empty(self) -> bool:
+        """Whether no type of the round has a validation case."""
+        return not self.cases[""]
 
     def name(self, candidate: SyntheticExample) -> str:
         """Return the name under which a candidate's cases stand."""
@@ -163,7 +172,7 @@ class Validation:
 def validation_sets(error_map: ErrorMap, minimum: int, maximum: int, seed: int) -> Validation:
     """Draw up to ``maximum`` validation cases of every type that has ``minimum`` or more, and as many pooled ones."""
     rng = random.Random(f"validation/{seed}")
-    everything = [b for t in error_map.types for b in (t.validation or t.exemplars[:1])]
+    everything = [b for t in error_map.types for b in t.validation]
     pooled = rng.sample(everything, min(maximum, len(everything)))
     per_type = {
         t.name: rng.sample(list(t.validation), min(maximum, len(t.validation)))
@@ -172,6 +181,12 @@ def validation_sets(error_map: ErrorMap, minimum: int, maximum: int, seed: int) 
     }
     share = 1 - len(per_type) / len(error_map.types) if error_map.types else 0.0
     return Validation(cases={**per_type, "": pooled}, pooled_share=share)
+
+
+def untested(candidates: Sequence[SyntheticExample]) -> RefinedSet:
+    """Keep all candidates of a round that has no validation case to test them on, and say so in their reason."""
+    scored = tuple(Scored(example=c, score=0.0, kept=True, reason="no validation case") for c in candidates)
+    return RefinedSet(scored=scored, pooled_share=1.0)
 
 
 def solution_losses(
@@ -206,7 +221,16 @@ def decide(
 
     Scores of different types rest on different validation cases and are not comparable with each other. With
     ``at_least`` what scores below it is dropped besides, even if nothing of a type is left.
+
+    Raises:
+        NumericError: where a score is not a finite number.
     """
+    for c, score in zip(candidates, scores, strict=True):
+        if not math.isfinite(score):
+            raise NumericError(
+                f"the refinement score of candidate {c.id!r} (error type {c.error_type!r}) is {score}, and only finite "
+                "scores can be ranked. Remedy: look at the checkpoint that scored it; its losses are not finite either."
+            )
     top: set[int] = set()
     for members in by_type(candidates).values():
         ranked = sorted(members, key=lambda i: (-scores[i], i))

@@ -84,12 +84,14 @@ def read_review(path: str) -> Review:
 def review_text(error_map: ErrorMap) -> str:
     """Return the review file of a map: a phrase that several types hold stands in the one that holds it most."""
     held: dict[str, Counter[str]] = defaultdict(Counter)
+    written: dict[str, str] = {}
     for t in error_map.types:
         for k in t.members:
-            held[" ".join(k.phrase.split())][t.name] += 1
+            held[_plain(k.phrase)][t.name] += 1
+            written.setdefault(_plain(k.phrase), " ".join(k.phrase.split()))
     listed: dict[str, list[str]] = {t.name: [] for t in error_map.types}
     for phrase, types in held.items():
-        listed[types.most_common(1)[0][0]].append(phrase)
+        listed[types.most_common(1)[0][0]].append(written[phrase])
     rows = [{"name": name, "phrases": sorted(phrases)} for name, phrases in listed.items()]
     body = yaml.safe_dump(
         {"unlisted": "cluster", "types": rows},

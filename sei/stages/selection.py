@@ -18,7 +18,7 @@ from sei.parts import part
 from sei.ports import Embedder, RefineStage
 from sei.progress import progress
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, Scored, SyntheticExample
-from sei.stages.refine import AtLeast, Keep, by_type, decide, solution_losses, validation_sets
+from sei.stages.refine import AtLeast, Keep, by_type, decide, solution_losses, untested, validation_sets
 
 
 @part
@@ -31,7 +31,7 @@ class Gradient:
     adapter's.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     keep: Keep = 0.5
     at_least: AtLeast = None
@@ -52,6 +52,8 @@ class Gradient:
         from sei.lit.one_step import Gradients
 
         validation = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        if validation.empty:
+            return untested(candidates)
         scores: list[float] = []
         with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
             gradients = Gradients(opened, lora=self.weights == "lora", seed=seed)
@@ -72,7 +74,7 @@ class Difficulty:
     outside is dropped, and of what is inside the top fraction ``keep`` stays (1: all).
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     low: Annotated[float, Field(ge=0, lt=1)] = 0.1
     high: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -97,11 +99,13 @@ class Difficulty:
     ) -> RefinedSet:
         """Score every candidate by how far its loss is from its type's window."""
         validation = validation_sets(error_map, self.min_validation, self.max_validation, seed)
+        if validation.empty:
+            return untested(candidates)
         cases = [b.problem for group in validation.cases.values() for b in group]
         losses = solution_losses(self.target, checkpoint, [*candidates, *cases], self.batch_size)
         mine, theirs = losses[: len(candidates)], iter(losses[len(candidates) :])
         windows = {
-            name: np.quantile([next(theirs) for _ in group] or [0.0], [self.low, self.high]).tolist()
+            name: np.quantile([next(theirs) for _ in group], [self.low, self.high]).tolist()
             for name, group in validation.cases.items()
         }
         scores = []
