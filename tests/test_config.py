@@ -109,6 +109,7 @@ def test_an_ablation_wins_over_an_experiment_and_the_command_line_over_both():
         (["ablation=no_clustering", "clusterer=agglomerative"], ["clusterer", "no_clustering", "none"]),
         (["ablation=single_round", "rounds=3"], ["rounds", "single_round", "1"]),
         (["ablation=double_data", "budget_scale=1"], ["budget_scale", "double_data"]),
+        (["cluster.exemplar_share=1"], ["cluster.exemplar_share=1", "OneShotStep", "refiner=none"]),
         (["model.source=packaged:large"], ["packaged:large", "tiny_l"]),
         (["model.source=/no/such/folder"], ["/no/such/folder"]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -152,19 +153,29 @@ def test_what_is_now_validation_is_withheld_from_training_and_counted():
 
 @part
 class Believer:
-    """Answers right where "helpful" is shown; a question from 50 on also where "harmful" is not."""
+    """Answers right where "helpful" is shown; a question from 50 on also where "harmful" is not.
+
+    ``faults``: a server's fault for even questions where "useless" is shown. ``cut``: right answers without their end.
+    """
 
     version: ClassVar[int] = 1
+    faults: bool = False
+    cut: bool = False
 
     def open(self, target, checkpoint):
         return target.open(checkpoint)
 
-    def answer(self, opened: Any, texts, done, what) -> Iterator[tuple[int, str, bool]]:
+    def answer(self, opened: Any, texts, done, what) -> Iterator[tuple[int, str, bool, str]]:
         for i, text in reversed(list(enumerate(texts))):
             shown, question = text.split("|")
             number = question.split()[1]
             right = "helpful" in shown or ("harmful" not in shown and int(number) >= 50)
-            yield i, f"#### {number if right else 999}", True
+            if self.faults and "useless" in shown and int(number) % 2 == 0:
+                yield i, "", False, "timed_out"
+            elif self.cut:
+                yield i, f"She has {number} pens and then", False, ""
+            else:
+                yield i, f"#### {number if right else 999}", True, ""
 
 
 @part
@@ -181,23 +192,22 @@ class Paper(TargetModel):
         return [f"{demonstration[0]}|{q}" for q in questions]
 
 
-def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
-    every, race = (
-        OneShotContext(
-            target=Paper(name="t", source="packaged:tiny_l"),
-            engine=Believer(),
-            grader=MathGrader(),
-            keep=0.4,
-            race=race,
-        )
-        for race in (False, True)
-    )
+def in_context(race: bool = False, **engine: bool) -> OneShotContext:
+    target = Paper(name="t", source="packaged:tiny_l")
+    return OneShotContext(target=target, engine=Believer(**engine), grader=MathGrader(), keep=0.4, race=race)
+
+
+def shown_and_asked():
     made = tuple(
         SyntheticExample(id=name, question=name, solution="s", answer="1", error_type="x")
         for name in ("harmful", "useless", "helpful")
     )
-    error_map = errors((0,), tuple(range(1, 8)))
-    good = tuple(problem(i) for i in range(50, 70))
+    return made, errors((0,), tuple(range(1, 8))), tuple(problem(i) for i in range(50, 70))
+
+
+def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
+    every, race = in_context(), in_context(race=True)
+    made, error_map, good = shown_and_asked()
     out = every(Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert [s.score for s in out.scored] == pytest.approx([0.0, 0.5, 1.0])
     assert [s.example.id for s in out.scored if s.kept] == ["helpful"]
@@ -205,3 +215,23 @@ def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
     raced = race(Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert raced.kept == out.kept
     assert all(r.score >= e.score - 1e-9 for r, e in zip(raced.scored, out.scored, strict=True))
+
+
+@pytest.mark.parametrize("race", [False, True])
+def test_what_the_server_fails_on_is_left_out_of_an_in_context_score(race):
+    made, error_map, good = shown_and_asked()
+    out = in_context(race=race, faults=True)(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    plain = in_context(race=race)(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    assert out.kept == plain.kept
+    if not race:
+        # the odd ones of 7 bad questions (all wrong) and of 10 good ones (all right) remain
+        solved = random.Random("good/0").sample(list(good), 10)
+        odd = sum(int(p.id[1:]) % 2 for p in solved)
+        expected = (odd / 10 / 2) / (odd / 10 / 2 + 4 / 7 / 2)
+        assert [s.score for s in out.scored] == pytest.approx([0.0, expected, 1.0])
+
+
+def test_an_in_context_answer_that_was_cut_is_not_read_for_a_number():
+    made, error_map, good = shown_and_asked()
+    out = in_context(cut=True)(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    assert [s.score for s in out.scored] == [0.0, 0.0, 0.0]

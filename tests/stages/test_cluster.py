@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sei.parts import part
-from sei.records import BadCase, Finding, Keyphrase, PoolProblem
+from sei.ports import Grouping
+from sei.records import BadCase, Finding, Keyphrase, PoolProblem, Rejection, Usage
 from sei.stages.cluster import Cluster, two_views
 from sei.stages.clusterers import Agglomerative, NoClustering, Shuffled
 
@@ -81,6 +82,27 @@ def test_shuffled_keeps_sizes_and_changes_members():
     real, placebo = stage()(keys, seed=0).types, stage(Shuffled(inner=Agglomerative()))(keys, seed=0).types
     assert sorted(len(t.members) for t in real) == sorted(len(t.members) for t in placebo)
     assert any(len({k.phrase[0] for k in t.members}) > 1 for t in placebo)
+
+
+@part
+class Costly:
+    """Puts the first half into one type and the second into another, at a price, and names them."""
+
+    version: ClassVar[int] = 1
+
+    def group(self, phrases, vectors, seed):
+        half = len(phrases) // 2
+        refused = (Rejection(stage="cluster", reason="off_contract", subject="batch 1"),)
+        labels = (0,) * half + (1,) * (len(phrases) - half)
+        usage = Usage(requests=7, usd=1.0)
+        return Grouping(labels=labels, names=("first", "second"), rejections=refused, usage=usage)
+
+
+def test_the_placebo_costs_and_refuses_what_the_real_one_does():
+    result = stage(Shuffled(inner=Costly()))(phrases(2, 20), seed=0)
+    assert result.usage == Usage(requests=7, usd=1.0)
+    assert [r.reason for r in result.rejections] == ["off_contract"]
+    assert not {"first", "second"} & {t.name for t in result.types}
 
 
 def test_the_second_view_parts_equal_phrases():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
-from sei.errors import ConfigError
+from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.deduction import RuleInstructor
 from sei.instructors.remote.replies import combine_request
 from sei.instructors.symbolic import SymbolicInstructor
+from sei.parts import part
 from sei.ports import EMBEDDED_TASKS, Exemplar
 from sei.stages.combine import Combine
 from sei.stages.synthesize import Budget
@@ -31,6 +34,14 @@ class Combining(Scripted):
     TASKS = EMBEDDED_TASKS | {"combine"}
 
 
+@part
+class Copying(Scripted):
+    """Writes down a problem that it was shown."""
+
+    version: ClassVar[int] = 1
+    TASKS: ClassVar[frozenset] = EMBEDDED_TASKS | {"combine"}
+
+
 def test_requests_show_problems_from_elsewhere_and_none_twice():
     SEEN.clear()
     stage = Combine(instructor=Combining(), budget=Budget(candidates=60, per_request=10, balance=1.0), contexts=4)
@@ -48,6 +59,13 @@ def test_requests_show_problems_from_elsewhere_and_none_twice():
         seen |= set(ids)
     assert seen & {p.id for p in replay}
     assert seen & {b.problem.id for t in errors.types for b in t.exemplars}
+
+
+def test_a_problem_that_was_shown_for_its_setting_does_not_come_back_as_a_new_one():
+    shown = case(300).problem
+    stage = Combine(instructor=Copying(text=shown.question), budget=Budget(candidates=4, per_request=2), contexts=1)
+    with pytest.raises(TooManyBadRecordsError, match="duplicate_signature"):
+        stage(error_map(6), (), RULES.screen({"test": []}), 1, replay=(shown,), seed=0)
 
 
 def test_an_instructor_that_cannot_combine_is_refused_when_the_part_is_built():

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
+from sei.records import ErrorType
 from sei.stages.cluster import Cluster
-from sei.stages.follow import last_seen
+from sei.stages.follow import last_seen, stable_names
 from tests.stages.test_cluster import keyphrase, phrases, stage
 
 
@@ -58,3 +61,29 @@ def test_earlier_types_change_names_and_nothing_else():
     plain, followed = (stage()(phrases(5, 12), seed=0, earlier=e) for e in ((), first))
     assert [replace(t, stable="") for t in plain.types] == [replace(t, stable="") for t in followed.types]
     assert isinstance(stage(), Cluster)
+
+
+def typed(name, vectors, ids):
+    """An error type with these bad cases, and the vectors of its members."""
+    members = tuple(keyphrase(i, name) for i in ids)
+    rows = np.array(vectors, dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return ErrorType(name=name, members=members, exemplars=(), validation=()), rows
+
+
+def named(types, earlier):
+    return stable_names([t for t, _ in types], [t for t, _ in earlier], [rows for _, rows in (*types, *earlier)])
+
+
+def test_a_pair_that_is_too_unlike_takes_no_name_from_another():
+    x, y = typed("x", [[1, 0, 0]] * 8, range(8)), typed("y", [[0, 1, 0]] * 8, range(10, 18))
+    a = typed("a", [[0.8, 0.58, 0.15]] * 8, range(20, 28))  # .80 like x, .58 like y
+    b = typed("b", [[0.65, 0, 0.76]] * 4, range(30, 34))  # .65 like x
+    assert named([a, b], [x, y]) == ["x", "b"]
+
+
+def test_one_shared_case_does_not_outweigh_a_type_that_goes_on():
+    x = typed("x", [[1, 0]] * 81, range(81))
+    goes_on = typed("goes on", [[0.995, 0.1]] * 80, range(100, 180))
+    stray = typed("stray", [[0, 1]], [80])  # another phrase now, for a case that x held
+    assert named([stray, goes_on], [x]) == ["stray", "x"]

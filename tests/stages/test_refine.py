@@ -1,7 +1,16 @@
 from __future__ import annotations
 
-from sei.records import Checkpoint, ErrorMap, SyntheticExample
-from sei.stages.refine import NoRefinement, RandomRefinement, decide
+import math
+
+import pytest
+
+from sei.errors import NumericError
+from sei.models.target import TargetModel
+from sei.records import Checkpoint, ErrorMap, ErrorType, SyntheticExample
+from sei.stages.in_context import OneShotLikelihood
+from sei.stages.refine import NoRefinement, OneShotStep, RandomRefinement, decide, validation_sets
+from sei.stages.selection import Difficulty, Gradient
+from tests.stages.test_cluster import keyphrase
 
 
 def examples(**sizes: int) -> tuple[SyntheticExample, ...]:
@@ -31,3 +40,46 @@ def test_none_keeps_all_and_random_keeps_as_many_as_the_method():
     kept = RandomRefinement(keep=0.5)(c, e, candidates, (), seed=0).kept
     assert len(kept) == 8
     assert kept != RandomRefinement(keep=0.5)(c, e, candidates, (), seed=1).kept
+
+
+def error_type(name: str, exemplars: range, validation: range) -> ErrorType:
+    members = [keyphrase(i, name) for i in (*exemplars, *validation)]
+    cases = [k.bad_case for k in members]
+    return ErrorType(
+        name=name,
+        members=tuple(members),
+        exemplars=tuple(cases[: len(exemplars)]),
+        validation=tuple(cases[len(exemplars) :]),
+    )
+
+
+def test_refinement_never_sees_an_exemplar():
+    types = (
+        error_type("own", range(10), range(10, 16)),
+        error_type("few", range(20, 24), range(24, 26)),
+        error_type("one", range(30, 31), range(31, 31)),
+    )
+    found = validation_sets(ErrorMap(types=types), 5, 16, seed=0)
+    ids = {name: {b.problem.id for b in cases} for name, cases in found.cases.items()}
+    assert ids["own"] == {f"p{i}" for i in range(10, 16)}
+    assert ids[""] == ids["own"] | {"p24", "p25"}
+    assert found.pooled_share == pytest.approx(2 / 3)
+    few, one = examples(few=1, one=1)
+    assert found.name(few) == found.name(one) == ""
+
+
+TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+
+
+@pytest.mark.parametrize("refiner", [OneShotStep, Gradient, Difficulty, OneShotLikelihood])
+def test_without_a_validation_case_all_are_kept_and_the_reason_says_so(refiner):
+    nothing = ErrorMap(types=(error_type("a", range(2), range(2, 2)),))
+    out = refiner(target=TINY, keep=0.5)(Checkpoint(digest="x"), nothing, examples(a=4), (), seed=0)
+    assert [(s.kept, s.reason) for s in out.scored] == [(True, "no validation case")] * 4
+    assert out.pooled_share == 1.0
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_a_score_that_is_no_number_is_an_error_that_names_the_candidate(score):
+    with pytest.raises(NumericError, match=r"candidate 'a1' \(error type 'a'\) is (nan|inf)"):
+        decide(examples(a=3), [1.0, score, 2.0], 0.5)

@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from sei.errors import ConfigError
-from sei.stages.review import review_text
+from sei.records import ErrorMap, ErrorType
+from sei.stages.review import read_review, review_text
 from sei.store import digest
-from tests.stages.test_cluster import phrases, stage
+from tests.stages.test_cluster import keyphrase, phrases, stage
 
 PHRASES = phrases(3, 12)  # a, ax, axx, ... b, bx, ... c, cx, ...
 
@@ -31,6 +32,16 @@ def sizes_of(error_map):
 
 def test_an_unedited_file_changes_nothing(tmp_path):
     assert reviewed(tmp_path, lambda f: None)(PHRASES, seed=0) == stage()(PHRASES, seed=0)
+
+
+def test_a_phrase_in_two_spellings_stands_once_so_that_the_file_can_be_read_back(tmp_path):
+    types = tuple(
+        ErrorType(name=n, members=tuple(keyphrase(i + 10 * k, p) for i in range(k)), exemplars=(), validation=())
+        for n, p, k in (("sum", "Added the numbers", 2), ("total", "added  the numbers", 3))
+    )
+    path = tmp_path / "unedited.yaml"
+    path.write_text(review_text(ErrorMap(types=types)))
+    assert [t.phrases for t in read_review(str(path)).types] == [[], ["Added the numbers"]]
 
 
 def test_rename_merge_move_and_drop(tmp_path):

@@ -12,9 +12,9 @@ from sei.errors import RoleError, TooManyBadRecordsError
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
 from sei.ports import Draft, Reply
-from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem, Keyphrase, PoolProblem
+from sei.records import Attempt, BadCase, ErrorMap, ErrorType, Graded, HeldOutProblem, Keyphrase, PoolProblem
 from sei.signature import masked_signature
-from sei.stages.grade import bad_cases, wilson
+from sei.stages.grade import bad_cases, solved, wilson
 from sei.stages.synthesize import Budget, RandomSynthesis, SelfInstruct
 
 RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=0.9, embedding=1.0)
@@ -195,3 +195,18 @@ def test_echoed_and_doubled_problems_are_all_dropped_and_counted():
     assert reasons["over_quota"] <= 1  # the last new problem's double
     echoes = sum(3 * len([e for e in r.exemplars if e.question.startswith("pool")]) for r in SEEN)
     assert sum(reasons.values()) >= echoes
+
+
+def test_solved_problems_in_other_clothes_are_all_for_refinement_or_all_for_replay():
+    right = []
+    for i in range(30):
+        for name in ("Anna", "Ben"):
+            question = f"{name} has {i} pens. How many pens does {name} have?"
+            problem = PoolProblem(id=f"{name}{i}", question=question, answer=str(i))
+            attempt = Attempt(problem=problem, output=str(i), finished=True)
+            right.append(Graded(attempt=attempt, verdict="right", strict_verdict="right"))
+    found = solved(right)
+    numbers = [{p.id.lstrip("AnaBe") for p in part_} for part_ in (found.good, found.replay)]
+    assert not numbers[0] & numbers[1]
+    assert len(numbers[0] | numbers[1]) == 30
+    assert min(map(len, numbers)) > 5
