@@ -26,7 +26,10 @@ _COUNTS = ("bad_cases", "error_types", "synthesized", "refined", "trained_tokens
 _PICTURES = ("cluster_map_picture", "error_type_flow", "refinement_scores", "criterion_curve")
 _TABLES = ("error_types_table", "bad_cases_table", "synthetic_table")
 # runs equal in these are one method
-_METHOD = ("ablation.name", "clusterer._target_", "synthesizer._target_", "refiner._target_")
+_METHOD = (
+    *("model.name", "data._target_", "ablation.name", "clusterer._target_", "synthesizer._target_"),
+    *("refiner._target_", "finetuner._target_"),
+)
 
 
 def workspace(runs: Sequence[Run], *, entity: str, project: str, name: str, sweep: str | None = None) -> Any:

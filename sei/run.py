@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import yaml
 
 from sei.build import build
 from sei.data.study import Benchmark, with_benchmarks
@@ -34,6 +35,7 @@ from sei.report.model_folder import write_model
 from sei.report.page import write_page
 from sei.report.summary import (
     config_digest,
+    from_environment,
     git_commit,
     instructor_dict,
     machine,
@@ -241,6 +243,7 @@ def summarize(job: Job, evaluated: list[Evaluated]) -> dict[str, Any]:
         "experiment": job.name,
         "seed": job.seed,
         "config_digest": config_digest(job.config),
+        "environment": from_environment(job.config, _as_written(job.folder)),
         "git_commit": git_commit(),
         "versions": machine(),
         "baseline": score_dict(evaluated[0].scores),
@@ -249,6 +252,13 @@ def summarize(job: Job, evaluated: list[Evaluated]) -> dict[str, Any]:
         "best_round": evaluated.index(best_on_dev(evaluated)),
         "instructor": instructor_dict([e.record for e in evaluated if e.record is not None]),
     }
+
+
+def _as_written(folder: Path) -> dict[str, Any]:
+    """Return the config as Hydra wrote it, before references were filled in; empty where a run came without Hydra."""
+    path = folder / ".hydra" / "config.yaml"
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def ledger(store: Store, method: Method, records: list[RoundRecord]) -> dict[str, Any]:

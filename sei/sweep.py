@@ -78,9 +78,11 @@ def run_apart(job: SweepJob) -> None:
         SystemExit: when this process was told to end; the job has then been told, too.
     """
     with _claimed(job):
+        _wait_for_orphan(job)
         if _finished(job):
             log.info("job %d is done already: %s", job.number, job.folder)
-            mark(job, "done", 0, 0.0)
+            before = read(job.states).get(str(job.number), {})
+            mark(job, "done", 0, before.get("seconds", 0.0) if before.get("state") == "done" else 0.0)
             return
         _run(job)
 
@@ -99,6 +101,19 @@ def _claimed(job: SweepJob) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _wait_for_orphan(job: SweepJob) -> None:
+    """Wait for a process that still works in the job's folder although the sweep that started it is gone (SIGKILL)."""
+    if not (job.folder / ".lock").exists():
+        return
+    lock = filelock.FileLock(job.folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        log.info("job %d is still being run by a process whose sweep is gone: waiting for it", job.number)
+        lock.acquire()
+    lock.release()
 
 
 def _run(job: SweepJob) -> None:

@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.tables", description=__doc__.splitlines()[2])
     parser.add_argument("folder", nargs="+", type=Path, help="run folders or folders of runs")
     parser.add_argument("--out", type=Path, help="folder for .md, .tex, .csv and figures")
+    parser.add_argument("--expect", action="append", default=[], help="method that the main table has a row for anyway")
     parser.add_argument("--base-arm", help="name (or part of it) of the method that others are compared to")
     parser.add_argument("--checkpoint", choices=list(STAGES), default="best", help="which model of a run counts")
     args = parser.parse_args(argv)
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as e:
         return _fail(f"--base-arm: {e}")
     stage = STAGES[args.checkpoint]
-    results = _results(grouped, stage)
+    results = _results(grouped, stage, args.expect)
     print(f"{len(runs)} runs; accuracy is of {_WHICH[args.checkpoint]}.\n")
     for result in results:
         for table in result.tables:
@@ -66,9 +67,9 @@ _EMPTY = {
 }
 
 
-def _results(grouped: Sequence[Block], stage: Stage) -> list[Result]:
+def _results(grouped: Sequence[Block], stage: Stage, expected: Sequence[str]) -> list[Result]:
     return [
-        main_table(grouped, stage),
+        main_table(grouped, stage, expected),
         ablation_tables(grouped, stage),
         rounds_tables(grouped),
         budget_table(grouped, stage),
@@ -80,8 +81,14 @@ def _notes(runs: Sequence[Run], skipped: Sequence[Skipped], older: Sequence[Run]
     lines += [f"Left out: {r.folder}: a newer run of the same method and seed is used." for r in older]
     commits = sorted({r.summary.git_commit or "unknown" for r in runs if r not in older})
     if len(commits) > 1:
-        lines.append(f"Take care: the runs come from {len(commits)} commits: {', '.join(c[:12] for c in commits)}.")
+        lines.append(f"Take care: the runs come from {len(commits)} commits: {', '.join(map(_short, commits))}.")
     return lines
+
+
+def _short(commit: str) -> str:
+    """Return a commit's first letters; that the tree was changed stays to be seen."""
+    name, plus, changed = commit.partition("+")
+    return f"{name[:12]}{plus}{changed}"
 
 
 def _write(out: Path, results: Sequence[Result], grouped: Sequence[Block], stage: Stage) -> None:

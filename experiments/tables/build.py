@@ -69,8 +69,11 @@ def p_value(p: float | None) -> str:
     return "-" if p is None else "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
-def main_table(blocks: Sequence[Block], stage: Stage) -> Result:
-    """Models x methods against outcomes: mean over seeds with 95 % interval."""
+def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = ()) -> Result:
+    """Models x methods against outcomes: mean over seeds with 95 % interval.
+
+    Every block has a row for each ``expected`` method as well; its cells say so where no run has it.
+    """
     columns = outcomes([r for b in blocks for r in of_block(b)])
     by_set: dict[str, set[int]] = defaultdict(set)
     rows: list[tuple[str, ...]] = []
@@ -94,6 +97,8 @@ def main_table(blocks: Sequence[Block], stage: Stage) -> Result:
                     if wanted is not None and len(wanted.sets) == 1:
                         by_set[column.title].add(found.n)
             rows.append((block.model, block.data, method.name, _seeds(method.seeds), *cells))
+        absent = [name for name in expected if name not in {m.name for m in block.methods}]
+        rows += [(block.model, block.data, name, "0", *[NOT_MEASURED] * len(columns)) for name in absent]
     own_sets = {o.sets for b in blocks for o in outcomes(of_block(b)) if o.headline}
     titles = [
         f"{ROLES[c.role]}, mean of the sets in the row"

@@ -10,13 +10,13 @@ from experiments.statistics import (
     ALPHA,
     Interval,
     bootstrap,
-    detectable_mcnemar,
+    detectable_sign_flip,
     holm,
-    mcnemar,
     paired_t,
+    sign_flip,
 )
 from experiments.tables.measures import Answers, Outcome, Stage, at_round, budget, clustered_mean, unequal, values
-from experiments.tables.methods import Block, Method
+from experiments.tables.methods import Block, Method, kind_of
 from experiments.tables.runs import BASE, Run
 
 BASE_MODEL = "base model"
@@ -98,15 +98,13 @@ def _compare(
     pairs = _pairs(*answers[0], outcome.sets)
     if pairs is None:
         return out
-    flat = [d for differences in pairs for d in differences]
-    fixed, broken = flat.count(1.0), flat.count(-1.0)
     drawn = bootstrap(pairs)
     return replace(
         out,
         delta=Interval(out.delta.mean, drawn.low, drawn.high),
-        test="exact McNemar over items",
-        p=mcnemar(fixed, broken),
-        detectable=detectable_mcnemar(fixed + broken, len(flat)),
+        test="exact McNemar over items" if len(pairs) == 1 else "sign flips of discordant items, mean over sets",
+        p=sign_flip(pairs),
+        detectable=detectable_sign_flip(pairs),
     )
 
 
@@ -123,27 +121,41 @@ def _pairs(mine: Answers, other: Answers, sets: Sequence[str]) -> list[list[floa
 
 
 def budgets(runs: Sequence[tuple[Run, Run]]) -> str:
-    """Say whether two methods spent the same, seed by seed: candidates and supervised tokens of whole runs.
+    """Say whether two methods spent the same, seed by seed: candidates, optimizer steps and supervised tokens of runs.
 
-    Where only the number of fine-tunes differs it says so: a fine-tune from the base sees its own tokens alone.
+    Where only the number of fine-tunes differs it says so: a fine-tune from the base sees its own tokens alone. Tokens
+    of fine-tuners of different kinds (supervised ones here, sampled ones there) are not comparable, which is said.
     """
     spent = [(budget(x), budget(y)) for x, y in runs]
-    said = []
+    other_kind = any(kind_of(x, "finetuner") != kind_of(y, "finetuner") for x, y in runs)
+    said = ["another kind of fine-tuning: steps and tokens not comparable"] if other_kind else []
     for words, pairs in (
         ("candidates", [(x.candidates, y.candidates) for x, y in spent]),
+        ("steps", [(x.steps, y.steps) for x, y in spent if x.steps and y.steps]),
         ("tokens", [(x.tokens, y.tokens) for x, y in spent]),
     ):
         known = [(x, y) for x, y in pairs if x is not None and y is not None]
+        if words != "candidates" and other_kind:
+            continue
         if len(known) < len(pairs):
             said.append(f"{words} not measured")
         elif any(unequal(x, y) for x, y in known):
-            total = sum(y for _, y in known)
-            said.append(f"{words} {sum(x for x, _ in known) / total:.2f}x" if total else f"{words} none in the other")
+            said.append(f"{words} {_times(known)}")
             if words == "tokens" and not any(
                 unequal(_each(x, a), _each(y, b)) for (x, y), (a, b) in zip(known, runs, strict=True)
             ):
                 said[-1] += " (a fine-tune: equal)"
     return f"NOT equal: {', '.join(said)}" if said else "equal"
+
+
+def _times(known: Sequence[tuple[int, int]]) -> str:
+    """Return how many times as much was spent: over all seeds, or from least to most where seeds go both ways."""
+    if any(not y for _, y in known):
+        return "none in the other"
+    each = sorted(x / y for x, y in known)
+    if each[0] < 1 < each[-1]:
+        return f"{each[0]:.2f}x to {each[-1]:.2f}x"
+    return f"{sum(x for x, _ in known) / sum(y for _, y in known):.2f}x"
 
 
 def _each(tokens: int, run: Run) -> float | None:

@@ -130,17 +130,18 @@ def clustered_mean(pairs: Sequence[tuple[Answers, Answers | None]], sets: Sequen
 
 @dataclass(frozen=True)
 class Budget:
-    """What a whole run spent: candidates after screening and supervised tokens of all its fine-tunes."""
+    """What a whole run spent: candidates after screening, and supervised tokens and steps of all its fine-tunes."""
 
     candidates: int | None
     tokens: int | None
+    steps: int | None
 
 
 def budget(run: Run) -> Budget:
     """Return what a run spent; None for what its summary does not say of every round."""
     made = [r.synthesized for r in run.summary.rounds]
     trained = [r.trained_tokens for r in run.summary.rounds]
-    return Budget(_total(made), _total(trained))
+    return Budget(_total(made), _total(trained), _total([r.trained_steps for r in run.summary.rounds]))
 
 
 def spent(method: Method) -> tuple[float | None, float | None]:

@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from experiments.tables.runs import Run
+from sei.report.page.config import CONF
 from sei.visible import visible
 
 FULL = "Self-Error-Instruct"
@@ -30,8 +33,10 @@ _WORDS = {  # class of a part: what a method with it is called; empty for the me
         "RandomSynthesis": "random synthesis",
         "Combine": "combining synthesis",
         "DirectCorrection": "direct correction",
+        "DirectCorrection solutions=instructor": "direct correction by the instructor",
         "LLM2LLM": "LLM2LLM",
         "LearningFromError": "learning from error",
+        "LearningFromError contrast=True": "learning from error by contrast",
         "RejectionSampling": "rejection sampling",
         "MetaMath": "MetaMath rewriting",
         "EvolInstruct": "Evol-Instruct",
@@ -49,6 +54,7 @@ _WORDS = {  # class of a part: what a method with it is called; empty for the me
         "Chain": "chain of filters",
     },
 }
+_VARIANTS = {"LearningFromError": ("contrast", True), "DirectCorrection": ("solutions", "instructor")}
 _TARGET = "_target_"
 _ABSENT = "(absent)"
 Settings = dict[str, Any]
@@ -91,6 +97,11 @@ def settings(config: Mapping[str, Any]) -> Settings:
     return flat
 
 
+def kind_of(run: Run, part: str) -> str:
+    """Return the class of a run's part, such as ``Finetune`` or ``GRPO`` of ``finetuner``."""
+    return _class(_get(run.config, part, _TARGET))
+
+
 def method_name(run: Run, reference: Mapping[str, Any]) -> str:
     """Return the name of a run's method beside that of the reference's config (both as in ``.hydra/config.yaml``)."""
     mine, other = settings(run.config), settings(reference)
@@ -101,7 +112,8 @@ def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block
     """Group runs into blocks of methods; second come runs left out for a newer one of the same method and seed.
 
     ``base_arm`` is the name (or a part of it that only one name has) of the method that others are compared to;
-    without it the one that is most like Self-Error-Instruct and most like all others.
+    without it the one that is most like Self-Error-Instruct, then most like all others, then like the default config.
+    Runs whose test sets have other numbers of items stand in blocks of their own.
 
     Raises:
         ValueError: when no block, or more than one method of a block, answers to ``base_arm``.
@@ -111,7 +123,7 @@ def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block
         places[_get(run.config, "model", "name"), _class(_get(run.config, "data", _TARGET))].append(run)
     out: list[Block] = []
     older: list[Run] = []
-    for (model, data), mine in sorted(places.items()):
+    for model, data, mine in [(m, d, rs) for (m, kind), all_ in sorted(places.items()) for d, rs in _sized(kind, all_)]:
         methods, left = _methods(mine)
         older += left
         full = methods[0] if base_arm is None else _find(methods, base_arm)
@@ -122,14 +134,39 @@ def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block
     return out, older
 
 
+def _sized(data: str, runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
+    """Split runs whose sets of the same name have other numbers of items; a part is named by what differs."""
+    parts: list[tuple[dict[str, int], list[Run]]] = []
+    for run in runs:
+        sizes = {k: s.n + s.grader_errors for k, s in run.summary.baseline.items() if s.n}
+        for known, mine in parts:
+            if all(known.get(k, n) == n for k, n in sizes.items()):
+                known.update(sizes)
+                mine.append(run)
+                break
+        else:
+            parts.append((sizes, [run]))
+    names = dict.fromkeys(k for known, _ in parts for k in known)
+    differ = [k for k in names if len({known[k] for known, _ in parts if k in known}) > 1]
+    return [
+        (visible(f"{data} ({', '.join(f'{k} n={known[k]}' for k in differ if k in known)})") if differ else data, mine)
+        for known, mine in parts
+    ]
+
+
 def _methods(runs: Sequence[Run]) -> tuple[list[Method], list[Run]]:
     grouped: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         grouped[repr(sorted(settings(run.config).items()))].append(run)
     kinds = {key: settings(mine[0].config) for key, mine in grouped.items()}
-    order = sorted(
-        kinds, key=lambda k: (_strange(kinds[k]), _distance(kinds[k], kinds.values()), -_rounds(kinds[k]), k)
-    )
+    usual = _defaults()
+
+    def like_the_full_method(key: str) -> tuple[int, int, int, int, str]:
+        mine = kinds[key]
+        changed = sum(mine[k] != v for k, v in usual.items() if k in mine)
+        return _strange(mine), _distance(mine, kinds.values()), changed, -_rounds(mine), key
+
+    order = sorted(kinds, key=like_the_full_method)
     reference = kinds[order[0]]
     out, older = [], []
     for key in order:
@@ -142,6 +179,12 @@ def _methods(runs: Sequence[Run]) -> tuple[list[Method], list[Run]]:
         unbought = [k for k in differs if not _within(k, BUDGET)]
         out.append(Method(_name(kinds[key], differs), _name(kinds[key], unbought), by_seed, kinds[key]))
     return [out[0], *sorted(out[1:], key=lambda m: m.name)], older
+
+
+def _defaults() -> Settings:
+    """Return the settings of ``conf/config.yaml``, as written there; parts that are chosen from files are not in it."""
+    found = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    return settings({k: v for k, v in found.items() if k not in ("defaults", "hydra")})
 
 
 def _find(methods: Sequence[Method], wanted: str) -> Method | None:
@@ -177,8 +220,9 @@ def _differences(mine: Settings, reference: Settings, everyone: Sequence[Setting
         elif key == f"{part}.{_TARGET}":
             differs = part not in _WORDS or not _word(part, _class(swapped[part]))
         else:
+            told = key == f"{part}.{_VARIANTS.get(_class(swapped[part]), ('',))[0]}"  # by the word for the variant
             alike = [s for s in everyone if s.get(f"{part}.{_TARGET}") == swapped[part]]
-            differs = key in mine and len({repr(s.get(key, _ABSENT)) for s in alike}) > 1
+            differs = not told and key in mine and len({repr(s.get(key, _ABSENT)) for s in alike}) > 1
         if differs:
             out.append(key)
     return out
@@ -194,7 +238,13 @@ def _word(slot: str, kind: str) -> str:
 
 
 def _kinds(mine: Settings) -> dict[str, str]:
-    return {slot: _class(mine.get(f"{slot}.{_TARGET}", "")) for slot in _WORDS}
+    return {slot: _variant(mine, slot, _class(mine.get(f"{slot}.{_TARGET}", ""))) for slot in _WORDS}
+
+
+def _variant(mine: Settings, slot: str, kind: str) -> str:
+    """Return a class, with the setting that makes another method of it where it has one and it is set."""
+    key, value = _VARIANTS.get(kind, ("", None))
+    return f"{kind} {key}={value}" if key and mine.get(f"{slot}.{key}") == value else kind
 
 
 def _strange(mine: Settings) -> int:

@@ -29,6 +29,7 @@ class SetScore(BaseModel):
     role: str
     n: int = Field(ge=0, strict=True)
     accuracy: float = Field(ge=0, le=1, allow_inf_nan=False)
+    grader_errors: int = Field(default=0, ge=0)
 
 
 class Round(BaseModel):
@@ -37,6 +38,7 @@ class Round(BaseModel):
     scores: dict[str, SetScore]
     synthesized: int | None = Field(default=None, ge=0)
     trained_tokens: int | None = Field(default=None, ge=0)
+    trained_steps: int | None = Field(default=None, ge=0)
 
 
 class Summary(BaseModel):
@@ -47,6 +49,7 @@ class Summary(BaseModel):
     baseline: dict[str, SetScore] = Field(min_length=1)
     rounds: list[Round]
     best_round: int = Field(ge=0)
+    environment: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. ``config`` is what it was composed of, as written (references to other keys not filled in)."""
+    """A finished run. ``config`` is what it was composed of, as written: references to other keys are not filled in.
+
+    What it took from environment variables is filled in: two runs with different ones are not of the same method.
+    """
 
     folder: Path
     summary: Summary
@@ -137,7 +143,16 @@ def read_run(home: Path) -> Run | Skipped:
         return Skipped(home, f".hydra/config.yaml cannot be read: {_short(e)}")
     if not isinstance(config, dict):
         return Skipped(home, ".hydra/config.yaml is no mapping")
-    return Run(home, summary, config)
+    return Run(home, summary, _filled(config, summary.environment))
+
+
+def _filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    """Return a config with these values (by dotted key) in the place of what was written."""
+    out = {}
+    for key, value in config.items():
+        here = f"{at}{key}"
+        out[key] = _filled(value, values, f"{here}.") if isinstance(value, dict) else values.get(here, value)
+    return out
 
 
 def _short(e: Exception) -> str:

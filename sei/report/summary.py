@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sei.records import Graded, HeldOutProblem, Opinion, RoundRecord, Score, Usage
+from sei.report.page.config import hidden
 from sei.store import digest
 from sei.store.files import relocated
 
@@ -39,6 +40,23 @@ def config_digest(config: dict[str, Any]) -> str:
     """Return the digest of what in a resolved config can change results; where the store lies does not matter."""
     kept = {k: v for k, v in config.items() if k not in _NOT_IN_DIGEST}
     return digest(relocated(kept, f"{config.get('store')}/", "store://"))
+
+
+def from_environment(config: dict[str, Any], written: dict[str, Any], at: str = "") -> dict[str, Any]:
+    """Return by dotted key what a resolved config took from environment variables where that can change results.
+
+    ``written`` is the same config before references were filled in. What looks like a password is hidden.
+    """
+    out: dict[str, Any] = {}
+    for key, value in written.items():
+        here, found = f"{at}{key}", config.get(key)
+        if not at and key in (*_NOT_IN_DIGEST, "data_folder"):
+            continue
+        if isinstance(value, dict) and isinstance(found, dict):
+            out |= from_environment(found, value, f"{here}.")
+        elif isinstance(value, str) and "${oc.env:" in value:
+            out[here] = hidden(found) if isinstance(found, str) else found
+    return out
 
 
 def flips(before: Sequence[Graded], after: Sequence[Graded]) -> dict[str, int]:

@@ -192,3 +192,42 @@ def test_detectable_mcnemar_of_many_pairs_is_near_the_normal_one():
 def test_detectable_mcnemar_refuses_more_differences_than_items():
     with pytest.raises(ValueError, match="cannot differ"):
         st.detectable_mcnemar(4, 3)
+
+
+def test_sign_flips_of_one_set_are_the_exact_mcnemar_test():
+    items = [1.0] * 10 + [-1.0] * 30 + [0.0] * 60
+    assert st.sign_flip([items]) == st.mcnemar(10, 30)
+    assert st.detectable_sign_flip([items]) == st.detectable_mcnemar(40, 100)
+
+
+def test_sign_flips_over_two_sets_agree_with_counting_all_signs():
+    sets = [[1.0] * 4 + [-1.0] + [0.0] * 5, [1.0] * 3 + [0.0]]
+    seen = sum(sum(s) / len(s) for s in sets)
+    at_least = 0
+    for signs in itertools.product((1, -1), repeat=8):
+        drawn = sum(signs[:5]) / 10 + sum(signs[5:]) / 4
+        at_least += abs(drawn) >= abs(seen) - 1e-9
+    assert st.sign_flip(sets) == pytest.approx(at_least / 2**8, abs=0.004)
+
+
+def test_a_difference_as_large_as_detectable_is_found_four_times_in_five():
+    rng = np.random.default_rng(0)
+    sizes, discordant = (400, 150), (120, 60)
+    blank = [[1.0] * d + [0.0] * (n - d) for n, d in zip(sizes, discordant, strict=True)]
+    least = st.detectable_sign_flip(blank)
+    share = 0.5 + least / 2 / np.mean([d / n for n, d in zip(sizes, discordant, strict=True)])
+    found = 0
+    for _ in range(200):
+        flips = [rng.binomial(d, share) for d in discordant]
+        rows = [
+            [1.0] * k + [-1.0] * (d - k) + [0.0] * (n - d) for k, d, n in zip(flips, discordant, sizes, strict=True)
+        ]
+        found += st.sign_flip(rows, draws=4000) < 0.05
+    assert 0.7 < found / 200 < 0.9
+
+
+@pytest.mark.parametrize("test", [st.sign_flip, st.detectable_sign_flip])
+def test_sign_flips_need_sets_with_items(test):
+    for sets in ([], [[1.0], []]):
+        with pytest.raises(ValueError, match="no"):
+            test(sets)

@@ -26,12 +26,66 @@ def test_methods_are_named_by_what_was_built_not_by_label_or_folder(tmp_path):
 
 def test_settings_of_a_swapped_part_are_named_where_they_disagree(tmp_path):
     write(tmp_path / "0")
-    correction = {"_target_": "sei.stages.correct.DirectCorrection"}
-    for i, solutions in enumerate(("gold", "instructor")):
-        write(tmp_path / f"c{i}", synthesizer={**correction, "solutions": solutions}, **NO_REFINEMENT)
+    for i, length in enumerate((0.1, 0.2)):
+        write(tmp_path / f"c{i}", refiner={"_target_": "sei.stages.selection.Gradient", "step_size": length})
     assert names(read(tmp_path))[1:] == [
-        "direct correction + no refinement, synthesizer.solutions=gold",
-        "direct correction + no refinement, synthesizer.solutions=instructor",
+        "gradient filter, refiner.step_size=0.1",
+        "gradient filter, refiner.step_size=0.2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "said"),
+    [
+        ("correct.DirectCorrection", "solutions", "instructor", "direct correction by the instructor"),
+        ("correct.DirectCorrection", "solutions", "gold", "direct correction"),
+        ("single_errors.LearningFromError", "contrast", True, "learning from error by contrast"),
+        ("single_errors.LearningFromError", "contrast", False, "learning from error"),
+    ],
+)
+def test_a_variant_that_is_a_method_of_its_own_is_named_even_alone(tmp_path, part, key, value, said):
+    write(tmp_path / "0")
+    write(tmp_path / "1", synthesizer={"_target_": f"sei.stages.{part}", key: value})
+    assert names(read(tmp_path)) == ["Self-Error-Instruct", said]
+
+
+@pytest.mark.parametrize(
+    ("usual", "other"),
+    [
+        ({"replay": 150}, {"replay": 0}),
+        ({"budget": {"bad": 5}}, {"budget": {"bad": 1}}),
+        ({"scoring": {"min_validation": 5}}, {"scoring": {"min_validation": 1_000_000}}),
+        ({"budget_scale": 1}, {"budget_scale": 2}),
+    ],
+)
+def test_of_two_arms_the_one_with_default_settings_is_the_method(tmp_path, usual, other):
+    write(tmp_path / "0", **other)
+    write(tmp_path / "1", **usual)
+    (block,) = read(tmp_path)
+    assert block.full.runs[1].folder.name == "1"
+    assert names([block])[1].startswith("Self-Error-Instruct, ")
+
+
+def test_what_came_from_the_environment_parts_methods(tmp_path):
+    instructor = {"_target_": "sei.Remote", "model": "${oc.env:SEI_INSTRUCTOR,local}"}
+    for model in ("small", "large"):
+        home = write(tmp_path / model, instructor=instructor)
+        summary = json.loads((home / "summary.json").read_text())
+        (home / "summary.json").write_text(json.dumps({**summary, "environment": {"instructor.model": model}}))
+    assert names(read(tmp_path)) == ["Self-Error-Instruct", "Self-Error-Instruct, instructor.model=small"]
+
+
+def test_runs_on_test_sets_of_other_sizes_are_never_paired(tmp_path):
+    sizes = {"small": 60, "large": 100}
+    for name, n in sizes.items():
+        home = write(tmp_path / name, **(NO_REFINEMENT if name == "small" else {}))
+        summary = json.loads((home / "summary.json").read_text())
+        summary["baseline"]["near"] |= {"n": n - 2, "grader_errors": 2}
+        (home / "summary.json").write_text(json.dumps(summary))
+    found = read(tmp_path)
+    assert [(b.data, names([b])) for b in found] == [
+        ("Arithmetic (near n=100)", ["Self-Error-Instruct"]),
+        ("Arithmetic (near n=60)", ["no refinement"]),
     ]
 
 
@@ -92,6 +146,13 @@ def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
     ]
     missing = [r for r in result.records if r["method"] == "no refinement" and r["outcome"] == "b (in domain)"]
     assert [(r["accuracy"], r["interval"]) for r in missing] == [(None, "not measured")]
+
+
+def test_methods_that_no_run_has_stand_in_the_main_table_as_not_measured(tmp_path):
+    full_and_ablated(tmp_path)
+    table = build.main_table(read(tmp_path), BEST, ["no refinement", "MetaMath rewriting"]).tables[0]
+    assert [r[2] for r in table.rows] == ["base model", "Self-Error-Instruct", "no refinement", "MetaMath rewriting"]
+    assert table.rows[-1][3:] == ("0", "not measured", "not measured")
 
 
 def test_a_set_without_items_was_not_measured(tmp_path):
@@ -178,6 +239,25 @@ def test_broken_item_files_are_as_good_as_none(tmp_path):
     assert collect([tmp_path])[0][0].items(1) == {}
 
 
+def test_one_seed_over_several_sets_is_tested_on_the_mean_that_is_shown(tmp_path):
+    sets = {"a": "in_domain", "b": "in_domain"}
+    one = write(tmp_path / "0", rounds=(0.5,), sets=sets)
+    other = write(tmp_path / "1", rounds=(0.5,), sets=sets, **NO_REFINEMENT)
+    write_items(one, "round_1", "a", [False] * 40 + [True] * 960)
+    write_items(other, "round_1", "a", [True] * 1000)  # 40 of 1,000 turned right: +4 points
+    write_items(one, "round_1", "b", [True] * 10)
+    write_items(other, "round_1", "b", [False] * 6 + [True] * 4)  # 6 of 10 turned wrong: -60 points
+    (mean,) = [
+        r
+        for r in build.ablation_tables(read(tmp_path), BEST).records
+        if r["method"] == "no refinement" and r["outcome"].startswith("in domain")
+    ]
+    assert mean["test"] == "sign flips of discordant items, mean over sets"
+    # the six of the small set decide: all of one sign by chance in 2 of 64, and the 40 can only just undo that
+    assert 0.02 < mean["p"] < 0.05
+    assert mean["detectable"] > 0.3
+
+
 @pytest.mark.parametrize(
     ("tokens", "candidates", "said"),
     [
@@ -192,6 +272,21 @@ def test_budgets_are_compared_within_two_percent(tmp_path, tokens, candidates, s
     write(tmp_path / "0")
     write(tmp_path / "1", tokens=tokens, candidates=candidates, **NO_REFINEMENT)
     assert build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1] == said
+
+
+def test_budgets_that_deviate_both_ways_are_given_as_a_range(tmp_path):
+    for seed, tokens in enumerate((900, 1100), 1):
+        write(tmp_path / f"a{seed}", seed=seed)
+        write(tmp_path / f"b{seed}", seed=seed, tokens=tokens, **NO_REFINEMENT)
+    said = build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1]
+    assert said == "NOT equal: tokens 0.90x to 1.10x"
+
+
+def test_tokens_of_another_kind_of_fine_tuning_are_not_compared(tmp_path):
+    write(tmp_path / "0", finetuner={"_target_": "sei.stages.finetune.Finetune"})
+    write(tmp_path / "1", finetuner={"_target_": "sei.stages.grpo.GRPO"}, tokens=2500)
+    said = build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1]
+    assert said == "NOT equal: another kind of fine-tuning: steps and tokens not comparable"
 
 
 def test_fewer_fine_tunes_of_the_same_size_are_said(tmp_path):

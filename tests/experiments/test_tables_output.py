@@ -207,11 +207,11 @@ def test_folders_that_overlap_count_once_and_commits_are_told(tmp_path, capsys):
     write(tmp_path / "0", seed=1)
     home = write(tmp_path / "1", seed=2)
     text = (home / "summary.json").read_text()
-    (home / "summary.json").write_text(text.replace('"abc"', '"def"'))
+    (home / "summary.json").write_text(text.replace('"abc"', f'"{"d" * 40}+dirty"'))
     assert main([str(tmp_path), str(tmp_path / "0")]) == 0
     shown = capsys.readouterr().out
     assert "2 runs" in shown
-    assert "2 commits: abc, def" in shown
+    assert f"2 commits: abc, {'d' * 12}+dirty." in shown
 
 
 def test_a_name_steers_no_terminal(tmp_path, capsys):

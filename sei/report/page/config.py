@@ -13,7 +13,9 @@ import sei
 from sei.report.page.files import Files
 
 _HERE = Path(sei.__file__).parent
-_CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
+"""The folder of the config files that come with the package."""
+
 _SECRETS = (
     (re.compile(r"\b(?:sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"), "(hidden)"),
     (re.compile(r"://[^/?#\s]*@"), "://(hidden)@"),
@@ -36,7 +38,7 @@ def read_config(files: Files) -> dict[str, Any]:
     values = files.yaml(".hydra/config.yaml") or {}
     changed = {o.lstrip("+~").split("=")[0].split("@")[0] for o in overrides}
     for group in ("experiment", "ablation"):
-        changed |= _keys_of(_CONF / group / f"{choices.get(group)}.yaml")
+        changed |= _keys_of(CONF / group / f"{choices.get(group)}.yaml")
     settings = _settings(changed - set(choices), values)
     changed = {k for k, *_, differs in parts if differs} | {k for k, *_ in settings}
     text = files.text(".hydra/config.yaml", expected=False) or ""
@@ -75,7 +77,7 @@ def _at(values: Any, *keys: str) -> dict[str, Any]:
 
 def _settings(changed: set[str], values: dict[str, Any]) -> list[list[str]]:
     """Return key, value and default of every changed setting; the default is empty where a part's own file has it."""
-    usual, out = _load(_CONF / "config.yaml"), list[list[str]]()
+    usual, out = _load(CONF / "config.yaml"), list[list[str]]()
     for key in sorted(changed):
         *path, last = key.split(".")
         now, before = (_at(tree, *path).get(last, _NOWHERE) for tree in (values, usual))
@@ -98,7 +100,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _defaults() -> dict[str, Any]:
     """Return the part of every group that the default config chooses."""
-    entries = _load(_CONF / "config.yaml").get("defaults", [])
+    entries = _load(CONF / "config.yaml").get("defaults", [])
     return {k: v for e in entries if isinstance(e, dict) for k, v in e.items()}
 
 

@@ -27,7 +27,8 @@ def gather_sweep(folder: Path) -> dict[str, Any]:
 
 
 def _job(folder: Path, number: str, job: dict[str, Any]) -> dict[str, Any]:
-    home = folder / Path(job["folder"]).name
+    inside = _inside(folder, Path(job["folder"]))
+    home = folder / inside
     summary = Files(home=home).json("summary.json", expected=False) if job["state"] == "done" else None
     scores, best = [], 0
     if isinstance(summary, dict) and "baseline" in summary:
@@ -35,7 +36,7 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> dict[str, Any]:
         scores = sets([summary["baseline"], ([{"scores": summary["baseline"]}, *summary["rounds"]])[best]["scores"]])
     return {
         "number": number,
-        "link": f"{home.name}/report.html" if (home / "report.html").is_file() else "",
+        "link": (inside / "report.html").as_posix() if (home / "report.html").is_file() else "",
         "overrides": [hidden(o) for o in job["overrides"]],
         "state": job["state"],
         "exit_code": job.get("exit_code"),
@@ -44,6 +45,12 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> dict[str, Any]:
         "rounds": len(summary["rounds"]) if scores and isinstance(summary, dict) else 0,
         "sets": scores,
     }
+
+
+def _inside(folder: Path, job: Path) -> Path:
+    """Return a job's folder as seen from its sweep's, which may have been moved since, or lie elsewhere then."""
+    above = [i for i, part in enumerate(job.parts) if part == folder.absolute().name]
+    return Path(*job.parts[above[-1] + 1 :]) if above and above[-1] + 1 < len(job.parts) else Path(job.name)
 
 
 def _common(jobs: list[dict[str, Any]]) -> dict[str, Any]:

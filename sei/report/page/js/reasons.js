@@ -8,13 +8,13 @@ const APART = {
 const LIKENESS = {
   exact: "the same text",
   ngram: "a long run of the same words",
-  signature: "the same problem with other names and numbers",
+  signature: "the same problem with other names and objects",
   rouge: "much the same words (ROUGE-L)",
   embedding: "nearly the same meaning (embedding)",
 };
 const REASONS = {
   rouge_l: "too much like a question that is there already (ROUGE-L)",
-  duplicate_signature: "the same problem with other names and numbers is there already",
+  duplicate_signature: "the same problem with other names and objects is there already",
   over_quota: "its error type had its share already",
   answer_mismatch: "its solution does not end in its answer",
   disagreement: "solved again, it had another answer",
