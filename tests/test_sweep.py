@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import filelock
 import pytest
 
 from experiments.sweep_cost import made, made_twice
+from sei.report.summary import config_digest
+from sei.sweep import SweepJob, run_apart
 from tests.conftest import ROOT, Sei
 
 TINY = (
@@ -96,12 +100,34 @@ def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Pa
     assert [p.returncode for p in processes] == [0, 0], said
     for s in sweeps:
         assert states(s) == {"0": ("done", 0), "1": ("done", 0)}
+        jobs = json.loads((s / "sweep.json").read_text())["jobs"].values()
+        assert all(j["seconds"] > 0 for j in jobs)  # who passes a job over does not forget how long it took
     folders = [f.parent for s in sorted(set(sweeps)) for f in sorted(s.glob("*/summary.json"))]
     assert len(folders) == 2 * len(set(sweeps))
     assert made_twice(folders, sei.store) == {}
     assert {stage for (stage, _), n in made(folders).items() if n} >= {"attempts", "finetune", "selfinstruct"}
     printed = {_tables(s) for s in sweeps}
     assert len(printed) == 1
+
+
+def test_a_job_that_outlived_its_sweep_is_waited_for_and_passed_over(tmp_path, monkeypatch):
+    job = SweepJob(
+        number=0, overrides=("seed=1",), config={"seed": 1}, folder=tmp_path / "0", sweep=tmp_path, logging=None
+    )
+    job.folder.mkdir()
+    monkeypatch.setattr("sei.sweep._run", lambda job: pytest.fail("the job was run again"))
+    lock = filelock.FileLock(job.folder / ".lock")
+    lock.acquire()
+
+    def end():
+        (job.folder / "summary.json").write_text(json.dumps({"config_digest": config_digest(job.config)}))
+        lock.release(force=True)
+
+    timer = threading.Timer(0.5, end)
+    timer.start()
+    run_apart(job)
+    assert not timer.is_alive()
+    assert states(tmp_path) == {"0": ("done", 0)}
 
 
 def _tables(sweep: Path) -> str:

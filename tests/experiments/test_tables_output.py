@@ -71,8 +71,16 @@ def test_latex_is_well_formed_whatever_the_names(tricky):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
-def test_latex_compiles(tricky, tmp_path):
-    tex = render.latex(build.main_table(read(tricky), BEST))
+@pytest.mark.parametrize("table", ["main", "ablation", "rounds", "budget"])
+def test_latex_compiles(tricky, tmp_path, table):
+    found = read(tricky)
+    tables = {
+        "main": lambda: build.main_table(found, BEST),
+        "ablation": lambda: build.ablation_tables(found, BEST),
+        "rounds": lambda: build.rounds_tables(found),
+        "budget": lambda: build.budget_table(found, BEST),
+    }
+    tex = render.latex(tables[table]())
     packages = r"\usepackage[T1]{fontenc}\usepackage{booktabs}\usepackage{graphicx}"
     (tmp_path / "t.tex").write_text(rf"\documentclass{{article}}{packages}\begin{{document}}{tex}\end{{document}}")
     done = subprocess.run(["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True, check=False)

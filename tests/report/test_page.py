@@ -20,6 +20,7 @@ from sei.report.page.__main__ import main
 from sei.report.page.build import gather
 from sei.report.page.config import hidden, marked
 from sei.report.page.paired import change
+from sei.report.page.sweep import _inside
 from sei.report.page.write import embedded
 from tests.report.run_folders import make_run
 
@@ -241,6 +242,20 @@ def test_jobs_of_a_sweep_stand_side_by_side(tmp_path):
     assert [s["correct"] for s in data["jobs"][0]["sets"][0]["scores"]] == [100, 120]
     with pytest.raises(DataError, match="is no sweep folder"):
         make_sweep_page(tmp_path / "0")
+
+
+@pytest.mark.parametrize(
+    ("job", "inside"),
+    [
+        ("/old/place/sweep/3", "3"),
+        ("/old/place/sweep/a/3", "a/3"),
+        ("/sweep/of/sweep/a/3", "a/3"),
+        ("/elsewhere/3", "3"),
+        ("/old/sweep", "sweep"),
+    ],
+)
+def test_a_job_is_found_in_its_sweep_also_after_it_was_moved(tmp_path, job, inside):
+    assert _inside(tmp_path / "sweep", Path(job)) == Path(inside)
 
 
 def test_five_thousand_bad_cases_are_built_in_seconds_and_few_megabytes(tmp_path):
