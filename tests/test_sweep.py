@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import filelock
@@ -116,17 +117,19 @@ def test_a_job_that_outlived_its_sweep_is_waited_for_and_passed_over(tmp_path, m
     )
     job.folder.mkdir()
     monkeypatch.setattr("sei.sweep._run", lambda job: pytest.fail("the job was run again"))
-    lock = filelock.FileLock(job.folder / ".lock")
-    lock.acquire()
+    held = threading.Event()
 
-    def end():
-        (job.folder / "summary.json").write_text(json.dumps({"config_digest": config_digest(job.config)}))
-        lock.release(force=True)
+    def orphan():
+        with filelock.FileLock(job.folder / ".lock"):
+            held.set()
+            time.sleep(0.5)
+            (job.folder / "summary.json").write_text(json.dumps({"config_digest": config_digest(job.config)}))
 
-    timer = threading.Timer(0.5, end)
-    timer.start()
+    thread = threading.Thread(target=orphan)
+    thread.start()
+    held.wait()
     run_apart(job)
-    assert not timer.is_alive()
+    thread.join()
     assert states(tmp_path) == {"0": ("done", 0)}
 
 
