@@ -1,4 +1,4 @@
-"""Clusterers: agglomerative (default), none (ablation), shuffled (placebo)."""
+"""Clusterers: agglomerative, none (ablation), shuffled (placebo)."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _remote(found: object) -> object:
     if not isinstance(found, OpenAICompatible):
         raise ConfigError(
             f"clusterer=llm asks a remote instructor, but instructor is {type(found).__name__}. Remedy: "
-            "instructor=gpt4o, instructor=openai_compatible, or clusterer=agglomerative."
+            "instructor=gpt4o, instructor=openai_compatible, or clusterer=ward."
         )
     return found
 
@@ -114,7 +114,7 @@ class LLMClusterer:
             raise TooManyBadRecordsError(
                 f"clusterer=llm left {left_out} of {len(phrases)} keyphrases without a type, more than "
                 f"clusterer.max_left_out={self.max_left_out}; replies refused: {[r.reason for r in rejections]}. "
-                "Remedy: a stronger instructor, a smaller clusterer.batch, or clusterer=agglomerative."
+                "Remedy: a stronger instructor, a smaller clusterer.batch, or clusterer=ward."
             )
         final = sorted(set(type_of.values()))
         at = {name: i for i, name in enumerate(final)}
