@@ -22,7 +22,7 @@ ARMS: dict[str, tuple[str, ...]] = {
         "synthesizer.solutions=instructor",
         "refiner=none",
     ),
-    "shuffled_clusters": ("clusterer=shuffled",),
+    "shuffled_clusters": ("clusterer=shuffled", "clusterer@clusterer.inner=agglomerative",),
     "no_clusters": ("clusterer=none",),
     "no_refinement": ("refiner=none",),
     "perplexity_filter": ("refiner=perplexity",),
