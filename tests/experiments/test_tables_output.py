@@ -70,6 +70,7 @@ def test_latex_is_well_formed_whatever_the_names(tricky):
         assert r"\toprule" in tex
 
 
+@pytest.mark.extra
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 @pytest.mark.parametrize("table", ["main", "ablation", "rounds", "budget"])
 def test_latex_compiles(tricky, tmp_path, table):

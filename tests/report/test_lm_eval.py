@@ -52,6 +52,7 @@ def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")  # of the harness and what it imports
+@pytest.mark.extra
 def test_the_harness_reads_what_is_written(tmp_path):
     utils = pytest.importorskip("lm_eval.utils", reason="needs pip install 'sei[lm-eval]'")
     schema = pytest.importorskip("lm_eval.result_schema", reason="needs pip install 'sei[lm-eval]'")

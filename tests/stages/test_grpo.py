@@ -210,6 +210,7 @@ def test_a_chat_template_does_not_begin_a_text_twice():
 # ---- with TRL
 
 
+@pytest.mark.extra
 @needs_trl
 def test_warm_up_pairs_are_refused(examples, tmp_path):
     pairs = tuple(
@@ -219,6 +220,7 @@ def test_warm_up_pairs_are_refused(examples, tmp_path):
         grpo()(TARGET.base(), pairs, seed=0, folder=tmp_path)
 
 
+@pytest.mark.extra
 @needs_trl
 def test_two_steps_change_the_weights_and_the_same_seed_gives_the_same_ones(examples, tmp_path, capfd):
     (tmp_path / "a" / "model").mkdir(parents=True)
@@ -247,6 +249,7 @@ def test_two_steps_change_the_weights_and_the_same_seed_gives_the_same_ones(exam
     assert d.checkpoint.digest != a.checkpoint.digest
 
 
+@pytest.mark.extra
 @needs_trl
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*")  # of peft's own code, where the test opens a LoRA
 def test_a_lora_is_merged_and_trained_on_in_the_same_adapter(examples, tmp_path):
@@ -264,6 +267,7 @@ def test_a_lora_is_merged_and_trained_on_in_the_same_adapter(examples, tmp_path)
     assert all(torch.allclose(v, apart[k], atol=1e-6) for k, v in merged.items())
 
 
+@pytest.mark.extra
 @needs_trl
 def test_an_answer_that_the_grader_failed_on_moves_nothing(examples, tmp_path):
     """Where all others of a group are equal, a fault must not make a difference among them; a 0 would."""
@@ -290,6 +294,7 @@ def test_an_answer_that_the_grader_failed_on_moves_nothing(examples, tmp_path):
         assert all(torch.equal(v, base[k]) for k, v in opened.model.state_dict().items())
 
 
+@pytest.mark.extra
 @needs_trl
 @pytest.mark.slow
 def test_a_round_with_grpo_leaves_a_summary(sei):
