@@ -89,6 +89,22 @@ def test_an_ablation_wins_over_an_experiment_and_the_command_line_over_both():
     assert (cfg.budget_scale, cfg.seed) == (2, 7)
 
 
+@pytest.mark.parametrize("name", [o for g, o in OPTIONS if g == "ablation"])
+def test_an_ablation_changes_what_it_says_and_nothing_else(name):
+    cfg, choices = composed(f"ablation={name}")
+    usual, usual_choices = composed()
+    said = dict(cfg.ablation.sets)
+    swapped = {k for k, v in choices.items() if "@" not in k and usual_choices[k] != v} - {"ablation"}
+    changed = {k: OmegaConf.select(cfg, k) for k in said}
+    assert said == {**changed, **{k: choices[k] for k in said if k in choices}}
+    assert all(OmegaConf.select(usual, k) != v for k, v in changed.items())
+    for key in said:
+        OmegaConf.update(cfg, key, OmegaConf.select(usual, key), merge=False)
+    cfg.ablation = usual.ablation
+    assert OmegaConf.to_container(cfg) == OmegaConf.to_container(usual)
+    assert swapped == {k for k in said if k in choices}
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

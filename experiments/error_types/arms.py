@@ -10,7 +10,10 @@ _CORRECT = ("synthesizer=direct_correction", "refiner=none", "cluster.exemplar_s
 
 ARMS: dict[str, tuple[str, ...]] = {
     "full": (),
-    "shuffled": ("clusterer=shuffled", "clusterer@clusterer.inner=agglomerative",),
+    "shuffled": (
+        "clusterer=shuffled",
+        "clusterer@clusterer.inner=agglomerative",
+    ),
     "none": ("clusterer=none",),
     "full_pooled": ("scoring.min_validation=1000000",),
     "random": ("synthesizer=random", "refiner=none"),

@@ -22,7 +22,10 @@ ARMS: dict[str, tuple[str, ...]] = {
         "synthesizer.solutions=instructor",
         "refiner=none",
     ),
-    "shuffled_clusters": ("clusterer=shuffled", "clusterer@clusterer.inner=agglomerative",),
+    "shuffled_clusters": (
+        "clusterer=shuffled",
+        "clusterer@clusterer.inner=agglomerative",
+    ),
     "no_clusters": ("clusterer=none",),
     "no_refinement": ("refiner=none",),
     "perplexity_filter": ("refiner=perplexity",),
