@@ -1,12 +1,14 @@
 """What a sweep saves by sharing: the wall time of its jobs together, and of the same jobs apart from each other.
 
-``python -m experiments.sweep_cost FOLDER [--jobs 2] [--parts together apart] OVERRIDE...``, for example
-``python -m experiments.sweep_cost cost 'ablation=glob(*)' seed=0,1,2,3,4``
+``python -m experiments.sweep_cost FOLDER [--jobs 2] [--parts together apart] [--only OVERRIDE...] -- OVERRIDE...``,
+for example ``python -m experiments.sweep_cost cost -- 'ablation=glob(*)' seed=0,1,2,3,4``
 
 *Together* is one ``sei -m`` command on an empty store with joblib's launcher; *apart* every job of it as a command of
-its own on an empty store of its own; both with ``--jobs`` at the same time. Printed: both wall times and their ratio,
-the results made, those made more than once, and whether the two ways have equal scores. A part that is done is not run
-again, so the two may be run on different days; compare times of the same quiet machine alone.
+its own on an empty store of its own; both with ``--jobs`` at the same time. ``--only seed=0 seed=1`` runs apart no more
+than the jobs with one of these overrides: where all are too many. Printed: both wall times and, over the jobs that ran
+both ways, the ratio of their own times (waiting for each other included); the results made, those made more than once,
+and whether the two ways have equal scores. A part that is done is not run again, so the two may be run on different
+days; compare times of the same quiet machine alone.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,16 +38,17 @@ def together(home: Path, overrides: Sequence[str], jobs: int) -> float:
     return _timed([*_SEI, *overrides, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}", *own])
 
 
-def apart(home: Path, jobs_of: Sequence[Sequence[str]], jobs: int) -> float:
-    """Run every job on a store of its own, ``jobs`` at the same time; returns seconds."""
+def apart(home: Path, jobs_of: Mapping[str, Sequence[str]], jobs: int) -> float:
+    """Run every job (overrides by number) on a store of its own, ``jobs`` at the same time; returns seconds."""
 
-    def one(number: int) -> float:
-        own = (f"store={home / str(number) / 'store'}", f"hydra.run.dir={home / str(number) / 'run'}")
-        return _timed([*_SEI, *jobs_of[number], *own])
+    def one(number: str) -> None:
+        own = (f"store={home / number / 'store'}", f"hydra.run.dir={home / number / 'run'}")
+        seconds = _timed([*_SEI, *jobs_of[number], *own])
+        (home / number / "seconds").write_text(f"{seconds}\n")
 
     start = time.perf_counter()
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, range(len(jobs_of))))
+        list(pool.map(one, jobs_of))
     return time.perf_counter() - start
 
 
@@ -86,7 +89,7 @@ def report(home: Path) -> str:
     """Return what the finished parts below a folder say, one line each."""
     lines, seconds = [], _seconds(home)
     joint = _jobs(home / "together" / "sweep") if "together" in seconds else {}
-    own = {n: home / "apart" / str(n) / "run" for n in range(len(list((home / "apart").glob("*/run"))))}
+    own = {p.parent.name: p for p in sorted((home / "apart").glob("*/run"))}
     if joint:
         runs = [Path(j["folder"]) for j in joint.values()]
         twice = made_twice(runs, home / "together" / "store")
@@ -96,9 +99,17 @@ def report(home: Path) -> str:
         total = sum(made(list(own.values())).values())
         lines += [f"apart: {seconds['apart']:.0f} s, {len(own)} jobs, {total} results"]
     if joint and "apart" in seconds:
-        differ = [n for n in own if scores(own[n]) != scores(Path(joint[str(n)]["folder"]))]
+        differ = [n for n in own if scores(own[n]) != scores(Path(joint[n]["folder"]))]
+        mine = sum(joint[n]["seconds"] for n in own)
+        theirs = sum(float((p.parent / "seconds").read_text()) for p in own.values())
+        if len(own) == len(joint):
+            lines += [f"wall time, together / apart: {seconds['together'] / seconds['apart']:.2f}"]
         lines += [
-            f"together / apart: {seconds['together'] / seconds['apart']:.2f} of the time",
+            f"of {len(own)} jobs that ran both ways: {mine:.0f} s together, {theirs:.0f} s apart, {mine / theirs:.2f}",
+            *(
+                [f"wall time, together / apart: {seconds['together'] / seconds['apart']:.2f}"]
+                * (len(own) == len(joint))
+            ),
             f"jobs with other scores: {differ or 'none'}",
         ]
     return "\n".join(lines)
@@ -119,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("override", nargs="+", help="of the sweep, as for sei -m")
     parser.add_argument("--jobs", type=int, default=2, help="jobs at the same time")
+    parser.add_argument("--only", nargs="+", default=[], help="run apart the jobs with one of these overrides alone")
     parser.add_argument("--parts", nargs="+", default=["together", "apart"], choices=["together", "apart"])
     args = parser.parse_args(argv)
     home = args.folder.resolve()
@@ -131,8 +143,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if part == "together":
             seconds = together(home / part, args.override, args.jobs)
         else:
-            jobs = sorted(_jobs(home / "together" / "sweep").items(), key=lambda kv: int(kv[0]))
-            seconds = apart(home / part, [j["overrides"] for _, j in jobs], args.jobs)
+            wanted = {
+                n: j["overrides"]
+                for n, j in sorted(_jobs(home / "together" / "sweep").items(), key=lambda kv: int(kv[0]))
+                if not args.only or set(args.only) & set(j["overrides"])
+            }
+            seconds = apart(home / part, wanted, args.jobs)
         (home / part / "seconds").write_text(f"{seconds}\n")
     print(report(home))
     return 0

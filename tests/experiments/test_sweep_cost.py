@@ -41,12 +41,42 @@ def test_jobs_together_and_apart_have_equal_scores_and_share_what_is_equal(tmp_p
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
     command = [str(tmp_path / "cost"), *TINY[:1], *TINY[2:], "refiner=none,random"]
     assert sweep_cost.main(command) == 0
-    together, apart, ratio, differ = capsys.readouterr().out.splitlines()
+    together, apart, wall, jobs, differ = capsys.readouterr().out.splitlines()
     assert "2 jobs" in together
     assert together.endswith("made twice: 0")
     counts = [int(line.split(" results")[0].split()[-1]) for line in (together, apart)]
     assert counts[0] < counts[1]
-    assert 0 < float(ratio.split()[-4]) < 2
+    assert 0 < float(wall.split()[-1]) < 1.2
+    assert jobs.startswith("of 2 jobs that ran both ways: ")
+    assert 0 < float(jobs.split()[-1]) < 1.2
     assert differ == "jobs with other scores: none"
     assert sweep_cost.main(command) == 0, "what is done is not run again"
     assert capsys.readouterr().out.splitlines()[0] == together
+
+
+def test_jobs_apart_may_be_those_with_one_override_alone(tmp_path, monkeypatch, capsys):
+    sweep = tmp_path / "together" / "sweep"
+    jobs = {str(n): {"overrides": ["experiment=smoke", f"seed={n}"], "folder": str(sweep / str(n))} for n in range(3)}
+    for n, job in jobs.items():
+        job["seconds"] = 10.0 + int(n)
+        summary = {"baseline": {"accuracy": int(n)}, "rounds": []}
+        (run(sweep / n, ("cluster", n, 1)) / "summary.json").write_text(json.dumps(summary))
+    (sweep / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+    (tmp_path / "together" / "seconds").write_text("20\n")
+
+    def timed(command):
+        (number,) = (c.split("/apart/")[1].split("/")[0] for c in command if c.startswith("hydra.run.dir="))
+        assert f"seed={number}" in command
+        home = run(tmp_path / "apart" / number / "run", ("cluster", number, 1))
+        accuracy = {"0": 0, "2": 5}[number]
+        (home / "summary.json").write_text(json.dumps({"baseline": {"accuracy": accuracy}, "rounds": []}))
+        return 16.0
+
+    monkeypatch.setattr(sweep_cost, "_timed", timed)
+    assert sweep_cost.main([str(tmp_path), "--only", "seed=0", "seed=2", "--", "experiment=smoke", "seed=0,1,2"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert not any(line.startswith("wall time") for line in said)
+    assert said[-2:] == [
+        "of 2 jobs that ran both ways: 22 s together, 32 s apart, 0.69",
+        "jobs with other scores: ['2']",
+    ]
