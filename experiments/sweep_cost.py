@@ -106,10 +106,6 @@ def report(home: Path) -> str:
             lines += [f"wall time, together / apart: {seconds['together'] / seconds['apart']:.2f}"]
         lines += [
             f"of {len(own)} jobs that ran both ways: {mine:.0f} s together, {theirs:.0f} s apart, {mine / theirs:.2f}",
-            *(
-                [f"wall time, together / apart: {seconds['together'] / seconds['apart']:.2f}"]
-                * (len(own) == len(joint))
-            ),
             f"jobs with other scores: {differ or 'none'}",
         ]
     return "\n".join(lines)

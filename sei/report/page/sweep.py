@@ -1,4 +1,4 @@
-"""What the page of a sweep shows: its jobs side by side."""
+"""What the page of a sweep shows: its settings over their seeds, and its jobs side by side."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from sei.errors import DataError
 from sei.report.page.build import sets
 from sei.report.page.config import hidden
 from sei.report.page.files import Files
+from sei.report.page.settings import Job, settings_of
 
 
 def gather_sweep(folder: Path) -> dict[str, Any]:
-    """Return the state, overrides and scores of every job of a sweep.
+    """Return the state, overrides and scores of every job of a sweep, and of jobs that differ in the seed as one.
 
     Raises:
         DataError: where the folder has no readable ``sweep.json``.
@@ -22,29 +23,36 @@ def gather_sweep(folder: Path) -> dict[str, Any]:
         jobs: dict[str, dict[str, Any]] = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]
     except (OSError, ValueError, KeyError) as e:
         raise DataError(f"{folder} is no sweep folder: sweep.json cannot be read ({e}).") from e
-    shown = [_job(folder, number, job) for number, job in jobs.items()]
-    return {"kind": "sweep", "folder": folder.absolute().name, "jobs": shown, **_common(shown)}
+    found = [_job(folder, number, job) for number, job in jobs.items()]
+    shown = [j.shown for j in found]
+    common = _common(shown)
+    settings = settings_of(found, [s["name"] for s in common["sets"]])
+    return {"kind": "sweep", "folder": folder.absolute().name, "jobs": shown, **common, "settings": settings}
 
 
-def _job(folder: Path, number: str, job: dict[str, Any]) -> dict[str, Any]:
+def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
     inside = _inside(folder, Path(job["folder"]))
-    home = folder / inside
-    summary = Files(home=home).json("summary.json", expected=False) if job["state"] == "done" else None
+    files = Files(home=folder / inside)
+    summary = files.json("summary.json") if job["state"] == "done" else None
+    if not isinstance(summary, dict) or "baseline" not in summary:
+        summary = None
     scores, best = [], 0
-    if isinstance(summary, dict) and "baseline" in summary:
+    if summary:
         best = summary["best_round"]
         scores = sets([summary["baseline"], ([{"scores": summary["baseline"]}, *summary["rounds"]])[best]["scores"]])
-    return {
+    shown = {
         "number": number,
-        "link": (inside / "report.html").as_posix() if (home / "report.html").is_file() else "",
+        "link": (inside / "report.html").as_posix() if (folder / inside / "report.html").is_file() else "",
         "overrides": [hidden(o) for o in job["overrides"]],
         "state": job["state"],
         "exit_code": job.get("exit_code"),
         "seconds": job["seconds"],
         "best": best,
-        "rounds": len(summary["rounds"]) if scores and isinstance(summary, dict) else 0,
+        "rounds": len(summary["rounds"]) if summary else 0,
         "sets": scores,
+        "notes": files.notes,
     }
+    return Job(overrides=tuple(job["overrides"]), shown=shown, summary=summary)
 
 
 def _inside(folder: Path, job: Path) -> Path:
@@ -54,8 +62,16 @@ def _inside(folder: Path, job: Path) -> Path:
 
 
 def _common(jobs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the overrides that all jobs share, taken out of each, and the names of all sets."""
+    """Return the overrides that all jobs share, taken out of each, and all held-out sets, tests before dev."""
     shared = [o for o in jobs[0]["overrides"] if all(o in j["overrides"] for j in jobs)] if len(jobs) > 1 else []
     for job in jobs:
         job["own"] = [o for o in job["overrides"] if o not in shared]
-    return {"shared": shared, "names": list(dict.fromkeys(s["name"] for j in jobs for s in j["sets"]))}
+    roles = {s["name"]: s["role"] for j in jobs for s in j["sets"]}
+    held_out = [{"name": name, "role": role, "n": _problems(jobs, name)} for name, role in roles.items()]
+    return {"shared": shared, "sets": sorted(held_out, key=lambda s: bool(s["role"] == "dev"))}
+
+
+def _problems(jobs: list[dict[str, Any]], name: str) -> list[int]:
+    """Return the least and the greatest number of problems that a set had in a job."""
+    numbers = [x["n"] for j in jobs for s in j["sets"] if s["name"] == name for x in s["scores"] if x]
+    return [min(numbers), max(numbers)]
