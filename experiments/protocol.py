@@ -66,10 +66,11 @@ def run(protocol: Protocol, description: str) -> int:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--blocks", nargs="+", default=list(protocol.blocks), choices=list(protocol.blocks))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(protocol.seeds), choices=list(protocol.seeds))
     parser.add_argument("--jobs", type=int, default=2, help="jobs at the same time")
     args = parser.parse_args()
     root = args.folder.resolve()
-    jobs = [(b, a, s) for b in args.blocks for a in protocol.blocks[b][1] for s in protocol.seeds]
+    jobs = [(b, a, s) for b in args.blocks for a in protocol.blocks[b][1] for s in args.seeds]
     failed = 0
     with ThreadPoolExecutor(args.jobs) as pool:
         results = pool.map(lambda j: _run_one(protocol, j[0], j[1], j[2], root), jobs)

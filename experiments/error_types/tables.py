@@ -9,8 +9,9 @@ from experiments.error_types.arms import PROTOCOL
 from experiments.protocol import Protocol, values
 from experiments.statistics import ALPHA, holm, paired_t, t_interval
 
+Metrics = dict[str, tuple[str, str, str]]  # title: set, checkpoint (base, best, last), field of its scores
 PRIMARY = ("arithmetic_far", "best", "macro")
-METRICS = {  # title: set, checkpoint, field
+METRICS: Metrics = {
     "out of domain, balanced over skills (primary)": PRIMARY,
     "out of domain": ("arithmetic_far", "best", "accuracy"),
     "in domain, balanced over skills": ("arithmetic_test", "best", "macro"),
@@ -19,13 +20,13 @@ METRICS = {  # title: set, checkpoint, field
 }
 
 
-def level_table(folder: Path, protocol: Protocol, full: str) -> list[str]:
+def level_table(folder: Path, protocol: Protocol, full: str, metrics: Metrics = METRICS) -> list[str]:
     """Return the mean over seeds of every metric and arm, with its 95 % t-interval."""
-    lines = [f"| arm | seeds | {' | '.join(METRICS)} |", "|---|---|" + "---|" * len(METRICS)]
+    lines = [f"| arm | seeds | {' | '.join(metrics)} |", "|---|---|" + "---|" * len(metrics)]
     base = protocol.load(folder, "main", full)
     for arm, runs in [("base", base), *((a, protocol.load(folder, "main", a)) for a in protocol.arms)]:
         cells = []
-        for name, which, field in METRICS.values():
+        for name, which, field in metrics.values():
             measured = list(values(runs, name, "base" if arm == "base" else which, field).values())
             found = t_interval(measured) if measured else None
             cells.append(f"{found.mean:.1f} ± {found.high - found.mean:.1f}" if found else "not run")
@@ -33,9 +34,9 @@ def level_table(folder: Path, protocol: Protocol, full: str) -> list[str]:
     return lines
 
 
-def difference_table(folder: Path, title: str, protocol: Protocol, full: str) -> list[str]:
+def difference_table(folder: Path, title: str, protocol: Protocol, full: str, metrics: Metrics = METRICS) -> list[str]:
     """Return the arm ``full`` less every other, paired over seeds; Holm over the arms of the metric."""
-    name, which, field = METRICS[title]
+    name, which, field = metrics[title]
     ours = values(protocol.load(folder, "main", full), name, which, field)
     found = {}
     for arm in protocol.arms:
@@ -72,14 +73,14 @@ def budget_table(folder: Path, protocol: Protocol) -> list[str]:
     return lines
 
 
-def show(protocol: Protocol, full: str, description: str | None) -> None:
+def show(protocol: Protocol, full: str, description: str | None, metrics: Metrics = METRICS) -> None:
     """Print all tables of a protocol as Markdown; ``full`` is the arm that the others are compared with."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    print("\n".join(level_table(folder, protocol, full)), end="\n\n")
-    for title in METRICS:
-        print("\n".join(difference_table(folder, title, protocol, full)), end="\n\n")
+    print("\n".join(level_table(folder, protocol, full, metrics)), end="\n\n")
+    for title in metrics:
+        print("\n".join(difference_table(folder, title, protocol, full, metrics)), end="\n\n")
     print("\n".join(budget_table(folder, protocol)))
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from experiments import combined_types, error_types, first_measurement, refiner_gain
+from experiments import combined_types, error_types, first_measurement, refiner_gain, words_types
 from experiments.combined_types.arms import PROTOCOL as COMBINED
 from experiments.error_types.arms import PROTOCOL as TYPES
 from experiments.error_types.tables import level_table
 from experiments.first_measurement.arms import PROTOCOL as FIRST
 from experiments.refiner_gain.arms import PROTOCOL as GAIN
+from experiments.words_types.arms import PROTOCOL as WORDS
+from experiments.words_types.tables import METRICS
 from sei.parts import is_part
 from sei.stages.clusterers import Shuffled
 from sei.stages.partitions import Ward
 from tests.test_config import built
 
-PROTOCOLS = {"first_measurement": FIRST, "error_types": TYPES, "combined_types": COMBINED, "refiner_gain": GAIN}
+PROTOCOLS = {
+    "first_measurement": FIRST,
+    "error_types": TYPES,
+    "combined_types": COMBINED,
+    "refiner_gain": GAIN,
+    "words_types": WORDS,
+}
 ARMS = [(name, arm) for name, p in PROTOCOLS.items() for arm in p.arms]
 
 
@@ -27,7 +35,7 @@ def test_every_arm_composes_and_builds(name, arm):
 def test_protocols_share_no_seed():
     seeds = [s for p in PROTOCOLS.values() for s in p.seeds]
     assert len(seeds) == len(set(seeds))
-    assert all(m.__doc__ for m in (combined_types, error_types, first_measurement, refiner_gain))
+    assert all(m.__doc__ for m in (combined_types, error_types, first_measurement, refiner_gain, words_types))
 
 
 def test_the_placebo_permutes_the_types_of_the_clusterer_that_it_stands_for():
@@ -38,6 +46,7 @@ def test_the_placebo_permutes_the_types_of_the_clusterer_that_it_stands_for():
 
 
 def test_arms_that_were_not_run_say_so(tmp_path):
-    lines = level_table(tmp_path, COMBINED, "combined")
-    assert len(lines) == 2 + 1 + len(COMBINED.arms)
-    assert all("not run" in line for line in lines[2:])
+    for protocol, full, more in ((COMBINED, "combined", ()), (WORDS, "full", (METRICS,))):
+        lines = level_table(tmp_path, protocol, full, *more)
+        assert len(lines) == 2 + 1 + len(protocol.arms)
+        assert all("not run" in line for line in lines[2:])

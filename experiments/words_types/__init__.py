@@ -1,0 +1,1 @@
+"""Do error types help a real language model on real word problems? A frozen protocol."""
