@@ -53,6 +53,7 @@ function start() {
   const links = parts.map((p) => el("a", { href: `#${p.id}` }, p.querySelector("h2").textContent));
   document.getElementById("nav").append(...links);
   document.getElementById("main").replaceChildren(...parts);
+  document.documentElement.dataset.kind = data.kind;
   document.documentElement.dataset.ready = "yes";
 }
 start();
