@@ -14,7 +14,7 @@ from sei.lit.one_step import Gradients
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.records import BadCase, ErrorMap, ErrorType, PoolProblem, RefinedSet, SyntheticExample
-from sei.stages.refine import Perplexity, RandomRefinement, decide
+from sei.stages.refine import OneShotStep, Perplexity, RandomRefinement, decide
 from sei.stages.selection import Chain, Difficulty, Diversity, Gradient
 from sei.store import digest
 
@@ -59,15 +59,28 @@ def weak(n: int, seed: int) -> list[tuple[tuple[str, str], tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("weights", ["all", "lora"])
-def test_the_gradient_refiner_prefers_what_corrects_the_types_mistake(weights):
+@pytest.mark.parametrize("refiner", [Gradient, OneShotStep])
+def test_one_step_refiners_prefer_what_corrects_the_types_mistake(refiner, weights):
     cases = [right for right, _ in weak(6, 1)]
     corrects, repeats = zip(*weak(4, 2), strict=True)
     candidates = tuple(candidate(i, c) for i, c in enumerate([*corrects, *repeats]))
-    stage = Gradient(target=TINY, keep=0.5, weights=weights)
+    stage = refiner(target=TINY, keep=0.5, weights=weights)
     refined = stage(TINY.base(), error_map(*cases), candidates, (), seed=0)
     assert {e.id for e in refined.kept} == {"c0", "c1", "c2", "c3"}
     assert refined.pooled_share == 0.0
     assert all(-1 <= s.score <= 1 for s in refined.scored)
+    assert min(s.score for s in refined.scored if s.kept) > max(s.score for s in refined.scored if not s.kept)
+
+
+def test_perplexity_keeps_what_surprises_the_model_least():
+    skill, rng = next(s for s in SKILLS if not s.weak), random.Random(3)
+    drawn = [d for _ in range(60) if (d := draw(skill, rng, far=False, tails=0))][:6]
+    sound = [(d.question, d.solution) for d in drawn]
+    garbled = [(q, " ".join(reversed(s.split()))) for q, s in sound]
+    candidates = tuple(candidate(i, c) for i, c in enumerate([*garbled, *sound]))
+    refined = Perplexity(target=TINY, keep=0.5)(TINY.base(), error_map(), candidates, (), seed=0)
+    assert {e.id for e in refined.kept} == {f"c{i}" for i in range(6, 12)}
+    assert all(s.score < 0 for s in refined.scored)
 
 
 def test_difficulty_keeps_what_is_as_hard_as_the_bad_cases():
