@@ -22,7 +22,20 @@ from sei.visible import visible
 
 log = logging.getLogger(__name__)
 NAME = "report.html"
-_SCRIPTS = ("dom", "charts", "map", "flow", "reasons", "browse", "sections", "account", "words", "curves", "sweep", "main")
+_SCRIPTS = (
+    "dom",
+    "charts",
+    "map",
+    "flow",
+    "reasons",
+    "browse",
+    "sections",
+    "account",
+    "words",
+    "curves",
+    "sweep",
+    "main",
+)
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
@@ -50,7 +63,7 @@ def make_page(folder: Path, so_far: int | None = None) -> Path:
 
 
 def make_sweep_page(folder: Path) -> Path:
-    """Build ``report.html`` of a sweep folder: its settings over their seeds, and its jobs, each with a link to its own page.
+    """Build ``report.html`` of a sweep folder: its settings over their seeds, and its jobs with links to their pages.
 
     Raises:
         DataError: where the folder holds no sweep.

@@ -1,0 +1,174 @@
+// A sweep: its settings over their seeds, what they cost, its jobs.
+const SWEEP_CHANGES =
+  "Mean change from the base to the round chosen on dev, in percentage points; under it the 95 % interval over seeds " +
+  "(Student's t) and the range. The bar shows mean and interval on one scale for all cells: the upright " +
+  "line is no change, an end without a tick lies beyond the scale.";
+const SWEEP_CAUTION =
+  "The intervals speak of other seeds on these same problems. Of many settings, the one with the largest change owes part " +
+  "of it to luck. Paired tests of one setting against another: python -m experiments.tables FOLDER, from a checkout.";
+const SWEEP_CURVES =
+  "Mean accuracy over the seeds, in percent; base is the model before round 1. The ring marks the round chosen on dev (by " +
+  "most seeds); a line is dashed where only some seeds went on. The band is the 95 % interval: over seeds (Student's t), " +
+  "for a single seed over problems (Wilson); beyond three lines it is drawn for the line that stands out. Each chart has " +
+  "its own scale, which need not start at 0; intervals are cut at its edge.";
+const SWEEP_COST =
+  "Means per finished job, all rounds together; under a mean the range where jobs differ. Instructor and stages: what the " +
+  "results needed, whoever paid or waited when. Jobs share results, so the sweep as a whole took less than the sum, and " +
+  "the time from start to end is short where others had done the work.";
+const SWEEP_JOBS =
+  "Accuracy of the best checkpoint on dev, with its 95 % interval (Wilson) and the change in percentage points. " +
+  "A job's name leads to its own page.";
+const STATE_KINDS = { done: "good", failed: "bad", killed: "bad", interrupted: "bad" };
+const STATE_SIGNS = { done: "✓", running: "…", failed: "✗", killed: "✗", interrupted: "✗" };
+
+const stateBadge = (state, n) => badge(`${STATE_SIGNS[state] || ""} ${n ? `${n} ` : ""}${state}`, STATE_KINDS[state]);
+const problemsSaid = ({ n: [least, most] }) => (least === most ? `n = ${number(most)}` : `n = ${number(least)} to ${number(most)}`);
+
+// Overrides may break where a line is short, after a dot or an equals sign.
+const overridesShown = (text) => el("code", null, text.split(/(?<=[.=])/).map((part) => [part, el("wbr")]));
+
+function exitSaid(job) {
+  if (job.exit_code < 0) return `killed by signal ${-job.exit_code}; see its sei.log`;
+  return job.exit_code ? `exit code ${job.exit_code}; see its sei.log` : "";
+}
+
+function jobRow(job, names) {
+  const cell = (name) => {
+    const set = job.sets.find((s) => s.name === name);
+    if (!set) return "–";
+    const [a, b] = set.scores;
+    if (!a || !b) return "–";
+    const change = signed(b.accuracy - a.accuracy);
+    const rest = [`${interval(b)}`, `${change} on base ${percent(a.accuracy)} %`, `n = ${number(b.n)}`];
+    return [el("b", null, `${percent(b.accuracy)} %`), rest.map((text) => el("span", { class: "ci" }, text))];
+  };
+  const name = job.link ? el("a", { href: `./${encodeURI(job.link)}` }, `job ${job.number}`) : `job ${job.number}`;
+  const model = job.best ? `round ${job.best} of ${job.rounds}` : job.sets.length ? "base" : "–";
+  const own = overridesShown(job.own.join(" ") || "(defaults)");
+  const state = [stateBadge(job.state), [exitSaid(job), ...job.notes].filter(Boolean).map((text) => note(text))];
+  const time = job.state === "running" ? "–" : duration(job.seconds);
+  return [el("span", { id: `job-${job.number}` }, name, " ", own), state, model, ...names.map(cell), time];
+}
+
+// How many jobs there are in which state, and a way to each that ended badly.
+function sweepFacts(data) {
+  const states = Object.entries(data.jobs.reduce((sum, j) => ({ ...sum, [j.state]: (sum[j.state] || 0) + 1 }), {}));
+  const seeds = data.settings.map((s) => s.seeds), [least, most] = [Math.min(...seeds), Math.max(...seeds)];
+  const each = least === most ? plural(most, "seed") : `${least} to ${plural(most, "seed")}`;
+  const size = `${plural(data.settings.length, "setting")} with ${each} done, ${plural(data.jobs.length, "job")}:`;
+  const bad = data.jobs.filter((j) => STATE_KINDS[j.state] === "bad");
+  const way = (j, i) => [i ? ", " : "", el("a", { href: `#job-${j.number}` }, `job ${j.number}`), ` (${j.state})`];
+  const ways = [bad.slice(0, 12).map(way), bad.length > 12 ? ", …" : "."];
+  const lost = bad.length ? el("p", { class: "note" }, "Without a result: ", ways) : null;
+  return [el("p", null, size, " ", states.map(([state, n]) => stateBadge(state, n))), lost];
+}
+
+// The setting that dev would choose, with what it did on the tests: a choice by test scores would flatter itself.
+function sweepHeadline(data) {
+  const dev = data.sets.filter((s) => s.role === "dev").map((s) => s.name), tests = data.sets.filter((s) => s.role !== "dev");
+  const reached = (s) => dev.reduce((sum, name) => sum + s.changes[name].reached, 0) / dev.length;
+  const known = data.settings.filter((s) => dev.length && dev.every((name) => s.changes[name]));
+  if (known.length < 2) return null;
+  const best = known.reduce((a, b) => (reached(b) > reached(a) ? b : a));
+  const change = ({ name }) => {
+    const c = best.changes[name];
+    return c && [`; ${name} `, el("b", null, `${signed(c.mean)} points`), c.ci95 ? ` (${c.ci95.map(signed).join(" to ")})` : ""];
+  };
+  const level = ` with ${percent(reached(best))} % (${plural(best.seeds, "seed")})`;
+  return el("p", { class: "headline" }, "Highest on dev: ", el("b", null, best.label), level, tests.map(change), ".");
+}
+
+// The ends of a scale that all changes share and that no change is on; intervals far beyond the means are cut.
+function changeScale(changes) {
+  const means = [0, ...changes.map((c) => c.mean)], ends = changes.flatMap((c) => c.ci95 || []);
+  const least = Math.min(...means), most = Math.max(...means), room = Math.max(0.005, most - least) / 2;
+  return [Math.max(least - room, Math.min(least, ...ends)), Math.min(most + room, Math.max(most, ...ends))];
+}
+
+// A mean and its interval beside an upright line at no change.
+function changeBar(change, [least, most]) {
+  const x = (v) => 5 + (90 * (v - least)) / (most - least || 1), [low, high] = change.ci95 || [change.mean, change.mean];
+  return svg(
+    "svg",
+    { viewBox: "0 0 100 12", class: "cut change", "aria-hidden": "true" },
+    svg("line", { class: "grid zero", x1: x(0), x2: x(0), y1: 0, y2: 12 }),
+    svg("path", { class: "whisker", d: `M${x(low)},6H${x(high)}M${x(low)},3v6M${x(high)},3v6` }),
+    svg("circle", { class: "dot", cx: x(change.mean), cy: 6, r: 3 }),
+  );
+}
+
+function changeCell(setting, name, scale) {
+  const c = setting.changes[name];
+  if (!c) return "–";
+  const lone = c.n === 1 ? "one seed: no interval" : "all seeds equal";
+  const range = c.n > 1 && `range ${c.range.map(signed).join(" to ")}`;
+  const count = c.n !== setting.seeds && `n = ${c.n}`;
+  const under = [c.ci95 ? c.ci95.map(signed).join(" to ") : lone, range, count].filter(Boolean);
+  return [changeBar(c, scale), el("b", null, signed(c.mean)), under.map((text) => note(text))];
+}
+
+function settingsPart(data) {
+  const scale = changeScale(data.settings.flatMap((s) => Object.values(s.changes)));
+  const undone = (s) => Object.entries(s.states).filter(([state]) => state !== "done");
+  const states = (s) => el("span", { class: "states" }, undone(s).map(([state, n]) => stateBadge(state, n)));
+  const row = (s) => [[overridesShown(s.label), states(s)], s.seeds, ...data.sets.map((set) => changeCell(s, set.name, scale))];
+  const head = (set) => [set.name, note(words(set.role))];
+  const heads = ["setting", "seeds", ...data.sets.map(head)], kinds = " n" + "n".repeat(data.sets.length);
+  const changes = table(heads, data.settings.map(row), SWEEP_CHANGES, kinds);
+  const lead = data.shared.length ? `All with ${data.shared.join(" ")}` : null;
+  const caution = data.sets.length ? el("p", { class: "note" }, SWEEP_CAUTION) : null;
+  return section("settings", "Settings", lead, sweepFacts(data), sweepHeadline(data), changes, caution);
+}
+
+// The numbers of the charts once more, to read, copy or hear.
+function curvesTable(data) {
+  const stages = Math.max(...data.settings.flatMap((s) => Object.values(s.curves).map((c) => c.length)));
+  const each = (make) => Array.from({ length: stages }, (_, i) => make(i));
+  const point = (p) => (p ? [el("b", null, percent(p.mean)), note(pointEnds(p)), note(`n = ${p.n}`)] : "–");
+  const row = (set) => (s) => [[set.name, " ", overridesShown(s.label)], ...each((i) => point(s.curves[set.name][i])), chosenSaid(s)];
+  const rows = data.sets.flatMap((set) => data.settings.filter((s) => s.curves[set.name]).map(row(set)));
+  const heads = ["set and setting", ...each(stageName), "chosen on dev"];
+  const made = () => table(heads, rows, "Mean accuracy in percent, 95 % interval, seeds.", " " + "n".repeat(stages) + "s");
+  return fold("The numbers of these charts", made);
+}
+
+function curvesPart(data) {
+  return section("scores", "Scores over rounds", SWEEP_CURVES, new Curves(data).box, el("div", null, curvesTable(data)));
+}
+
+function sweepCostPart(data) {
+  const dollars = (x) => `$${x.toFixed(2)}`, whole = (x) => number(Math.round(x));
+  const columns = [
+    ["time, start to end", "seconds", duration],
+    ["time of all stages", "making", duration],
+    ["supervised tokens", "tokens", whole],
+    ["candidates made", "candidates", whole],
+    ["instructor requests", "requests", whole],
+    ["tokens in", "input_tokens", whole],
+    ["tokens out", "output_tokens", whole],
+    ["dollars", "usd", dollars],
+  ];
+  const cell = (c, text) => {
+    if (!c) return "–";
+    const [low, high] = c.range.map(text);
+    return [text(c.mean), low === high ? null : note(`${low} to ${high}`)];
+  };
+  const shown = data.settings.filter((s) => s.seeds);
+  const rows = shown.map((s) => [overridesShown(s.label), s.seeds, ...columns.map(([, key, text]) => cell(s.cost[key], text))]);
+  const made = table(["setting", "seeds", ...columns.map(([name]) => name)], rows, SWEEP_COST, " n" + "n".repeat(columns.length));
+  const free = ({ cost: c }) => c.requests?.mean && !c.input_tokens?.mean && !c.output_tokens?.mean;
+  return section("cost", "Cost", null, made, shown.every(free) ? el("p", null, FREE) : null);
+}
+
+function jobsPart(data) {
+  const names = data.sets.map((s) => s.name), heads = ["job", "state", "model/ is", ...names, "time"];
+  const rows = data.jobs.map((j) => jobRow(j, names));
+  return section("jobs", "Jobs", null, table(heads, rows, SWEEP_JOBS, "   " + "n".repeat(names.length + 1)));
+}
+
+function sweepParts(data) {
+  const label = (s) => s.own.join(" ") || (data.settings.length > 1 ? "(defaults)" : "(all jobs)");
+  const view = { ...data, settings: data.settings.map((s, index) => ({ ...s, index, label: label(s) })) };
+  const drawn = view.settings.some((s) => s.seeds) ? [curvesPart(view), sweepCostPart(view)] : [];
+  return [settingsPart(view), ...drawn, jobsPart(view), wordsPart()];
+}

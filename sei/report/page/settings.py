@@ -1,0 +1,108 @@
+"""The settings of a sweep: jobs that differ in nothing but the seed are one, and their numbers are means over seeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sei.report.page.spread import over_seeds, spread
+
+_USED = ("requests", "input_tokens", "output_tokens", "usd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job: its overrides as they were written, what the page shows of it, and its summary once it is done."""
+
+    overrides: tuple[str, ...]
+    shown: dict[str, Any]
+    summary: dict[str, Any] | None
+
+    @property
+    def setting(self) -> tuple[str, ...]:
+        """Return what it shares with the jobs of other seeds. Hidden values count, though the page hides them."""
+        return tuple(o for o in self.overrides if not is_seed(o))
+
+    @property
+    def stages(self) -> list[dict[str, dict[str, Any]]]:
+        """Return the scores of the base and of every round; none without a summary."""
+        return [self.summary["baseline"], *(r["scores"] for r in self.summary["rounds"])] if self.summary else []
+
+
+def is_seed(override: str) -> bool:
+    """Say whether an override sets the seed of the run."""
+    return override.lstrip("+").startswith("seed=")
+
+
+def settings_of(jobs: Iterable[Job], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return every setting with its states, curves, changes and cost, in the order of its first job.
+
+    ``names`` are the held-out sets.
+    """
+    groups: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.setting, []).append(job)
+    return [_setting(group, names) for group in groups.values()]
+
+
+def _setting(jobs: list[Job], names: Sequence[str]) -> dict[str, Any]:
+    done = _one_a_seed(jobs)
+    return {
+        "own": [o for o in jobs[0].shown["own"] if not is_seed(o)],
+        "jobs": [j.shown["number"] for j in jobs],
+        "states": dict(Counter(j.shown["state"] for j in jobs)),
+        "seeds": len(done),
+        "chosen": sorted(Counter(j.shown["best"] for j in done).items()),
+        "curves": {n: curve for n in names if (curve := _curve(done, n))},
+        "changes": {n: change for n in names if (change := _change(done, n))},
+        "cost": _cost(done),
+    }
+
+
+def _one_a_seed(jobs: list[Job]) -> list[Job]:
+    """Return the jobs that have a result. The same seed run twice is one result, not two."""
+    found: dict[Any, Job] = {}
+    for job in jobs:
+        if job.summary:
+            found[job.summary.get("seed", job.shown["number"])] = job
+    return list(found.values())
+
+
+def _curve(done: list[Job], name: str) -> list[dict[str, Any] | None]:
+    """Return the mean of the seeds that have a score, for the base and every round; nothing where none has one."""
+    out: list[dict[str, Any] | None] = []
+    for stage in range(max((len(j.stages) for j in done), default=0)):
+        scores = [s for j in done if stage < len(j.stages) and (s := j.stages[stage].get(name))]
+        out.append(over_seeds(scores) if scores else None)
+    return out if any(out) else []
+
+
+def _change(done: list[Job], name: str) -> dict[str, Any] | None:
+    """Return what the chosen round changed over the base, and the accuracy ``reached`` by it."""
+    pairs = [(s["scores"][0], s["scores"][1]) for j in done for s in j.shown["sets"] if s["name"] == name]
+    known = [(a["accuracy"], b["accuracy"]) for a, b in pairs if a and b]
+    if not known:
+        return None
+    return {**spread([b - a for a, b in known]), "reached": spread([b for _, b in known])["mean"]}
+
+
+def _cost(done: list[Job]) -> dict[str, dict[str, Any] | None]:
+    """Return what a job took on average; ``None`` where no summary says."""
+    summaries = [j.summary for j in done if j.summary]
+    used = [s.get("instructor") or {} for s in summaries]
+    values: dict[str, list[float]] = {
+        "seconds": [j.shown["seconds"] for j in done if j.shown["seconds"]],
+        "making": _sums(summaries, "seconds"),
+        "tokens": _sums(summaries, "trained_tokens"),
+        "candidates": _sums(summaries, "synthesized"),
+        **{key: [u[key] for u in used if key in u] for key in _USED},
+    }
+    return {k: spread(v) if v else None for k, v in values.items()}
+
+
+def _sums(summaries: list[dict[str, Any]], key: str) -> list[float]:
+    """Return the sum over rounds of every summary whose rounds all say; seconds are summed over their stages, too."""
+    found = [[r.get(key) for r in s["rounds"]] for s in summaries]
+    return [sum(sum(v.values()) if isinstance(v, dict) else v for v in f) for f in found if None not in f]
