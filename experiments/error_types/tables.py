@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.error_types.arms import PROTOCOL
@@ -34,29 +35,37 @@ def level_table(folder: Path, protocol: Protocol, full: str, metrics: Metrics = 
     return lines
 
 
-def difference_table(folder: Path, title: str, protocol: Protocol, full: str, metrics: Metrics = METRICS) -> list[str]:
-    """Return the arm ``full`` less every other, paired over seeds; Holm over the arms of the metric."""
-    name, which, field = metrics[title]
-    ours = values(protocol.load(folder, "main", full), name, which, field)
+def pair_table(
+    folder: Path, protocol: Protocol, pairs: Sequence[tuple[str, str]], metric: tuple[str, str, str]
+) -> list[str]:
+    """Return the first arm of every pair less the second, paired over seeds; Holm over the pairs."""
+    name, which, field = metric
     found = {}
-    for arm in protocol.arms:
-        theirs = values(protocol.load(folder, "main", arm), name, which, field)
+    for pair in pairs:
+        ours, theirs = (values(protocol.load(folder, "main", arm), name, which, field) for arm in pair)
         seeds = [s for s in ours if s in theirs]
-        if arm != full and len(seeds) > 1:
-            found[arm] = (len(seeds), paired_t([ours[s] for s in seeds], [theirs[s] for s in seeds]))
-    adjusted = holm({arm: t.p for arm, (_, t) in found.items()})
+        if len(seeds) > 1:
+            found[pair] = (len(seeds), paired_t([ours[s] for s in seeds], [theirs[s] for s in seeds]))
+    adjusted = holm({" less ".join(pair): t.p for pair, (_, t) in found.items()})
+    alike = len({one for one, _ in pairs}) == 1  # the table's title names the arm
     lines = [
-        f"**{title}**: {full} less arm",
-        "",
         "| arm | difference | seeds | detectable | p | p (Holm) | verdict |",
         "|---|---|---|---|---|---|---|",
     ]
-    for arm, (n, t) in found.items():
+    for pair, (n, t) in found.items():
+        p = adjusted[" less ".join(pair)]
         lines.append(
-            f"| {arm} | {t.delta.mean:+.1f} [{t.delta.low:+.1f}, {t.delta.high:+.1f}] | {n} | {t.detectable:.1f} | "
-            f"{t.p:.4f} | {adjusted[arm]:.4f} | {'real' if adjusted[arm] < ALPHA else 'null'} |"
+            f"| {pair[1] if alike else ' less '.join(pair)} | {t.delta.mean:+.1f} [{t.delta.low:+.1f}, "
+            f"{t.delta.high:+.1f}] | {n} | {t.detectable:.1f} | {t.p:.4f} | {p:.4f} | "
+            f"{'real' if p < ALPHA else 'null'} |"
         )
     return lines
+
+
+def difference_table(folder: Path, title: str, protocol: Protocol, full: str, metrics: Metrics = METRICS) -> list[str]:
+    """Return the arm ``full`` less every other, paired over seeds; Holm over the arms of the metric."""
+    pairs = [(full, arm) for arm in protocol.arms if arm != full]
+    return [f"**{title}**: {full} less arm", "", *pair_table(folder, protocol, pairs, metrics[title])]
 
 
 def budget_table(folder: Path, protocol: Protocol) -> list[str]:

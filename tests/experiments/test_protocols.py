@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from experiments import combined_types, error_types, first_measurement, refiner_gain, words_types
+from experiments import combined_types, error_types, first_measurement, one_round_types, refiner_gain, words_types
 from experiments.combined_types.arms import PROTOCOL as COMBINED
 from experiments.error_types.arms import PROTOCOL as TYPES
-from experiments.error_types.tables import level_table
+from experiments.error_types.tables import level_table, pair_table
 from experiments.first_measurement.arms import PROTOCOL as FIRST
+from experiments.one_round_types.arms import PAIRS
+from experiments.one_round_types.arms import PROTOCOL as ONE_ROUND
 from experiments.refiner_gain.arms import PROTOCOL as GAIN
+from experiments.statistics import paired_t
 from experiments.words_types.arms import PROTOCOL as WORDS
 from experiments.words_types.tables import METRICS
 from sei.parts import is_part
@@ -22,6 +27,7 @@ PROTOCOLS = {
     "error_types": TYPES,
     "combined_types": COMBINED,
     "refiner_gain": GAIN,
+    "one_round_types": ONE_ROUND,
     "words_types": WORDS,
 }
 ARMS = [(name, arm) for name, p in PROTOCOLS.items() for arm in p.arms]
@@ -35,7 +41,9 @@ def test_every_arm_composes_and_builds(name, arm):
 def test_protocols_share_no_seed():
     seeds = [s for p in PROTOCOLS.values() for s in p.seeds]
     assert len(seeds) == len(set(seeds))
-    assert all(m.__doc__ for m in (combined_types, error_types, first_measurement, refiner_gain, words_types))
+    assert all(
+        m.__doc__ for m in (combined_types, error_types, first_measurement, one_round_types, refiner_gain, words_types)
+    )
 
 
 def test_the_placebo_permutes_the_types_of_the_clusterer_that_it_stands_for():
@@ -50,3 +58,26 @@ def test_arms_that_were_not_run_say_so(tmp_path):
         lines = level_table(tmp_path, protocol, full, *more)
         assert len(lines) == 2 + 1 + len(protocol.arms)
         assert all("not run" in line for line in lines[2:])
+
+
+def test_pairs_name_arms_and_are_tested_in_a_family_of_their_own(tmp_path):
+    assert {arm for pair in PAIRS for arm in pair} == set(ONE_ROUND.arms)
+    levels = {
+        "full": (60, 62, 64),
+        "full_shuffled": (55, 58, 59),
+        "equal": (70, 70, 71),
+        "equal_shuffled": (70, 71, 70),
+    }
+    for arm, measured in levels.items():
+        for seed, accuracy in zip(ONE_ROUND.seeds, measured, strict=False):
+            scores = {"arithmetic_far": {"macro": accuracy / 100}}
+            home = tmp_path / "main" / arm / f"s{seed}"
+            home.mkdir(parents=True)
+            (home / "summary.json").write_text(
+                json.dumps({"baseline": {}, "rounds": [{"scores": scores}], "best_round": 1})
+            )
+    first, second = pair_table(tmp_path, ONE_ROUND, PAIRS[:2], ("arithmetic_far", "last", "macro"))[2:]
+    t = paired_t([60, 62, 64], [55, 58, 59])
+    assert first.startswith(f"| full less full_shuffled | +4.7 [{t.delta.low:+.1f}, {t.delta.high:+.1f}] | 3 |")
+    assert f"| {t.p:.4f} | {2 * t.p:.4f} | real |" in first
+    assert "null" in second

@@ -1,0 +1,1 @@
+"""Do error types make one round more efficient? A frozen protocol."""
