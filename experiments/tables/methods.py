@@ -19,7 +19,7 @@ from sei.report.page.config import CONF
 from sei.visible import visible
 
 FULL = "Self-Error-Instruct"
-BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # settings that only buy more of the same
+BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # buy more of the same
 _IGNORED = ("seed", "name", "store", "tracker", "plugins", "ablation", "estimate", "dry_run", "assume", "data_folder")
 _WORDS = {  # class of a part: what a method with it is called; empty for the method's own parts
     "clusterer": {
