@@ -7,8 +7,8 @@ from experiments.protocol import Protocol
 SEEDS = tuple(range(431, 437))  # fresh: no choice was ever made on them; run in this order as far as hours allow
 
 ARMS: dict[str, tuple[str, ...]] = {
-    "full": (),
-    "shuffled": ("clusterer=shuffled",),
+    "full": ("clusterer=ward",),
+    "shuffled": ("clusterer=shuffled", "clusterer@clusterer.inner=ward"),
     "none": ("clusterer=none",),
     "random": ("synthesizer=random", "refiner=none"),
 }

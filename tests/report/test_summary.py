@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sei.report.summary import config_digest
+from sei.report.summary import config_digest, from_environment
 
 CONFIG = {"store": "/a/store", "seed": 1, "name": "x", "instructor": {"cache": "/a/store/answers.sqlite", "model": "m"}}
 
@@ -21,3 +21,22 @@ def test_what_can_change_a_result_does():
         len({changed(), changed(seed=2), changed(instructor={"cache": "/a/store/answers.sqlite", "model": "n"})}) == 3
     )
     assert changed(instructor={"cache": "/elsewhere/answers.sqlite", "model": "m"}) != changed()
+
+
+def test_what_a_config_took_from_the_environment_is_told_but_for_places_and_passwords():
+    written = {
+        "store": "${oc.env:SEI_STORE,x}",
+        "data_folder": "${oc.env:SEI_DATA,null}",
+        "data": {"sets": {"train": "${oc.env:SEI_TRAIN,train.jsonl}", "folder": "${data_folder}"}},
+        "instructor": {"model": "fixed", "base_url": "${oc.env:SEI_INSTRUCTOR_URL,http://here/v1}"},
+    }
+    config = {
+        "store": "/home/me/store",
+        "data_folder": "/data",
+        "data": {"sets": {"train": "mine.jsonl", "folder": "/data"}},
+        "instructor": {"model": "fixed", "base_url": "http://me:word@there/v1"},
+    }
+    assert from_environment(config, written) == {
+        "data.sets.train": "mine.jsonl",
+        "instructor.base_url": "http://(hidden)@there/v1",
+    }
