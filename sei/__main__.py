@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import secrets
@@ -12,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -143,6 +148,22 @@ def _before_the_job(error: BaseException) -> DiskError | None:
         f"run folder: {cause.filename} cannot be written: {cause.strerror}. Remedy: free space or fix permissions, or "
         "hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place."
     )
+
+
+class Announce(Callback):
+    """Writes a sweep's jobs into its folder before the first starts, so that one cut short shows what is missing."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Announce the jobs of Hydra's own sweeper; another one chooses its jobs as it goes."""
+        if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+            return
+        from sei import sweep
+
+        fixed = [f"{k}={v}" for k, v in (config.hydra.sweeper.params or {}).items()]
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        overrides = parser.parse_overrides([*fixed, *config.hydra.overrides.task])
+        jobs = itertools.chain.from_iterable(BasicSweeper.split_arguments(overrides, None))
+        sweep.announce(Path(config.hydra.sweep.dir).absolute(), [tuple(job) for job in jobs])
 
 
 def run_job(cfg: DictConfig) -> None:

@@ -10,7 +10,7 @@ import logging.config
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,21 +135,58 @@ def _run(job: SweepJob) -> None:
         raise SweepError(str(job.states))
 
 
+def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
+    """Write the jobs that a sweep will run, by their overrides, as ``waiting``.
+
+    What the folder knows of them already stays, but for jobs that were running when a sweep was killed.
+    """
+    states = folder / "sweep.json"
+    with _states(folder):
+        known = {n: j for n, j in read(states).items() if j["state"] != "running" or _at_work(folder, n, j)}
+        waiting = {str(n): _row(o, folder / str(n), "waiting", None, 0.0) for n, o in enumerate(jobs)}
+        _write(states, {**waiting, **known})
+
+
 def mark(job: SweepJob, state: str, code: int | None, seconds: float) -> None:
     """Write a job's state into ``sweep.json`` and onto the page; jobs of one sweep may do so at the same time."""
-    job.sweep.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(job.sweep / ".sweep.lock"):
-        jobs = read(job.states)
-        jobs[str(job.number)] = {
-            "overrides": list(job.overrides),
-            "folder": str(job.folder),
-            "state": state,
-            "exit_code": code,
-            "seconds": round(seconds, 1),
-        }
-        ordered = dict(sorted(jobs.items(), key=lambda kv: int(kv[0])))
-        write_atomic(job.states, (json.dumps({"jobs": ordered}, indent=1) + "\n").encode())
-        write_sweep_page(job.sweep)
+    with _states(job.sweep):
+        row = _row(job.overrides, job.folder, state, code, seconds)
+        _write(job.states, {**read(job.states), str(job.number): row})
+
+
+def _row(overrides: Sequence[str], folder: Path, state: str, code: int | None, seconds: float) -> dict[str, Any]:
+    return {
+        "overrides": list(overrides),
+        "folder": str(folder),
+        "state": state,
+        "exit_code": code,
+        "seconds": round(seconds, 1),
+    }
+
+
+def _at_work(folder: Path, number: str, job: dict[str, Any]) -> bool:
+    """Return whether a process holds the job: the sweep that runs it, or the job's own where that sweep is gone."""
+    locks = [p for p in (folder / f".job_{number}.lock", Path(job["folder"]) / ".lock") if p.exists()]
+    try:
+        for path in locks:
+            with filelock.FileLock(path, timeout=0):
+                pass
+    except filelock.Timeout:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _states(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / ".sweep.lock"):
+        yield
+
+
+def _write(states: Path, jobs: dict[str, dict[str, Any]]) -> None:
+    ordered = dict(sorted(jobs.items(), key=lambda kv: int(kv[0])))
+    write_atomic(states, (json.dumps({"jobs": ordered}, indent=1) + "\n").encode())
+    write_sweep_page(states.parent)
 
 
 def _worded(job: dict[str, Any]) -> str:

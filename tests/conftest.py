@@ -18,6 +18,13 @@ for _name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+_MINUTES_IN_FEW_TESTS = ("test_sweep", "test_interrupts", "test_command_line", "test_track", "test_estimate")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker is left alone with one at the end (xdist: --no-loadscope-reorder)."""
+    items.sort(key=lambda item: item.path.stem not in _MINUTES_IN_FEW_TESTS)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

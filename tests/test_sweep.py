@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -15,7 +16,7 @@ import pytest
 
 from experiments.sweep_cost import made, made_twice
 from sei.report.summary import config_digest
-from sei.sweep import SweepJob, run_apart
+from sei.sweep import SweepJob, announce, mark, run_apart
 from tests.conftest import ROOT, Sei
 
 TINY = (
@@ -72,7 +73,7 @@ def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     assert states(mine / "sweep") == expected
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", [pytest.param("basic", marks=pytest.mark.slow), "joblib"])
 def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher: str):
     two = () if launcher == "basic" else ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     if two:
@@ -131,6 +132,38 @@ def test_a_job_that_outlived_its_sweep_is_waited_for_and_passed_over(tmp_path, m
     run_apart(job)
     thread.join()
     assert states(tmp_path) == {"0": ("done", 0)}
+
+
+def test_a_sweep_says_from_its_start_which_jobs_there_will_be(sei: Sei, tmp_path):
+    dies = "import os; from sei import __main__ as sei; sei.run_job = lambda cfg: os.kill(os.getpid(), 9); sei.main()"
+    sweep = tmp_path / "sweep"
+    command = ["refiner=glob(r*)", "seed=0,1", f"hydra.sweep.dir={sweep}", "-m"]
+    env = {**os.environ, "SEI_STORE": str(sei.store)}
+    done = subprocess.run([sys.executable, "-c", dies, *command], env=env, cwd=tmp_path, check=False)
+    assert done.returncode == -9
+    jobs = json.loads((sweep / "sweep.json").read_text())["jobs"]
+    assert [j["overrides"] for j in jobs.values()] == [["refiner=random", "seed=0"], ["refiner=random", "seed=1"]]
+    assert {(j["state"], j["exit_code"]) for j in jobs.values()} == {("waiting", None)}
+    assert (sweep / "report.html").is_file()
+
+
+def test_announcing_keeps_what_is_known_but_not_what_a_killed_sweep_was_at(tmp_path):
+    seeds = [(f"seed={n}",) for n in range(5)]
+    for number, (state, code) in enumerate([("done", 0), ("failed", 3), ("running", None), ("running", None)]):
+        home = tmp_path / str(number)
+        job = SweepJob(number=number, overrides=seeds[number], config={}, folder=home, sweep=tmp_path, logging=None)
+        mark(job, state, code, 7.0)
+    with filelock.FileLock(tmp_path / ".job_3.lock"):
+        announce(tmp_path, seeds)
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / ".lock").touch()
+    known = {"0": ("done", 0), "1": ("failed", 3), "3": ("running", None)}
+    assert states(tmp_path) == {**known, "2": ("waiting", None), "4": ("waiting", None)}
+    mark(replace(job, number=2, folder=tmp_path / "2"), "running", None, 0.0)
+    with filelock.FileLock(tmp_path / "2" / ".lock"):
+        announce(tmp_path, seeds)
+    assert states(tmp_path)["2"] == ("running", None)
+    assert states(tmp_path)["3"] == ("waiting", None)
 
 
 def _tables(sweep: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from sei.records import CurvePoint
 
 Vectors = NDArray[np.float32]
 Labels = NDArray[np.int64]
-Fit = Callable[[Vectors, NDArray[np.float64], int], Labels]
-"""Unit rows (n, d), weights (n,) and a number of types to labels (n,)."""
+Fit = Callable[[Vectors, NDArray[np.float64], Sequence[int]], dict[int, Labels]]
+"""Unit rows (n, d), weights (n,) and numbers of types to labels (n,) by number."""
 
 SAMPLE = 2000
 """The number of types is chosen on at most so many rows: a silhouette changes little with more."""
@@ -93,8 +93,9 @@ def number_of_types(
         taken = rng.choice(len(raw), SAMPLE, replace=False)
         raw, weights = raw[taken], weights[taken]
     copies = [rng.permuted(raw, axis=0) for _ in range(nulls)]
-    curve = []
-    for k in numbers:
-        real, *chance = (silhouette(r, weights, fit(r, weights, k)) for r in map(unit, [raw, *copies]))
-        curve.append(CurvePoint(num_types=k, score=round(real - float(np.mean(chance)), 4)))
+    scores = []
+    for rows in map(unit, [raw, *copies]):
+        scores.append({k: silhouette(rows, weights, found) for k, found in fit(rows, weights, numbers).items()})
+    real, *chance = scores
+    curve = [CurvePoint(num_types=k, score=round(real[k] - float(np.mean([c[k] for c in chance])), 4)) for k in numbers]
     return max(curve, key=lambda c: c.score).num_types, tuple(curve)

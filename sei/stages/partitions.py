@@ -40,18 +40,33 @@ class Ward:
         if most < self.min_types:
             return Grouping(labels=(0,) * len(vectors))
         raw = components(distinct, self.dimensions)
-        k, curve = number_of_types(raw, counts, self._fit, range(self.min_types, most + 1), self.nulls, seed)
+        k, curve = number_of_types(raw, counts, ward_cuts, range(self.min_types, most + 1), self.nulls, seed)
         rows = unit(raw)
         if len(rows) > self.exact_up_to:
             labels = merge_many(rows, np.ones(len(rows)), "ward", [k], seed)[k]
         else:
-            labels = self._fit(rows, counts, k)
+            labels = ward_cuts(rows, counts, [k])[k]
         return Grouping(labels=tuple(int(x) for x in labels[back]), curve=curve)
 
-    def _fit(self, rows: Vectors, weights: NDArray[np.float64], k: int) -> Labels:
-        from sklearn.cluster import AgglomerativeClustering
 
-        return np.asarray(AgglomerativeClustering(n_clusters=k).fit_predict(rows), dtype=np.int64)
+def ward_cuts(rows: Vectors, _: NDArray[np.float64], numbers: Sequence[int]) -> dict[int, Labels]:
+    """Build Ward's tree of rows (n, d) once and cut it into each of ``numbers`` types; weights count for nothing.
+
+    scikit-learn gives the same labels, up to their order, but builds the tree anew for every number.
+    """
+    from scipy.cluster.hierarchy import ward
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(rows)
+    merges = ward(rows)[:, :2].astype(np.int64)  # the i-th, of nodes with numbers below n + i, makes node n + i
+    cuts = {}
+    for k in numbers:
+        made = n - k
+        edges = (np.repeat(np.arange(n, n + made), 2), merges[:made].ravel())
+        forest = coo_array((np.ones(2 * made), edges), shape=(n + made, n + made))
+        cuts[k] = np.asarray(connected_components(forest, directed=False)[1][:n], dtype=np.int64)
+    return cuts
 
 
 @part
@@ -73,10 +88,12 @@ class KMeans:
         """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type."""
         from sklearn.cluster import KMeans as Fitted
 
-        def fit(rows: Vectors, weights: NDArray[np.float64], k: int) -> Labels:
-            model = Fitted(k, n_init=self.restarts, random_state=seed)
-            found = model.fit_predict(rows, sample_weight=weights)
-            return np.asarray(np.unique(found, return_inverse=True)[1], dtype=np.int64)  # an empty one leaves no gap
+        def fit(rows: Vectors, weights: NDArray[np.float64], numbers: Sequence[int]) -> dict[int, Labels]:
+            cuts = {}
+            for k in numbers:
+                found = Fitted(k, n_init=self.restarts, random_state=seed).fit_predict(rows, sample_weight=weights)
+                cuts[k] = np.asarray(np.unique(found, return_inverse=True)[1], dtype=np.int64)  # no gap in numbers
+            return cuts
 
         distinct, back, counts = merged(vectors)
         most = most_types(len(distinct), len(vectors), self.max_types, self.min_mean_size)
@@ -84,7 +101,7 @@ class KMeans:
             return Grouping(labels=(0,) * len(vectors))
         raw = components(distinct, self.dimensions)
         k, curve = number_of_types(raw, counts, fit, range(self.min_types, most + 1), self.nulls, seed)
-        labels = fit(unit(raw), counts, k)
+        labels = fit(unit(raw), counts, [k])[k]
         return Grouping(labels=tuple(int(x) for x in labels[back]), curve=curve)
 
 

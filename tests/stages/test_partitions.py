@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.cluster import AgglomerativeClustering as SklearnWard
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from sei.stages import clusterers
 from sei.stages.clusterers import Agglomerative
 from sei.stages.grouping import merged, silhouette, unit
 from sei.stages.micro import merge_many
-from sei.stages.partitions import HDBSCAN, KMeans, Ward
+from sei.stages.partitions import HDBSCAN, KMeans, Ward, ward_cuts
 
 ALL = [Ward(), KMeans(), HDBSCAN(), HDBSCAN(noise="drop")]
 
@@ -109,10 +110,18 @@ def test_a_weight_is_as_good_as_repeated_rows():
 
 @pytest.mark.parametrize("clusterer", [Agglomerative(exact_up_to=2000), Ward(exact_up_to=2000)])
 def test_above_the_size_the_result_is_nearly_the_exact_one(clusterer):
-    vectors, labels = blobs(8, 330, spread=0.4)
+    vectors, labels = blobs(8, 255, spread=0.4)
     many = adjusted_rand_score(labels, group(clusterer, vectors).labels)
     exact = adjusted_rand_score(labels, group(type(clusterer)(exact_up_to=4000), vectors).labels)
     assert many > exact - 0.02
+
+
+def test_one_tree_cut_many_times_is_what_a_tree_for_each_number_gives():
+    grid = np.array(list(np.ndindex(6, 6)), dtype=np.float32)  # full of ties
+    for rows in (blobs(5, 40, spread=0.8)[0], grid):
+        for k, labels in ward_cuts(rows, np.ones(len(rows)), [2, 3, 7, 30, len(rows)]).items():
+            assert labels.max() == k - 1
+            assert adjusted_rand_score(SklearnWard(n_clusters=k).fit_predict(rows), labels) == 1
 
 
 def test_below_the_size_agglomerative_never_takes_the_other_path(monkeypatch):

@@ -19,7 +19,7 @@ const SWEEP_JOBS =
   "Accuracy of the best checkpoint on dev, with its 95 % interval (Wilson) and the change in percentage points. " +
   "A job's name leads to its own page.";
 const STATE_KINDS = { done: "good", failed: "bad", killed: "bad", interrupted: "bad" };
-const STATE_SIGNS = { done: "✓", running: "…", failed: "✗", killed: "✗", interrupted: "✗" };
+const STATE_SIGNS = { done: "✓", running: "…", waiting: "·", failed: "✗", killed: "✗", interrupted: "✗" };
 
 const stateBadge = (state, n) => badge(`${STATE_SIGNS[state] || ""} ${n ? `${n} ` : ""}${state}`, STATE_KINDS[state]);
 const problemsSaid = ({ n: [least, most] }) => (least === most ? `n = ${number(most)}` : `n = ${number(least)} to ${number(most)}`);
@@ -46,7 +46,7 @@ function jobRow(job, names) {
   const model = job.best ? `round ${job.best} of ${job.rounds}` : job.sets.length ? "base" : "–";
   const own = overridesShown(job.own.join(" ") || "(defaults)");
   const state = [stateBadge(job.state), [exitSaid(job), ...job.notes].filter(Boolean).map((text) => note(text))];
-  const time = job.state === "running" ? "–" : duration(job.seconds);
+  const time = ["running", "waiting"].includes(job.state) ? "–" : duration(job.seconds);
   return [el("span", { id: `job-${job.number}` }, name, " ", own), state, model, ...names.map(cell), time];
 }
 
