@@ -1,7 +1,8 @@
 """What was asked after the protocol had run: ``python -m experiments.one_round_types.afterwards FOLDER [--jobs 2]``.
 
 Not declared. Where does the lead of error types come from: from what is written, or from what refinement keeps? The
-same seeds and budget without refinement, and with one pooled validation for all types. Runs what is missing, then prints.
+same seeds and budget without refinement, and with one pooled validation for all types. Runs what is missing, then
+prints.
 """
 
 from __future__ import annotations

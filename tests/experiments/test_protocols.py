@@ -11,6 +11,8 @@ from experiments.combined_types.arms import PROTOCOL as COMBINED
 from experiments.error_types.arms import PROTOCOL as TYPES
 from experiments.error_types.tables import level_table, pair_table
 from experiments.first_measurement.arms import PROTOCOL as FIRST
+from experiments.one_round_types.afterwards import PAIRS as PAIRS_AFTERWARDS
+from experiments.one_round_types.afterwards import PROTOCOL as AFTERWARDS
 from experiments.one_round_types.arms import PAIRS
 from experiments.one_round_types.arms import PROTOCOL as ONE_ROUND
 from experiments.refiner_gain.arms import PROTOCOL as GAIN
@@ -30,12 +32,13 @@ PROTOCOLS = {
     "one_round_types": ONE_ROUND,
     "words_types": WORDS,
 }
-ARMS = [(name, arm) for name, p in PROTOCOLS.items() for arm in p.arms]
+RUN = {**PROTOCOLS, "one_round_types, afterwards": AFTERWARDS}
+ARMS = [(name, arm) for name, p in RUN.items() for arm in p.arms]
 
 
 @pytest.mark.parametrize(("name", "arm"), ARMS)
 def test_every_arm_composes_and_builds(name, arm):
-    assert is_part(built(f"experiment={PROTOCOLS[name].experiment}", *PROTOCOLS[name].arms[arm])["method"])
+    assert is_part(built(f"experiment={RUN[name].experiment}", *RUN[name].arms[arm])["method"])
 
 
 def test_protocols_share_no_seed():
@@ -62,6 +65,7 @@ def test_arms_that_were_not_run_say_so(tmp_path):
 
 def test_pairs_name_arms_and_are_tested_in_a_family_of_their_own(tmp_path):
     assert {arm for pair in PAIRS for arm in pair} == set(ONE_ROUND.arms)
+    assert {arm for pair in PAIRS_AFTERWARDS for arm in pair} == set(AFTERWARDS.arms)
     levels = {
         "full": (60, 62, 64),
         "full_shuffled": (55, 58, 59),
