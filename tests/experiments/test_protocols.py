@@ -13,6 +13,7 @@ from experiments.error_types.tables import level_table, pair_table
 from experiments.first_measurement.arms import PROTOCOL as FIRST
 from experiments.one_round_types.afterwards import PAIRS as PAIRS_AFTERWARDS
 from experiments.one_round_types.afterwards import PROTOCOL as AFTERWARDS
+from experiments.one_round_types.afterwards import kinds_table
 from experiments.one_round_types.arms import PAIRS
 from experiments.one_round_types.arms import PROTOCOL as ONE_ROUND
 from experiments.refiner_gain.arms import PROTOCOL as GAIN
@@ -61,6 +62,25 @@ def test_arms_that_were_not_run_say_so(tmp_path):
         lines = level_table(tmp_path, protocol, full, *more)
         assert len(lines) == 2 + 1 + len(protocol.arms)
         assert all("not run" in line for line in lines[2:])
+
+
+def test_kinds_of_mistakes_are_followed_to_what_was_written_and_kept(tmp_path):
+    kinds = {"p0": "add", "p1": "add", "p2": "add", "p3": "halve"}
+    kept = {"full": ("p0", "p1", "p2", "p3"), "none": ("p0", "p1", "p2")}
+    for arm, sources in kept.items():
+        home = tmp_path / "main" / arm / "s221" / "round_1"
+        home.mkdir(parents=True)
+        (home.parent / "summary.json").write_text("{}")
+        map_rows = [{"problem_id": k, "error_type": v} for k, v in kinds.items()]
+        written = [{"id": f"syn-{p}", "source_ids": [p]} for p in kinds]
+        written[1]["source_ids"] = ["syn-p0"]  # made from an example that was made from a bad case
+        scored = [{"example": row, "kept": row["id"][4:] in sources} for row in written]
+        for name, rows in (("cluster_map", map_rows), ("synthetic", written), ("refined", scored)):
+            (home / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert kinds_table(tmp_path)[2:] == [
+        "| full | 0.00 | 0.00 | 0.0 | 0.0 | 2.0 |",
+        "| none | 0.00 | 0.25 | 0.0 | 1.0 | 2.0 |",
+    ]
 
 
 def test_pairs_name_arms_and_are_tested_in_a_family_of_their_own(tmp_path):
