@@ -58,18 +58,18 @@ def states(sweep: Path) -> dict[str, tuple[str, int]]:
 
 def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     command = (
-        *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *TINY, "refiner=exit,none,kill,random"),
+        *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *TINY, "refiner=exit,none,kill"),
         *(f"hydra.sweep.dir={mine / 'sweep'}", "-m"),
     )
     done = sei(*command, PYTHONPATH=str(mine))
     assert done.returncode == 1, done.stderr[-2000:]
-    expected = {"0": ("failed", 5), "1": ("done", 0), "2": ("killed", -9), "3": ("done", 0)}
+    expected = {"0": ("failed", 5), "1": ("done", 0), "2": ("killed", -9)}
     assert states(mine / "sweep") == expected
-    assert "2 of 4 jobs failed" in done.stderr
+    assert "2 of 3 jobs failed" in done.stderr
     assert "refiner=kill): killed by signal 9" in done.stderr
     again = sei(*command, PYTHONPATH=str(mine))
     assert again.returncode == 1
-    assert again.stdout.count("is done already") == 2
+    assert again.stdout.count("is done already") == 1
     assert states(mine / "sweep") == expected
 
 
@@ -78,16 +78,16 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
     two = () if launcher == "basic" else ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     if two:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
-    done = sei(*TINY, *two, "ablation=full,no_refinement,no_clustering", "-m")
+    done = sei(*TINY, *two, "ablation=no_refinement,no_clustering", "-m")
     assert done.returncode == 0, done.stderr[-2000:]
     folders = sorted(f.parent for f in sei.cwd.glob("multirun/smoke/*/*/summary.json"))
-    assert len(folders) == 3
+    assert len(folders) == 2
     assert made_twice(folders, sei.store) == {}
     baselines = {json.dumps(json.loads((f / "summary.json").read_text())["baseline"]) for f in folders}
     assert len(baselines) == 1
 
 
-@pytest.mark.parametrize("place", ["same folder", "folders of their own"])
+@pytest.mark.parametrize("place", ["same folder", pytest.param("folders of their own", marks=pytest.mark.slow)])
 def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Path, place: str):
     sweeps = [tmp_path / ("sweep" if place == "same folder" else f"sweep_{n}") for n in (0, 1)]
     command = [sys.executable, "-m", "sei", *TINY, "ablation=full,no_refinement"]
