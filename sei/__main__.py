@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # Hydra names its jobs nowhere public
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -154,7 +154,7 @@ class Announce(Callback):
     """Writes a sweep's jobs into its folder before the first starts, so that one cut short shows what is missing."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Announce the jobs of Hydra's own sweeper; another one chooses its jobs as it goes."""
+        """Announce the jobs of Hydra's own sweeper, split as it does; another one chooses its jobs as it goes."""
         if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
             return
         from sei import sweep
