@@ -138,13 +138,17 @@ def _run(job: SweepJob) -> None:
 def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
     """Write the jobs that a sweep will run, by their overrides, as ``waiting``.
 
-    What the folder knows of them already stays, but for jobs that were running when a sweep was killed.
+    What the folder knows of them already stays, but for jobs that were running when a sweep was killed and for rows of
+    another sweep in the same folder, whose job of that number had other overrides.
     """
     states = folder / "sweep.json"
     with _states(folder):
-        known = {n: j for n, j in read(states).items() if j["state"] != "running" or _at_work(folder, n, j)}
-        waiting = {str(n): _row(o, folder / str(n), "waiting", None, 0.0) for n, o in enumerate(jobs)}
-        _write(states, {**waiting, **known})
+        rows = {str(n): _row(o, folder / str(n), "waiting", None, 0.0) for n, o in enumerate(jobs)}
+        for number, job in read(states).items():
+            ended = job["state"] != "running" and job["overrides"] == rows.get(number, job)["overrides"]
+            if ended or _at_work(folder, number, job):
+                rows[number] = job
+        _write(states, rows)
 
 
 def mark(job: SweepJob, state: str, code: int | None, seconds: float) -> None:

@@ -166,6 +166,21 @@ def test_announcing_keeps_what_is_known_but_not_what_a_killed_sweep_was_at(tmp_p
     assert states(tmp_path)["3"] == ("waiting", None)
 
 
+def test_announcing_another_sweep_in_the_same_folder_forgets_jobs_with_other_overrides(tmp_path):
+    first = [("seed=0",), ("seed=1",), ("seed=2",)]
+    for number, overrides in enumerate(first):
+        home = tmp_path / str(number)
+        job = SweepJob(number=number, overrides=overrides, config={}, folder=home, sweep=tmp_path, logging=None)
+        mark(job, "done", 0, 7.0)
+    announce(tmp_path, [("seed=0",), ("rounds=1",)])
+    jobs = json.loads((tmp_path / "sweep.json").read_text())["jobs"]
+    assert {n: (*j["overrides"], j["state"]) for n, j in jobs.items()} == {
+        "0": ("seed=0", "done"),
+        "1": ("rounds=1", "waiting"),
+        "2": ("seed=2", "done"),
+    }
+
+
 def _tables(sweep: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "experiments.tables", str(sweep)], cwd=ROOT, capture_output=True, text=True, check=True
