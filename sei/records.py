@@ -306,6 +306,12 @@ class RefinedSet:
         """Return the examples that training may use."""
         return tuple(s.example for s in self.scored if s.kept)
 
+    @property
+    def tied(self) -> int:
+        """Return how many were kept before a dropped one of their type with the same score, by their order alone."""
+        dropped = {(s.example.error_type, s.score) for s in self.scored if not s.kept}
+        return sum((s.example.error_type, s.score) in dropped for s in self.scored if s.kept)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingExample:

@@ -91,6 +91,7 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
         "synthesized": len(record.synthesis.candidates),
         "dropped": dict(sorted(dropped.items())),
         "refined": len(record.refined.kept),
+        "tied": record.refined.tied,
         "trained_examples": record.trained.examples,
         "trained_steps": record.trained.steps,
         "trained_tokens": record.trained.tokens,

@@ -90,7 +90,7 @@ def make_record(number: int, cases: int, pool: int, types: int = 12, text: str =
         for i in range(max(2, cases // 10))
     )
     kept = tuple(
-        Scored(example=c, score=i / 3, kept=i % 2 == 0, reason=f"top half{text}") for i, c in enumerate(candidates)
+        Scored(example=c, score=i // 2 / 3, kept=i % 2 == 0, reason=f"top half{text}") for i, c in enumerate(candidates)
     )
     dropped = [
         Rejection(stage="synthesize", reason=r, subject=f"t{text}", detail=text * 2) for r in ("rouge_l", "test_ngram")

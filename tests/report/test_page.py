@@ -70,6 +70,7 @@ def test_everything_a_round_made_is_on_the_page(tmp_path):
     assert [s["name"] for s in data["sets"]] == ["test_set", "far", "dev_set"]
     assert [x["correct"] for x in data["sets"][0]["scores"]] == [100, 120, 140]
     assert [len(r["points"]) for r in data["rounds"]] == [19, 14]
+    assert [(r["refined"], r["tied"]) for r in data["rounds"]] == [(1, 1), (1, 1)]
     assert len(data["cases"]) == 35
     case = data["cases"][3]
     problem = data["problems"][case["problem"]]

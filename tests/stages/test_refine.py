@@ -6,7 +6,7 @@ import pytest
 
 from sei.errors import NumericError
 from sei.models.target import TargetModel
-from sei.records import Checkpoint, ErrorMap, ErrorType, SyntheticExample
+from sei.records import Checkpoint, ErrorMap, ErrorType, RefinedSet, SyntheticExample
 from sei.stages.in_context import OneShotLikelihood
 from sei.stages.refine import NoRefinement, OneShotStep, RandomRefinement, decide, validation_sets
 from sei.stages.selection import Difficulty, Gradient
@@ -31,6 +31,17 @@ def test_the_top_fraction_of_every_type_is_kept():
 def test_ties_go_to_the_earlier_and_every_type_keeps_one():
     assert [s.kept for s in decide(examples(a=2, b=1), [0, 0, 0], 0.1)] == [True, False, True]
     assert decide((), [], 0.5) == ()
+
+
+def test_kept_by_order_alone_are_counted_within_a_type():
+    def tied(*scores: float, keep: float = 0.5, at_least: float | None = None) -> int:
+        return RefinedSet(scored=decide(examples(a=4, b=2), scores, keep, at_least)).tied
+
+    assert tied(3, 1, 1, 1, 0, 0) == 2  # one of a's two, one of b's one
+    assert tied(3, 2, 1, 1, 1, 0) == 0
+    assert tied(1, 0, 0, 0, 1, 1, keep=1.0) == 0
+    assert tied(1, 1, 0, 0, 1, 0) == 0  # b's equal of a's is no rival
+    assert tied(0, 0, 0, 0, 0, 0, at_least=0.5) == 0
 
 
 def test_none_keeps_all_and_random_keeps_as_many_as_the_method():

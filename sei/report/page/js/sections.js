@@ -147,6 +147,7 @@ function roundsPart(view) {
     ["left as candidates", ...each((r) => number(r.synthesized))],
     ...(view.rounds.some((r) => r.pooled) ? [["types scored on pooled validation cases", ...each(pooled)]] : []),
     ["kept by refinement", ...each((r) => number(r.refined))],
+    ...(view.rounds.some((r) => r.tied) ? [["of these by order alone, among equal scores", ...each((r) => number(r.tied))]] : []),
     ["trained on (with replay)", ...each((r) => number(r.trained_examples))],
     ["optimizer steps", ...each((r) => number(r.trained_steps))],
     ...(view.rounds.some((r) => r.opinion) ? [["second opinion on error types: kappa", ...each(kappa)]] : []),

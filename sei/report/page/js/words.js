@@ -7,6 +7,7 @@ const WORDS = [
   ["exemplar, validation case", "Two parts of a type's bad cases: to write new problems from, and to score those."],
   ["candidate", "A new problem with solution, written for an error type, that passed the checks against copies."],
   ["refinement", "Scoring of candidates by how much each one helps (one-shot learning); the best of each type are kept."],
+  ["equal scores", "Where a refiner gives many candidates the same score, the earlier one is kept; then it has little to say."],
   ["pooled", "A type with too few validation cases has its candidates scored on those of all types together."],
   ["replay", "Solved pool problems that are trained on again, so that they stay solved."],
   ["round", "One pass: answer the pool, find error types, write, refine, fine-tune, test."],
