@@ -1,4 +1,4 @@
-"""The composed Trainer: CPU, one GPU, DDP or FSDP are one config group (``conf/trainer``)."""
+"""The composed Trainer: CPU or one GPU, by one config group (``conf/trainer``)."""
 
 from __future__ import annotations
 
@@ -32,11 +32,17 @@ class TrainerSettings:
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
     def preflight(self) -> None:
-        """Look for the GPUs that are asked for; say so where a CPU would only emulate a precision.
+        """Look for the GPU that is asked for; say so where a CPU would only emulate a precision.
 
         Raises:
-            ConfigError: where there is none, or fewer than ``devices``.
+            ConfigError: where there is none, or where several devices are asked for.
         """
+        if self.devices != 1 or self.strategy != "auto":  # Lightning would start this command again for every device
+            raise ConfigError(
+                f"trainer.devices={self.devices}, trainer.strategy={self.strategy}: a job runs on one device, several "
+                "(DDP, FSDP) are not supported yet. Remedy: trainer.devices=1 trainer.strategy=auto; jobs of a "
+                "sweep may be started one a device (CUDA_VISIBLE_DEVICES=0, =1, ...), they share the store."
+            )
         if self.accelerator == "cpu":
             if "bf16" in self.precision and not cpu_has_bf16():
                 log.warning(
@@ -52,11 +58,6 @@ class TrainerSettings:
             raise ConfigError(
                 "trainer.accelerator='gpu': torch sees no CUDA device on this machine. Remedy: trainer=cpu, or a "
                 "machine, driver and build of torch with CUDA (and look at CUDA_VISIBLE_DEVICES)."
-            )
-        if found and self.devices > found:
-            raise ConfigError(
-                f"trainer.devices={self.devices}: torch sees {found} CUDA device(s) on this machine. Remedy: "
-                f"trainer.devices={found}, or trainer=cpu."
             )
         if found and "bf16" in self.precision and not torch.cuda.is_bf16_supported():
             raise ConfigError(
