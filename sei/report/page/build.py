@@ -12,7 +12,16 @@ from sei.report.page.config import read_config
 from sei.report.page.files import Files
 from sei.report.page.paired import changes
 
-_COUNTS = ("bad_cases", "unreadable", "synthesized", "refined", "tied", "trained_examples", "trained_steps", "trained_tokens")
+_COUNTS = (
+    "bad_cases",
+    "unreadable",
+    "synthesized",
+    "refined",
+    "tied",
+    "trained_examples",
+    "trained_steps",
+    "trained_tokens",
+)
 _FLIPS = ("fixed", "broken", "kept")
 
 
