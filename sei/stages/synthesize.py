@@ -79,7 +79,7 @@ class Budget:
 class SelfInstruct:
     """Exemplars are bad cases of the type and problems already made for it."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     instructor: Instructor
     budget: Budget
 
@@ -100,7 +100,7 @@ class SelfInstruct:
 class RandomSynthesis:
     """The control: exemplars are drawn from the whole pool, whatever their verdict."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     instructor: Instructor
     budget: Budget
 
@@ -194,7 +194,7 @@ def synthesize(
     return Synthesis(candidates=candidates, rejections=tuple(filling.rejections), usage=usage)
 
 
-_DRY = 3  # replies in a row that gave nothing, after which a type is asked no more
+_DRY = (3, 20)  # a type is asked no more after so many replies in a row that gave nothing: at least, at most
 
 
 class _Filling:
@@ -216,6 +216,9 @@ class _Filling:
         self.rejections: list[Rejection] = []
         self.asked: Counter[str] = Counter()
         self._dry: Counter[str] = Counter()
+        # in between: as many as show all exemplars of a type once, since a few bad ones say little of a large type
+        shown = budget.bad + budget.generated
+        self._patience = {name: min(max(_DRY[0], -(-len(given) // shown)), _DRY[1]) for name, given, _ in sources}
         self._limit = budget.max_requests * max(1, budget.total / budget.per_request)
         self._rng = random.Random(f"synthesize/{seed}/{round}")
 
@@ -226,7 +229,7 @@ class _Filling:
         return [
             self._in_contexts(self._request(name, exemplars))
             for name, exemplars, _ in self.sources
-            if (short := self.quota[name] - len(self.kept[name])) > 0 and self._dry[name] < _DRY and exemplars
+            if (short := self.quota[name] - len(self.kept[name])) > 0 and not self._is_dry(name) and exemplars
             for _ in range(min(self.budget.requests_at_once, -(-short // self.budget.per_request)))
         ]
 
@@ -249,12 +252,15 @@ class _Filling:
 
     def pass_on(self) -> None:
         """Move what dry types cannot fill to the largest type that still gives."""
-        alive = [n for n in self.quota if self._dry[n] < _DRY]
+        alive = [n for n in self.quota if not self._is_dry(n)]
         for name in self.quota:
             short = self.quota[name] - len(self.kept[name])
-            if self._dry[name] >= _DRY and short > 0 and alive:
+            if self._is_dry(name) and short > 0 and alive:
                 self.quota[name] = len(self.kept[name])
                 self.quota[max(alive, key=lambda n: self.quota[n])] += short
+
+    def _is_dry(self, name: str) -> bool:
+        return self._dry[name] >= self._patience[name]
 
     def _drop(self, reason: str, name: str, detail: str = "") -> None:
         self.rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=detail))

@@ -24,11 +24,12 @@ WORDS = "red blue old new big tiny soft hard warm cold wet dry fast slow tall sh
 
 @part
 class Scripted:
-    """Writes what it is told: distinct problems, or always the same one."""
+    """Writes what it is told: distinct problems, or always the same one, or nothing at first."""
 
     version: ClassVar[int] = 1
     same: bool = False
     text: str = ""
+    empty: int = 0
 
     def diagnose(self, cases):
         raise AssertionError("synthesis must not diagnose")
@@ -40,7 +41,7 @@ class Scripted:
         for r in requests:
             SEEN.append(r)
             rng = random.Random(f"{r.error_type}/{r.index}")
-            yield Reply(drafts=tuple(self._draft(rng) for _ in range(r.n)))
+            yield Reply(drafts=tuple(self._draft(rng) for _ in range(r.n if r.index > self.empty else 0)))
 
     def _draft(self, rng):
         words = ["red"] * 9 if self.same else rng.sample(WORDS, 9)
@@ -122,6 +123,15 @@ def test_repeats_are_dropped_and_counted_and_asking_ends():
     assert len(result.candidates) == 1
     assert Counter(r.reason for r in result.rejections)["duplicate_signature"] > 10
     assert len(SEEN) < 10
+
+
+@pytest.mark.parametrize(("size", "replies"), [(10, 3), (80, 6), (800, 20)])
+def test_a_type_is_given_up_when_all_its_exemplars_may_have_been_shown_in_vain(size, replies):
+    budget = Budget(candidates=20, per_request=10, rouge_l=0.95)
+    made = run(SelfInstruct(instructor=Scripted(empty=replies - 1), budget=budget), error_map(size))
+    assert len(made.candidates) == 20
+    with pytest.raises(TooManyBadRecordsError, match=f"of {replies} requests"):
+        run(SelfInstruct(instructor=Scripted(empty=replies), budget=budget), error_map(size))
 
 
 def test_random_synthesis_draws_from_the_whole_pool_at_the_same_budget_but_not_from_validation():
