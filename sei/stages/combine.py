@@ -26,7 +26,7 @@ class Combine:
     whatever the clusterer. Types share the budget by ``budget.balance``.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     instructor: Instructor
     budget: Budget
     contexts: Annotated[int, Field(ge=1, le=50)] = 6

@@ -79,7 +79,7 @@ class Budget:
 class SelfInstruct:
     """Exemplars are bad cases of the type and problems already made for it."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     instructor: Instructor
     budget: Budget
 
@@ -100,7 +100,7 @@ class SelfInstruct:
 class RandomSynthesis:
     """The control: exemplars are drawn from the whole pool, whatever their verdict."""
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     instructor: Instructor
     budget: Budget
 
@@ -194,7 +194,7 @@ def synthesize(
     return Synthesis(candidates=candidates, rejections=tuple(filling.rejections), usage=usage)
 
 
-_DRY = (3, 20)  # a type is asked no more after so many replies in a row that gave nothing: at least, at most
+_DRY = (3, 20)  # replies in a row that gave nothing, after which a type is asked no more: where others give, where none
 
 
 class _Filling:
@@ -216,9 +216,9 @@ class _Filling:
         self.rejections: list[Rejection] = []
         self.asked: Counter[str] = Counter()
         self._dry: Counter[str] = Counter()
-        # in between: as many as show all exemplars of a type once, since a few bad ones say little of a large type
+        # where no type gives: as many as show all exemplars once, since a few bad replies say little of a large type
         shown = budget.bad + budget.generated
-        self._patience = {name: min(max(_DRY[0], -(-len(given) // shown)), _DRY[1]) for name, given, _ in sources}
+        self._patience = {name: min(-(-len(given) // shown), _DRY[1]) for name, given, _ in sources if given}
         self._limit = budget.max_requests * max(1, budget.total / budget.per_request)
         self._rng = random.Random(f"synthesize/{seed}/{round}")
 
@@ -260,7 +260,10 @@ class _Filling:
                 self.quota[max(alive, key=lambda n: self.quota[n])] += short
 
     def _is_dry(self, name: str) -> bool:
-        return self._dry[name] >= self._patience[name]
+        if self._dry[name] < _DRY[0]:
+            return False
+        others_give = any(self._dry[n] < _DRY[0] for n in self._patience)
+        return others_give or self._dry[name] >= self._patience.get(name, 0)
 
     def _drop(self, reason: str, name: str, detail: str = "") -> None:
         self.rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=detail))

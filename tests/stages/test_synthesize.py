@@ -30,6 +30,7 @@ class Scripted:
     same: bool = False
     text: str = ""
     empty: int = 0
+    dry: str = ""
 
     def diagnose(self, cases):
         raise AssertionError("synthesis must not diagnose")
@@ -41,7 +42,10 @@ class Scripted:
         for r in requests:
             SEEN.append(r)
             rng = random.Random(f"{r.error_type}/{r.index}")
-            yield Reply(drafts=tuple(self._draft(rng) for _ in range(r.n if r.index > self.empty else 0)))
+            yield Reply(drafts=tuple(self._draft(rng) for _ in range(self._number(r))))
+
+    def _number(self, r):
+        return 0 if r.index <= self.empty or r.error_type == self.dry else r.n
 
     def _draft(self, rng):
         words = ["red"] * 9 if self.same else rng.sample(WORDS, 9)
@@ -132,6 +136,13 @@ def test_a_type_is_given_up_when_all_its_exemplars_may_have_been_shown_in_vain(s
     assert len(made.candidates) == 20
     with pytest.raises(TooManyBadRecordsError, match=f"of {replies} requests"):
         run(SelfInstruct(instructor=Scripted(empty=replies), budget=budget), error_map(size))
+
+
+def test_a_large_type_that_gives_nothing_is_passed_over_while_others_give():
+    stage = SelfInstruct(instructor=Scripted(dry="type 0"), budget=Budget(candidates=60, per_request=5, rouge_l=0.95))
+    made = run(stage, error_map(200, 20))
+    assert Counter(c.error_type for c in made.candidates) == {"type 1": 60}
+    assert Counter(r.error_type for r in SEEN)["type 0"] == 3
 
 
 def test_random_synthesis_draws_from_the_whole_pool_at_the_same_budget_but_not_from_validation():
