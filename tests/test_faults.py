@@ -115,12 +115,11 @@ def test_every_part_that_can_look_ahead_is_asked_in_the_order_of_the_config():
 def test_gpus_that_are_not_there_are_missed_before_anything_costs(monkeypatch, settings, cuda, words):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
-    trainer = TrainerSettings(**settings)
     if not words:
-        trainer.preflight()
+        TrainerSettings(**settings).preflight()
         return
     with pytest.raises(ConfigError) as e:
-        trainer.preflight()
+        TrainerSettings(**settings).preflight()
     assert all(w in str(e.value) for w in words)
 
 

@@ -31,18 +31,21 @@ class TrainerSettings:
     precision: Literal["32-true", "bf16-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
-    def preflight(self) -> None:
-        """Look for the GPU that is asked for; say so where a CPU would only emulate a precision.
-
-        Raises:
-            ConfigError: where there is none, or where several devices are asked for.
-        """
-        if self.devices != 1 or self.strategy != "auto":  # Lightning would start this command again for every device
+    def __post_init__(self) -> None:
+        """Refuse several devices: Lightning would start this command again for each of them."""
+        if self.devices != 1 or self.strategy != "auto":
             raise ConfigError(
                 f"trainer.devices={self.devices}, trainer.strategy={self.strategy}: a job runs on one device, several "
                 "(DDP, FSDP) are not supported yet. Remedy: trainer.devices=1 trainer.strategy=auto; jobs of a "
                 "sweep may be started one a device (CUDA_VISIBLE_DEVICES=0, =1, ...), they share the store."
             )
+
+    def preflight(self) -> None:
+        """Look for the GPU that is asked for; say so where a CPU would only emulate a precision.
+
+        Raises:
+            ConfigError: where there is none, or where it does not compute in the precision.
+        """
         if self.accelerator == "cpu":
             if "bf16" in self.precision and not cpu_has_bf16():
                 log.warning(

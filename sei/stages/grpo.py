@@ -86,12 +86,7 @@ class GRPO:
     lora_targets: list[str] | Literal["all-linear"] = "all-linear"
 
     def __post_init__(self) -> None:
-        """Refuse what TRL cannot do in one process: several devices, and steps that are no whole micro-batches."""
-        if self.trainer.devices != 1 or self.trainer.strategy != "auto":
-            raise ConfigError(
-                f"finetuner=grpo with trainer.devices={self.trainer.devices}, trainer.strategy={self.trainer.strategy}:"
-                " it trains in one process on one device. Remedy: trainer=cpu or trainer=gpu."
-            )
+        """Refuse steps that are no whole micro-batches."""
         answers = self.schedule.prompts_per_step * self.schedule.samples
         if answers % (self.micro_batch or answers):
             raise ConfigError(
