@@ -17,6 +17,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "difficulty": ("refiner=difficulty",),
     "diversity": ("refiner=diversity",),
     "perplexity_then_step": ("refiner=chain",),
+    "gradient_lora": ("refiner=gradient",),  # added with the rerun, after the first results had been seen
 }
 
 PROTOCOL = Protocol("refiner_gain", SEEDS, ARMS, {"main": ((), tuple(ARMS))})

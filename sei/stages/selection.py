@@ -70,11 +70,12 @@ class Difficulty:
     """Candidates about as hard for the target model as the bad cases of their error type.
 
     Difficulty is the mean loss per solution token (nats). The window of a type lies between the quantiles ``low`` and
-    ``high`` of its validation cases' losses. Score: 0 inside, minus the distance to the window outside; what is
-    outside is dropped, and of what is inside the top fraction ``keep`` stays (1: all).
+    ``high`` of its validation cases' losses. Score: the distance to the nearer edge, positive inside and negative
+    outside. Of every type the top fraction ``keep`` stays (those nearest the middle of the window), less what is
+    outside.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     target: TargetModel
     low: Annotated[float, Field(ge=0, lt=1)] = 0.1
     high: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -111,7 +112,7 @@ class Difficulty:
         scores = []
         for c, loss in zip(candidates, mine, strict=True):
             low, high = windows[validation.name(c)]
-            scores.append(min(0.0, loss - low, high - loss))
+            scores.append(min(loss - low, high - loss))
         return RefinedSet(scored=decide(candidates, scores, self.keep, 0.0), pooled_share=validation.pooled_share)
 
 

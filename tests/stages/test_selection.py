@@ -14,7 +14,7 @@ from sei.lit.one_step import Gradients
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.records import BadCase, ErrorMap, ErrorType, PoolProblem, RefinedSet, SyntheticExample
-from sei.stages.refine import OneShotStep, Perplexity, RandomRefinement, decide
+from sei.stages.refine import OneShotStep, Perplexity, RandomRefinement, decide, solution_losses
 from sei.stages.selection import Chain, Difficulty, Diversity, Gradient
 from sei.store import digest
 
@@ -91,6 +91,21 @@ def test_difficulty_keeps_what_is_as_hard_as_the_bad_cases():
     assert [e.id for e in refined.kept] == [f"c{i}" for i in range(6)]
     last = refined.scored[-1]
     assert (last.score < 0, last.kept, last.reason) == (True, False, "score below 0")
+
+
+def test_a_smaller_share_keeps_the_middle_of_the_difficulty_window_whatever_the_order():
+    cases = [pair(10 + i, 3 + i) for i in range(6)]
+    kept = []
+    for order in (1, -1):
+        candidates = tuple(candidate(i, c) for i, c in list(enumerate(cases))[::order])
+        refine = Difficulty(target=TINY, low=0.0, high=1.0, keep=0.5)
+        refined = refine(TINY.base(), error_map(*cases), candidates, (), seed=0)
+        losses = dict(zip((c.id for c in candidates), solution_losses(TINY, TINY.base(), candidates, 32), strict=True))
+        kept.append({e.id for e in refined.kept})
+        edges = min(losses.values()), max(losses.values())
+        room = sorted(losses, key=lambda i: -min(losses[i] - edges[0], edges[1] - losses[i]))
+        assert kept[-1] == set(room[:3])
+    assert kept[0] == kept[1]
 
 
 def test_a_difficulty_window_without_width_is_refused():
