@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 IGNORE = -100  # label of tokens outside the loss
+SPARE = "spare"  # key of a batch that is not to count: its device has no rows of this step
 _BUCKETS_OF = 8  # batches whose examples are sorted by length together
 
 
@@ -109,6 +110,12 @@ def _bucketed(lengths: Sequence[int], rng: random.Random, *, per_bucket: int) ->
     for i in range(0, len(order), per_bucket):
         out += sorted(order[i : i + per_bucket], key=lambda j: lengths[j])
     return out
+
+
+def share(batch: Sequence[int], rank: int, devices: int) -> tuple[Sequence[int], bool]:
+    """Return a device's rows of a batch, and whether they are spare: one that stands in where there are none for it."""
+    rows = batch[rank::devices]
+    return (rows, False) if rows else (batch[:1], True)
 
 
 def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from sei.lit.batches import collate
+from sei.lit.batches import SPARE, collate, share
 
 Pair = tuple[Sequence[int], Sequence[int]]  # token ids of prompt and completion
 
@@ -30,6 +30,8 @@ class _Batches(Dataset[Any]):
 class SupervisedData(pl.LightningDataModule):
     """Training batches in the planned order: the batch of a step depends on plan and step alone.
 
+    One of several devices gets its share of the rows; where there are none for it, a row marked as ``SPARE``.
+
     Lightning resumes exactly only where an epoch ends, so its epochs are ``interval`` steps of the plan.
     """
 
@@ -49,9 +51,15 @@ class SupervisedData(pl.LightningDataModule):
             _Batches(self.plan[start : start + self.interval]),
             batch_size=None,
             shuffle=False,
-            collate_fn=lambda batch: collate([self.pairs[i] for i in batch], self.pad),
+            collate_fn=self._collate,
             generator=torch.Generator().manual_seed(0),  # the loader draws a seed; dropout's stream stays untouched
         )
+
+    def _collate(self, batch: Sequence[int]) -> dict[str, Any]:
+        trainer = self.trainer
+        rows, spare = share(batch, trainer.global_rank, trainer.world_size) if trainer else (batch, False)
+        made: dict[str, Any] = collate([self.pairs[i] for i in rows], self.pad)
+        return {**made, SPARE: True} if spare else made
 
 
 class PromptData(pl.LightningDataModule):

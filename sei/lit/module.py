@@ -42,6 +42,8 @@ class LitCausalLM(pl.LightningModule):
         self.strict_loading = False  # resume points hold trainable weights alone
         self._random: dict[str, Any] | None = None
         self.sampling: tuple[float, int] | None = None
+        # of resume points, and of what a child process hands back: trainable weights alone
+        self.register_state_dict_post_hook(_without_frozen)
 
     def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         loss: torch.Tensor = self.model(
@@ -59,14 +61,21 @@ class LitCausalLM(pl.LightningModule):
             NumericError: at the first loss that is NaN or infinite, before it reaches the weights.
         """
         loss = self._loss(batch)
-        value = float(loss.detach())
-        if not math.isfinite(value):
+        self.note(float(loss.detach()), supervised_tokens(batch))
+        return loss
+
+    def note(self, loss: float, tokens: int) -> None:
+        """Add a step to the curve.
+
+        Raises:
+            NumericError: where its loss is not finite.
+        """
+        if not math.isfinite(loss):
             raise NumericError(
-                f"loss is {value} at step {len(self.curve) + 1}: training stopped, nothing was saved. "
+                f"loss is {loss} at step {len(self.curve) + 1}: training stopped, nothing was saved. "
                 "Remedy: a lower finetuner.lr, or trainer.precision=32-true."
             )
-        self.curve.append((value, int((batch["labels"][:, 1:] != IGNORE).sum())))
-        return loss
+        self.curve.append((loss, tokens))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Put the random state of a resume point back, once, right before anything is drawn."""
@@ -75,10 +84,8 @@ class LitCausalLM(pl.LightningModule):
             self._random = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save trainable weights alone, the curve so far and the random state, which Lightning leaves out."""
+        """Add the curve so far and the random state, which Lightning leaves out."""
         self.require_finite()
-        trainable = {n for n, p in self.named_parameters() if p.requires_grad}
-        checkpoint["state_dict"] = {k: v for k, v in checkpoint["state_dict"].items() if k in trainable}
         checkpoint["sei"] = {"curve": self.curve, "random": random_state()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -136,6 +143,17 @@ class LitCausalLM(pl.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _without_frozen(module: torch.nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    trainable = {prefix + n for n, p in module.named_parameters() if p.requires_grad}
+    for name in [k for k in state if k not in trainable]:
+        del state[name]
+
+
+def supervised_tokens(batch: dict[str, torch.Tensor]) -> int:
+    """Return how many labels of a batch count in its loss."""
+    return int((batch["labels"][:, 1:] != IGNORE).sum())
 
 
 def random_state() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The composed Trainer: CPU or one GPU, by one config group (``conf/trainer``)."""
+"""The composed Trainer: CPU, one GPU or several, by one config group (``conf/trainer``)."""
 
 from __future__ import annotations
 
@@ -18,26 +18,30 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 log = logging.getLogger("sei.trainer")
+_SPEAKERS = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric")
 
 
 @part
 class TrainerSettings:
-    """What a Lightning ``Trainer`` needs to know about the machine; all of it can change weights."""
+    """What a Lightning ``Trainer`` needs to know about the machine; all of it can change weights.
+
+    ``devices`` and ``strategy`` are those of the fine-tune; everything else runs on one device.
+    """
 
     version: ClassVar[int] = 1
     accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
     devices: Annotated[int, Field(ge=1)] = 1
-    strategy: str = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
     def __post_init__(self) -> None:
-        """Refuse several devices: Lightning would start this command again for each of them."""
-        if self.devices != 1 or self.strategy != "auto":
+        """Refuse several devices without the strategy that trains on them."""
+        if self.devices > 1 and self.strategy == "auto":
             raise ConfigError(
-                f"trainer.devices={self.devices}, trainer.strategy={self.strategy}: a job runs on one device, several "
-                "(DDP, FSDP) are not supported yet. Remedy: trainer.devices=1 trainer.strategy=auto; jobs of a "
-                "sweep may be started one a device (CUDA_VISIBLE_DEVICES=0, =1, ...), they share the store."
+                f"trainer.devices={self.devices}, trainer.strategy=auto: how several devices share a fine-tune has to "
+                "be said. Remedy: trainer=ddp (all weights on each device), or trainer.devices=1. Jobs of a sweep may "
+                "also be started one a device (CUDA_VISIBLE_DEVICES=0, =1, ...): they share the store."
             )
 
     def preflight(self) -> None:
@@ -62,6 +66,11 @@ class TrainerSettings:
                 "trainer.accelerator='gpu': torch sees no CUDA device on this machine. Remedy: trainer=cpu, or a "
                 "machine, driver and build of torch with CUDA (and look at CUDA_VISIBLE_DEVICES)."
             )
+        if self.accelerator == "gpu" and found < self.devices:
+            raise ConfigError(
+                f"trainer.devices={self.devices}: torch sees {found} CUDA devices on this machine. Remedy: "
+                f"trainer.devices={found} (and look at CUDA_VISIBLE_DEVICES)."
+            )
         if found and "bf16" in self.precision and not torch.cuda.is_bf16_supported():
             raise ConfigError(
                 f"trainer.precision={self.precision!r}: this GPU does not compute in bfloat16. Remedy: "
@@ -69,15 +78,25 @@ class TrainerSettings:
             )
 
     def build(
-        self, folder: Path, *, clip: float | None = None, callbacks: tuple[Any, ...] = (), epochs: int = 1
+        self,
+        folder: Path,
+        *,
+        clip: float | None = None,
+        callbacks: tuple[Any, ...] = (),
+        epochs: int = 1,
+        devices: int = 1,
     ) -> pl.Trainer:
-        """Return a quiet Trainer: no logger, no bar, no checkpoints but a callback's (records carry the curve)."""
+        """Return a quiet Trainer: no logger, no bar, no checkpoints but a callback's (records carry the curve).
+
+        Several ``devices`` are child processes of this one: Lightning's other way starts the whole command again.
+        """
         import pytorch_lightning as pl  # seconds to import: a job of store hits does without
 
         return pl.Trainer(
             accelerator=self.accelerator,
-            devices=self.devices,
-            strategy=self.strategy,
+            devices=devices,
+            strategy="auto" if devices == 1 else "ddp_spawn",
+            use_distributed_sampler=False,  # the data module knows its share
             precision=self.precision,
             max_epochs=epochs,
             reload_dataloaders_every_n_epochs=1,
@@ -102,20 +121,29 @@ def cpu_has_bf16() -> bool:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence Lightning's start-up lines and its advice on data loader workers (batches are ready-made)."""
-    loggers = [logging.getLogger(n) for n in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero")]
+    loggers = _loggers()
     levels = [lg.level for lg in loggers]
-    for lg in loggers:
-        lg.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
-            warnings.filterwarnings("ignore", message=".*defined a `validation_step` but have no.*")
-            warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-            # of Lightning's and peft's own code against newer torch and transformers
-            warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+            hush()
             yield
     finally:
         for lg, level in zip(loggers, levels, strict=True):
             lg.setLevel(level)
+
+
+def hush() -> None:
+    """As ``quiet``, for the rest of a process."""
+    for lg in _loggers():
+        lg.setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+    warnings.filterwarnings("ignore", message=".*defined a `validation_step` but have no.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    # of Lightning's and peft's own code against newer torch and transformers
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+
+
+def _loggers() -> list[logging.Logger]:
+    return [logging.getLogger(n) for n in _SPEAKERS]

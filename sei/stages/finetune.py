@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.errors import ConfigError
-from sei.lit.batches import Schedule
+from sei.lit.batches import Epochs, Schedule
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.parts import IMMATERIAL, part
@@ -57,11 +57,23 @@ class Finetune:
     )
 
     def __post_init__(self) -> None:
-        """Refuse 4-bit weights where all weights are to be trained."""
+        """Refuse 4-bit weights where all are to be trained or by several devices, and batches too small to share."""
         if self.quantize != "none" and self.method != "lora":
             raise ConfigError(
                 f"finetuner.quantize={self.quantize} with finetuner.method={self.method}: 4-bit weights are frozen, "
                 "only an adapter on top of them can be trained. Remedy: finetuner=lora, or finetuner.quantize=none."
+            )
+        devices = self.trainer.devices
+        if self.quantize != "none" and devices > 1:
+            raise ConfigError(
+                f"finetuner.quantize={self.quantize} with trainer.devices={devices}: 4-bit weights are trained on one "
+                "device. Remedy: trainer=gpu, or finetuner.quantize=none."
+            )
+        if isinstance(self.schedule, Epochs) and self.schedule.batch_size < devices:
+            raise ConfigError(
+                f"finetuner.schedule.batch_size={self.schedule.batch_size} with trainer.devices={devices}: a batch is "
+                f"shared among the devices, each needs a row. Remedy: finetuner.schedule.batch_size={devices} or more, "
+                "or trainer.devices=1."
             )
 
     def preflight(self) -> None:
@@ -114,31 +126,36 @@ class Finetune:
     ) -> tuple[Any, tuple[StepLog, ...]]:
         import pytorch_lightning as pl
 
-        from sei.lit import resume
+        from sei.lit import parallel, resume
         from sei.lit.data import SupervisedData
         from sei.lit.module import Heartbeat, LitCausalLM
         from sei.lit.trainer import quiet
 
+        pl.seed_everything(seed, verbose=False)
         with quiet():
-            pl.seed_everything(seed, verbose=False)
             model = self._wrap(opened.model).train()
-            lit = LitCausalLM(
-                model,
-                lr=self.lr,
-                warmup_ratio=self.warmup_ratio,
-                weight_decay=self.weight_decay,
-                total_steps=len(plan),
-            )
-            data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
-            point = resume.latest(folder / "resume")
-            with progress("fine-tuning", len(plan)) as advance:
-                callbacks: list[Any] = [Heartbeat(advance)]
-                if data.num_intervals > 1:  # a fit of one interval simply starts again
-                    callbacks.append(resume.points(folder / "resume"))
-                trainer = self.trainer.build(
-                    folder, clip=self.clip, callbacks=tuple(callbacks), epochs=data.num_intervals
-                )
-                trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
+        settings: dict[str, Any] = {
+            "lr": self.lr,
+            "warmup_ratio": self.warmup_ratio,
+            "weight_decay": self.weight_decay,
+            "total_steps": len(plan),
+        }
+        data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
+        point = resume.latest(folder / "resume")
+        # a fit of one interval simply starts again
+        points: list[Any] = [resume.points(folder / "resume")] if data.num_intervals > 1 else []
+
+        def trainer(*callbacks: Any) -> Any:
+            several = {"epochs": data.num_intervals, "devices": self.trainer.devices}
+            return self.trainer.build(folder, clip=self.clip, callbacks=(*callbacks, *points), **several)
+
+        with quiet(), progress("fine-tuning", len(plan)) as advance:
+            if self.trainer.devices > 1:
+                settings |= {"seed": seed, "threads": self.target.threads}
+                lit: LitCausalLM = parallel.fit(model, data, trainer, point, advance, **settings)
+            else:
+                lit = LitCausalLM(model, **settings)
+                trainer(Heartbeat(advance)).fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
         lit.require_finite()
         return model, tuple(StepLog(step=i, loss=round(x, 6), tokens=n) for i, (x, n) in enumerate(lit.curve, 1))
 

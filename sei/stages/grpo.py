@@ -86,7 +86,12 @@ class GRPO:
     lora_targets: list[str] | Literal["all-linear"] = "all-linear"
 
     def __post_init__(self) -> None:
-        """Refuse steps that are no whole micro-batches."""
+        """Refuse several devices, which TRL would need to be started on, and steps that are no whole micro-batches."""
+        if self.trainer.devices > 1:
+            raise ConfigError(
+                f"finetuner=grpo with trainer.devices={self.trainer.devices}: it trains in one process on one device. "
+                "Remedy: trainer.devices=1."
+            )
         answers = self.schedule.prompts_per_step * self.schedule.samples
         if answers % (self.micro_batch or answers):
             raise ConfigError(

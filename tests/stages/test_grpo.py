@@ -91,7 +91,7 @@ def test_the_config_builds_and_experiments_set_its_steps():
         ("finetuner.method=qlora", ["method", "qlora", "'full' or 'lora'"]),
         ("+finetuner.gamma=1", ["gamma"]),
         ("finetuner.micro_batch=3", ["micro_batch=3", "128", "divisor"]),
-        ("trainer.devices=2", ["trainer.devices=2", "one device"]),
+        ("trainer=ddp", ["trainer.devices=2", "one device"]),
     ],
 )
 def test_what_cannot_run_is_refused_when_it_is_built(override, words):

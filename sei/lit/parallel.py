@@ -1,0 +1,161 @@
+"""One fine-tune on several devices (DDP): a process each, started from this one, which alone touches the run's files.
+
+A step takes the batch that the plan gives it whatever the number of devices: every device takes a share of its rows,
+weighted by their supervised tokens, so that the sum of the gradients is that of the whole batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.multiprocessing.spawn import ProcessException
+
+from sei.errors import SeiError
+from sei.lit.batches import SPARE
+from sei.lit.module import LitCausalLM, supervised_tokens
+from sei.lit.trainer import hush, quiet
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+POLL_S = 0.1
+
+
+class ParallelCausalLM(LitCausalLM):
+    """The module of one of several processes; the first tells the parent (``to_parent``) each step's loss and tokens.
+
+    Dropout draws from a seed of its own at each step and device, so a resumed fit goes on as an undisturbed one.
+    """
+
+    def __init__(self, model: Any, *, seed: int, threads: int, to_parent: Connection, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        self.seed, self.threads, self.to_parent = seed, threads, to_parent
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Silence Lightning in a child, which gets this before Lightning has said anything."""
+        super().__setstate__(state)
+        hush()
+
+    def setup(self, stage: str) -> None:
+        """Use the configured number of threads, as the parent does, and end with it."""
+        torch.set_num_threads(self.threads)
+        threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+
+    def on_train_start(self) -> None:
+        """Tell the parent what a resume point holds already."""
+        for loss, tokens in self.curve:
+            self._tell((loss, tokens))
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Seed what this device draws at this step."""
+        key = f"{self.seed}/{len(self.curve)}/{self.global_rank}"
+        torch.manual_seed(int(hashlib.sha256(key.encode()).hexdigest()[:8], 16))
+
+    def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        """Return this device's part of the mean loss over the whole batch, times the devices that DDP divides by.
+
+        Raises:
+            NumericError: on every device, at the first loss of the whole batch that is NaN or infinite.
+        """
+        loss = self._loss(batch)
+        own = 0 if SPARE in batch else supervised_tokens(batch)
+        summed = torch.tensor([float(loss.detach()) * own, float(own)], device=loss.device)
+        total, tokens = self.trainer.strategy.reduce(summed, reduce_op="sum").tolist()
+        with self._telling():
+            self.note(total / tokens, int(tokens))
+        self._tell(self.curve[-1])
+        mine: torch.Tensor = loss * (own * self.trainer.world_size / tokens)
+        return mine
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """As on one device."""
+        with self._telling():
+            super().on_save_checkpoint(checkpoint)
+
+    def _tell(self, what: Any) -> None:
+        if self.global_rank == 0:
+            self.to_parent.send(what)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Hand an error of ours to the parent, where it is raised again instead of a traceback in text."""
+        try:
+            yield
+        except SeiError as e:
+            self._tell(e)
+            raise
+
+
+def fit(
+    model: Any,
+    data: pl.LightningDataModule,
+    trainer: Callable[[], pl.Trainer],
+    point: Path | None,
+    advance: Callable[[int], None],
+    **settings: Any,
+) -> ParallelCausalLM:
+    """Train in child processes; the trained weights end in ``model``, and the module that is returned has the curve.
+
+    ``settings`` are those of ``ParallelCausalLM`` but its connection. However this ends, no child is left.
+
+    Raises:
+        NumericError: as on one device.
+    """
+    receive, send = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    lit, built = ParallelCausalLM(model, to_parent=send, **settings), trainer()
+    curve: list[tuple[float, int]] = []
+    errors: list[SeiError] = []
+    over = threading.Event()
+
+    def listen() -> None:
+        while not (over.is_set() and not receive.poll()):
+            if receive.poll(POLL_S):
+                said = receive.recv()
+                if isinstance(said, SeiError):
+                    errors.append(said)
+                else:
+                    curve.append(said)
+                    advance(1)
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        with quiet():
+            built.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
+    except ProcessException as e:
+        over.set()
+        listener.join()
+        raise (errors[0] if errors else e) from e
+    finally:
+        _end_children(built)
+        over.set()
+        listener.join()
+        receive.close()
+        send.close()
+    lit.curve = curve
+    return lit
+
+
+def _end_with(parent: int) -> None:
+    """End a child whose parent was killed: it would train on, into the folder that the repeated command uses."""
+    while os.getppid() == parent:
+        time.sleep(POLL_S)
+    os._exit(1)
+
+
+def _end_children(trainer: pl.Trainer) -> None:
+    """Kill what still trains, when this process is interrupted: Python would wait for it at its own end."""
+    for child in getattr(trainer.strategy.launcher, "procs", ()):
+        if child.is_alive():
+            child.kill()
+        child.join()

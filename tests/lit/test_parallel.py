@@ -1,0 +1,192 @@
+"""A fine-tune on several devices (here: two processes of the CPU) is that of one, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sei.data.arithmetic import Arithmetic
+from sei.errors import ConfigError, NumericError
+from sei.exits import Interruption, catch_signals
+from sei.lit.batches import Epochs, TokenBudget, share
+from sei.lit.trainer import TrainerSettings
+from sei.models.target import TargetModel
+from sei.records import TrainingExample
+from sei.stages import finetune
+from sei.stages.finetune import Finetune
+from sei.store import folder_digest
+
+TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+ROOT = Path(__file__).resolve().parents[2]
+TWO = TrainerSettings(devices=2, strategy="ddp")
+
+
+@pytest.fixture(scope="module")
+def examples():
+    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
+    return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+
+
+def fit(examples, folder, trainer=TWO, start=None, **more):
+    settings = {"schedule": TokenBudget(steps=6, tokens_per_step=300), "lr": 2e-3, **more}
+    stage = Finetune(target=TARGET, trainer=trainer, **settings)
+    return stage(start or TARGET.base(), examples, seed=1, folder=folder)
+
+
+def weights(trained):
+    return load_file(Path(trained.checkpoint.folder) / "model.safetensors")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7])
+@pytest.mark.parametrize("devices", [1, 2, 4])
+def test_every_row_of_a_batch_is_on_one_device_and_no_device_is_without(rows, devices):
+    shares = [share(range(rows), rank, devices) for rank in range(devices)]
+    assert sorted(i for part, spare in shares if not spare for i in part) == list(range(rows))
+    assert [len(part) for part, spare in shares if spare] == [1] * max(0, devices - rows)
+
+
+def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, tmp_path):
+    how = {"schedule": TokenBudget(steps=6, tokens_per_step=60)}  # some batches are one row: a device has none
+    one = fit(examples, tmp_path / "one", TrainerSettings(), **how)
+    two = fit(examples, tmp_path / "two", **how)
+    assert [s.tokens for s in two.curve] == [s.tokens for s in one.curve]
+    assert [s.loss for s in two.curve] == pytest.approx([s.loss for s in one.curve], abs=1e-4)
+    base = fit(examples, tmp_path / "base", TrainerSettings(), **{**how, "lr": 1e-12})
+    moved = {k: (v - weights(base)[k]).abs().max() for k, v in weights(one).items()}
+    assert max(moved.values()) > 1e-3
+    for name, w in weights(two).items():
+        assert torch.allclose(w, weights(one)[name], atol=2e-4 + 0.02 * float(moved[name])), name
+    assert multiprocessing.active_children() == []
+
+
+def test_a_resumed_fit_on_two_devices_ends_with_the_weights_of_an_undisturbed_one(examples, tmp_path, monkeypatch):
+    how = {"method": "lora", "lora_dropout": 0.3, "schedule": TokenBudget(steps=5, tokens_per_step=200)}
+    rmtree = shutil.rmtree
+    with monkeypatch.context() as m:
+        m.setattr(finetune.shutil, "rmtree", lambda f, **k: None if f.name == "resume" else rmtree(f, **k))
+        whole = fit(examples, tmp_path / "whole", resume_every=3, **how)
+    points = sorted((tmp_path / "whole" / "resume").glob("*.ckpt"))
+    assert [torch.load(p, weights_only=True)["global_step"] for p in points] == [3, 5]
+    (tmp_path / "again" / "resume").mkdir(parents=True)
+    shutil.copy(points[0], tmp_path / "again" / "resume")
+    again = fit(examples, tmp_path / "again", resume_every=3, **how)
+    assert (again.checkpoint.digest, again.curve) == (whole.checkpoint.digest, whole.curve)
+
+
+def test_a_loss_that_is_not_finite_ends_a_fit_on_two_devices_with_its_own_error(examples, tmp_path):
+    trained = fit(examples, tmp_path / "a", TrainerSettings())
+    file = Path(trained.checkpoint.folder) / "model.safetensors"
+    held = load_file(file)
+    name = next(n for n in held if "norm" in n)
+    held[name][0] = float("nan")
+    save_file(held, file, metadata={"format": "pt"})
+    start = replace(trained.checkpoint, digest=folder_digest(file.parent))
+    with pytest.raises(NumericError, match=r"loss is nan at step 1.*lr"):
+        fit(examples, tmp_path / "b", start=start)
+    assert not (tmp_path / "b" / "model").exists()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_signal_ends_the_children_too(examples, tmp_path, monkeypatch):
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
+    catch_signals()
+    sent = threading.Event()
+
+    def at_the_second_step(what, total):
+        steps = iter(range(1000))
+
+        def advance(_):
+            if next(steps) == 1:
+                sent.set()
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+
+        return advance
+
+    class Progress:
+        def __init__(self, what, total):
+            self.advance = at_the_second_step(what, total)
+
+        def __enter__(self):
+            return self.advance
+
+        def __exit__(self, *_):
+            return None
+
+    monkeypatch.setattr(finetune, "progress", Progress)
+    try:
+        with pytest.raises(Interruption) as e:
+            fit(examples, tmp_path, schedule=Epochs(epochs=2000, batch_size=8))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert (e.value.code, sent.is_set()) == (143, True)
+    assert multiprocessing.active_children() == []
+    assert not (tmp_path / "model").exists()
+
+
+FIT = """
+from sei.data.arithmetic import Arithmetic
+from sei.lit.batches import Epochs
+from sei.stages import finetune
+from tests.lit.test_parallel import fit
+from sei.records import TrainingExample
+class Said:
+    def __init__(self, *_): pass
+    def __enter__(self): return lambda n: print("step", flush=True)
+    def __exit__(self, *_): pass
+finetune.progress = Said
+pool = Arithmetic(pool=60, dev=10, test=10).load().pool
+examples = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+from pathlib import Path
+fit(examples, Path({folder!r}), schedule=Epochs(epochs=2000, batch_size=8))
+"""
+
+
+def test_children_end_with_a_parent_that_was_killed(tmp_path):
+    program = FIT.format(folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout.readline() == "step\n"
+        of_parent = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        children = [c for c in of_parent if "spawn_main" in Path(f"/proc/{c}/cmdline").read_text()]
+        assert len(children) == 2
+        os.kill(int(children[0]), signal.SIGSTOP)  # the other one waits for it, deaf to signals that Python handles
+        time.sleep(1)
+        parent.kill()
+    assert gone(children[1])
+    os.kill(int(children[0]), signal.SIGCONT)
+    assert gone(children[0])
+
+
+def gone(process: str, within: float = 20) -> bool:
+    end = time.monotonic() + within
+    while Path(f"/proc/{process}").exists():
+        if time.monotonic() > end:
+            os.kill(int(process), signal.SIGKILL)
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"schedule": Epochs(batch_size=1)}, ["batch_size=1", "trainer.devices=2", "batch_size=2 or more"]),
+        ({"schedule": TokenBudget(), "method": "lora", "quantize": "nf4"}, ["quantize=nf4", "trainer.devices=2"]),
+    ],
+)
+def test_what_two_devices_cannot_share_is_refused_before_anything_is_trained(settings, words):
+    with pytest.raises(ConfigError) as e:
+        Finetune(target=TARGET, trainer=TWO, **settings)
+    assert all(w in str(e.value) for w in words)
