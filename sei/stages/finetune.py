@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from sei.progress import progress
 from sei.records import Checkpoint, StepLog, Trained, TrainingExample
 from sei.store import folder_digest
 
+log = logging.getLogger(__name__)
 Method = Literal["full", "lora"]
 
 
@@ -151,6 +153,7 @@ class Finetune:
 
         with quiet(), progress("fine-tuning", len(plan)) as advance:
             if self.trainer.devices > 1:
+                _tell_of_idle_devices(plan, self.trainer.devices)
                 settings |= {"seed": seed, "threads": self.target.threads}
                 lit: LitCausalLM = parallel.fit(model, data, trainer, point, advance, **settings)
             else:
@@ -187,6 +190,16 @@ class Finetune:
             merged = PeftModel.from_pretrained(opened.model, folder / "adapter").merge_and_unload()
             merged.save_pretrained(folder / "model", safe_serialization=True)
             opened.tokenizer.save_pretrained(folder / "model")
+
+
+def _tell_of_idle_devices(plan: Sequence[Sequence[int]], devices: int) -> None:
+    idle = sum(len(batch) < devices for batch in plan)
+    if idle > len(plan) / 10:
+        log.warning(
+            "trainer.devices=%d: in %d of %d steps the batch has fewer rows than that, and devices idle. Remedy: larger "
+            "batches (finetuner.schedule), or fewer devices",
+            *(devices, idle, len(plan)),
+        )
 
 
 def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Sequence[str] | str) -> Any:

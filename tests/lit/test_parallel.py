@@ -57,10 +57,11 @@ def test_every_row_of_a_batch_is_on_one_device_and_no_device_is_without(rows, de
     assert [len(part) for part, spare in shares if spare] == [1] * max(0, devices - rows)
 
 
-def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, tmp_path):
+def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, tmp_path, caplog):
     how = {"schedule": TokenBudget(steps=6, tokens_per_step=60)}  # some batches are one row: a device has none
     one = fit(examples, tmp_path / "one", TrainerSettings(), **how)
     two = fit(examples, tmp_path / "two", **how)
+    assert "devices idle" in caplog.text
     assert [s.tokens for s in two.curve] == [s.tokens for s in one.curve]
     assert [s.loss for s in two.curve] == pytest.approx([s.loss for s in one.curve], abs=1e-4)
     base = fit(examples, tmp_path / "base", TrainerSettings(), **{**how, "lr": 1e-12})
