@@ -196,8 +196,8 @@ def _tell_of_idle_devices(plan: Sequence[Sequence[int]], devices: int) -> None:
     idle = sum(len(batch) < devices for batch in plan)
     if idle > len(plan) / 10:
         log.warning(
-            "trainer.devices=%d: in %d of %d steps the batch has fewer rows than that, and devices idle. Remedy: larger "
-            "batches (finetuner.schedule), or fewer devices",
+            "trainer.devices=%d: in %d of %d steps the batch has fewer rows than that, and devices idle. Remedy: "
+            "larger batches (finetuner.schedule), or fewer devices",
             *(devices, idle, len(plan)),
         )
 
