@@ -11,6 +11,7 @@ from sei.__main__ import CONF, check
 from sei.build import build
 from sei.errors import ConfigError
 from sei.parts import is_part
+from sei.store import digest
 from tests.conftest import ROOT
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
@@ -38,6 +39,13 @@ def built(*overrides: str):
 def test_every_yaml_on_disk_composes_and_builds(group, option):
     beside = ["instructor=openai_compatible"] if "instructor: ${instructor}" in needs(group, option) else []
     assert all(is_part(p) for p in built(f"{group}={option}", *beside).values())
+
+
+def test_answers_are_not_asked_again_where_the_fine_tune_gets_more_devices():
+    one, two = (built(f"trainer={t}")["method"] for t in ("gpu", "ddp"))
+    assert digest(one.attempt) == digest(two.attempt)
+    assert digest(one.finetune) != digest(two.finetune)
+    assert digest(built("trainer.precision=bf16-true")["method"].attempt) != digest(built()["method"].attempt)
 
 
 def needs(group, option):
