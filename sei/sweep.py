@@ -20,6 +20,7 @@ import filelock
 from sei import exits
 from sei.errors import SeiError
 from sei.report.page import write_sweep_page
+from sei.report.page.sweep import at_work
 from sei.store import write_atomic
 
 log = logging.getLogger("sei")
@@ -146,7 +147,7 @@ def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
         rows = {str(n): _row(o, folder / str(n), "waiting", None, 0.0) for n, o in enumerate(jobs)}
         for number, job in read(states).items():
             ended = job["state"] != "running" and job["overrides"] == rows.get(number, job)["overrides"]
-            if ended or _at_work(folder, number, job):
+            if ended or at_work(folder, number, job):
                 rows[number] = job
         _write(states, rows)
 
@@ -166,18 +167,6 @@ def _row(overrides: Sequence[str], folder: Path, state: str, code: int | None, s
         "exit_code": code,
         "seconds": round(seconds, 1),
     }
-
-
-def _at_work(folder: Path, number: str, job: dict[str, Any]) -> bool:
-    """Return whether a process holds the job: the sweep that runs it, or the job's own where that sweep is gone."""
-    locks = [p for p in (folder / f".job_{number}.lock", Path(job["folder"]) / ".lock") if p.exists()]
-    try:
-        for path in locks:
-            with filelock.FileLock(path, timeout=0):
-                pass
-    except filelock.Timeout:
-        return True
-    return False
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import filelock
 import pytest
 
 from sei.report.page import make_sweep_page
@@ -149,6 +150,18 @@ def test_jobs_without_a_result_are_told_and_count_in_no_mean(tmp_path):
     assert (first["seeds"], first["changes"]["test_set"]["mean"]) == (1, pytest.approx(0.05))
     assert (second["states"], second["seeds"], second["curves"], second["changes"]) == ({"killed": 1}, 0, {}, {})
     assert [j["exit_code"] for j in data["jobs"]] == [0, None, 3, -9]
+
+
+def test_a_job_that_ran_when_its_sweep_was_killed_is_told_from_one_that_runs(tmp_path):
+    jobs = [([f"seed={s}"], "running", None) for s in range(4)]
+    home = make_sweep(tmp_path / "one", jobs)
+    for lock in (".job_0.lock", ".job_1.lock", ".job_2.lock", "2/.lock", "0/.lock"):
+        (home / lock).touch()
+    with filelock.FileLock(home / ".job_1.lock"), filelock.FileLock(home / "2" / ".lock"):
+        # 0: nobody is at it; 1: its sweep is; 2: the job itself goes on; 3: not begun
+        states = [j["state"] for j in gather_sweep(home)["jobs"]]
+        assert states == ["killed", "running", "running", "running"]
+        assert gather_sweep(home)["settings"][0]["states"] == {"killed": 1, "running": 3}
 
 
 def test_a_done_job_whose_summary_cannot_be_read_says_so(tmp_path):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from sei.errors import DataError
 from sei.report.page.build import sets
@@ -30,10 +33,31 @@ def gather_sweep(folder: Path) -> dict[str, Any]:
     return {"kind": "sweep", "folder": folder.absolute().name, "jobs": shown, **common, "settings": settings}
 
 
+def at_work(folder: Path, number: str, job: Mapping[str, Any]) -> bool | None:
+    """Return whether a process holds a job of a sweep: the sweep's, or where that is gone the job's own.
+
+    ``None`` where neither ever did. The job's own lock is not touched while the sweep's is held: it may just be taken.
+    """
+    locks = [p for p in (folder / f".job_{number}.lock", Path(job["folder"]) / ".lock") if p.exists()]
+    try:
+        for path in locks:
+            with filelock.FileLock(path, timeout=0):
+                pass
+    except filelock.Timeout:
+        return True
+    return False if locks else None
+
+
+def _state(folder: Path, number: str, job: Mapping[str, Any]) -> str:
+    """Return a job's state; one that runs in a sweep that was killed, with nobody at it any more, is ``killed``."""
+    state: str = job["state"]
+    return "killed" if state == "running" and at_work(folder, number, job) is False else state
+
+
 def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
     inside = _inside(folder, Path(job["folder"]))
-    files = Files(home=folder / inside)
-    summary = files.json("summary.json") if job["state"] == "done" else None
+    files, state = Files(home=folder / inside), _state(folder, number, {**job, "folder": folder / inside})
+    summary = files.json("summary.json") if state == "done" else None
     if not isinstance(summary, dict) or "baseline" not in summary:
         summary = None
     scores, best = [], 0
@@ -44,7 +68,7 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
         "number": number,
         "link": (inside / "report.html").as_posix() if (folder / inside / "report.html").is_file() else "",
         "overrides": [hidden(o) for o in job["overrides"]],
-        "state": job["state"],
+        "state": state,
         "exit_code": job.get("exit_code"),
         "seconds": job["seconds"],
         "best": best,
