@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -115,7 +115,7 @@ def fit(
     lit, built = ParallelCausalLM(model, to_parent=send, **settings), trainer()
     curve: list[tuple[float, int]] = []
     errors: list[SeiError] = []
-    over = threading.Event()
+    over, others = threading.Event(), multiprocessing.active_children()
 
     def listen() -> None:
         while not (over.is_set() and not receive.poll()):
@@ -137,7 +137,7 @@ def fit(
         listener.join()
         raise (errors[0] if errors else e) from e
     finally:
-        _end_children(built)
+        _end_children(others)
         over.set()
         listener.join()
         receive.close()
@@ -153,9 +153,9 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _end_children(trainer: pl.Trainer) -> None:
+def _end_children(others: Collection[Any]) -> None:
     """Kill what still trains, when this process is interrupted: Python would wait for it at its own end."""
-    for child in getattr(trainer.strategy.launcher, "procs", ()):
-        if child.is_alive():
+    for child in multiprocessing.active_children():
+        if child not in others:
             child.kill()
-        child.join()
+            child.join()
