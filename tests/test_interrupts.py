@@ -39,7 +39,8 @@ def test_a_full_disk_signals_and_kills_lose_nothing(reference, tmp_path):
     assert stopping.made_again(tmp_path, before, rows) == []
 
 
-@pytest.mark.parametrize("seconds", [pytest.param(6.0, marks=pytest.mark.slow), 9.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [6.0, 9.0])
 def test_a_kill_at_a_moment_changes_nothing(reference, tmp_path, seconds):
     stopping.stop_after(tmp_path, seconds, signal.SIGKILL)
     before, rows = stopping.finished(tmp_path), stopping.kept_rows(tmp_path)

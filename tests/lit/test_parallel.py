@@ -21,6 +21,7 @@ from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError
 from sei.exits import Interruption, catch_signals
 from sei.lit.batches import Epochs, TokenBudget, share
+from sei.lit.parallel import ParallelCausalLM
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
@@ -57,33 +58,57 @@ def test_every_row_of_a_batch_is_on_one_device_and_no_device_is_without(rows, de
     assert [len(part) for part, spare in shares if spare] == [1] * max(0, devices - rows)
 
 
-def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, tmp_path, caplog):
-    how = {"schedule": TokenBudget(steps=6, tokens_per_step=60)}  # some batches are one row: a device has none
-    one = fit(examples, tmp_path / "one", TrainerSettings(), **how)
-    two = fit(examples, tmp_path / "two", **how)
-    assert "devices idle" in caplog.text
-    assert [s.tokens for s in two.curve] == [s.tokens for s in one.curve]
-    assert [s.loss for s in two.curve] == pytest.approx([s.loss for s in one.curve], abs=1e-4)
-    base = fit(examples, tmp_path / "base", TrainerSettings(), **{**how, "lr": 1e-12})
-    moved = {k: (v - weights(base)[k]).abs().max() for k, v in weights(one).items()}
-    assert max(moved.values()) > 1e-3
-    for name, w in weights(two).items():
-        assert torch.allclose(w, weights(one)[name], atol=2e-4 + 0.02 * float(moved[name])), name
-    assert multiprocessing.active_children() == []
+LORA = {"method": "lora", "lora_dropout": 0.0, "schedule": TokenBudget(steps=5, tokens_per_step=60), "resume_every": 3}
 
 
-def test_a_resumed_fit_on_two_devices_ends_with_the_weights_of_an_undisturbed_one(examples, tmp_path, monkeypatch):
-    how = {"method": "lora", "lora_dropout": 0.3, "schedule": TokenBudget(steps=5, tokens_per_step=200)}
-    rmtree = shutil.rmtree
-    with monkeypatch.context() as m:
+@pytest.fixture(scope="module")
+def two(examples, tmp_path_factory):
+    """A fit on two devices, its log, and the folder of its resume points, which a fit clears away."""
+    folder, rmtree, said = tmp_path_factory.mktemp("two"), shutil.rmtree, []
+    with pytest.MonkeyPatch.context() as m:
         m.setattr(finetune.shutil, "rmtree", lambda f, **k: None if f.name == "resume" else rmtree(f, **k))
-        whole = fit(examples, tmp_path / "whole", resume_every=3, **how)
-    points = sorted((tmp_path / "whole" / "resume").glob("*.ckpt"))
+        m.setattr(finetune.log, "warning", lambda text, *values: said.append(text % values))
+        trained = fit(examples, folder, **LORA)
+    assert multiprocessing.active_children() == []
+    return trained, said, folder / "resume"
+
+
+def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, two, tmp_path):
+    trained, said, _ = two
+    assert "devices idle" in "".join(said)  # 60 tokens: some batches are one row
+    one = fit(examples, tmp_path / "one", TrainerSettings(), **LORA)
+    assert [s.tokens for s in trained.curve] == [s.tokens for s in one.curve]
+    assert [s.loss for s in trained.curve] == pytest.approx([s.loss for s in one.curve], abs=1e-4)
+    base = fit(examples, tmp_path / "base", TrainerSettings(), **{**LORA, "lr": 1e-12})
+    moved = {k: float((v - weights(base)[k]).abs().max()) for k, v in weights(one).items()}
+    assert max(moved.values()) > 1e-3
+    for name, w in weights(trained).items():
+        assert torch.allclose(w, weights(one)[name], atol=1e-6 + 0.02 * moved[name]), name
+
+
+def test_a_resumed_fit_on_two_devices_ends_with_the_weights_of_an_undisturbed_one(examples, two, tmp_path, caplog):
+    whole, _, resume = two
+    points = sorted(resume.glob("*.ckpt"))
     assert [torch.load(p, weights_only=True)["global_step"] for p in points] == [3, 5]
-    (tmp_path / "again" / "resume").mkdir(parents=True)
-    shutil.copy(points[0], tmp_path / "again" / "resume")
-    again = fit(examples, tmp_path / "again", resume_every=3, **how)
+    (tmp_path / "resume").mkdir()
+    shutil.copy(points[0], tmp_path / "resume")
+    with caplog.at_level("INFO"):
+        again = fit(examples, tmp_path, **LORA)
+    assert "goes on after step 3" in caplog.text
     assert (again.checkpoint.digest, again.curve) == (whole.checkpoint.digest, whole.curve)
+
+
+def test_dropout_draws_anew_at_each_step_and_device_and_the_same_again_after_a_resume(monkeypatch):
+    def drawn(step, rank):
+        module = ParallelCausalLM(torch.nn.Linear(1, 1), seed=1, threads=1, to_parent=None)
+        module.curve = [(0.0, 1)] * step
+        monkeypatch.setattr(ParallelCausalLM, "global_rank", rank)
+        module.on_train_batch_start({}, 0)
+        return float(torch.rand(1))
+
+    first = [drawn(step, rank) for step in range(3) for rank in range(2)]
+    assert len(set(first)) == 6
+    assert [drawn(step, rank) for step in range(3) for rank in range(2)] == first
 
 
 def test_a_loss_that_is_not_finite_ends_a_fit_on_two_devices_with_its_own_error(examples, tmp_path):
@@ -128,7 +153,7 @@ def test_a_signal_ends_the_children_too(examples, tmp_path, monkeypatch):
     monkeypatch.setattr(finetune, "progress", Progress)
     try:
         with pytest.raises(Interruption) as e:
-            fit(examples, tmp_path, schedule=Epochs(epochs=2000, batch_size=8))
+            fit(examples, tmp_path, schedule=Epochs(epochs=300, batch_size=8))
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -151,10 +176,11 @@ finetune.progress = Said
 pool = Arithmetic(pool=60, dev=10, test=10).load().pool
 examples = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
 from pathlib import Path
-fit(examples, Path({folder!r}), schedule=Epochs(epochs=2000, batch_size=8))
+fit(examples, Path({folder!r}), schedule=Epochs(epochs=300, batch_size=8))
 """
 
 
+@pytest.mark.slow
 def test_children_end_with_a_parent_that_was_killed(tmp_path):
     program = FIT.format(folder=str(tmp_path))
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
