@@ -147,7 +147,7 @@ def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
         rows = {str(n): _row(o, folder / str(n), "waiting", None, 0.0) for n, o in enumerate(jobs)}
         for number, job in read(states).items():
             ended = job["state"] != "running" and job["overrides"] == rows.get(number, job)["overrides"]
-            if ended or at_work(folder, number, job):
+            if ended or at_work(folder, number, Path(job["folder"])):
                 rows[number] = job
         _write(states, rows)
 

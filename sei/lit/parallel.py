@@ -23,7 +23,7 @@ from torch.multiprocessing.spawn import ProcessException
 from sei.errors import SeiError
 from sei.lit.batches import SPARE
 from sei.lit.module import LitCausalLM, supervised_tokens
-from sei.lit.trainer import hush, quiet
+from sei.lit.trainer import hush
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -99,7 +99,7 @@ class ParallelCausalLM(LitCausalLM):
 def fit(
     model: Any,
     data: pl.LightningDataModule,
-    trainer: Callable[[], pl.Trainer],
+    trainer: pl.Trainer,
     point: Path | None,
     advance: Callable[[int], None],
     **settings: Any,
@@ -112,13 +112,32 @@ def fit(
         NumericError: as on one device.
     """
     receive, send = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    lit, built = ParallelCausalLM(model, to_parent=send, **settings), trainer()
-    curve: list[tuple[float, int]] = []
+    lit = ParallelCausalLM(model, to_parent=send, **settings)
+    others = multiprocessing.active_children()
     errors: list[SeiError] = []
-    over, others = threading.Event(), multiprocessing.active_children()
+    try:
+        with _listening(receive, lit.curve, errors, advance):
+            try:
+                trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
+            finally:
+                _end_children(others)
+    except ProcessException as e:
+        raise (errors[0] if errors else e) from e
+    finally:
+        receive.close()
+        send.close()
+    return lit
+
+
+@contextmanager
+def _listening(
+    receive: Connection, curve: list[Any], errors: list[SeiError], advance: Callable[[int], None]
+) -> Iterator[None]:
+    """Take in what the first child tells, and at the end all that it has told."""
+    over = threading.Event()
 
     def listen() -> None:
-        while not (over.is_set() and not receive.poll()):
+        while not over.is_set() or receive.poll():
             if receive.poll(POLL_S):
                 said = receive.recv()
                 if isinstance(said, SeiError):
@@ -130,20 +149,10 @@ def fit(
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     try:
-        with quiet():
-            built.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
-    except ProcessException as e:
-        over.set()
-        listener.join()
-        raise (errors[0] if errors else e) from e
+        yield
     finally:
-        _end_children(others)
         over.set()
         listener.join()
-        receive.close()
-        send.close()
-    lit.curve = curve
-    return lit
 
 
 def _end_with(parent: int) -> None:

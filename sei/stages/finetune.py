@@ -155,7 +155,7 @@ class Finetune:
             if self.trainer.devices > 1:
                 _tell_of_idle_devices(plan, self.trainer.devices)
                 settings |= {"seed": seed, "threads": self.target.threads}
-                lit: LitCausalLM = parallel.fit(model, data, trainer, point, advance, **settings)
+                lit: LitCausalLM = parallel.fit(model, data, trainer(), point, advance, **settings)
             else:
                 lit = LitCausalLM(model, **settings)
                 trainer(Heartbeat(advance)).fit(lit, datamodule=data, ckpt_path=point, weights_only=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,10 +35,19 @@ ROOT = Path(__file__).resolve().parents[2]
 TWO = TrainerSettings(devices=2, strategy="ddp")
 
 
-@pytest.fixture(scope="module")
-def examples():
+def sixty():
     pool = Arithmetic(pool=60, dev=10, test=10).load().pool
     return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return sixty()
+
+
+def calling(advance):
+    """A stand-in for ``progress`` that calls ``advance`` at every step."""
+    return lambda what, total: nullcontext(advance)
 
 
 def fit(examples, folder, trainer=TWO, start=None, **more):
@@ -128,55 +138,30 @@ def test_a_loss_that_is_not_finite_ends_a_fit_on_two_devices_with_its_own_error(
 def test_a_signal_ends_the_children_too(examples, tmp_path, monkeypatch):
     handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
     catch_signals()
-    sent = threading.Event()
+    steps = []
 
-    def at_the_second_step(what, total):
-        steps = iter(range(1000))
+    def advance(n):
+        steps.append(n)
+        if len(steps) == 2:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
 
-        def advance(_):
-            if next(steps) == 1:
-                sent.set()
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
-
-        return advance
-
-    class Progress:
-        def __init__(self, what, total):
-            self.advance = at_the_second_step(what, total)
-
-        def __enter__(self):
-            return self.advance
-
-        def __exit__(self, *_):
-            return None
-
-    monkeypatch.setattr(finetune, "progress", Progress)
+    monkeypatch.setattr(finetune, "progress", calling(advance))
     try:
         with pytest.raises(Interruption) as e:
             fit(examples, tmp_path, schedule=Epochs(epochs=300, batch_size=8))
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    assert (e.value.code, sent.is_set()) == (143, True)
+    assert (e.value.code, len(steps) >= 2) == (143, True)
     assert multiprocessing.active_children() == []
     assert not (tmp_path / "model").exists()
 
 
 FIT = """
-from sei.data.arithmetic import Arithmetic
-from sei.lit.batches import Epochs
-from sei.stages import finetune
-from tests.lit.test_parallel import fit
-from sei.records import TrainingExample
-class Said:
-    def __init__(self, *_): pass
-    def __enter__(self): return lambda n: print("step", flush=True)
-    def __exit__(self, *_): pass
-finetune.progress = Said
-pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-examples = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
 from pathlib import Path
-fit(examples, Path({folder!r}), schedule=Epochs(epochs=300, batch_size=8))
+from tests.lit import test_parallel as t
+t.finetune.progress = t.calling(lambda n: print("step", flush=True))
+t.fit(t.sixty(), Path({folder!r}), schedule=t.Epochs(epochs=300, batch_size=8))
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,12 @@ def gather_sweep(folder: Path) -> dict[str, Any]:
     return {"kind": "sweep", "folder": folder.absolute().name, "jobs": shown, **common, "settings": settings}
 
 
-def at_work(folder: Path, number: str, job: Mapping[str, Any]) -> bool | None:
-    """Return whether a process holds a job of a sweep: the sweep's, or where that is gone the job's own.
+def at_work(sweep: Path, number: str, home: Path) -> bool | None:
+    """Return whether a process holds the job that has ``home`` as its folder: the sweep's, or the job's own without it.
 
     ``None`` where neither ever did. The job's own lock is not touched while the sweep's is held: it may just be taken.
     """
-    locks = [p for p in (folder / f".job_{number}.lock", Path(job["folder"]) / ".lock") if p.exists()]
+    locks = [p for p in (sweep / f".job_{number}.lock", home / ".lock") if p.exists()]
     try:
         for path in locks:
             with filelock.FileLock(path, timeout=0):
@@ -48,15 +47,11 @@ def at_work(folder: Path, number: str, job: Mapping[str, Any]) -> bool | None:
     return False if locks else None
 
 
-def _state(folder: Path, number: str, job: Mapping[str, Any]) -> str:
-    """Return a job's state; one that runs in a sweep that was killed, with nobody at it any more, is ``killed``."""
-    state: str = job["state"]
-    return "killed" if state == "running" and at_work(folder, number, job) is False else state
-
-
 def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
     inside = _inside(folder, Path(job["folder"]))
-    files, state = Files(home=folder / inside), _state(folder, number, {**job, "folder": folder / inside})
+    files, state = Files(home=folder / inside), job["state"]
+    if state == "running" and at_work(folder, number, folder / inside) is False:
+        state = "killed"  # with its sweep, which could not say so
     summary = files.json("summary.json") if state == "done" else None
     if not isinstance(summary, dict) or "baseline" not in summary:
         summary = None
