@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from sei.errors import DiskError
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ def require_cache(path: Path) -> None:
     path = path.expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
+        with _alone(path), contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
             db.execute("begin immediate")
             db.execute("create table preflight (x)")
             db.execute("rollback")
@@ -60,6 +62,15 @@ def require_cache(path: Path) -> None:
         ) from e
     except sqlite3.DatabaseError:
         return  # no database any more: it is put aside when it is opened
+
+
+def _alone(path: Path) -> filelock.BaseFileLock:
+    """Return the lock under which a cache file is opened and closed.
+
+    SQLite's own timeout does not cover it: of two processes that make a new file write-ahead at the same moment, one is
+    told "database is locked" without a wait. A damaged file, too, has to be put aside by one of them alone.
+    """
+    return filelock.FileLock(f"{path}.lock")
 
 
 def put_into(db: sqlite3.Connection, key: str, answer: dict[str, Any]) -> None:
@@ -77,7 +88,8 @@ class Answers:
         self.path = path.expanduser()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = self._open()
+            with _alone(self.path):
+                self._db = self._open()
         except (OSError, sqlite3.OperationalError) as e:
             raise DiskError(f"cannot open {self.path}: {e}. Remedy: set store=PATH to a writable folder.") from e
 
@@ -156,4 +168,5 @@ class Answers:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        with _alone(self.path):
+            self._db.close()
