@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 from sei.errors import SeiError, disk_trouble
@@ -27,23 +28,34 @@ def catch_signals() -> None:
     first signal is being answered a second SIGTERM changes nothing; a second Ctrl-C ends at once.
 
     Python drops what is raised inside a finaliser (``__del__``, a weak reference's callback): a signal that
-    arrives there would be lost and the run go on, so it is sent once more as soon as the finaliser is over.
+    arrives there would be lost and the run go on, so it is sent once more as soon as the finaliser is over; not
+    before ``dropped`` has ended, where Python drops what is raised as well.
     """
+    dropping = False
 
     def leave(number: int, _: Any) -> None:
+        if dropping:
+            return  # one is on its way
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Interruption(INTERRUPTED if number == signal.SIGINT else TERMINATED)
 
     def dropped(what: Any) -> None:
+        nonlocal dropping
         if not isinstance(what.exc_value, Interruption):
             earlier(what)
             return
+        dropping = True
         listen()
         number = signal.SIGINT if what.exc_value.code == INTERRUPTED else signal.SIGTERM
-        again = threading.Timer(AFTER_FINALISER_S, signal.pthread_kill, [threading.main_thread().ident, number])
-        again.daemon = True
-        again.start()
+        threading.Thread(target=send_again, args=[threading.get_ident(), number], daemon=True).start()
+        dropping = False
+
+    def send_again(main: int, number: int) -> None:
+        time.sleep(AFTER_FINALISER_S)
+        while dropping:
+            time.sleep(AFTER_FINALISER_S)
+        signal.pthread_kill(main, number)
 
     def listen() -> None:
         signal.signal(signal.SIGINT, leave)

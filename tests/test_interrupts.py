@@ -61,8 +61,15 @@ def test_a_moved_store_goes_on_in_its_new_place(tmp_path):
 
 
 IN_A_FINALISER = """
-import signal, sys, time
+import signal, sys, threading, time
 from sei.exits import catch_signals
+
+class Late(threading.Thread):
+    def start(self):
+        super().start()
+        time.sleep(float(sys.argv[2]))  # a busy machine: what the thread does is done before this returns
+
+threading.Thread = Late
 
 class Dying:
     def __del__(self):
@@ -78,10 +85,11 @@ finally:
 """
 
 
+@pytest.mark.parametrize("late", [0.0, 0.2], ids=["at once", "late"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_inside_a_finaliser_is_not_lost(number, code):
+def test_a_signal_inside_a_finaliser_is_not_lost(number, code, late):
     got = subprocess.run(
-        [sys.executable, "-c", IN_A_FINALISER, str(int(number))], capture_output=True, text=True, timeout=15
+        [sys.executable, "-c", IN_A_FINALISER, str(int(number)), str(late)], capture_output=True, text=True, timeout=15
     )
     assert (got.returncode, got.stdout, got.stderr) == (code, "flushed\n", "")
 
