@@ -96,6 +96,32 @@ def test_replies_of_no_use_are_asked_for_again_and_then_stop_the_run(server, tmp
     assert "14 of 15 ids stand in no type" in server.log[1].body["messages"][-1]["content"]
 
 
+def test_many_phrases_that_are_all_one_type_are_not_grouped(server, tmp_path):
+    """What Qwen2.5-Coder-1.5B-Instruct does with free phrases (experiments, section 7)."""
+
+    def lump(body):
+        return json.dumps({"error_types": [{"name": "arithmetic mistakes", "ids": [r["id"] for r in shown(body)]}]})
+
+    server.reply = lump
+    with pytest.raises(TooManyBadRecordsError, match=r"60 of 60 keyphrases.*off_contract.*Remedy: a stronger"):
+        stage(llm(server, tmp_path, batch=100))(phrases(6, 10), seed=0)
+    assert "30 of 30 ids stand in one type" in server.log[1].body["messages"][-1]["content"]
+    few = stage(llm(server, tmp_path, merge=False, batch=10))(phrases(1, 10), seed=0)
+    assert [t.name for t in few.types] == ["arithmetic mistakes"]
+
+
+def test_a_later_batch_may_belong_to_one_type(server, tmp_path):
+    def first_letter(body):
+        if "letter a" not in body["messages"][0]["content"]:
+            return by_letter(body)
+        return json.dumps({"error_types": [{"name": "letter a", "ids": [r["id"] for r in shown(body)]}]})
+
+    server.reply = first_letter
+    found = stage(llm(server, tmp_path, merge=False, batch=40))(phrases(16, 10), seed=0)
+    assert found.rejections == ()
+    assert sum(len(t.members) for t in found.types) == 160
+
+
 def test_a_placebo_and_a_review_work_on_it(server, tmp_path):
     from sei.stages.clusterers import Shuffled
 

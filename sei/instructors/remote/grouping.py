@@ -39,6 +39,9 @@ _SCHEMA = {
 }
 
 
+_MANY = 20  # phrases, or names to merge, of which it says nothing that all are one
+
+
 class Named(pydantic.BaseModel):
     """One error type as the instructor names it, with the numbers of its phrases."""
 
@@ -67,10 +70,11 @@ class LLMClusterer:
 
     Equal phrases are asked for once. ``merge`` asks at the end which names mean the same. A phrase that a
     reply leaves out has no type and is counted; a reply that leaves out more than ``max_left_out`` of its
-    phrases is asked for again once, and more than that of all phrases without a type stops the run.
+    phrases is asked for again once, and more than that of all phrases without a type stops the run. So is a
+    reply that makes one type of 20 or more phrases: small models do, and it would be ``clusterer=none`` unsaid.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     instructor: Annotated[OpenAICompatible, pydantic.BeforeValidator(_remote)]
     batch: Annotated[int, Field(ge=2, le=1000)] = 100
     merge: bool = True
@@ -132,7 +136,7 @@ def group_request(
     data = json.dumps([{"id": i, "phrase": p} for i, p in enumerate(batch, 1)], ensure_ascii=False, indent=1)
     known = json.dumps(list(names), ensure_ascii=False, indent=1)
     text = render("assign.v1", known=known, data=data) if names else render("cluster.v1", data=data)
-    return _request(text, len(batch), max_left_out, temperature, "error types")
+    return _request(text, len(batch), max_left_out, temperature, "error types", known=bool(names))
 
 
 def merge_request(names: Sequence[str], temperature: float | None) -> Request:
@@ -141,8 +145,13 @@ def merge_request(names: Sequence[str], temperature: float | None) -> Request:
     return _request(render("merge.v1", data=data), len(names), 1.0, temperature, "merge")
 
 
-def _request(text: str, n: int, max_left_out: float, temperature: float | None, kind: str) -> Request:
-    """Return a request whose check gives (name, indices from 0) pairs; an index counts where it first stands."""
+def _request(
+    text: str, n: int, max_left_out: float, temperature: float | None, kind: str, *, known: bool = False
+) -> Request:
+    """Return a request whose check gives (name, indices from 0) pairs; an index counts where it first stands.
+
+    ``known``: there are types already, so that all of these may well belong to one.
+    """
 
     def check(reply: str) -> list[tuple[str, list[int]]]:
         taken: set[int] = set()
@@ -155,6 +164,8 @@ def _request(text: str, n: int, max_left_out: float, temperature: float | None, 
         missing = [i for i in range(1, n + 1) if i not in taken]
         if len(missing) > max_left_out * n:
             raise ValueError(f"error_types: {len(missing)} of {n} ids stand in no type: {missing[:20]}")
+        if n >= _MANY and len(out) == 1 and not known and len(taken) > n / 2:
+            raise ValueError(f"error_types: {len(taken)} of {n} ids stand in one type and none in another")
         return out
 
     return Request(
