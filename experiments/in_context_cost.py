@@ -2,8 +2,10 @@
 
 Makes the candidates of a first round (from the store where they are there), then scores them in turn, in one process,
 by the naive loop (every prompt on its own, Hugging Face ``generate`` in batches of 16), with prefixes read once,
-with racing besides, and by likelihood. Prints seconds, the ratio to the naive loop, and how far the kept sets agree
-(Jaccard; the naive one is the reference), and Spearman's correlation of scores where all are exact.
+with racing besides, and by likelihood. Prints seconds and tokens that go through the model (padding included), their
+ratio to the naive loop's, how far the kept sets agree (Jaccard; the naive one is the reference), and Spearman's
+correlation of scores where all are exact. Where a processor is bound by arithmetic, the ratio of tokens is the most
+that can be saved.
 
 The paper's size: ``refiner.keep=0.05 refiner.bad=10 refiner.good=10``. On the embedded model it takes a minute; on
 SmolLM2: ``experiment=smollm2_words data.pool=150 budget.candidates=100``.
@@ -13,10 +15,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from scipy.stats import spearmanr
 
 from experiments.refiners import parts
@@ -31,6 +36,22 @@ WAYS: dict[str, tuple[str, ...]] = {
     "prefix read once, racing": ("refiner.race=true",),
     "likelihood": ("refiner=one_shot_likelihood",),
 }
+
+
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """Collect how many tokens every call of a model in this block reads."""
+    seen: list[int] = []
+
+    def look(module: torch.nn.Module, args: tuple[Any, ...]) -> None:
+        if isinstance(module, torch.nn.Embedding):
+            seen.append(args[0].numel())
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    try:
+        yield seen
+    finally:
+        hook.remove()
 
 
 def jaccard(one: RefinedSet, other: RefinedSet) -> float:
@@ -52,27 +73,31 @@ def main() -> None:
     base, last = list(run_rounds(made["method"], quick, 1, 0, store, made["model"].base()))
     record: Any = last.record
     good, seed = solved(record.graded).good, derive_seed(0, "refine", 1)
-    rows: dict[str, tuple[float, RefinedSet]] = {}
+    rows: dict[str, tuple[float, int, RefinedSet]] = {}
     for name, how in WAYS.items():
         chosen = [o for o in args.overrides if not o.startswith("refiner")] + ["refiner=one_shot_context"]
         chosen += [o for o in args.overrides if o.startswith("refiner.")]
         refine = parts(*chosen, *how)["method"].refine
         start = time.perf_counter()
-        refined = refine(base.checkpoint, record.error_map, record.synthesis.candidates, good, seed=seed)
-        rows[name] = (time.perf_counter() - start, refined)
+        with counted() as tokens:
+            refined = refine(base.checkpoint, record.error_map, record.synthesis.candidates, good, seed=seed)
+        rows[name] = (time.perf_counter() - start, sum(tokens), refined)
         print(f"{name}: {rows[name][0]:.1f} s", flush=True)
     show(rows)
 
 
-def show(rows: dict[str, tuple[float, RefinedSet]]) -> None:
-    """Print seconds, ratio, agreement of the kept sets and correlation of scores."""
-    (slow, reference), n = rows["naive, batch 16"], len(rows["naive, batch 16"][1].scored)
+def show(rows: dict[str, tuple[float, int, RefinedSet]]) -> None:
+    """Print seconds, tokens, ratios, agreement of the kept sets and correlation of scores."""
+    slow, many, reference = rows["naive, batch 16"]
+    n = len(reference.scored)
     print(f"{n} candidates, {len(reference.kept)} kept")
-    print("| way | s a candidate | naive / this | Jaccard of kept | Spearman |\n|---|---:|---:|---:|---:|")
-    for name, (seconds, refined) in rows.items():
+    print("| way | s a candidate | naive / this | tokens a candidate | naive / this | Jaccard of kept | Spearman |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for name, (seconds, tokens, refined) in rows.items():
         scores = [[x.score for x in r.scored] for r in (reference, refined)]
         rho = "-" if "racing" in name else f"{spearmanr(*scores).statistic:.2f}"  # a raced score may be a bound
-        print(f"| {name} | {seconds / n:.2f} | {slow / seconds:.1f} | {jaccard(reference, refined):.2f} | {rho} |")
+        cost = f"{seconds / n:.2f} | {slow / seconds:.1f} | {tokens / n:,.0f} | {many / tokens:.1f}"
+        print(f"| {name} | {cost} | {jaccard(reference, refined):.2f} | {rho} |")
 
 
 if __name__ == "__main__":
