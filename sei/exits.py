@@ -45,11 +45,13 @@ def catch_signals() -> None:
         if not isinstance(what.exc_value, Interruption):
             earlier(what)
             return
-        dropping = True
-        listen()
         number = signal.SIGINT if what.exc_value.code == INTERRUPTED else signal.SIGTERM
-        threading.Thread(target=send_again, args=[threading.get_ident(), number], daemon=True).start()
-        dropping = False
+        dropping = True
+        try:
+            listen()
+            threading.Thread(target=send_again, args=[threading.get_ident(), number], daemon=True).start()
+        finally:
+            dropping = False
 
     def send_again(main: int, number: int) -> None:
         time.sleep(AFTER_FINALISER_S)
