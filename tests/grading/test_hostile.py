@@ -48,9 +48,9 @@ def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
     worker = Worker()
     worker.ask("1", "2", 0.3)
     start = time.perf_counter()
-    replies = [worker.ask("3", f"({n}!)!", 0.2)["result"] for n in range(20_000, 20_050)]
+    replies = [worker.ask("3", f"({n}!)!", 0.1)["result"] for n in range(20_000, 20_050)]
     assert set(replies) == {"unreadable"}
-    assert time.perf_counter() - start < 50 * (0.2 + 1)
+    assert time.perf_counter() - start < 50 * (0.1 + 1)
     assert worker.ask("2", "\\sqrt{4}", 0.5)["result"] == "same"  # and it goes on
     worker.close()
 
