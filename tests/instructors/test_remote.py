@@ -382,7 +382,16 @@ def test_text_inside_data_cannot_change_a_request(server, tmp_path):
     assert json.loads(content[start:end])["question"] == evil  # still one JSON object, still data
 
 
-@pytest.mark.parametrize("echo", ["The phrase", "the keyphrase", "the phrase is:", "what goes wrong, in one sentence"])
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "The phrase",
+        "the phrase is:",
+        "what goes wrong, in one sentence",
+        "The operation",
+        "the operation or idea that fails.",
+    ],
+)
 def test_a_keyphrase_that_repeats_the_request_is_asked_for_again_then_counted(server, tmp_path, echo):
     server.reply = lambda _: json.dumps({"first_wrong_step": "", "keyphrase": echo})
     (found,) = instructor(server, tmp_path).diagnose([case()])

@@ -53,7 +53,7 @@ class OpenAICompatible:
     ends resumably with exit code 75 while a batch is out, after ``batch_wait`` seconds of waiting for it.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     TASKS: ClassVar[tuple[Task, ...]] = get_args(Task)
     model: str
     base_url: str

@@ -22,6 +22,10 @@ Text = Annotated[str, Field(min_length=1, max_length=8_000)]
 Reply = TypeVar("Reply", bound=pydantic.BaseModel)
 _MAX_REPLY = 400_000  # characters; a longer reply is none
 _MAX_DEPTH = 40
+_ECHO = re.compile(  # the words of keyphrase.v1 that stand for the phrase
+    r"\W*((the )?(key)?phrase( is)?|what goes wrong,? in one sentence"
+    r"|(the )?(operation|idea|operation or idea)( that fails)?)\W*"
+)
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -35,7 +39,7 @@ class Keyphrase(pydantic.BaseModel):
     @classmethod
     def _is_no_echo(cls, phrase: str) -> str:
         """Refuse the words that stand for the phrase in the request; small models repeat them."""
-        if re.fullmatch(r"\W*(the )?(key)?phrase( is)?\W*|what goes wrong,? in one sentence\W*", phrase.casefold()):
+        if _ECHO.fullmatch(phrase.casefold()):
             raise ValueError("it repeats the example instead of naming the cause of the mistake")
         return phrase
 
