@@ -16,7 +16,7 @@ _MAX_BITS = 8_192
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<num>\d+(?:\.\d+)?|\.\d+)(?:\.?(?P<rep>\\overline\s*\{\d+\}))?(?P<exp>[eE][-+]?\d{1,3}(?![\d.]))?"
-    r"|(?P<frac>\\frac)|(?P<times>\\times|\\cdot|\*(?!\*))|(?P<div>/|\\div|:)|(?P<pow>\*\*|\^)"
+    r"|(?P<frac>\\frac)|(?P<times>\\times|\\cdot|\*(?!\*))|(?P<div>/|\\div(?![a-zA-Z]))|(?P<pow>\*\*|\^)"
     r"|(?P<open>[({\[])|(?P<close>[)}\]])|(?P<plus>\+)|(?P<minus>-))"
 )
 _CLOSES = {"(": ")", "{": "}", "[": "]"}
@@ -29,7 +29,7 @@ class _NotArithmetic(Exception):  # noqa: N818  # control flow inside this file
 def evaluate(text: str) -> Fraction | None:
     r"""Return the exact value of plain arithmetic, ``None`` for anything else.
 
-    ``1 1/2`` and ``1\frac{1}{2}`` are mixed numbers; ``0.\overline{3}`` repeats; ``a:b`` is a ratio.
+    ``1 1/2`` and ``1\frac{1}{2}`` are mixed numbers; ``0.\overline{3}`` repeats.
     """
     if len(text) > _MAX_DIGITS * 2 or not text:
         return None

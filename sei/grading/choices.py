@@ -1,4 +1,4 @@
-"""Multiple choice: an answer may name an option by its letter or by its value."""
+"""Multiple choice: an answer may name an option by its letter or by its value, in several languages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,41 @@ from collections.abc import Callable, Mapping, Sequence
 from sei.grading.text import tidy
 
 _LETTERS = "ABCDEFGHIJ"
-_LABEL = re.compile(r"^\s*(?:\(([A-Ja-j])\)|([A-J])\s*[.):]|([A-J])\s*\)|\\text\w*\{\(?([A-J])\)?\})\s*")
+_LABEL = re.compile(
+    r"^\s*(?:\(\s*([A-Ja-j])\s*\)|([A-J])\s*[.):]|([A-Ja-j])\s*\)|([a-j])\s*\.\s|\\text\w*\{\(?([A-J])\)?\})\s*"
+)
 _INLINE = re.compile(r"\(\s*([A-J])\s*\)|\\text(?:bf|rm)?\s*\{\s*\(([A-J])\)\s*\}|(?:^|\s)([A-J])[.)]\s")
+_NOUN = (
+    r"(?:option|choice|answer|opci[oó]n|opzione|opção|letter|letra|lettre|lettera|buchstabe|antwort|alternative|"
+    r"选项|選項)"
+)
 _ONLY = re.compile(
-    r"^(?:(?:option|choice|answer)[\s_:]*)?[\s(\[\"'*]*([A-J])(?![a-zA-Z'])[\s)\]\"'*]*(?:$|[.:,;)\-]|\s+(?![a-z]*=))",
+    rf"^(?:{_NOUN}[\s_:]*)?(?P<open>[\s(\[\"']*)(?P<letter>[A-J])(?![a-zA-Z'])(?P<close>[\s)\]\"']*)(?P<rest>.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_OPERATES = re.compile(r"\s*(?:[*/+^=<>_\\|!]|-\s*\w)")  # what follows makes the letter a variable: "E*2"
+_LIST = re.compile(r"^[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|y|und|et|e)\s*[A-J])+\s*[)\]}]*$")
+_RUN = re.compile(r"(?!.*([A-J]).*\1)[A-J](?:\s*[A-J]){1,9}")  # "ABD"; without options it may be a word or an order
+_PICKED = (
+    rf"\b{_NOUN}s?[\s_:]*(?:(?:is|ist|es|est|è|é)\s+)?"
+    r"|\b(?:go(?:ing)?|went|go(?:es)? along) with\s+"
+    r"|\b(?:pick(?:ed)?|chose|choose|select(?:ed)?|selecting|choosing|take)\s+"
+    r"|(?:选择?|選|答案(?:是|为|為)?|选项)\s*(?:是|为|為)?\s*:?\s*"
+    r"|\b(?:is|ist|es|est|è|é)\s*:?\s*(?=[(*\"']*[A-J][)*\"'.]*\s*(?:$|\n))"
+)
+_RANGE = r"(?!\s*(?:[-–/]|,(?:\s*or)?|or)\s*[(]?[A-J]\b)"  # "choices A-D", "(A, B, C, or D)" name none
+_NAMED = re.compile(
+    rf"(?:{_PICKED})(?:the\s+)?(?:{_NOUN}\s+)?[(\s*\"'（]*([A-J])(?![a-zA-Z'])(?!\s*[*/+^=<>\\]\s*\w){_RANGE}",
     re.IGNORECASE,
 )
-_LIST = re.compile(r"^[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|)\s*[A-J])+\s*[)\]}]*$")
-_NAMED = re.compile(r"\b(?:option|choice|answer)[\s_:]*(?:is\s+)?[(\s*\"']*([A-J])(?![a-zA-Z'])", re.IGNORECASE)
-_BRACKETED = re.compile(r"[(\[]\s*([A-J])\s*[)\]]")
-_ALONE = re.compile(r"(?:^|\n)\s*[*(\[]*([A-J])[*)\].:]*\s*(?:\n|$)|\b([A-J])\s+is\s+(?:the\s+)?correct")
+_BRACKETED = re.compile(r"[(\[（]\s*([A-J])\s*[)\]）]")
+_ALONE = re.compile(r"(?:^|\n)\s*[*(\[]*([A-J])[*)\].:]*\s*(?:\n|$)|\b([A-J])\s+is\s+(?:the\s+)?(?:correct|right)")
+_NONE = re.compile(
+    r"\b(?:none|neither)\b|\b(?:not|no)\b[^.\n]*\b(?:choices?|options?|listed|provided|given|available|appear|match)\b|"
+    r"n't\b[^.\n]*\b(?:choices?|options?|listed|provided|given|available|appear|match)\b",
+    re.IGNORECASE,
+)
+_SEPARATORS = re.compile(r"\s*(?:,|;|/|\bor\b|\band\b|\bo\b|\boder\b|\bou\b|或|和)\s*", re.IGNORECASE)
 
 
 def options_of(options: Sequence[str], question: str = "") -> dict[str, str]:
@@ -40,24 +65,56 @@ def options_of(options: Sequence[str], question: str = "") -> dict[str, str]:
 
 
 def letter_of(text: str) -> str | None:
-    """Return the letter that an answer consists of or begins with: ``B``, ``(B) 12``, ``Choice_B``, ``B: a ray``."""
-    plain = tidy(text).replace("_", " ").strip()
+    """Return the letter that an answer consists of or begins with: ``B``, ``(b) 12``, ``Choice_B``, ``B: a ray``.
+
+    A small letter counts alone, in brackets or before a bracket or full stop: ``a car`` names no option.
+    """
+    plain = tidy(text).replace("_", " ").replace("**", "").strip()
     m = _ONLY.match(plain)
-    if m is None or (m[1].islower() and len(plain) > 3):
+    if m is None:
         return None
-    return m[1].upper()
+    rest, labelled = m["rest"], bool(re.search(r"[)\]]", m["close"]))
+    if m["letter"].islower() and rest and not labelled and not re.match(r"[.:)\]]\s", rest):
+        return None
+    if rest and not labelled and not re.match(r"[.:,;)\]]", rest):
+        spaced = bool(re.search(r"\s", m["close"]))
+        if _OPERATES.match(rest) and not re.match(r"[-–—]\s", rest):
+            return None
+        if not spaced or re.match(r"[a-z]*\s*=", rest):
+            return None
+        if m["letter"] in "AI" and re.match(r"(?!because\b|since\b|as\b|is\b|for\b)[A-Za-z]", rest):
+            return None  # "A car", "I would say"
+    elif _OPERATES.match(rest) and not labelled:
+        return None
+    return m["letter"].upper()
 
 
-def letters_of(text: str) -> frozenset[str]:
-    """Return all letters of an answer that is nothing but letters: ``A, C`` or ``B and D``."""
+def letters_of(text: str, *, run: bool = False) -> frozenset[str]:
+    """Return all letters of an answer that is nothing but letters: ``A, C``, ``B and D``; with ``run`` also ``ABD``."""
     plain = tidy(text).strip()
-    return frozenset(re.findall(r"[A-J]", plain)) if _LIST.match(plain) else frozenset()
+    fine = _LIST.match(plain) or (run and _RUN.fullmatch(plain))
+    return frozenset(re.findall(r"[A-J]", plain)) if fine else frozenset()
+
+
+def names_none(text: str) -> bool:
+    """Say whether a statement says that no option is right."""
+    return _NONE.search(text) is not None
 
 
 def by_value(text: str, options: Mapping[str, str], equal: Callable[[str, str], bool]) -> str | None:
     """Return the letter of the only option that equals an answer, or ``None``."""
     same = [letter for letter, option in options.items() if equal(option, text)]
     return same[0] if len(same) == 1 else None
+
+
+def several_of(text: str, options: Mapping[str, str], equal: Callable[[str, str], bool]) -> frozenset[str]:
+    """Return the letters of all options that an answer names by letter or value, where it names more than one."""
+    parts = [p for p in _SEPARATORS.split(text) if p.strip()]
+    if not 1 < len(parts) <= len(_LETTERS):
+        return frozenset()
+    one = [by_value(p, options, equal) or (x if (x := letter_of(p)) in options else None) for p in parts]
+    found = frozenset(x for x in one if x)
+    return found if len(found) > 1 else frozenset()
 
 
 def last_letter(text: str, letters: Sequence[str]) -> str | None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from sei.grading import choices
-from sei.grading.equality import equal, words
-from sei.grading.extract import NUMBER, Expected, Stated, boxes, extract_flexible, extract_strict, visible
+from sei.grading.colons import asks_ratio, is_colon
+from sei.grading.equality import equal, same_numbers, words
+from sei.grading.extract import Stated, boxes, extract_flexible, extract_strict
+from sei.grading.last import NUMBER, Expected, last_stated, right_side
 from sei.grading.plain import plain_number, stated_plainly
 from sei.grading.quantity import quantity
+from sei.grading.said import doubted, visible
 from sei.grading.sandbox import LimitError, UnreadableError
+from sei.grading.structure import parse
 from sei.grading.text import tidy
 from sei.parts import part
 from sei.ports import Outcome
 from sei.records import Problem, Verdict
+
+_NO_OPTION = frozenset(["none"])  # what is chosen where a statement says that no option is right
+_NO_GOLD = frozenset(("nan", "null", ""))  # what a table writes where there is no value
 
 
 @part
@@ -27,24 +35,28 @@ class MathGrader:
     fault of the grader, a stated answer that cannot be read within it is unreadable.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
         """Grade one output against a problem's gold answer, options and question."""
         gold = None if problem.options else plain_number(problem.answer)
-        plainly = stated_plainly(output, finished=finished) if gold is not None else None
+        sure = gold is not None and (finished or not doubted(output))
+        plainly = stated_plainly(output, finished=finished) if sure else None
         if plainly is not None:
             number, as_asked = plainly
-            same: Verdict = "right" if plain_number(number) == gold else "wrong"
+            same: Verdict = "right" if same_numbers(problem.answer, number) else "wrong"
             return Outcome(verdict=same, strict_verdict=same if as_asked else "unreadable", extracted=number)
+        if problem.answer.strip().lower() in _NO_GOLD:
+            why = f"gold answer {problem.answer!r} is no answer"
+            return Outcome(verdict="unreadable", strict_verdict="unreadable", extracted="", fault=f"grader: {why}")
         options = choices.options_of(problem.options, problem.question) if self._wants_choice(problem) else {}
-        letter = _gold_letter(problem.answer, options)
+        letter = self._gold_letter(problem, options)
         if not letter and not problem.options and _letters(problem.answer):
             letter, options = _letters(problem.answer), {}  # what looked like options in the question were none
         expected: Expected = "choice" if letter else expected_of(problem.answer)
         flexible = extract_flexible(output, expected, finished=finished)
-        strict = extract_strict(output)
+        strict = extract_strict(output, finished=finished)
         fault = ""
         verdicts: list[Verdict] = []
         for text, asked in ((flexible.text if flexible else None, False), (strict, True)):
@@ -87,43 +99,69 @@ class MathGrader:
         self, output: str, stated: str | None, options: dict[str, str], gold: frozenset[str], *, finished: bool
     ) -> Verdict:
         letters = sorted(options) or list("ABCDEFGHIJ")
-        found = choices.letters_of(stated) if stated else frozenset()
-        if not found and stated:
-            one = choices.letter_of(stated)
-            if one is None or one not in letters:
-                one = choices.by_value(stated, options, self._equal_or_not)
-            if one is None:
-                one = choices.last_letter(stated, letters)
-            found = frozenset([one] if one else [])
-        if not found and finished and not boxes(visible(output)):
-            one = choices.last_letter(visible(output), letters)
-            found = frozenset([one] if one else [])
+        found = self._chosen(stated, options, letters) if stated else frozenset()
+        if not found and finished and not boxes(said := visible(output)):
+            one = choices.last_letter(said, letters)
+            line = said.strip().rsplit("\n", 1)[-1]
+            found = frozenset([one]) if one else self._chosen(line, options, letters) or self._number_in(line, options)
         if not found:
             return "wrong" if stated and stated.strip() and options and quantity(tidy(stated)) else "unreadable"
         return "right" if found == gold else "wrong"
+
+    def _chosen(self, stated: str, options: dict[str, str], letters: list[str]) -> frozenset[str]:
+        """Return the letters of the options that a statement names."""
+        found = choices.letters_of(stated, run=True)
+        if found and found <= set(letters):
+            return found
+        one = choices.letter_of(stated)
+        if one is None or one not in letters:
+            one = choices.by_value(stated, options, self._equal_or_not)
+        if one is not None:
+            return frozenset([one])
+        if choices.names_none(stated):
+            return _NO_OPTION
+        several = choices.several_of(stated, options, self._equal_or_not)
+        if several:
+            return several
+        one = choices.last_letter(stated, letters)
+        return frozenset([one] if one else [])
+
+    def _number_in(self, line: str, options: dict[str, str]) -> frozenset[str]:
+        """Return the option that equals the last number of a line of prose."""
+        number = last_stated(line, "number")
+        one = choices.by_value(number, options, self._equal_or_not) if number else None
+        return frozenset([one] if one else [])
 
     def _value(
         self, problem: Problem, output: str, stated: str, options: dict[str, str], source: Stated | None
     ) -> Verdict:
         gold = problem.answer
+        ratio = asks_ratio(problem.question)
+
+        def same(x: str) -> bool:
+            return equal(gold, x, seconds=self.seconds, ratio=ratio)
+
         one = choices.letter_of(stated) if options else None
-        if one in options and equal(gold, options[one], seconds=self.seconds):
+        if one in options and same(options[one]):
             return "right"
+        more = [_only_number(gold, stated)]
+        if source is not None and source.source == "box":
+            more.append(_joined_boxes(gold, output))
+        elif "=" not in gold:  # a chain of equations in prose ends in its result; a boxed equation is one
+            more.append(right_side(stated))
         try:
-            if equal(gold, stated, seconds=self.seconds):
+            if same(stated):
                 return "right"
         except UnreadableError:
-            number = _only_number(gold, stated)
-            if number is None:
+            if not any(x and x != stated for x in more):
                 raise
-            return "right" if equal(gold, number, seconds=self.seconds) else "wrong"
-        number = _only_number(gold, stated)
-        if number is not None and equal(gold, number, seconds=self.seconds):
-            return "right"
-        joined = _joined_boxes(gold, output) if source is not None and source.source == "box" else None
-        if joined is not None and joined != stated and equal(gold, joined, seconds=self.seconds):
-            return "right"
-        return "wrong"
+        return "right" if any(x and x != stated and self._same_or_not(same, x) for x in more) else "wrong"
+
+    def _same_or_not(self, same: Callable[[str], bool], text: str) -> bool:
+        try:
+            return same(text)
+        except UnreadableError:
+            return False
 
     def _wants_choice(self, problem: Problem) -> bool:
         return bool(problem.options) or bool(_letters(problem.answer))
@@ -133,6 +171,18 @@ class MathGrader:
             return equal(a, b, seconds=self.seconds)
         except (UnreadableError, LimitError):
             return False
+
+    def _gold_letter(self, problem: Problem, options: dict[str, str]) -> frozenset[str]:
+        """Return the letters that the gold answer names, by letter or by value, where the problem is a choice."""
+        found = _letters(problem.answer)
+        if not found and problem.options:
+            found = _small_letters(problem.answer)
+        if found and (not options or found <= options.keys()):
+            return found
+        if not problem.options:
+            return frozenset()
+        one = choices.by_value(problem.answer, options, self._equal_or_not)
+        return frozenset([one] if one else [])
 
     def check_gold(self, problems: tuple[Problem, ...]) -> list[str]:
         """Return the ids of problems whose own gold answer or reference solution this grader refuses."""
@@ -147,8 +197,12 @@ class MathGrader:
 def expected_of(gold: str) -> Expected:
     """Return what kind of answer a gold answer is: it steers how the last stated answer is looked for."""
     text = tidy(gold)
+    if is_colon(text):
+        return "colon"
     if quantity(text) is not None:
         return "number"
+    if parse(text).kind in ("list", "set"):
+        return "list"
     return "words" if words(text) else "formula"
 
 
@@ -159,20 +213,19 @@ def _letters(gold: str) -> frozenset[str]:
     return choices.letters_of(text)
 
 
-def _gold_letter(gold: str, options: dict[str, str]) -> frozenset[str]:
-    """Return the letters that the gold answer names, where the problem is a choice; else nothing."""
-    found = _letters(gold)
-    if found and (not options or found <= options.keys()):
-        return found
-    return frozenset()
+def _small_letters(gold: str) -> frozenset[str]:
+    """Return the letters of a gold answer as some files write them: ``a``, ``(c)``, ``ABD``."""
+    text = tidy(gold).strip(" ().:")
+    return frozenset(text.upper()) if re.fullmatch(r"[a-j]", text) else choices.letters_of(text, run=True)
 
 
 def _only_number(gold: str, stated: str) -> str | None:
     """Return the one number in a stated phrase such as ``She has 5 apples``, where a number is wanted."""
     if (
         quantity(tidy(gold)) is None
-        or not re.search(r"[A-Za-z]{3,}\s", stated)
-        or re.search(r"\\(?:sqrt|pi|frac)|\^", stated)
+        or not re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?:\s|$)", stated)
+        or re.search(r"\\(?:sqrt|pi|frac)|\^|\d\s*:\s*\d|\blambda\b|\\ne|!=|≠", stated)
+        or re.search(r"\b(?:not|or|hundred|thousand|[mbtr]+illion|dozen)\b", stated, re.IGNORECASE)
     ):
         return None
     found = {m.group().strip() for m in NUMBER.finditer(stated)}

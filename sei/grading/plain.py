@@ -14,13 +14,19 @@ from functools import lru_cache
 _NUMBER = re.compile(
     r"\s*(?:\\?\$)?\s*(-?)(?:\\?\$)?(\d{1,3}(?:,\d{3}){1,100}|\d{1,300})(\.\d{1,300})?\.?\s*", re.ASCII
 )
-_TAG = re.compile(r"<[|/]?[a-z]|◁", re.IGNORECASE)  # thinking or answer tags; GSM8K's <<3*4=12>> is none
+_TAG = re.compile(  # of thinking, answers and turns; GSM8K's <<3*4=12>> is none
+    r"<[|/]?[a-z]|◁|<｜|\[/?(?:inst|think|thought|reason|eos)|^\s*analysis", re.IGNORECASE
+)
 _LATER = re.compile(r"box|####|final|<")
-_MARKS = ("box", "####", "final", "answer", "solution", "result", "option", "choice", "a:", "a :")  # of a statement
+_MARKS = (  # of a statement, in any language
+    "box", "####", "final", "answer", "solution", "result", "option", "choice", "a:", "a :", "antwort", "ergebnis",
+    "respuesta", "risposta", "risultat", "resposta", "lambda",
+)  # fmt: skip
 _SENTENCE = re.compile(r"(?:(?:So|Thus|Therefore),? )?[Tt]he answer is:? (\$?-?[\d,]*\.?\d+)\.?", re.ASCII)
 _PROSE = re.compile(
     r"[^$\\]*[A-Za-z,:=>] \$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?![\d,/%])\.?(?: ?[A-Za-z '.]*)", re.ASCII
 )
+_NOT_PLAIN = re.compile(r"\b(?:not|never|or|mod|modulo|hundred|thousand|[mbtr]+illion|dozen)\b|n't\b|=", re.IGNORECASE)
 
 
 @lru_cache(maxsize=65_536)
@@ -71,7 +77,7 @@ def _stated_in_words(output: str) -> tuple[str, bool] | None:
         found = None if _may_state(text[:start]) else m[1]
     else:
         m = _PROSE.fullmatch(line)
-        found = m[1] if m is not None and not _may_state(text) else None
+        found = m[1] if m is not None and not _may_state(text) and not _NOT_PLAIN.search(line) else None
     return (found, False) if found is not None and plain_number(found) is not None else None
 
 

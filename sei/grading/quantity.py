@@ -17,7 +17,7 @@ _SHORT_UNITS = frozenset(
     "m g s h l L K N J W V A C F Pa Hz kg mg cm mm km nm dm ft in yd mi lb lbs oz hr hrs min mins sec secs ml mL "
     "kmh kph mph kW MW cc sq cu pts pt yr yrs rpm am pm AM PM kJ cal kcal eV mol rad deg units unit ha gal rs Rs "
     "USD EUR GBP cents cent dollars dollar euro euros pounds percent inches inch feet foot hours hour days day "
-    "th st nd rd".split()
+    "th st nd rd um us ug uL uF uC ms ns ps ohm kohm Mohm kN mN kPa MPa GPa mA kV mV kHz MHz GHz kWh dB bar".split()
 )
 _ATTACHED_UNITS = frozenset(
     "kg mg cm mm km nm dm ft lb lbs oz hr hrs min mins sec ml mL kmh kph mph kW pts am pm AM PM "
@@ -28,12 +28,25 @@ _UNIT_TAIL = re.compile(
     rf"(?P<body>.*?[\d)}}])(?P<gap>\s*)(?P<unit>{_WORD}(?:\s*[/\s*^]\s*(?:{_WORD}|\{{?-?\d\}}?|\(\w+\)))*)\s*$",
     re.DOTALL,
 )
-_NAME = re.compile(r"^\s*(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)")
-_CURRENCY = re.compile(r"^\s*(?:USD|EUR|GBP|CAD|AUD|Rs\.?)(?=\s*-?[\d.])")
-_NOT_UNITS = frozenset(
-    "sqrt pi sin cos tan cot sec csc log ln exp frac times cdot or and pm infty inf cup cap in le ge "
-    "text undefined none is are to from".split()
+_NAME = re.compile(
+    r"^\s*(?!lambda\b)(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)"
 )
+_CURRENCY = re.compile(r"^\s*(?:USD|EUR|GBP|CAD|AUD|Rs\.?)(?=\s*-?[\d.])")
+_MAGNITUDES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
+_NOT_UNITS = (
+    frozenset(
+        "sqrt pi sin cos tan cot sec csc log ln exp frac times cdot or and pm infty inf cup cap in le ge ne not "
+        "text undefined none is are to from".split()
+    )
+    | _MAGNITUDES.keys()
+)
+_AFTERTHOUGHT = re.compile(  # "64, altogether"
+    r"(?<=[\d}%)])\s*(?:,|\s-|\s--)\s*(?!and\b|or\b|not\b|but\b)[A-Za-z][A-Za-z' ]*$"
+)
+_LONG_DECIMAL = re.compile(r"-?(\d*)\.(\d+)")
+_FLOAT_DIGITS = 15  # digits that a double-precision number keeps
+_MAX_LONG = 300
+_MANY_DIGITS = 12  # a decimal of so many digits that agree can only be the exact value, written out
 _NUMBER_WORDS = {
     w: i
     for i, w in enumerate(
@@ -41,7 +54,6 @@ _NUMBER_WORDS = {
         "seventeen eighteen nineteen".split()
     )
 } | {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
-_MAGNITUDES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +71,16 @@ def quantity(text: str) -> Quantity | None:
         return Quantity(value=value)
     body = text.strip()
     named = _NAME.sub("", body, count=1)
-    body = _CURRENCY.sub("", named if named else body)
+    body = _AFTERTHOUGHT.sub("", _CURRENCY.sub("", named if named else body))
     percent = False
     m = re.fullmatch(r"(.*?)\s*(?:%|\bper\s?cent(?:age)?(?:\s+points?)?)\s*(?:[a-zA-Z ]{0,40})", body, re.DOTALL)
     if m is not None and m[1].strip():
         body, percent = m[1].strip(), True
     value = evaluate(_sided(body))
-    if value is None and not percent:
-        value = evaluate(_sided(without_unit(body)))
     if value is None:
         value = _million(body)
+    if value is None and not percent:
+        value = evaluate(_sided(without_unit(body)))
     if value is None:
         value = number_words(body)
     return None if value is None else Quantity(value=value, percent=percent)
@@ -85,8 +97,29 @@ def same_quantity(a: Quantity, b: Quantity) -> bool:
     return share and marked.value / 100 == bare.value
 
 
+def written_out(text: str, exact: Fraction) -> bool:
+    """Say whether a text is the decimal of an exact value, of 12 digits or more, rounded, cut off or a float's."""
+    decimal = long_decimal(text)
+    if decimal is None:
+        return False
+    value, unit, digits = decimal
+    gap = abs(value - exact)
+    cut_off = gap < unit and abs(value) <= abs(exact)
+    return 2 * gap <= unit or cut_off or (digits > _FLOAT_DIGITS and gap * 10**_FLOAT_DIGITS <= abs(exact))
+
+
+def long_decimal(text: str) -> tuple[Fraction, Fraction, int] | None:
+    """Return value, unit of the last place and number of digits of a decimal with 12 digits or more."""
+    m = _LONG_DECIMAL.fullmatch(text.strip())
+    digits = len((m[1] + m[2]).lstrip("0")) if m else 0
+    if m is None or not _MANY_DIGITS <= digits <= _MAX_LONG:
+        return None
+    return Fraction(text.strip()), Fraction(1, 10 ** len(m[2])), digits
+
+
 def without_unit(text: str) -> str:
     """Take a trailing unit off a number: ``5 cm^2``, ``12 apples``, ``3 m/s``; other text stays."""
+    text = re.sub(r"(?<=[A-Za-z])\s*(?:\\cdot(?![a-z])|\\times(?![a-z])|\*)\s*(?=[A-Za-z])", " ", text)  # N\cdot m
     m = _UNIT_TAIL.fullmatch(text)
     if m is None:
         return text
@@ -100,8 +133,11 @@ def without_unit(text: str) -> str:
     return m["body"] if fine else text
 
 
-def formula_without_unit(text: str) -> str:
-    r"""Take a trailing unit of two letters or more off a formula: ``100\pi cm^2``, ``6\sqrt{2} units``."""
+def formula_without_unit(text: str, *, closed: bool = False) -> str:
+    r"""Take a trailing unit of two letters or more off a formula: ``100\pi cm^2``, ``6\sqrt{2} units``.
+
+    ``closed``: the formula has no variable, so that a single letter such as ``m`` is a unit too.
+    """
     m = re.fullmatch(
         rf"(.*\S)\s+((?:sq(?:uare)?|cubic)\s+)?({_WORD})(?:\s*\^\s*\{{?\d\}}?|\s*/\s*{_WORD})?", text, re.DOTALL
     )
@@ -111,7 +147,7 @@ def formula_without_unit(text: str) -> str:
         or (re.search(r"\\[a-zA-Z]+$", m[1]) and len(m[3]) < 2)
     ):
         return text
-    known = m[3] in _SHORT_UNITS and len(m[3]) > 1
+    known = m[3] in _SHORT_UNITS and (len(m[3]) > 1 or closed)
     return m[1] if known or (len(m[3]) > 3 and m[3].lower() not in _NOT_UNITS) else text
 
 
@@ -132,7 +168,7 @@ def _sided(text: str) -> str:
 
 
 def _million(text: str) -> Fraction | None:
-    m = re.fullmatch(r"(-?[\d.]+)\s*(hundred|thousand|million|billion)(?:\s+[A-Za-z]+)?", text.strip(), re.IGNORECASE)
+    m = re.fullmatch(rf"(-?[\d.]+)\s*({'|'.join(_MAGNITUDES)})(?:\s+[A-Za-z]+)*", text.strip(), re.IGNORECASE)
     value = evaluate(m[1]) if m else None
     return value * _MAGNITUDES[m[2].lower()] if m and value is not None else None
 

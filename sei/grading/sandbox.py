@@ -29,6 +29,10 @@ class LimitError(Exception):
     """A comparison could not be finished, and the stated answer alone is not to blame."""
 
 
+class NoAlgebraError(LimitError):
+    """The gold answer is no expression that computer algebra reads: a recurrence, a list with an ellipsis."""
+
+
 class Worker:
     """One worker process, started when first needed; one question at a time."""
 
@@ -120,11 +124,14 @@ def ask(gold: str, stated: str, *, seconds: float) -> bool:
 
     Raises:
         UnreadableError: the stated formula is none, or cannot be evaluated within the limits.
-        LimitError: the gold formula cannot be read, or the comparison ran into a limit.
+        NoAlgebraError: the gold formula cannot be read.
+        LimitError: the comparison ran into a limit.
     """
     result, why = _answer(gold, stated, seconds)
     if result == "unreadable":
         raise UnreadableError(why)
+    if result == "no_algebra":
+        raise NoAlgebraError(why)
     if result not in ("same", "different"):
         raise LimitError(f"{result}: {why}" if why else result)
     return result == "same"

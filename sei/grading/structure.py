@@ -7,11 +7,11 @@ about leaves. Tuples keep their order, sets and bare lists do not; brackets of i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["leaf", "set", "tuple", "list", "union", "matrix"]
+Kind = Literal["leaf", "set", "tuple", "list", "union", "difference", "matrix"]
 Leaf = Callable[[str, str], bool]
 
 _MAX_PARTS = 60
@@ -21,6 +21,7 @@ _MEMBER = re.compile(r"^\s*\\?[a-zA-Z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])\s*(?=\S
 _NAMED = re.compile(
     r"^\s*(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
 )
+_WITHOUT = re.compile(r"^\s*\\mathbb\s*\{?R\}?\s*-\s*(?=\\lbrace)")  # another spelling of a set difference
 _ASSIGN = re.compile(r"\s*(\\?[a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*(.+)", re.DOTALL)
 
 
@@ -50,6 +51,9 @@ def parse(text: str, *, depth: int = 0) -> Node:
         return Node("matrix", text, tuple(_row(r, depth) for r in rows[:_MAX_PARTS]))
     if len(pieces := split(text, (r"\cup",))) > 1:
         return Node("union", text, tuple(parse(p, depth=depth + 1) for p in pieces))
+    text = _WITHOUT.sub(r"\\mathbb{R} \\setminus ", text)
+    if len(pieces := split(text, (r"\setminus",))) == 2:
+        return Node("difference", text, tuple(parse(p, depth=depth + 1) for p in pieces))
     inner = _enclosed(text, r"\lbrace", r"\rbrace")
     if inner is None and text.startswith("{") and "," in text:
         inner = _enclosed(text, "{", "}")
@@ -63,10 +67,15 @@ def parse(text: str, *, depth: int = 0) -> Node:
             if inner is not None and len(split(inner, (",", ";"))) > 1:
                 return Node("tuple", text, _parts(inner, depth), left + right)
     if len(pieces := split(text, (",", ";", r"\text{and}", " and ", " or ", r"\lor", r"\vee"))) > 1:
-        return Node("list", text, tuple(parse(p, depth=depth + 1) for p in pieces[:_MAX_PARTS]))
+        return Node("list", text, _flat(parse(p, depth=depth + 1) for p in pieces[:_MAX_PARTS]))
     if text.count(r"\pm") == 1:
         return Node("list", text, tuple(Node("leaf", text.replace(r"\pm", sign).strip()) for sign in "+-"))
     return Node("leaf", text)
+
+
+def _flat(parts: Iterable[Node]) -> tuple[Node, ...]:
+    r"""Put the parts of lists inside a list beside the others: ``\pm 1, \pm 7`` has four."""
+    return tuple(p for part in parts for p in (part.parts if part.kind == "list" else (part,)))
 
 
 def _row(text: str, depth: int) -> Node:
@@ -119,6 +128,8 @@ def same(a: Node, b: Node, equal: Leaf) -> bool:
     if a.kind == b.kind == "leaf":
         return equal(a.text, b.text)
     if "matrix" in (a.kind, b.kind):
+        return a.kind == b.kind and _in_order(a.parts, b.parts, equal)
+    if "difference" in (a.kind, b.kind):
         return a.kind == b.kind and _in_order(a.parts, b.parts, equal)
     if "union" in (a.kind, b.kind):
         return a.kind == b.kind and _in_any_order(a.parts, b.parts, equal)

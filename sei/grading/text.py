@@ -10,6 +10,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from sei.grading.typeset import plain_tex, without_edges
+
 MAX_ANSWER = 2_000  # characters; no answer of a data set comes near, longer ones are no answers
 
 _SIGNS = {
@@ -28,6 +30,10 @@ _SIGNS = {
     "∩": r"\cap ",
     "∈": r"\in ",
     "∅": r"\emptyset ",
+    "∖": r"\setminus ",
+    **dict.fromkeys("\u00b5\u03bc", r"\mu "),
+    **dict.fromkeys("\u03a9\u2126", r"\Omega "),
+    **dict.fromkeys("…⋯", r"\ldots "),
     "±": r"\pm ",
     "θ": r"\theta ",
     "°": r"^\circ ",
@@ -54,19 +60,13 @@ _SIGNS = {
     "⅝": r"\frac{5}{8}",
     "⅞": r"\frac{7}{8}",
 }
+_WIDE = {i: chr(i - 0xFEE0) for i in range(0xFF01, 0xFF5F)} | {
+    ord("，"): ", ", ord("；"): "; ", ord("。"): ". ", ord("、"): ", ", ord("："): ": ", ord("．"): ".", ord("｡"): ". ",
+    ord("！"): "! ", ord("？"): "? ", ord("∶"): ":", 0x3000: " ",
+}  # fmt: skip
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
-_FONT = re.compile(
-    r"\\(?:text|mathrm|textrm|textnormal|mbox|mathbf|textbf|boldsymbol|bm|mathit|textit|mathsf|emph|hbox|"
-    r"operatorname\*?|underline)\s*\{([^{}]*)\}"
-)
-_OLD_FONT = re.compile(r"\\(?:bf|rm|it|sf|tt|cal)(?![a-zA-Z])")
-_SIZES = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|middle)(?![a-zA-Z])\s*\.?(?=\s*\S)")
-_SPACES = re.compile(
-    r"(?<!\\)\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|hspace\*?\{[^{}]*\}|"
-    r"(?:display|text)style(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})|~"
-)
 _GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:\s?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
 _THIN_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|\u00a0|\u202f)+\d{3})+)(?!\d)")
 _SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
@@ -77,11 +77,17 @@ _PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**")
           ("'", "'"), ("*", "*"))  # fmt: skip
 
 
+def narrow(text: str) -> str:
+    """Return a text with the wide letters, digits and punctuation of East Asian type in their usual width."""
+    return text if text.isascii() else text.translate(_WIDE)
+
+
 def clean(text: str) -> str:
     """Return a text without control characters and lone surrogates, signs in one spelling."""
     text = _CONTROL.sub("", text.replace("\t", " "))
     text = _SUPER.sub(lambda m: "^{" + m.group().translate(_SUPERSCRIPTS) + "}", text)
     if not text.isascii():
+        text = narrow(text)
         text = "".join(_SIGNS.get(c, c) for c in text)
         text = unicodedata.normalize("NFKC", text)
     return text
@@ -92,8 +98,8 @@ def unwrap(text: str) -> str:
     text = text.strip()
     while True:
         before = text
-        text = re.sub(r"(?<=.)(?:[.,;:]|(?<![\d)}])!)$", "", text).strip()
-        text = re.sub(r"\\\\$", "", text).strip()
+        text = without_edges(text)
+        text = re.sub(r"(?<=[^\\])(?:[.,;:]|(?<![\d)}])!)$", "", text).strip()
         for left, right in _PAIRS:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner.strip() and left not in inner:
@@ -120,7 +126,7 @@ def _join_commas(m: re.Match[str]) -> str:
 
 def has_groups(text: str) -> bool:
     """Say whether a text may hold either a grouped number or a list: ``100,200``."""
-    return _GROUPED.search(text) is not None
+    return any(not re.search(r"(?<!\d)0\d\d", m[2]) for m in _GROUPED.finditer(text))  # "000" is no number of a list
 
 
 @lru_cache(maxsize=65_536)
@@ -135,15 +141,13 @@ def tidy(text: str, *, group: bool = True) -> str:
     if group:
         text = ungroup(text)
     text = re.sub(r"\\(?:d|t|c)frac(?![a-zA-Z])", r"\\frac", text)
-    text = _SIZES.sub("", text)
-    text = _SPACES.sub(" ", text)
-    for _ in range(3):  # fonts inside fonts
-        text = _FONT.sub(r" \1 ", text)
-    text = _OLD_FONT.sub("", text)
+    text = plain_tex(text).replace(r"\_", "_").replace(r"\&", "&").replace(r"\#", "#")
     text = re.sub(r"\\lbrace\s*\\rbrace|^(?:the )?empty set$", r"\\emptyset ", text, flags=re.IGNORECASE)
     text = re.sub(r"\\(?:le|leq|leqslant)(?![a-zA-Z])", r"\\le ", text)
     text = re.sub(r"\\(?:ge|geq|geqslant)(?![a-zA-Z])", r"\\ge ", text)
-    text = re.sub(r"\\(?:ne|neq)(?![a-zA-Z])", r"\\ne ", text)
+    text = re.sub(r"\\(?:ne|neq)(?![a-zA-Z])|\\not\s*=|=/=|(?<=[a-zA-Z\s])\s*!=(?!=)", r"\\ne ", text)
+    text = re.sub(r"\\(?:ldots|cdots|dots[bcmo]?|hdots)(?![a-zA-Z])|\.{3,}", r"\\ldots ", text)
+    text = re.sub(r"\\(?:smallsetminus|backslash)(?![a-zA-Z])", r"\\setminus ", text)
     text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"\varnothing", r"\emptyset ")
     text = text.replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\vert", "|").replace(r"\mid", "|")
     text = re.sub(r"[€£¥₹¢]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency, or delimiters left inside
@@ -154,6 +158,7 @@ def tidy(text: str, *, group: bool = True) -> str:
     text = re.sub(r"\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\}|o(?![a-zA-Z]))|\\degree(?![a-zA-Z])", "", text)
     for _ in range(4):
         text = _FRAC_SHORT.sub(_braced, text)
+    text = re.sub(r"(?<=[{(\[])\s+|\s+(?=[})\]])", "", text)
     return re.sub(r"\s+", " ", unwrap(text)).strip()
 
 

@@ -24,6 +24,7 @@ EXPLAINED = {
     "mr-gsm8k-1c4a08f303cf": "the stated answer equals the gold answer; the source calls it wrong",
     "mr-gsm8k-210699989b7b": "the stated answer equals the gold answer; the source calls it wrong",
     "mr-gsm8k-92324ce05c9c": "the output states 8, gold is 20; the source calls it right",
+    "mr-ben-math-9784327766cc": "two options are stated, Choice_C/D; the source takes one of them",
     "processbench-gsm8k-9450eade839a": "the boxed answer equals the gold answer; the source calls it wrong",
     "processbench-gsm8k-55cad8ac27d2": "the boxed answer equals the gold answer; the source calls it wrong",
     "processbench-math-7f03d2f648e5": "the boxed answer equals the gold answer; the source calls it wrong",

@@ -1,0 +1,188 @@
+r"""The last number, formula or list of an output or of one sentence, where nothing marks it as the answer.
+
+A number is read with what belongs to it: ``2:3:5`` is a ratio and no 5, ``$18 million`` is no 18, in ``it is not 42``
+nothing but "not 42" is stated, and ``5 or 6`` are two.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from sei.grading.colons import WRITTEN
+from sei.grading.plain import plain_number
+from sei.grading.quantity import quantity
+from sei.grading.structure import split
+from sei.grading.text import MAX_ANSWER, clean, tidy
+
+Expected = Literal["number", "colon", "list", "formula", "words", "choice"]
+
+SEGMENT = re.compile(
+    r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)"
+    r"|(?<![\\$])\$(?!\s*\d[\d,.]*\s[^$\\\n]*[a-z]{3})([^$\n]+?)(?<!\\)\$",  # not "$5 and the other $7"
+    re.DOTALL,
+)
+_UNSIGNED = r"(?:\d{1,3}(?:(?:,\s?\\!\s?|\\!,|\{,\}|\\,|,)\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+NUMBER = re.compile(
+    rf"(?P<sign>[-+\u2212]\s?)?(?:\\?\$|[€£])?\s?-?(?:\\[dt]?frac\s*\{{-?[\d.]+\}}\s*\{{-?[\d.]+\}}"
+    rf"|\d+\s+\d+\s*/\s*\d+|\d*\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}}|(?:{_UNSIGNED})(?:\s?/\s?(?:{_UNSIGNED}))?)(?:\s?\\?%)?"
+)
+_NEAR = 40  # characters before and after a number in which what belongs to it stands
+_LAMBDA = re.compile(r"\blambda\b[^:\n]*:\s*$")  # program text
+_MAGNITUDE = re.compile(r"\s*(?:hundred|thousand|million|billion|trillion|dozen)\b", re.IGNORECASE)
+_NEGATED = re.compile(
+    r"(?:\bnot|n't|\bnever|\bnicht|不是|不等于|≠|\\neq?)\s*(?:equal\s+(?:to\s+)?|be\s+)?[$\\(*]*\s*$",
+    re.IGNORECASE,
+)
+_MODULO = re.compile(r"\(?\s*\\?[pb]?mod(?:ulo)?\s*(?:\{[^{}]*\}|\$?\d+\$?)\s*\)?(?=[\s.$\\\]]|$)")
+_OTHER = re.compile(rf"\s*(?:or|oder|或|and also)\s*\$?\\?\$?(?:{_UNSIGNED})(?![\d,]*\.?\d*\s*[A-Za-z])")
+_JOINS = r"\s*(?:,|;|,?\s*(?:and|or|&|und|y|et)\b|或|和|及)\s*(?:[a-zA-Z]\w?\s*=\s*)?"
+_VALUE = (
+    r"(?:[-+\u2212]|\\pm\s*|±)?\s*\$?(?:\\[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|"
+    rf"(?:{_UNSIGNED})(?:\s?/\s?\d+)?|\([^()\n]{{1,40}}\))"
+)
+_PLAIN_LIST = re.compile(rf"(?:[a-zA-Z]\w?\s*=\s*)?{_VALUE}(?:{_JOINS}{_VALUE})+")
+_JOINED = re.compile(_JOINS, re.IGNORECASE)
+_COUNTED = re.compile(  # "there are $33 - 6 = 27$ numbers from 1 to 100"
+    r"\b[Tt]here (?:are|is|were|will be)\s+(?:(?:a total of|exactly|only|at (?:most|least)|thus)\s+)?"
+    r"\$([^$\n]*\d[^$\n]*)\$[^.$]*(?:\$[^$]*\$[^.$]*)*\.?\s*$"
+)
+_FENCED = re.compile(r"```[ \t]*(?:output|text|plaintext|result|console)?[ \t]*\n(.*?)\n?[ \t]*```\s*$", re.DOTALL)
+_DISPLAY = re.compile(
+    r"(?:\$\$|\\\[)?\s*\\begin\{(?P<name>align|aligned|gather|gathered|equation|split|eqnarray|multline)\*?\}(?P<rows>.+?)"
+    r"\\end\{(?P=name)\*?\}\s*(?:\$\$|\\\])?[.\s$]*$|(?:\$\$|\\\[)(?P<body>(?:(?!\$\$|\\\[).)+?)(?:\$\$|\\\])[.\s]*$",
+    re.DOTALL,
+)
+_ASSIGNS = re.compile(r"(?<![<>!\\])=|\\equiv(?![a-z])")
+
+
+def last_stated(text: str, expected: Expected) -> str | None:
+    """Return the last number, list or formula of a finished output, which must stand in its last line.
+
+    A short last line without one (``Hope this helps!``, a code fence) is passed over; a formula over several lines
+    counts with its last row.
+    """
+    text = text.rstrip()
+    if (fenced := _FENCED.search(text)) and fenced[1].strip():
+        text = fenced[1].strip()
+        line = text.rsplit("\n", 1)[-1].strip()
+        return line if quantity(tidy(line)) is not None or expected in ("formula", "list") else _in_line(line, expected)
+    display = _DISPLAY.search(text[-MAX_ANSWER:]) if text.endswith(("}", "$", "]", ".")) else None
+    if display is not None and expected not in ("words", "choice"):
+        return _last_row(display["rows"] or display["body"], expected)
+    lines = [line for line in clean(text).split("\n") if line.strip()]
+    while len(lines) > 1 and len(lines[-1]) <= 60 and not re.search(r"\d|\$|\\", lines[-1]) and expected != "words":
+        lines.pop()
+    return _in_line(lines[-1].rstrip() if lines else "", expected)
+
+
+def _last_row(body: str, expected: Expected) -> str:
+    rows = split(body, (r"\\",))
+    row = next((r for r in reversed(rows) if r.strip(" \n&.$")), "")
+    row = row if r"\begin" in row else row.replace("&", " ")
+    row = re.sub(r"^(?:\s|\\q?quad|=|\\approx|\\equiv)+", "", _MODULO.sub("", row)).strip().rstrip(".,").strip()
+    return right_side(row) if expected in ("number", "colon") else row
+
+
+def _in_line(text: str, expected: Expected) -> str | None:
+    whole, text = text, text[-MAX_ANSWER:]
+    if expected == "number" and NUMBER.match(text) and len(text) < len(whole):
+        return whole  # a number so long that its beginning is out of sight
+    text = _MODULO.sub(" ", text).rstrip() if expected == "number" else text
+    segments = list(SEGMENT.finditer(text))
+    if expected == "number":
+        return _last_number(text, segments)
+    if expected == "colon" and (found := list(WRITTEN.finditer(text))):
+        return found[-1].group()
+    if expected == "list" and (several := listed(text)):
+        return several
+    if expected == "choice":
+        return text.strip() if len(text) <= 80 else None
+    if segments:
+        return _inside(segments[-1])
+    if expected == "words":
+        m = re.search(r"\b(?:is|are|=|:)\s+([^.]{1,80})\.?$", text)
+        return m[1].strip() if m else (text.strip() if len(text.split()) <= 4 else None) or None
+    if "=" in text:
+        return text.rsplit("=", 1)[1].strip(" .") or None
+    numbers = list(NUMBER.finditer(text))
+    return signed(text, numbers[-1]) if numbers else None
+
+
+def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
+    numbers = list(NUMBER.finditer(text))
+    if counted := _COUNTED.search(text):
+        return right_side(counted[1])
+    last = next((m for m in reversed(numbers) if not _negated(text, m)), None)
+    if last is None:
+        return f"not {signed(text, numbers[-1])}" if numbers else None
+    around = next((s for s in segments if s.start() <= last.start() < s.end()), None)
+    if around is not None:
+        whole = right_side(_inside(around))
+        if quantity(tidy(whole)) is not None or re.search(r"\\(?:sqrt|pi|sin|cos|log|ln)|\^", whole):
+            return whole
+    return with_all(text, last)
+
+
+def _inside(segment: re.Match[str]) -> str:
+    return next(g for g in segment.groups() if g is not None).strip()
+
+
+def right_side(text: str) -> str:
+    r"""Return what stands right of the last equals sign, or of ``\equiv``."""
+    return _ASSIGNS.split(_MODULO.sub("", text))[-1].strip()
+
+
+def number_of(sentence: str, expected: Expected) -> str:
+    """Return the number that a phrase states: all of it, what follows its last equals sign, or its first number."""
+    if expected == "colon" and (colon := WRITTEN.search(sentence)):
+        return colon.group()
+    if plain_number(sentence) is not None or quantity(tidy(sentence)) is not None:
+        return sentence
+    part = sentence.rsplit("=", 1)[1] if "=" in sentence else sentence
+    first = next((m for m in NUMBER.finditer(part) if not _negated(part, m)), None)
+    if first is None:
+        return ""
+    if other := _OTHER.match(part, first.end()):
+        return part[first.start() : other.end()].strip()
+    return with_all(part, first)
+
+
+def _negated(text: str, m: re.Match[str]) -> bool:
+    return _NEGATED.search(text[max(0, m.start() - _NEAR) : m.start()]) is not None
+
+
+def with_all(text: str, m: re.Match[str]) -> str:
+    """Return a number as written with what belongs to it: the other terms of a ratio, a magnitude in words."""
+    start = max(0, m.start() - _NEAR)
+    for colon in WRITTEN.finditer(text, start, m.end() + _NEAR) if ":" in text[start : m.end() + _NEAR] else ():
+        if colon.start() <= m.start() < colon.end() and not re.search(r"\S:\s", colon.group()):  # "day 3: 5"
+            return colon.group().strip()
+    if function := _LAMBDA.search(text[start : m.start()]):
+        return function.group() + m.group()
+    magnitude = _MAGNITUDE.match(text, m.end())
+    return signed(text, m) + (f" {magnitude.group().strip()}" if magnitude else "")
+
+
+def signed(text: str, m: re.Match[str]) -> str:
+    """Return a number as written, without a minus sign that subtracts (``12-5``) or joins words (``day-5``)."""
+    raw = m.group().strip()
+    before = text[: m.start()].rstrip() if m["sign"] and m["sign"].strip() else ""
+    operator = bool(before) and (before[-1].isalnum() or before[-1] in ")%}>")
+    return raw.lstrip("-+\u2212 ") if operator else raw
+
+
+def listed(line: str) -> str:
+    """Return the values that a sentence lists last, joined by commas; empty where it lists fewer than two."""
+    pieces = list(SEGMENT.finditer(line))
+    run: list[re.Match[str]] = []
+    for p in reversed(pieces):
+        if run and not _JOINED.fullmatch(line[p.end() : run[0].start()]):
+            break
+        run.insert(0, p)
+    if len(run) > 1:
+        return ", ".join(_inside(p) for p in run)
+    if run and run[0].end() > len(line.rstrip()) - 30:
+        return _inside(run[0])
+    plain = list(_PLAIN_LIST.finditer(line)) if not pieces else []
+    return plain[-1].group().strip() if plain else ""
