@@ -81,8 +81,8 @@ def _row(path: Path, number: int, line: str, fields: tuple[str, ...], *, written
         raise DataError(f"{path} line {number}: not JSON ({e}). Remedy: repair or remove the line.") from e
     if not isinstance(row, dict):
         raise DataError(
-            f"{path} line {number}: a {type(row).__name__} is no JSON object and lacks {list(fields)}. Remedy: write one "
-            "object a line."
+            f"{path} line {number}: a {type(row).__name__} is no JSON object and lacks {list(fields)}. Remedy: write "
+            "one object a line."
         )
     missing = [x for x in fields if x not in row]
     if missing:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from sei.data.source import Row
 from sei.errors import DataError
-from sei.grading.layouts import Answers, Given, LayoutError, evidence, given, missing, resolve, stated_in, text_of
+from sei.grading.gold import LayoutError, missing, stated_in, text_of
+from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.grading.options import LETTERS
 from sei.rows import read_jsonl
 
@@ -72,7 +73,7 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[
 
     Where no column has an answer, the solution has to end in one (``answer`` is then an empty name).
     """
-    present = {key for line in lines for key in line.row}
+    present = {key for line in lines for key, value in line.row.items() if not missing(value)}
     found, absent = dict(columns), []
     for column, others in OTHER_NAMES.items():
         own = columns[column] == column  # not a name that the user chose
@@ -110,7 +111,7 @@ def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str,
         if name and (missing(row.get(name)) or isinstance(row[name], bool)):
             said = f"{name}={row[name]!r} is no text" if name in row else f"lacks {[name]}"
             raise DataError(
-                f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has a {column}. Remedy: repair or "
+                f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has one. Remedy: repair or "
                 f"drop the line, or name another column with data.columns.{column}=NAME."
             )
     try:
@@ -133,8 +134,8 @@ def _options(row: dict[str, Any], columns: Mapping[str, str]) -> Any:
     others = [x for x in ("options", *OTHER_NAMES["options"]) if not missing(row.get(x))]
     if others:
         raise LayoutError(
-            f"{columns['options']}={listed!r} is missing, and {others} may hold options. Rule: one column of a file has "
-            f"the options. Remedy: data.columns.options={others[0]}, or repair the line."
+            f"{columns['options']}={listed!r} is missing, and {others} may hold options. Rule: one column of a file "
+            f"has them. Remedy: data.columns.options={others[0]}, or repair the line."
         )
     if {"A", "B"} <= row.keys():
         return {letter: row[letter] for letter in LETTERS if letter in row}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sei.errors import DataError
-from sei.grading.gold import LayoutError, scalar_text
 from sei.records import HeldOutProblem, PoolProblem, Role, TrainingExample
 from sei.rows import read_jsonl
 from sei.store import digest
@@ -129,13 +129,13 @@ def text(where: str, line: int, row: dict[str, Any], name: str) -> str:
         DataError: naming file, line and field.
     """
     value = row[name]
-    try:
-        found = scalar_text(value)
-    except LayoutError:
-        found = ""
-    if not found:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        value = str(int(value)) if value.is_integer() else repr(value)
+    if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where} line {line}: {name}={value!r} is no text. Remedy: repair or remove the line.")
-    return found
+    return value.strip()
 
 
 def letter(where: str, line: int, value: Any, count: int) -> str:

@@ -57,7 +57,7 @@ class Study:
     set is left out. The cut does not depend on the order of the file.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     sets: dict[str, TrainingSet]
     dev: Annotated[int, Field(ge=1)] = 500
     pool: Annotated[int, Field(ge=10)] | None = None
@@ -119,9 +119,12 @@ def cut_order(rows: Sequence[Row], name: str, forbidden: set[str]) -> list[Row]:
 
 @part
 class Columns:
-    """Names of a file's columns; ``solution``, ``options``, ``id`` and ``group`` may be absent from rows."""
+    """Names of a file's columns; ``solution``, ``options``, ``id`` and ``group`` may be absent from rows.
 
-    version: ClassVar[int] = 1
+    Where a file lacks a column of the usual name, the name that known data sets give it is read (docs/data.md).
+    """
+
+    version: ClassVar[int] = 2
     question: str = "question"
     answer: str = "answer"
     solution: str = "solution"

@@ -19,9 +19,9 @@ from typing import Any, get_args
 
 from sei.errors import DataError, DiskError, SeiError
 from sei.exits import catch_signals, tell
-from sei.grading.gold import number_text
+from sei.grading.gold import LayoutError, missing, number_text
 from sei.grading.grader import MathGrader
-from sei.grading.layouts import Answers, Given, LayoutError, evidence, given, missing, resolve
+from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.progress import progress
 from sei.records import Problem
 from sei.rows import read_jsonl
@@ -72,7 +72,12 @@ def problems_of(rows: list[dict[str, Any]], answers: Answers = "auto") -> Iterat
         except LayoutError as e:
             yield str(e)
             continue
-        yield Problem(id=str(row["id"]), question=str(row.get("question") or ""), answer=gold, options=options)
+        yield Problem(
+            id=str(row["id"]),
+            question="" if missing(row.get("question")) else str(row["question"]),
+            answer=gold,
+            options=options,
+        )
 
 
 def _given(row: dict[str, Any]) -> Given | str:

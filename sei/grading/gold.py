@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from sei.grading.extract import boxes
 
 _MOST_DIGITS = 60  # of a number that is written out; a longer one keeps its exponent
-_MISSING = frozenset({"nan", "-nan", "none", "null", "n/a", "#n/a", "<na>", "<nan>", "nat", "inf", "+inf", "-inf"})
+_NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat"})
+_MISSING = _NAN | {"none", "null", "n/a", "#n/a", "inf", "+inf", "-inf"}
 _GROUPED = re.compile(r"[-+]?\$?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?%?")
 
 
@@ -36,9 +37,9 @@ def missing(value: Any) -> bool:
 
 
 def number_text(value: float) -> str:
-    r"""Return a number as decimal digits, as its file wrote them: ``12`` for 12.0, ``0.0000001`` for 1e-07.
+    r"""Return a number in the digits that its file wrote: ``12`` for 12.0, ``100000`` for 1e5, ``1e-07``, ``0.1``.
 
-    More than 60 digits stay in scientific notation (``1.5 \times 10^{80}``).
+    One of more than 60 places becomes ``1.5 \times 10^{80}``.
 
     Raises:
         LayoutError: for NaN and infinity, which JSON does not have.
@@ -59,6 +60,9 @@ def number_text(value: float) -> str:
         tail = "".join(map(str, digits[1:])).rstrip("0")
         lead = f"{'-' if sign else ''}{digits[0]}{'.' if tail else ''}{tail}"
         return rf"{lead} \times 10^{{{number.adjusted()}}}"
+    whole = number == number.to_integral_value()
+    if not whole and number == Decimal(repr(float(value))):
+        return repr(float(value))
     plain = format(number, "f")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
@@ -78,6 +82,11 @@ def scalar_text(value: Any) -> str:
     if isinstance(value, (int, float)):
         return number_text(value)
     raise LayoutError(f"{value!r} is no text. Rule: text or a number is read. Remedy: repair or drop the row.")
+
+
+def is_nan(text: str) -> bool:
+    """Say whether a text is a word that only programs write, for a missing value."""
+    return text.strip().casefold() in _NAN
 
 
 def require_stated(answer: str) -> None:
@@ -143,3 +152,40 @@ def _around_boxes(text: str) -> str:
     for content in contents:
         text = text.replace(content, "")
     return re.sub(r"\\(?:f?boxed|displaystyle|[()\[\]])", "", text)
+
+
+def text_of(value: Any, name: str) -> str:
+    """Return a text column: empty where it says nothing, the texts of a list below each other.
+
+    Raises:
+        LayoutError: naming the column whose value is no text, or a word for a missing one.
+    """
+    if missing(value):
+        return ""
+    if isinstance(value, (list, tuple)):
+        return "\n".join(x for x in (text_of(x, name) for x in value) if x)
+    try:
+        text = scalar_text(value)
+        if text.casefold() in _MISSING:
+            require_stated(text)
+        return text
+    except LayoutError as e:
+        raise LayoutError(f"{name}={e}") from e
+
+
+def stated_in(solution: str, name: str) -> str:
+    """Return the final answer that a worked solution ends in, after ``####`` or in a box.
+
+    Raises:
+        LayoutError: where there is none.
+    """
+    try:
+        gold = gold_of(solution)
+    except LayoutError as e:
+        raise LayoutError(f"{name}={e}") from e
+    if not solution or gold == Gold(solution):
+        raise LayoutError(
+            f"{name}={solution[-60:]!r} ends in no answer, and there is no column with one. Rule: the answer stands "
+            "after #### or in a box. Remedy: repair or drop the row, or name its column with data.columns.answer=NAME."
+        )
+    return gold.answer

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from sei.grading.equality import equal
-from sei.grading.gold import Gold, LayoutError, gold_of, missing, require_stated, scalar_text
+from sei.grading.gold import Gold, LayoutError, gold_of, require_stated, scalar_text
 from sei.grading.options import Options, options_of
 from sei.grading.sandbox import LimitError, UnreadableError
 
@@ -68,48 +68,14 @@ def given(answer: Any, options: Any, name: str) -> Given:
     return Given(name=name, answer=gold.answer, solution=gold.solution, options=choices, ways=ways)
 
 
-def text_of(value: Any, name: str) -> str:
-    """Return a text column: empty where it says nothing, the texts of a list below each other.
-
-    Raises:
-        LayoutError: naming the column whose value is no text.
-    """
-    if missing(value):
-        return ""
-    if isinstance(value, (list, tuple)):
-        return "\n".join(x for x in (text_of(x, name) for x in value) if x)
-    try:
-        return scalar_text(value)
-    except LayoutError as e:
-        raise LayoutError(f"{name}={e}") from e
-
-
-def stated_in(solution: str, name: str) -> str:
-    """Return the final answer that a worked solution ends in, after ``####`` or in a box.
-
-    Raises:
-        LayoutError: where there is none.
-    """
-    try:
-        gold = gold_of(solution)
-    except LayoutError as e:
-        raise LayoutError(f"{name}={e}") from e
-    if not solution or gold == Gold(solution):
-        raise LayoutError(
-            f"{name}={solution[-60:]!r} ends in no answer, and there is no column with one. Rule: the answer stands "
-            "after #### or in a box. Remedy: repair or drop the row, or name its column with data.columns.answer=NAME."
-        )
-    return gold.answer
-
-
 def _ways(gold: Gold, options: Options) -> dict[Way, str]:
     ways: dict[Way, str] = {}
     label = _label(gold.answer, options)
     if label is not None:
         ways["label"] = label
-    digits = options.labelled and all(x.isdigit() for x in options.labels)
-    if _INDEX.fullmatch(gold.answer) and not digits and int(gold.answer) < len(options.texts):
-        ways["index"] = options.letters[int(gold.answer)]
+    counted = None if options.labelled else _counted(gold.answer, options, first=0)
+    if counted is not None:
+        ways["index"] = counted
     same = _same(gold.answer, options)
     if same:
         ways["value"] = options.letters[same[0]] if len(same) == 1 else ""
@@ -205,8 +171,9 @@ def resolve(
     """
     if row.options is None:
         return row.answer, ()
-    if answers == "index_from_1":
-        way, letter = "index", _counted(row.answer, row.options)
+    way: Way
+    if answers == "index" or answers == "index_from_1":
+        way, letter = "index", _counted(row.answer, row.options, first=int(answers == "index_from_1"))
     elif answers != "auto":
         way, letter = answers, row.ways.get(answers)
     elif row.ways:
@@ -244,8 +211,8 @@ def _way(row: Given, seen: Evidence, setting: str, *, alone: bool) -> Way:
     said = ", ".join(f"{letter or 'several'} by {way}" for way, letter in ways.items())
     raise LayoutError(
         f"{row.name}={row.answer!r} may name one option or another: {said}. Rule: an answer beside options is a "
-        "label, an index from 0 or the text of one option; where it may be several, the other rows decide, and here they "
-        f"do not. Remedy: write letters, or say how answers name options with {setting}=label, index, index_from_1 or value."
+        "label, an index from 0 or the text of one option; where it may be several, the other rows decide, and here "
+        f"they do not. Remedy: write letters, or set {setting}=label, index, index_from_1 or value."
     )
 
 
@@ -264,14 +231,14 @@ def _require_index(row: Given, seen: Evidence, setting: str, *, alone: bool) -> 
     if reason:
         raise LayoutError(
             f"{row.name}={row.answer!r} is no option's text, and may be an index, but {reason}. "
-            "Rule: whole numbers beside options are indices where all answers of the file are, and count from 0 where a "
-            f"0 occurs. Remedy: write letters, or set {setting}=index (the first is 0), index_from_1 or value."
+            "Rule: whole numbers beside options are indices where all answers of the file are, and count from 0 where "
+            f"a 0 occurs. Remedy: write letters, or set {setting}=index (the first is 0), index_from_1 or value."
         )
 
 
-def _counted(answer: str, options: Options) -> str | None:
-    number = int(answer) if _INDEX.fullmatch(answer) else 0
-    return options.letters[number - 1] if 0 < number <= len(options.letters) else None
+def _counted(answer: str, options: Options, *, first: int) -> str | None:
+    at = int(answer) - first if _INDEX.fullmatch(answer) else -1
+    return options.letters[at] if 0 <= at < len(options.letters) else None
 
 
 def _by_algebra(answer: str, options: Options) -> str | None:
@@ -295,20 +262,6 @@ def _names_none(row: Given, options: Options, answers: Answers, setting: str) ->
     shown = "; ".join(f"({a}) {t[:40]}" for a, t in zip(options.letters, options.texts, strict=True))
     return (
         f"{row.name}={row.answer!r} names none of the {len(options.texts)} options{how}: {shown}. Rule: an answer "
-        "beside options is a label, an index from 0 or the text of one option. Remedy: repair or drop the row, or say how "
-        f"answers name options with {setting}=label, index, index_from_1 or value."
+        "beside options is a label, an index from 0 or the text of one option. Remedy: repair or drop the row, or say "
+        f"how answers name options: {setting}=label, index, index_from_1 or value."
     )
-
-
-__all__ = [
-    "Answers",
-    "Evidence",
-    "Given",
-    "LayoutError",
-    "evidence",
-    "given",
-    "missing",
-    "resolve",
-    "stated_in",
-    "text_of",
-]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sei.grading.gold import LayoutError, missing, scalar_text
+from sei.grading.gold import LayoutError, is_nan, missing, scalar_text
 
 LETTERS = "ABCDEFGHIJ"
 _MOST_READINGS = 4_096  # of one string; more are too many to tell the right one
@@ -86,8 +86,8 @@ def _of_list(listed: list[Any]) -> Options:
     letters = tuple(LETTERS[: len(texts)])
     bare = not any(_READ_ANYWAY.match(x) for x in texts)  # "A. Smith" would be read as a label
     plain = tuple(x if isinstance(x, str) else t for x, t in zip(entries, texts, strict=True))
-    written = plain if bare else _with_letters(letters, texts)
-    return Options(letters=letters, labels=("",) * len(texts), texts=tuple(texts), written=written)
+    written = plain if bare else _with_letters(letters, plain)
+    return Options(letters=letters, labels=("",) * len(texts), texts=plain, written=written)
 
 
 def _of_object(listed: dict[str, Any]) -> Options:
@@ -186,7 +186,10 @@ def _text(value: Any) -> str:
         raise LayoutError(f"option {value!r} is no text. Rule: options are {_SHAPES}. Remedy: repair the row.")
     if value is None or (isinstance(value, float) and missing(value)):
         raise LayoutError(f"option {value!r} is missing. Rule: every option is a text. Remedy: repair or drop the row.")
-    return scalar_text(value)
+    text = scalar_text(value)
+    if is_nan(text):
+        raise LayoutError(f"option {text!r} is missing. Rule: every option is a text. Remedy: repair or drop the row.")
+    return text
 
 
 def _are_labels(labels: Sequence[str]) -> bool:
@@ -217,4 +220,7 @@ def _with_letters(letters: Sequence[str], texts: Sequence[str]) -> tuple[str, ..
 
 def _require_count(n: int) -> None:
     if not 1 < n <= len(LETTERS):
-        raise LayoutError(f"there are {n} options. Rule: 2 to {len(LETTERS)}, lettered A to J. Remedy: repair the row.")
+        raise LayoutError(
+            f"there {'is 1 option' if n == 1 else f'are {n} options'}. Rule: 2 to {len(LETTERS)}, lettered A to J. "
+            "Remedy: repair or drop the row."
+        )
