@@ -73,12 +73,13 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[
 
     Where no column has an answer, the solution has to end in one (``answer`` is then an empty name).
     """
-    present = {key for line in lines for key, value in line.row.items() if not missing(value)}
+    present = {key for line in lines for key in line.row}
+    filled = {key for line in lines for key, value in line.row.items() if not missing(value)}
     found, absent = dict(columns), []
     for column, others in OTHER_NAMES.items():
         own = columns[column] == column  # not a name that the user chose
-        there = [x for x in others if x in present and x not in columns.values()] if own else []
-        if columns[column] in present:
+        there = [x for x in others if x in filled and x not in columns.values()] if own else []
+        if columns[column] in filled or (columns[column] in present and not there):
             continue
         if len(there) > 1:
             raise DataError(

@@ -120,7 +120,7 @@ def after_hashes(text: str) -> str | None:
     stated = tail.strip()
     if not stated or "\n" in stated:
         raise LayoutError(
-            f"'#### {stated[:60]}' states no one answer. Rule: the line of the last #### is the answer, and nothing "
+            f"{'#### ' + stated[:60]!r} states no one answer. Rule: the line of the last #### is the answer, and nothing "
             "follows it. Remedy: repair the row."
         )
     return stated.replace(",", "") if _GROUPED.fullmatch(stated) else stated
@@ -138,7 +138,9 @@ def gold_of(text: str) -> Gold:
     if found and found[-1][0] > text.rfind("####"):
         stated, bare = last_box(text), _around_boxes(text)
         if stated is None:
-            raise LayoutError(f"{text[-60:]!r} ends in an empty or open box. Remedy: repair or drop the row.")
+            raise LayoutError(
+                f"{text[-60:]!r} ends in an empty or open box. Rule: the last box has the answer. Remedy: drop the row."
+            )
     elif "####" in text:
         stated, bare = after_hashes(text), text.split("####")[0]
         stated = last_box(stated or "") or stated

@@ -162,7 +162,9 @@ def _between(text: str, chain: Sequence[re.Match[str]]) -> list[tuple[str, str]]
 
 
 def _balanced(text: str) -> bool:
-    return all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}"))
+    """Say whether round brackets close in order."""
+    depths = itertools.accumulate({"(": 1, ")": -1}.get(c, 0) for c in text)
+    return min(depths, default=0) >= 0 and text.count("(") == text.count(")")
 
 
 def _pair(entry: dict[str, Any]) -> tuple[str, str]:
