@@ -120,8 +120,8 @@ def after_hashes(text: str) -> str | None:
     stated = tail.strip()
     if not stated or "\n" in stated:
         raise LayoutError(
-            f"{'#### ' + stated[:60]!r} states no one answer. Rule: the line of the last #### is the answer, and nothing "
-            "follows it. Remedy: repair the row."
+            f"{'#### ' + stated[:60]!r} states no one answer. Rule: the line of the last #### is the answer, with "
+            "nothing behind it. Remedy: repair the row."
         )
     return stated.replace(",", "") if _GROUPED.fullmatch(stated) else stated
 

@@ -200,9 +200,8 @@ def _way(row: Given, seen: Evidence, setting: str, *, alone: bool) -> Way:
         if way == "index" and len(ways) == 1:
             _require_index(row, seen, setting, alone=alone)
         return "label" if "label" in ways else "value" if "value" in ways else "index"
-    decided: list[Way] = [
-        w for w in ways if seen.first(w) and (w != "index" or (seen.zero and not seen.beyond) or alone)
-    ]
+    counts = seen.zero or (alone and not seen.beyond)
+    decided: list[Way] = [w for w in ways if seen.first(w) and (w != "index" or counts)]
     if len(decided) == 1:
         return decided[0]
     assert row.options is not None, "only options give several ways"
@@ -219,7 +218,7 @@ def _way(row: Given, seen: Evidence, setting: str, *, alone: bool) -> Way:
 def _require_index(row: Given, seen: Evidence, setting: str, *, alone: bool) -> None:
     """Refuse an index where the file does not show that it counts from 0, or names options in another way as well."""
     reason = ""
-    if seen.beyond:
+    if seen.beyond and not seen.zero:
         reason = f"line {seen.beyond} has an answer as large as the number of its options, so that 1 may be the first"
     elif alone:
         return

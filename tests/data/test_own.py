@@ -375,3 +375,15 @@ def test_the_cases_from_the_real_world_are_read_or_refused(shared_data):
 def test_names_of_tests_do_not_hide_others(tmp_path):
     with pytest.raises(ConfigError, match=r"data\.tests: the name 'train' is taken"):
         JsonLines(train="a", test="b", tests={"train": "c"}, columns=Columns()).load()
+
+
+def test_the_command_refuses_a_missing_answer_before_anything_costs(sei, tmp_path):
+    row = '{{"question": "What is {0} plus {0}?", "answer": {1}}}\n'
+    (tmp_path / "a.jsonl").write_text("".join(row.format(i, "NaN" if i == 20 else 2 * i) for i in range(30)))
+    (tmp_path / "b.jsonl").write_text(row.format(40, 80))
+    done = sei("data=jsonl", "experiment=smoke", "data.train=a.jsonl", "data.test=b.jsonl", "data.dev=5")
+    assert done.returncode == 2, done.stderr
+    assert "a.jsonl line 21: answer=nan is no text" in done.stderr
+    assert "Rule: " in done.stderr
+    assert "Remedy: " in done.stderr
+    assert not list((tmp_path / "store").glob("*/*"))
