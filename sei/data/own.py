@@ -107,9 +107,9 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[
 def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str, Given]:
     """Return a row's question, its worked solution (may be empty), and its answer and options."""
     row, where = line.row, f"{path} line {line.number}"
-    for column in ("question", "answer"):
+    for column, unfit in (("question", (bool, list, dict)), ("answer", (bool, dict))):
         name = columns[column]
-        if name and (missing(row.get(name)) or isinstance(row[name], bool)):
+        if name and (missing(row.get(name)) or isinstance(row[name], unfit)):
             said = f"{name}={row[name]!r} is no text" if name in row else f"lacks {[name]}"
             raise DataError(
                 f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has one. Remedy: repair or "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Any, NamedTuple
 
 from sei.grading.extract import boxes
@@ -47,7 +47,10 @@ def number_text(value: float) -> str:
     if isinstance(value, int):
         return str(value)
     written = getattr(value, "written", None) or repr(float(value))
-    number = Decimal(written)
+    try:
+        number = Decimal(written)
+    except DecimalException:  # an exponent beyond any sense
+        number = Decimal("NaN")
     if not number.is_finite():
         raise LayoutError(
             f"{written} is no number. Rule: an answer that is missing is no answer. Remedy: drop the row, or write its "

@@ -7,6 +7,7 @@ decide, or the row is refused: a silent wrong reading would be worse. Rules: doc
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -86,7 +87,8 @@ def _label(answer: str, options: Options) -> str | None:
     """Return the letter of the option whose label, or whose label and text, an answer is."""
     text = answer.strip().strip("$*").strip()
     wrapped = _WRAPPED.fullmatch(text)
-    text = _SAID.sub("", wrapped[1] if wrapped else text, count=1).strip()
+    text = unicodedata.normalize("NFKC", wrapped[1] if wrapped else text).strip()
+    text = text[said.end() :] if (said := _SAID.match(text)) else text
     found = options.letter_labelled(text.strip("()[].: "))
     if found is not None:
         return found
@@ -205,7 +207,7 @@ def _way(row: Given, seen: Evidence, setting: str, *, alone: bool) -> Way:
     if len(decided) == 1:
         return decided[0]
     assert row.options is not None, "only options give several ways"
-    if "label" in ways and row.options.labelled and (alone or not decided):
+    if "label" in ways and row.options.labelled and alone:
         return "label"
     said = ", ".join(f"{letter or 'several'} by {way}" for way, letter in ways.items())
     raise LayoutError(

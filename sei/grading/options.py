@@ -17,11 +17,9 @@ LETTERS = "ABCDEFGHIJ"
 _MOST_READINGS = 4_096  # of one string; more are too many to tell the right one
 _LABEL_KEYS = ("aoVal", "label", "key", "letter", "option", "id")
 _TEXT_KEYS = ("content", "text", "value", "answer")
-_LABELLED = re.compile(r"\s*(?:[(\[]\s*([A-Ja-j]|\d{1,2})\s*[)\]]\s*[.:]?|([A-Ja-j])\s*[).:])\s*", re.ASCII)
+_LABELLED = re.compile(r"\s*(?:[(\[（]\s*([A-Ja-j]|[0-9]{1,2})\s*[)\]）]\s*[.:]?|([A-Ja-j])\s*[).:）．：、])\s*")
 _READ_ANYWAY = re.compile(r"\s*(?:\([A-Ja-j]\)|[A-J]\s*[.:)])\s*")  # forms that need no rewriting
-_MARK = re.compile(
-    r"(?P<before>^|[\s,;|])(?P<open>[(\[]?)\s*(?P<label>[A-Ja-j])(?P<gap>\s*)(?P<close>[).:\]])(?=\s|\S)"
-)
+_MARK = re.compile(r"(?:^|(?<=[\s,;|，；]))(?P<open>[(\[（]?)\s*(?P<label>[A-Ja-j])\s*(?P<close>[).:\]）．：、])")
 _SHAPES = "a list of texts, letters to texts, {text, label} lists, {aoVal, content} entries, or one string with labels"
 
 
@@ -78,7 +76,10 @@ def _of_list(listed: list[Any]) -> Options:
     heads = [_LABELLED.match(x) for x in texts]
     if all(heads) and len(texts) > 1:
         labels = [next(g for g in m.groups() if g) for m in heads if m]
-        if _are_labels(labels):
+        named = not labels[0].isdigit() or all(
+            m.end() < len(x.rstrip()) for x, m in zip(texts, heads, strict=True) if m
+        )
+        if named and _are_labels(labels):
             rest = [x[m.end() :].strip() for x, m in zip(texts, heads, strict=True) if m]
             kept = tuple(map(str, entries)) if all(_READ_ANYWAY.match(x) for x in texts) else None
             return _labelled(list(zip(labels, rest, strict=True)), written=kept)
@@ -109,7 +110,7 @@ def _of_string(text: str) -> Options | None:
     if text[0] in "[{":
         try:
             return options_of(json.loads(text))
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         try:
             return options_of(ast.literal_eval(text[:20_000]))
@@ -158,7 +159,9 @@ def _split(text: str) -> list[tuple[str, str]]:
 
 def _between(text: str, chain: Sequence[re.Match[str]]) -> list[tuple[str, str]]:
     ends = [m.start() for m in chain[1:]] + [len(text)]
-    return [(m["label"], text[m.end() : end].strip().strip(",;|").strip()) for m, end in zip(chain, ends, strict=True)]
+    return [
+        (m["label"], text[m.end() : end].strip().strip(",;|，；").strip()) for m, end in zip(chain, ends, strict=True)
+    ]
 
 
 def _balanced(text: str) -> bool:

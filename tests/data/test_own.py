@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import random
 
 import pytest
 
@@ -37,7 +38,7 @@ def choice(answer, options, **more):
 @pytest.mark.parametrize(
     "answer",
     ["NaN", "Infinity", "-Infinity", "null", '""', '"nan"', '"NaN"', '"None"', '"null"', '"<NA>"', '"inf"', "true",
-     '"#### nan"', "[]", "{}", "[1, 2]", '"####"', '"so\\n#### "', r'"so $\\boxed{}$"'],
+     '"#### nan"', "[]", "{}", "[1, 2]", "1e99999999999999999999", '"####"', '"so\\n#### "', r'"so $\\boxed{}$"'],
 )  # fmt: skip
 def test_a_missing_answer_is_refused_with_file_line_rule_and_remedy(read, answer):
     with pytest.raises(DataError, match=REFUSAL.replace(r"\d+", "2")):
@@ -45,8 +46,9 @@ def test_a_missing_answer_is_refused_with_file_line_rule_and_remedy(read, answer
 
 
 @pytest.mark.parametrize(
-    "field", ['"question": NaN', '"question": "nan"', '"question": null', '"options": [NaN, "2"]',
-              '"options": ["nan", "2"]', '"options": [null, "2"]', '"solution": "nan"', '"solution": {"a": 1}'],
+    "field", ['"question": NaN', '"question": "nan"', '"question": null', '"question": ["1 + 1?"]',
+              '"options": [NaN, "2"]', '"options": ["nan", "2"]', '"options": [null, "2"]',
+              '"solution": "nan"', '"solution": {"a": 1}'],
 )  # fmt: skip
 def test_a_missing_question_or_option_is_refused(read, field):
     row = '{"question": "1 + 1?", "answer": "2"}'
@@ -138,6 +140,9 @@ PRIMES = ("(A) 51", "(B) 57", "(C) 59")
         "a ) 51 , b ) 57 , c ) 59",
         "(A) 51 (B) 57 (C) 59",
         "A. 51\nB. 57\nC. 59",
+        "A．51，B．57，C．59",
+        ["（A）51", "（B）57", "（C）59"],
+        ["A、51", "B、57", "C、59"],
         "['a ) 51', 'b ) 57', 'c ) 59']",
         '{"A": "51", "B": "57", "C": "59"}',
         '[{"aoVal": "A", "content": "51"}, {"aoVal": "B", "content": "57"}, {"aoVal": "C", "content": "59"}]',
@@ -146,7 +151,7 @@ PRIMES = ("(A) 51", "(B) 57", "(C) 59")
 )
 def test_every_layout_of_options_gives_the_same_problem(read, options):
     digits = "(1)" in str(options) or "'1'" in str(options)
-    answers = ["3", "59"] if digits else ["C", "c", "(c)", "59", "C) 59", "$59$", 59]
+    answers = ["3", "59"] if digits else ["C", "c", "(c)", "（C）", "Option C", "59", "C) 59", "$59$", 59]
     for answer in answers:
         (row,) = read(choice(answer, options))
         assert (row.options, row.answer) == (PRIMES, "C"), answer
@@ -180,13 +185,14 @@ def test_an_answer_that_names_no_option_is_refused_and_the_options_are_shown(rea
 
 def test_none_may_be_an_option_and_equal_values_name_it(read):
     rows = read(
+        choice("a choice", ["no option", "a choice"]),
         choice("None", ["one", "two", "None"]),
         choice("1/2", ["$\\frac{1}{3}$", "$\\frac{1}{2}$"]),
         choice("2,000", ["1000", "2000"]),
         choice("A, C", ["x", "y", "z"]),
         choice("12", ["10 cm", "12 cm"]),
     )
-    assert [r.answer for r in rows] == ["C", "B", "B", "A, C", "B"]
+    assert [r.answer for r in rows] == ["B", "C", "B", "B", "A, C", "B"]
 
 
 def test_what_could_be_read_already_stays_to_the_byte(read):
@@ -254,7 +260,63 @@ def test_a_letter_that_is_also_a_text_is_read_as_the_other_rows_are(read):
         read(blood)
     assert read(blood, choice("B", ["51", "57"]))[0].answer == "A"
     assert read(blood, choice("57", ["51", "57"]))[0].answer == "B"
-    assert read(choice("1", {"text": ["3", "1"], "label": ["1", "2"]}))[0].answer == "A"  # the row gives labels
+    arc = choice("1", {"text": ["3", "1"], "label": ["1", "2"]})
+    with pytest.raises(DataError, match="A by label, B by value"):
+        read(arc)
+    assert read(arc, choice("B", {"text": ["3", "1"], "label": ["A", "B"]}))[0].answer == "A"
+
+
+def laid_out(rng, texts):
+    """Return texts in some layout of options, and whether its labels are numbers."""
+    letters = rng.choice(["ABCDE", "abcde"])[: len(texts)]
+    left, right = rng.choice([("", ")"), ("", " )"), ("(", ")"), ("", "."), ("", ":")])
+    marked = [f"{left}{a}{right} {t}" for a, t in zip(letters, texts, strict=True)]
+    layouts = [
+        (texts, False),
+        (marked, False),
+        (" , ".join(marked), False),
+        ("\n".join(marked), False),
+        (str(marked), False),
+        (json.dumps(marked), False),
+        (dict(zip(letters, texts, strict=True)), False),
+        ({"text": texts, "label": list(letters)}, False),
+        ({"text": texts, "label": [str(i + 1) for i in range(len(texts))]}, True),
+        ([[{"aoVal": a, "content": t}] for a, t in zip(letters, texts, strict=True)], False),
+        ([{"label": a, "text": t} for a, t in zip(letters, texts, strict=True)], False),
+    ]
+    return rng.choice(layouts)
+
+
+@pytest.mark.parametrize("way", ["label", "index", "value"])
+def test_made_up_files_are_read_as_they_were_made_or_refused_and_never_otherwise(read, way):
+    rng = random.Random(way)
+    right = refused = 0
+    for _ in range(300):
+        rows, golds = [], []
+        for _ in range(rng.choice([1, 2, 5])):
+            n = rng.randint(2, 5)
+            numbers = rng.sample(range(rng.choice([6, 100, 5000])), n)
+            texts = [rng.choice(["{}", "${}$", "{} cm", "{:,}"]).format(x) for x in numbers]
+            if rng.random() < 0.3:
+                texts = rng.sample(
+                    ["none", "a car, red", "f ( a , b )", "A and B", "data inadequate", "$\\frac{1}{2}$"], n
+                )
+            gold = rng.randrange(n)
+            options, numbered = (texts, False) if way == "index" else laid_out(rng, texts)
+            label = str(gold + 1) if numbered else "ABCDE"[gold]
+            said = [label] if numbered else [label, label.lower(), f"({label})"]
+            answer = {"label": rng.choice(said), "index": gold, "value": texts[gold]}[way]
+            rows.append(choice(answer, options))
+            golds.append("ABCDE"[gold])
+        try:
+            found = read(*rows)
+        except DataError as e:
+            refused += "Rule: " in str(e) and "Remedy: " in str(e)
+            continue
+        right += 1
+        assert [r.answer.strip("()") for r in found] == golds, rows
+    assert right + refused == 300
+    assert right > (100 if way == "index" else 200)
 
 
 # --- columns
