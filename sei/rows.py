@@ -80,9 +80,9 @@ def _row(path: Path, number: int, line: str, fields: tuple[str, ...], *, written
     except (ValueError, RecursionError) as e:
         raise DataError(f"{path} line {number}: not JSON ({e}). Remedy: repair or remove the line.") from e
     if not isinstance(row, dict):
+        lacks = f" and lacks {list(fields)}" if fields else ""
         raise DataError(
-            f"{path} line {number}: a {type(row).__name__} is no JSON object and lacks {list(fields)}. Remedy: write "
-            "one object a line."
+            f"{path} line {number}: a {type(row).__name__} is no JSON object{lacks}. Remedy: write one object a line."
         )
     missing = [x for x in fields if x not in row]
     if missing:

@@ -129,3 +129,13 @@ def test_a_data_set_with_an_id_that_stands_twice_cannot_be_made(parts):
     ):
         DataSet(**parts)
     assert DataSet(pool=(pooled("1"),), held_out=(held("2"),)).pool
+
+
+def test_a_benchmark_gives_way_to_the_ids_of_the_data():
+    data = DataSet(pool=(pooled("1"), pooled("2")), held_out=(held("3"),))
+    joined = with_benchmarks(data, {"c": Numbered("c")})
+    assert joined.pool == data.pool
+    assert joined.held_out[0] == data.held_out[0]
+    added = [p.id for p in joined.held_out[1:]]
+    assert len(added) == 5
+    assert {i for i in added if "~" not in i} == {"0", "4"}
