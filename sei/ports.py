@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from sei.errors import DataError
 from sei.records import (
     Attempt,
     BadCase,
@@ -39,11 +40,31 @@ class DataSet:
     """What a data source gives: the training pool, all held-out problems (dev and test), and warm-up pairs.
 
     ``warm_up`` is for models that do not yet answer in the format: training pairs outside pool and dev.
+    Verdicts, replay and counts are joined by id, so that no id may stand twice, in whatever part.
+
+    Raises:
+        DataError: naming the ids that stand more than once, and where.
     """
 
     pool: tuple[PoolProblem, ...]
     held_out: tuple[HeldOutProblem, ...]
     warm_up: tuple[TrainingExample, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse ids that do not tell problems apart, whoever loaded them."""
+        where: dict[str, list[str]] = {}
+        for part, items in (("pool", self.pool), ("warm-up", self.warm_up), ("", self.held_out)):
+            for x in items:
+                where.setdefault(x.id, []).append(f"{part or getattr(x, 'set', '')}: {x.question[:60]!r}")
+        shared = {i: places for i, places in where.items() if len(places) > 1 or not str(i).strip()}
+        if shared:
+            first, places = next(iter(shared.items()))
+            raise DataError(
+                f"the data set gives {len(shared)} ids that do not tell its problems apart, such as {first!r} "
+                f"({'; '.join(places[:3])}). Rule: records are joined by id, and no id may stand twice in pool, "
+                "warm-up and held-out sets together. Remedy: give every problem an id of its own where it is loaded "
+                "(sei.data.ids.tell_apart does)."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import zlib
@@ -11,32 +12,79 @@ from typing import Any
 
 from sei.errors import DataError
 
+_OTHER_ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
 
-def read_jsonl(path: Path, fields: tuple[str, ...], *, remedy: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row) of a JSONL or gzipped JSONL file; empty lines are passed over.
+
+class WrittenFloat(float):
+    """A number that keeps how its file wrote it: digits beyond those of a float, and sizes beyond its range."""
+
+    __slots__ = ("written",)
+    written: str
+
+    def __new__(cls, written: str) -> WrittenFloat:
+        """Read a number as JSON writes it."""
+        number = super().__new__(cls, written)
+        number.written = written
+        return number
+
+
+def read_jsonl(
+    path: Path, fields: tuple[str, ...], *, remedy: str = "", written: bool = False
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, row) of a JSONL or gzipped JSONL file, without empty lines and a UTF-8 byte order mark.
+
+    ``written``: numbers with a point or an exponent come as ``WrittenFloat``.
 
     Raises:
-        DataError: naming file and line where a row is no JSON object or lacks a field, or the missing file.
+        DataError: naming file and line where a row is no JSON object or lacks a field, the missing file, or an encoding
+            that is not UTF-8.
     """
     if not path.is_file():
         raise DataError(f"data file {path} is missing. Remedy: {remedy or 'check the path'}.")
     opener = gzip.open if path.suffix == ".gz" else open
     try:
+        with opener(path, "rb") as start:
+            _require_utf8(path, bytes(start.read(8)))
         with opener(path, "rt", encoding="utf-8", newline="\n") as f:
             for number, line in enumerate(f, 1):
+                line = line.lstrip("\ufeff")  # also within a file: several were put together
                 if line.strip():
-                    yield number, _row(path, number, line, fields)
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as e:
+                    yield number, _row(path, number, line, fields, written=written)
+    except UnicodeDecodeError as e:
+        raise DataError(
+            f"{path} is no UTF-8 text ({e.reason} at byte {e.start} of a block). Rule: JSON lines are UTF-8. Remedy: "
+            "save the file as UTF-8, or fetch it again."
+        ) from e
+    except (gzip.BadGzipFile, EOFError, zlib.error) as e:
         raise DataError(f"{path}: cannot be read to its end ({e}). Remedy: fetch the file again.") from e
 
 
-def _row(path: Path, number: int, line: str, fields: tuple[str, ...]) -> dict[str, Any]:
+def _require_utf8(path: Path, start: bytes) -> None:
+    name = next((name for mark, name in _OTHER_ENCODINGS if start.startswith(mark)), "")
+    if not name and b"\0" in start[:4]:  # no byte order mark, but ASCII in wide characters
+        name = "UTF-32" if start.count(b"\0") > 4 else "UTF-16"
+    if name:
+        raise DataError(
+            f"{path} is {name} text. Rule: JSON lines are UTF-8. Remedy: iconv -f {name} -t UTF-8 {path} > NEW."
+        )
+
+
+def _row(path: Path, number: int, line: str, fields: tuple[str, ...], *, written: bool) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except ValueError as e:
+        row = json.loads(line, parse_float=WrittenFloat) if written else json.loads(line)
+    except (ValueError, RecursionError) as e:
         raise DataError(f"{path} line {number}: not JSON ({e}). Remedy: repair or remove the line.") from e
-    missing = [x for x in fields if not isinstance(row, dict) or x not in row]
+    if not isinstance(row, dict):
+        lacks = f" and lacks {list(fields)}" if fields else ""
+        raise DataError(
+            f"{path} line {number}: a {type(row).__name__} is no JSON object{lacks}. Remedy: write one object a line."
+        )
+    missing = [x for x in fields if x not in row]
     if missing:
         raise DataError(f"{path} line {number}: lacks {missing}; a row needs {list(fields)}.")
-    found: dict[str, Any] = row
-    return found
+    return row

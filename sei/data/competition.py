@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sei.data.source import Place, Row, at_most, rows_of, text
 from sei.errors import DataError
 from sei.grading.extract import boxes
+from sei.grading.gold import last_box
 from sei.parts import part
 
 log = logging.getLogger(__name__)
@@ -23,10 +24,10 @@ def boxed(where: str, line: int, solution: str) -> str:
     Raises:
         DataError: naming file and line where there is none.
     """
-    found = [content for _, content in boxes(solution) if content]
-    if not found:
+    found = last_box(solution)
+    if found is None:
         raise DataError(f"{where} line {line}: the solution has no \\boxed answer. Remedy: repair or remove the line.")
-    return found[-1].strip()
+    return found
 
 
 @part

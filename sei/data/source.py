@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,8 +118,8 @@ def at_most(rows: Sequence[Row], limit: int | None, name: str) -> list[Row]:
     """Return a slice drawn by content hash: the same rows whatever their order, and any smaller slice inside it."""
     if limit is None or limit >= len(rows):
         return list(rows)
-    chosen = {r.id for r in sorted(rows, key=lambda r: digest(name, r.question, r.id))[:limit]}
-    return [r for r in rows if r.id in chosen]
+    chosen = set(sorted(range(len(rows)), key=lambda i: digest(name, rows[i].question, rows[i].id))[:limit])
+    return [r for i, r in enumerate(rows) if i in chosen]
 
 
 def text(where: str, line: int, row: dict[str, Any], name: str) -> str:
@@ -128,8 +129,10 @@ def text(where: str, line: int, row: dict[str, Any], name: str) -> str:
         DataError: naming file, line and field.
     """
     value = row[name]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(int(value)) if float(value).is_integer() else repr(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        value = str(int(value)) if value.is_integer() else repr(value)
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{where} line {line}: {name}={value!r} is no text. Remedy: repair or remove the line.")
     return value.strip()

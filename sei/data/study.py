@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from sei.data.ids import tell_apart
+from sei.data.own import own_rows
 from sei.data.source import Row, at_most
 from sei.errors import ConfigError, DataError
+from sei.grading.layouts import Answers
 from sei.parts import part
 from sei.ports import DataSet
 from sei.records import HeldOutProblem, PoolProblem, TrainingExample
-from sei.rows import read_jsonl
 from sei.signature import masked_signature
 from sei.store import digest
 
@@ -54,25 +57,34 @@ class Study:
     set is left out. The cut does not depend on the order of the file.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     sets: dict[str, TrainingSet]
     dev: Annotated[int, Field(ge=1)] = 500
     pool: Annotated[int, Field(ge=10)] | None = None
     warm_up: Annotated[int, Field(ge=0)] = 0
 
     def load(self) -> DataSet:
-        """Read all splits.
+        """Read all splits; ids that stand in several of them are told apart.
 
         Raises:
             DataError: naming a missing file, a broken row, or a set with too few rows for its dev split.
+            ConfigError: when two sets have the same name.
         """
         pool: list[PoolProblem] = []
         warm: list[TrainingExample] = []
         held: list[HeldOutProblem] = []
-        tests = {s.name: s.test() for s in self.sets.values()}
-        forbidden = {masked_signature(r.question) for rows in tests.values() for r in rows}
+        _require_names([s.name for s in self.sets.values()])
+        rows = tell_apart(
+            {
+                f"{s.name} {split}": found
+                for s in self.sets.values()
+                for split, found in (("test", s.test()), ("train", s.train()))
+            }
+        )
+        tests = {s.name: rows[f"{s.name} test"] for s in self.sets.values()}
+        forbidden = {masked_signature(r.question) for found in tests.values() for r in found}
         for s in self.sets.values():
-            order = cut_order(s.train(), s.name, forbidden)
+            order = cut_order(rows[f"{s.name} train"], s.name, forbidden)
             rest = self.dev + self.warm_up
             if len(order) < rest + 1:
                 raise DataError(
@@ -85,6 +97,12 @@ class Study:
             pool += [r.pool() for r in order[rest:end]]
             held += [r.held_out(f"{s.name}_test", "in_domain") for r in tests[s.name]]
         return DataSet(pool=tuple(pool), held_out=tuple(held), warm_up=tuple(warm))
+
+
+def _require_names(names: list[str]) -> None:
+    twice = sorted({x for x in names if names.count(x) > 1})
+    if twice:
+        raise ConfigError(f"data.sets: {twice[0]!r} stands twice; rows and scores go by name. Remedy: drop one.")
 
 
 def cut_order(rows: Sequence[Row], name: str, forbidden: set[str]) -> list[Row]:
@@ -101,9 +119,12 @@ def cut_order(rows: Sequence[Row], name: str, forbidden: set[str]) -> list[Row]:
 
 @part
 class Columns:
-    """Names of a file's columns; ``solution``, ``options``, ``id`` and ``group`` may be absent from rows."""
+    """Names of a file's columns; ``solution``, ``options``, ``id`` and ``group`` may be absent from rows.
 
-    version: ClassVar[int] = 1
+    Where a file lacks a column of the usual name, the name that known data sets give it is read (docs/data.md).
+    """
+
+    version: ClassVar[int] = 2
     question: str = "question"
     answer: str = "answer"
     solution: str = "solution"
@@ -118,13 +139,16 @@ class JsonLines:
 
     ``train`` gives pool and dev as in ``Study``; ``test`` is a set of in-domain tests, ``tests`` further ones
     by name (out of domain). Without a ``solution`` an instructor sees the final answer alone.
+    ``answers``: how answers beside options name one of them: by its label, its index (the first is 0, or 1) or its
+    text; ``auto``: in the one way in which the file can be read. What files may look like: docs/data.md.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     train: str
     test: str
     tests: dict[str, str] = Field(default_factory=dict)
     columns: Columns = Field(default_factory=Columns)
+    answers: Answers = "auto"
     dev: Annotated[int, Field(ge=1)] = 100
     pool: Annotated[int, Field(ge=1)] | None = None
     limit: int | None = None
@@ -133,12 +157,18 @@ class JsonLines:
         """Read all files.
 
         Raises:
-            DataError: naming the file and line, and the column that is missing or empty.
+            DataError: naming file and line, and the value or column that cannot be read.
+            ConfigError: for a name of ``tests`` that is taken.
         """
-        tests = {"test": self._rows(self.test, "test")}
-        tests |= {name: self._rows(path, name) for name, path in self.tests.items()}
-        forbidden = {masked_signature(r.question) for rows in tests.values() for r in rows}
-        order = cut_order(self._rows(self.train, "train"), "train", forbidden)
+        if taken := sorted(self.tests.keys() & {"train", "test", "dev"}):
+            raise ConfigError(
+                f"data.tests: the name {taken[0]!r} is taken. Rule: scores go by name. Remedy: rename it."
+            )
+        files = {"test": self.test} | self.tests | {"train": self.train}
+        rows = tell_apart({name: self._rows(path, name) for name, path in files.items()})
+        tests = {name: at_most(found, self.limit, name) for name, found in rows.items() if name != "train"}
+        forbidden = {masked_signature(r.question) for found in tests.values() for r in found}
+        order = cut_order(rows["train"], "train", forbidden)
         if len(order) <= self.dev:
             raise DataError(
                 f"{self.train} gives {len(order)} usable rows; dev={self.dev} leaves none for the pool. Remedy: more "
@@ -146,38 +176,13 @@ class JsonLines:
             )
         end = None if self.pool is None else self.dev + self.pool
         held = [r.held_out("dev", "dev") for r in order[: self.dev]]
-        for name, rows in tests.items():
-            held += [r.held_out(name, "in_domain" if name == "test" else "out_of_domain") for r in rows]
+        for name, found in tests.items():
+            held += [r.held_out(name, "in_domain" if name == "test" else "out_of_domain") for r in found]
         return DataSet(pool=tuple(r.pool() for r in order[self.dev : end]), held_out=tuple(held))
 
     def _rows(self, path: str, name: str) -> list[Row]:
-        rows = list(self._read(Path(path).expanduser(), name))
-        return rows if name == "train" else at_most(rows, self.limit, name)
-
-    def _read(self, path: Path, name: str) -> Iterator[Row]:
-        c = self.columns
-        for number, row in read_jsonl(path, (c.question, c.answer), remedy=f"set data.{name}=PATH to your file"):
-            found = {k: row.get(getattr(c, k)) for k in ("question", "answer", "solution", "id", "group")}
-            for column in ("question", "answer"):
-                value = found[column]
-                if isinstance(value, (int, float)) and not isinstance(value, bool):
-                    value = found[column] = str(value)
-                if not isinstance(value, str) or not value.strip():
-                    raise DataError(
-                        f"{path} line {number}: {getattr(c, column)}={value!r} is no text. Remedy: repair the line, or "
-                        f"name another column with data.columns.{column}=NAME."
-                    )
-            options = row.get(c.options) or ()
-            if not isinstance(options, (list, tuple)):
-                raise DataError(f"{path} line {number}: {c.options}={options!r} is no list.")
-            yield Row(
-                f"{name}-{found['id'] if found['id'] is not None else number}",
-                str(found["question"]).strip(),
-                str(found["answer"]).strip(),
-                str(found["solution"] or "").strip(),
-                tuple(str(o) for o in options),
-                group=str(found["group"] or ""),
-            )
+        columns = {f.name: getattr(self.columns, f.name) for f in dataclasses.fields(self.columns)}
+        return own_rows(Path(path).expanduser(), name, columns, self.answers)
 
 
 def with_benchmarks(data: DataSet, benchmarks: dict[str, Benchmark]) -> DataSet:
@@ -196,11 +201,13 @@ def with_benchmarks(data: DataSet, benchmarks: dict[str, Benchmark]) -> DataSet:
     if not benchmarks:
         return data
     held = list(data.held_out)
+    taken = {x.id for x in data.pool} | {x.id for x in data.held_out} | {x.id for x in data.warm_up}
     for b in benchmarks.values():
         if b.name in names:
             raise ConfigError(f"benchmarks: {b.name!r} stands twice; scores go by name. Remedy: drop one.")
         names.add(b.name)
-        held += [r.held_out(b.name, "out_of_domain") for r in b.test()]
+    for name, rows in tell_apart({b.name: b.test() for b in benchmarks.values()}, taken).items():
+        held += [r.held_out(name, "out_of_domain") for r in rows]
     forbidden = {masked_signature(p.question) for p in held if p.role != "dev"}
     pool = tuple(p for p in data.pool if masked_signature(p.question) not in forbidden)
     if len(pool) < len(data.pool):

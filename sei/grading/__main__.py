@@ -3,6 +3,7 @@
 FILE holds JSON lines (also gzipped) with ``id``, ``gold`` and ``output``, and where there are choices
 ``question`` and ``options``; ``finished: false`` marks an output that was cut. ``--out`` gets one row
 each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are passed through.
+``gold`` may be a whole solution, and options may have any layout of docs/data.md.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sei.errors import DataError, DiskError, SeiError
 from sei.exits import catch_signals, tell
+from sei.grading.gold import LayoutError, missing, number_text
 from sei.grading.grader import MathGrader
+from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.progress import progress
 from sei.records import Problem
 from sei.rows import read_jsonl
@@ -28,51 +31,78 @@ _ERROR = "error"  # a fault of the grader, never a wrong answer
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file.
+    """Return the rows of a file; numbers as text, a missing output as ``None``.
 
     Raises:
         DataError: naming the file and line of a row that lacks a field, or whose ``gold`` or ``output`` is no text.
     """
     rows = []
-    for number, row in read_jsonl(path, ("id", "gold", "output")):
+    for number, row in read_jsonl(path, ("id", "gold", "output"), written=True):
+        if missing(row["output"]):
+            row["output"] = row["output"] if isinstance(row["output"], str) else None
         for name in ("gold", "output"):
-            if isinstance(row[name], (int, float)) and not isinstance(row[name], bool):
-                row[name] = str(row[name])
-            if row[name] is not None and not isinstance(row[name], str):
-                raise DataError(f"{path} line {number}: {name}={row[name]!r} is neither text nor a number.")
-        if not row["gold"]:
+            value = row[name]
+            if isinstance(value, (bool, list, dict)):
+                raise DataError(f"{path} line {number}: {name}={value!r} is neither text nor a number.")
+            if isinstance(value, (int, float)):
+                row[name] = _digits(value)
+        if row["gold"] is None or not row["gold"].strip():
             raise DataError(f"{path} line {number}: gold is empty. Remedy: a gold answer is needed to grade against.")
         rows.append(row)
     return rows
 
 
-def problem_of(row: dict[str, Any]) -> Problem:
-    """Return the problem that a row speaks of; options may be a list, or a mapping from letters to texts."""
-    options = row.get("options") or ()
-    if isinstance(options, dict):
-        options = [f"({k}) {v}" for k, v in options.items()]
-    if isinstance(options, str):
-        options = [line for line in options.split("\n") if line.strip()]
-    return Problem(
-        id=str(row["id"]),
-        question=str(row.get("question") or ""),
-        answer=row["gold"],
-        options=tuple(str(o) for o in options),
-    )
+def _digits(value: float) -> str:
+    try:
+        return number_text(value)
+    except LayoutError:
+        return str(value)  # NaN and infinity: a word that no gold answer may be
 
 
-def grade(rows: list[dict[str, Any]], grader: MathGrader, workers: int) -> Iterator[dict[str, Any]]:
+def problems_of(rows: list[dict[str, Any]], answers: Answers = "auto") -> Iterator[Problem | str]:
+    """Yield the problem that each row speaks of, or why its gold answer or its options cannot be read."""
+    found = [_given(row) for row in rows]
+    seen = evidence([(n, g) for n, g in enumerate(found, 1) if isinstance(g, Given)])
+    for row, g in zip(rows, found, strict=True):
+        if isinstance(g, str):
+            yield g
+            continue
+        try:
+            gold, options = resolve(g, seen, answers, setting="--answers", alone=True)
+        except LayoutError as e:
+            yield str(e)
+            continue
+        yield Problem(
+            id=str(row["id"]),
+            question="" if missing(row.get("question")) else str(row["question"]),
+            answer=gold,
+            options=options,
+        )
+
+
+def _given(row: dict[str, Any]) -> Given | str:
+    try:
+        return given(row["gold"], row.get("options"), "gold")
+    except LayoutError as e:
+        return str(e)
+
+
+def grade(
+    rows: list[dict[str, Any]], grader: MathGrader, workers: int, answers: Answers = "auto"
+) -> Iterator[dict[str, Any]]:
     """Yield every row with its verdict, in order."""
 
-    def one(row: dict[str, Any]) -> dict[str, Any]:
-        outcome = grader.grade(problem_of(row), row["output"] or "", finished=row.get("finished", True) is not False)
+    def one(row: dict[str, Any], problem: Problem | str) -> dict[str, Any]:
+        if isinstance(problem, str):
+            return {**row, "verdict": _ERROR, "strict_verdict": "unreadable", "extracted": "", "fault": problem}
+        outcome = grader.grade(problem, row["output"] or "", finished=row.get("finished", True) is not False)
         verdict = _ERROR if outcome.fault else outcome.verdict
         more = {"fault": outcome.fault} if outcome.fault else {}
         graded = {"verdict": verdict, "strict_verdict": outcome.strict_verdict, "extracted": outcome.extracted}
         return {**row, **graded, **more}
 
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(one, rows)
+        yield from pool.map(one, rows, problems_of(rows, answers))
 
 
 def main() -> int:
@@ -81,6 +111,9 @@ def main() -> int:
     parser.add_argument("file", type=Path, help="JSON lines with id, gold, output (and question, options)")
     parser.add_argument("--out", type=Path, help="where the graded rows go")
     parser.add_argument("--workers", type=int, default=2, help="rows at the same time")
+    parser.add_argument(
+        "--answers", choices=get_args(Answers), default="auto", help="how gold answers name options (docs/data.md)"
+    )
     parser.add_argument("--seconds", type=float, default=0.6, help="limit of one reading or comparison")
     args = parser.parse_args()
     if args.workers < 1 or not 0 < args.seconds <= 60:
@@ -89,7 +122,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     lines = []
     with progress("grading", len(rows)) as advance:
-        for row in grade(rows, MathGrader(seconds=args.seconds), args.workers):
+        for row in grade(rows, MathGrader(seconds=args.seconds), args.workers, args.answers):
             counts[row["verdict"]] += 1
             lines.append(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass"))
             advance(1)

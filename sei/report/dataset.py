@@ -60,7 +60,7 @@ def chat_rows(records: Sequence[RoundRecord], target: TargetModel) -> list[dict[
         question = render(f"ask_{target.ask}.v1", question=x.question)
         if target.template == "chat":
             question = render("solve_chat.v1", question=question)
-        known = made.get(x.id)
+        known = made.get(x.id) if x.source == "synthetic" else None
         rows.append(
             {
                 "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": x.solution}],

@@ -1,0 +1,268 @@
+"""Which option an answer names: by its label, by its index from 0, or by its text.
+
+One answer beside its options can often be read in one way alone. Where there are several, the other rows of the file
+decide, or the row is refused: a silent wrong reading would be worse. Rules: docs/data.md.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+from sei.grading.equality import equal
+from sei.grading.gold import Gold, LayoutError, gold_of, require_stated, scalar_text
+from sei.grading.options import Options, options_of
+from sei.grading.sandbox import LimitError, UnreadableError
+
+Way = Literal["label", "index", "value"]
+Answers = Literal["auto", "label", "index", "index_from_1", "value"]
+"""How answers name options; ``auto``: in the one way in which the file can be read."""
+
+_INDEX = re.compile(r"\d{1,2}")
+_WRAPPED = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mathsf|textsf)\s*\{(.*)\}", re.DOTALL)
+_SAID = re.compile(r"(?:option|choice|answer)\b[\s:_]*", re.IGNORECASE)
+_SEVERAL = re.compile(r"[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|)\s*[A-J])+\s*[)\]}]*")
+_ANY_NUMBER = re.compile(r"(?<![\w.^])-?\d[\d,.]*(?:/\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{1,30})?(?:/[1-9]\d{0,20})?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a row gives: its final answer, a solution where the answer's field holds one, its options.
+
+    ``ways``: the letter that the answer names in each way in which it can be read (``value`` with an empty letter:
+    several options have that text). ``name`` is that of the answer's column.
+    """
+
+    name: str
+    answer: str
+    solution: str = ""
+    options: Options | None = None
+    ways: dict[Way, str] = field(default_factory=dict)
+
+    @property
+    def only(self) -> Way | None:
+        """Return the way in which alone the answer can be read."""
+        return next(iter(self.ways)) if len(self.ways) == 1 else None
+
+
+def given(answer: Any, options: Any, name: str) -> Given:
+    """Read the answer and the options of one row; ``name`` is that of the answer's column.
+
+    Raises:
+        LayoutError: where either cannot be read for certain; says value, rule and remedy.
+    """
+    if isinstance(answer, (list, tuple)) and len(answer) == 1:
+        answer = answer[0]
+    choices = options_of(options)
+    try:
+        gold = gold_of(scalar_text(answer))
+        ways = _ways(gold, choices) if choices is not None else {}
+        if not ways:  # "None" may be an option
+            require_stated(gold.answer)
+    except LayoutError as e:
+        raise LayoutError(f"{name}={e}") from e
+    return Given(name=name, answer=gold.answer, solution=gold.solution, options=choices, ways=ways)
+
+
+def _ways(gold: Gold, options: Options) -> dict[Way, str]:
+    ways: dict[Way, str] = {}
+    label = _label(gold.answer, options)
+    if label is not None:
+        ways["label"] = label
+    counted = None if options.labelled else _counted(gold.answer, options, first=0)
+    if counted is not None:
+        ways["index"] = counted
+    same = _same(gold.answer, options)
+    if same:
+        ways["value"] = options.letters[same[0]] if len(same) == 1 else ""
+    return ways
+
+
+def _label(answer: str, options: Options) -> str | None:
+    """Return the letter of the option whose label, or whose label and text, an answer is."""
+    text = answer.strip().strip("$*").strip()
+    wrapped = _WRAPPED.fullmatch(text)
+    text = unicodedata.normalize("NFKC", wrapped[1] if wrapped else text).strip()
+    text = text[said.end() :] if (said := _SAID.match(text)) else text
+    found = options.letter_labelled(text.strip("()[].: "))
+    if found is not None:
+        return found
+    m = re.match(r"[(\[]?\s*(\w{1,2})\s*[)\].:]\s*(.+)", text, re.DOTALL)
+    letter = options.letter_labelled(m[1]) if m else None
+    if m is None or letter is None:
+        return None
+    return letter if _plain(m[2]) == _plain(options.texts[options.letters.index(letter)]) else None
+
+
+def _same(answer: str, options: Options) -> list[int]:
+    """Return which options have an answer's text, else its spelling aside, its value, its value beside a unit."""
+    for spelling in (str.strip, _plain, _number, _only_number):
+        wanted = spelling(answer)
+        same = [i for i, text in enumerate(options.texts) if wanted is not None and spelling(text) == wanted]
+        if same:
+            return same
+    return []
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"\\[()\[\]]|\$", "", text)
+    return re.sub(r"\s+", " ", text).strip().rstrip(".").strip().casefold()
+
+
+def _number(text: str) -> Fraction | None:
+    plain = _plain(text).replace(" ", "")
+    if not _NUMBER.fullmatch(plain):
+        return None
+    top, _, bottom = plain.replace(",", "").partition("/")
+    return Fraction(top) / int(bottom or 1)
+
+
+def _only_number(text: str) -> Fraction | None:
+    found = _ANY_NUMBER.findall(_plain(text))
+    return _number(found[0]) if len(found) == 1 and len(text) <= 40 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the rows of a file say on how its answers name options: the first line of each kind, 0 where there is none.
+
+    ``zero``: an index that can only be one, and is 0. ``beyond``: an integer as large as the number of options.
+    """
+
+    label: int = 0
+    index: int = 0
+    value: int = 0
+    zero: int = 0
+    beyond: int = 0
+
+    def first(self, way: Way) -> int:
+        """Return the first line whose answer can be read in this way alone."""
+        return {"label": self.label, "index": self.index, "value": self.value}[way]
+
+
+def evidence(rows: Sequence[tuple[int, Given]]) -> Evidence:
+    """Return what (line, row) pairs of a file say on how answers name options."""
+    found: dict[str, int] = {}
+    for line, row in rows:
+        if row.options is None:
+            continue
+        if row.only is not None:
+            found.setdefault(row.only, line)
+        if row.only == "index" and int(row.answer) == 0:
+            found.setdefault("zero", line)
+        if not row.ways and row.answer == str(len(row.options.texts)):
+            found.setdefault("beyond", line)
+    return Evidence(**found)
+
+
+def resolve(
+    row: Given, seen: Evidence, answers: Answers = "auto", *, setting: str, alone: bool = False
+) -> tuple[str, tuple[str, ...]]:
+    """Return a row's gold answer, a letter where it names an option, and its options as a problem holds them.
+
+    ``setting`` is what a user sets to say how answers name options. ``alone``: rows may come from different sources,
+    so that an index needs no 0 elsewhere in the file, and labels that the row itself gives come first.
+
+    Raises:
+        LayoutError: where the answer names no option, or may name several; says value, rule and remedy.
+    """
+    if row.options is None:
+        return row.answer, ()
+    way: Way
+    if answers == "index" or answers == "index_from_1":
+        way, letter = "index", _counted(row.answer, row.options, first=int(answers == "index_from_1"))
+    elif answers != "auto":
+        way, letter = answers, row.ways.get(answers)
+    elif row.ways:
+        way = _way(row, seen, setting, alone=alone)
+        letter = row.ways[way]
+    else:
+        way, letter = "value", _by_algebra(row.answer, row.options)
+        if letter is None and _SEVERAL.fullmatch(row.answer) and _all_labels(row.answer, row.options):
+            return row.answer, row.options.written
+    if letter is None:
+        raise LayoutError(_names_none(row, row.options, answers, setting))
+    if not letter:
+        return row.answer, row.options.written
+    if way == "label":
+        kept = row.answer if re.fullmatch(r"\(?\s*[A-J]\s*\)?[.:]?", row.answer) else letter
+        return kept if letter in kept else letter, row.options.written
+    return letter, row.options.with_letters
+
+
+def _way(row: Given, seen: Evidence, setting: str, *, alone: bool) -> Way:
+    ways = row.ways
+    if len(set(ways.values())) == 1:
+        way = next(iter(ways))
+        if way == "index" and len(ways) == 1:
+            _require_index(row, seen, setting, alone=alone)
+        return "label" if "label" in ways else "value" if "value" in ways else "index"
+    counts = seen.zero or (alone and not seen.beyond)
+    decided: list[Way] = [w for w in ways if seen.first(w) and (w != "index" or counts)]
+    if len(decided) == 1:
+        return decided[0]
+    assert row.options is not None, "only options give several ways"
+    if "label" in ways and row.options.labelled and alone:
+        return "label"
+    said = ", ".join(f"{letter or 'several'} by {way}" for way, letter in ways.items())
+    raise LayoutError(
+        f"{row.name}={row.answer!r} may name one option or another: {said}. Rule: an answer beside options is a "
+        "label, an index from 0 or the text of one option; where it may be several, the other rows decide, and here "
+        f"they do not. Remedy: write letters, or set {setting}=label, index, index_from_1 or value."
+    )
+
+
+def _require_index(row: Given, seen: Evidence, setting: str, *, alone: bool) -> None:
+    """Refuse an index where the file does not show that it counts from 0, or names options in another way as well."""
+    reason = ""
+    if seen.beyond and not seen.zero:
+        reason = f"line {seen.beyond} has an answer as large as the number of its options, so that 1 may be the first"
+    elif alone:
+        return
+    elif seen.label or seen.value:
+        other = "label" if seen.label else "text"
+        reason = f"line {seen.label or seen.value} names an option by its {other}"
+    elif not seen.zero:
+        reason = "no row has the answer 0, so that 1 may be the first"
+    if reason:
+        raise LayoutError(
+            f"{row.name}={row.answer!r} is no option's text, and may be an index, but {reason}. "
+            "Rule: whole numbers beside options are indices where all answers of the file are, and count from 0 where "
+            f"a 0 occurs. Remedy: write letters, or set {setting}=index (the first is 0), index_from_1 or value."
+        )
+
+
+def _counted(answer: str, options: Options, *, first: int) -> str | None:
+    at = int(answer) - first if _INDEX.fullmatch(answer) else -1
+    return options.letters[at] if 0 <= at < len(options.letters) else None
+
+
+def _by_algebra(answer: str, options: Options) -> str | None:
+    same = [a for a, text in zip(options.letters, options.texts, strict=True) if _equal(text, answer)]
+    return same[0] if len(same) == 1 else "" if same else None
+
+
+def _equal(a: str, b: str) -> bool:
+    try:
+        return equal(a, b, seconds=0.6)
+    except (UnreadableError, LimitError):
+        return False
+
+
+def _all_labels(answer: str, options: Options) -> bool:
+    return set(re.findall(r"[A-J]", answer)) <= set(options.letters)
+
+
+def _names_none(row: Given, options: Options, answers: Answers, setting: str) -> str:
+    how = "" if answers == "auto" else f" as {setting}={answers} has it"
+    shown = "; ".join(f"({a}) {t[:40]}" for a, t in zip(options.letters, options.texts, strict=True))
+    return (
+        f"{row.name}={row.answer!r} names none of the {len(options.texts)} options{how}: {shown}. Rule: an answer "
+        "beside options is a label, an index from 0 or the text of one option. Remedy: repair or drop the row, or say "
+        f"how answers name options: {setting}=label, index, index_from_1 or value."
+    )

@@ -1,0 +1,451 @@
+"""A user's own files: what their rows may look like, and what is refused with file, line, rule and remedy."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import random
+
+import pytest
+
+from sei.data import competition, exams, school
+from sei.data.own import own_rows
+from sei.data.study import Columns, JsonLines
+from sei.errors import ConfigError, DataError
+
+NAMES = {k: k for k in ("question", "answer", "solution", "options", "id", "group")}
+REFUSAL = r"own\.jsonl line \d+: .*Rule: .*Remedy: "
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(*rows, answers="auto", **columns):
+        path = tmp_path / "own.jsonl"
+        path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows), encoding="utf-8")
+        return own_rows(path, "x", NAMES | columns, answers)
+
+    return read
+
+
+def choice(answer, options, **more):
+    return {"question": f"Which of {options}?", "answer": answer, "options": options, **more}
+
+
+# --- what is no answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["NaN", "Infinity", "-Infinity", "null", '""', '"nan"', '"NaN"', '"None"', '"null"', '"<NA>"', '"inf"', "true",
+     '"#### nan"', "[]", "{}", "[1, 2]", "1e99999999999999999999", '"####"', '"so\\n#### "', r'"so $\\boxed{}$"'],
+)  # fmt: skip
+def test_a_missing_answer_is_refused_with_file_line_rule_and_remedy(read, answer):
+    with pytest.raises(DataError, match=REFUSAL.replace(r"\d+", "2")):
+        read({"question": "1 + 1?", "answer": 2}, f'{{"question": "2 + 2?", "answer": {answer}}}')
+
+
+@pytest.mark.parametrize(
+    "field", ['"question": NaN', '"question": "nan"', '"question": null', '"question": ["1 + 1?"]',
+              '"options": [NaN, "2"]', '"options": ["nan", "2"]', '"options": [null, "2"]',
+              '"solution": "nan"', '"solution": {"a": 1}'],
+)  # fmt: skip
+def test_a_missing_question_or_option_is_refused(read, field):
+    row = '{"question": "1 + 1?", "answer": "2"}'
+    with pytest.raises(DataError, match=REFUSAL):
+        read(row[:-1] + f", {field}}}")
+
+
+def test_nan_in_columns_that_rows_may_lack_means_that_they_lack_it(read):
+    row = {
+        "question": "1 + 1?",
+        "answer": 2,
+        "solution": math.nan,
+        "options": math.nan,
+        "id": math.nan,
+        "group": math.nan,
+    }
+    (found,) = read(row)
+    assert found == read({"question": "1 + 1?", "answer": 2})[0]
+    assert found.id == "x-1"
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("0.1", "0.1"), ("1e-07", "1e-07"), ("12.0", "12"), ("1e20", "100000000000000000000"), ("-0.50", "-0.5"),
+     ("3.14159265358979323846", "3.14159265358979323846"), ("1e400", r"1 \times 10^{400}"), ("72", "72"),
+     ("9007199254740993.0", "9007199254740993"), ("12345678901234567890123", "12345678901234567890123")],
+)  # fmt: skip
+def test_a_number_keeps_the_digits_of_its_file(read, written, text):
+    (row,) = read(f'{{"question": "How many?", "answer": {written}}}')
+    assert row.answer == text
+
+
+# --- whole solutions as answers
+
+
+def test_the_answer_of_a_solution_is_what_it_ends_in(read):
+    steps = "She sells 16 - 4 = <<16-4=12>>12 eggs for 100 each.\n#### 1,200"
+    rows = read(
+        {"question": "a?", "answer": steps},
+        {"question": "b?", "answer": "#### 12"},
+        {"question": "c?", "answer": "Half of it.\nSo $x = \\boxed{1}$, and $y = \\boxed{\\frac{3}{2}}$."},
+        {"question": "d?", "answer": "$\\boxed{\\frac{1}{2}}$"},
+        {"question": "e?", "answer": "#### 7", "solution": "3 + 4 = 7\n#### 7"},
+        {"question": "f?", "answer": ["5"]},
+        {"question": "g?", "answer": "#### 3, 4"},
+    )
+    assert [(r.answer, r.solution) for r in rows] == [
+        ("1200", steps),
+        ("12", ""),
+        ("\\frac{3}{2}", "Half of it.\nSo $x = \\boxed{1}$, and $y = \\boxed{\\frac{3}{2}}$."),
+        ("\\frac{1}{2}", ""),
+        ("7", "3 + 4 = 7\n#### 7"),
+        ("5", ""),
+        ("3, 4", ""),
+    ]
+    with pytest.raises(DataError, match=REFUSAL):
+        read({"question": "a?", "answer": "#### Solution\nTwo and two.\nFour."})
+
+
+def test_without_an_answer_column_the_solution_says_it(read):
+    rows = read(
+        {"problem": "2 + 2?", "solution": "It is $\\boxed{4}$."}, {"problem": "2 + 3?", "solution": "2+3=5\n#### 5"}
+    )
+    assert [r.answer for r in rows] == ["4", "5"]
+    with pytest.raises(DataError, match=r"line 2: solution='Five\.' ends in no answer.*data\.columns\.answer"):
+        read({"problem": "2 + 2?", "solution": "It is $\\boxed{4}$."}, {"problem": "2 + 3?", "solution": "Five."})
+
+
+# --- options
+
+PRIMES = ("(A) 51", "(B) 57", "(C) 59")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"A": "51", "B": "57", "C": "59"},
+        {"a": 51, "b": 57, "c": 59, "d": None},
+        {"text": ["51", "57", "59"], "label": ["A", "B", "C"]},
+        {"label": ["1", "2", "3"], "text": ["51", "57", "59"]},
+        [[{"aoVal": "A", "content": "51 "}], [{"aoVal": "B", "content": "57"}], [{"aoVal": "C", "content": "59"}]],
+        [{"aoVal": "A", "content": "51"}, {"aoVal": "B", "content": "57"}, {"aoVal": "C", "content": "59"}],
+        [{"label": "A", "text": "51"}, {"label": "B", "text": "57"}, {"label": "C", "text": "59"}],
+        [{"key": "a", "value": "51"}, {"key": "b", "value": "57"}, {"key": "c", "value": "59"}],
+        [{"A": "51"}, {"B": "57"}, {"C": "59"}],
+        ["a ) 51", "b ) 57", "c ) 59"],
+        ["a. 51", "b. 57", "c. 59"],
+        ["(1) 51", "(2) 57", "(3) 59"],
+        "a ) 51 , b ) 57 , c ) 59",
+        "(A) 51 (B) 57 (C) 59",
+        "A. 51\nB. 57\nC. 59",
+        "A．51，B．57，C．59",
+        ["（A）51", "（B）57", "（C）59"],
+        ["A、51", "B、57", "C、59"],
+        "['a ) 51', 'b ) 57', 'c ) 59']",
+        '{"A": "51", "B": "57", "C": "59"}',
+        '[{"aoVal": "A", "content": "51"}, {"aoVal": "B", "content": "57"}, {"aoVal": "C", "content": "59"}]',
+    ],
+    ids=str,
+)
+def test_every_layout_of_options_gives_the_same_problem(read, options):
+    digits = "(1)" in str(options) or "'1'" in str(options)
+    answers = ["3", "59"] if digits else ["C", "c", "(c)", "（C）", "Option C", "59", "C) 59", "$59$", 59]
+    for answer in answers:
+        (row,) = read(choice(answer, options))
+        assert (row.options, row.answer) == (PRIMES, "C"), answer
+
+
+def test_texts_of_options_in_one_string_may_hold_commas_and_brackets(read):
+    (row,) = read(choice("b", "a ) 1,200 , b ) f ( a , b ) , c ) data inadequate , d ) none of these"))
+    assert row.options == ("(A) 1,200", "(B) f ( a , b )", "(C) data inadequate", "(D) none of these")
+    with pytest.raises(DataError, match=REFUSAL):
+        read(choice("b", "51, 57, 59, 63"))
+    with pytest.raises(DataError, match=REFUSAL):
+        read(choice("b", "a ) x b ) y b ) z c ) w"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["51"], [str(i) for i in range(11)], 7, [["51", "57"], ["59"]], [{"x": 1, "y": 2}, {"x": 3, "y": 4}],
+     {"text": ["51", "57"], "label": ["A"]}, {"text": ["51", "57"], "label": ["A", "A"]}, {"mc": [1], "labels": 3}],
+    ids=str,
+)  # fmt: skip
+def test_other_layouts_are_refused(read, options):
+    with pytest.raises(DataError, match=REFUSAL):
+        read(choice("A", options))
+
+
+@pytest.mark.parametrize("answer", ["E", "61", 4, "none", "a prime", "-1"])
+def test_an_answer_that_names_no_option_is_refused_and_the_options_are_shown(read, answer):
+    with pytest.raises(DataError, match=r"names none of the 3 options: \(A\) 51; .*data\.answers|is no answer"):
+        read(choice(0, ["1", "2", "3"]), choice(answer, ["51", "57", "59"]))
+
+
+def test_none_may_be_an_option_and_equal_values_name_it(read):
+    rows = read(
+        choice("a choice", ["no option", "a choice"]),
+        choice("None", ["one", "two", "None"]),
+        choice("1/2", ["$\\frac{1}{3}$", "$\\frac{1}{2}$"]),
+        choice("2,000", ["1000", "2000"]),
+        choice("A, C", ["x", "y", "z"]),
+        choice("12", ["10 cm", "12 cm"]),
+    )
+    assert [r.answer for r in rows] == ["B", "C", "B", "B", "A, C", "B"]
+
+
+def test_what_could_be_read_already_stays_to_the_byte(read):
+    rows = [
+        (choice("B", ["51", " 57", "59"]), ("51", " 57", "59"), "B"),
+        (choice("(B)", ["(A)51", "(B) 57"]), ("(A)51", "(B) 57"), "(B)"),
+        (choice("C", ["A)51", "B)57", "C)59"]), ("A)51", "B)57", "C)59"), "C"),
+        (choice("59", ["A. 51", "C. 59", "D. 63"]), ("A. 51", "C. 59", "D. 63"), "C"),
+        ({"question": " 2? ", "answer": "$\\frac{1}{2}$ ", "id": 1.0, "group": 3}, (), "$\\frac{1}{2}$"),
+    ]
+    found = read(*(row for row, _, _ in rows))
+    assert [(r.options, r.answer) for r in found] == [(options, answer) for _, options, answer in rows]
+    assert found[4] == ("x-1.0", "2?", "$\\frac{1}{2}$", "", (), "3", "")
+
+
+def test_texts_that_only_look_labelled_get_letters_of_their_own(read):
+    (row,) = read(choice("C", ["reluctance", "resistance", "(A) and (B)", "none"]))
+    assert row.options == ("(A) reluctance", "(B) resistance", "(C) (A) and (B)", "(D) none")
+
+
+# --- an index, a value, a letter: the file decides, or the row is refused
+
+
+def test_indices_count_from_zero_where_a_zero_shows_it(read):
+    rows = [choice(0, ["20", "21", "27"]), choice(2, ["51", "57", "59"]), choice("1", ["1", "2", "3"])]
+    assert [r.answer for r in read(*rows)] == ["A", "C", "B"]
+    assert read(*rows)[1].options == PRIMES
+    with pytest.raises(
+        DataError, match=r"answer='2' is no option's text.*no row has the answer 0.*data\.answers=index"
+    ):
+        read(rows[1])
+    assert read(rows[1], answers="index")[0].answer == "C"
+    assert read(rows[1], answers="index_from_1")[0].answer == "B"
+    assert read(choice(1, ["57", "59"]), choice(2, ["57", "59"]), answers="index_from_1")[1].answer == "B"
+
+
+def test_a_file_that_counts_from_one_or_names_options_in_another_way_is_no_file_of_indices(read):
+    zero = choice(0, ["20", "21", "27"])
+    with pytest.raises(DataError, match="line 2: answer='3' names none of the 3 options"):
+        read(zero, choice(3, ["51", "57", "59"]))
+    for other in (choice("B", ["51", "57"]), choice("57", ["51", "57"])):
+        with pytest.raises(DataError, match=r"line 1: .*line 2 names an option by its (label|text)"):
+            read(zero, other)
+    with pytest.raises(DataError, match=REFUSAL):  # labels are given: an index is not meant
+        read(zero, choice(1, {"A": "51", "B": "57"}))
+
+
+def test_a_number_that_is_an_index_and_a_value_is_refused_unless_the_other_rows_decide(read):
+    both = choice("2", ["1", "2", "3", "4"])
+    with pytest.raises(DataError, match=r"may name one option or another: C by index, B by value.*data\.answers"):
+        read(both)
+    assert read(both, choice(0, ["7", "8"]))[0].answer == "C"
+    assert read(both, choice(8, ["7", "8"]))[0].answer == "B"
+    with pytest.raises(DataError, match="line 1"):
+        read(both, choice(0, ["7", "8"]), choice(8, ["7", "8"]))
+    assert read(both, answers="value")[0].answer == "B"
+    assert read(choice("1", ["0", "1", "2"]))[0].answer == "B"  # both readings name it
+    with pytest.raises(DataError, match="C by index, B by value"):
+        read(choice("2", ["1 cm", "2 cm", "3 cm"]))
+
+
+def test_a_letter_that_is_also_a_text_is_read_as_the_other_rows_are(read):
+    blood = choice("A", ["O", "A", "B"])
+    with pytest.raises(DataError, match="A by label, B by value"):
+        read(blood)
+    assert read(blood, choice("B", ["51", "57"]))[0].answer == "A"
+    assert read(blood, choice("57", ["51", "57"]))[0].answer == "B"
+    arc = choice("1", {"text": ["3", "1"], "label": ["1", "2"]})
+    with pytest.raises(DataError, match="A by label, B by value"):
+        read(arc)
+    assert read(arc, choice("B", {"text": ["3", "1"], "label": ["A", "B"]}))[0].answer == "A"
+
+
+def laid_out(rng, texts):
+    """Return texts in some layout of options, and whether its labels are numbers."""
+    letters = rng.choice(["ABCDE", "abcde"])[: len(texts)]
+    left, right = rng.choice([("", ")"), ("", " )"), ("(", ")"), ("", "."), ("", ":")])
+    marked = [f"{left}{a}{right} {t}" for a, t in zip(letters, texts, strict=True)]
+    layouts = [
+        (texts, False),
+        (marked, False),
+        (" , ".join(marked), False),
+        ("\n".join(marked), False),
+        (str(marked), False),
+        (json.dumps(marked), False),
+        (dict(zip(letters, texts, strict=True)), False),
+        ({"text": texts, "label": list(letters)}, False),
+        ({"text": texts, "label": [str(i + 1) for i in range(len(texts))]}, True),
+        ([[{"aoVal": a, "content": t}] for a, t in zip(letters, texts, strict=True)], False),
+        ([{"label": a, "text": t} for a, t in zip(letters, texts, strict=True)], False),
+    ]
+    return rng.choice(layouts)
+
+
+@pytest.mark.parametrize("way", ["label", "index", "value"])
+def test_made_up_files_are_read_as_they_were_made_or_refused_and_never_otherwise(read, way):
+    rng = random.Random(way)
+    right = refused = 0
+    for _ in range(300):
+        rows, golds = [], []
+        for _ in range(rng.choice([1, 2, 5])):
+            n = rng.randint(2, 5)
+            numbers = rng.sample(range(rng.choice([6, 100, 5000])), n)
+            texts = [rng.choice(["{}", "${}$", "{} cm", "{:,}"]).format(x) for x in numbers]
+            if rng.random() < 0.3:
+                texts = rng.sample(
+                    ["none", "a car, red", "f ( a , b )", "A and B", "data inadequate", "$\\frac{1}{2}$"], n
+                )
+            gold = rng.randrange(n)
+            options, numbered = (texts, False) if way == "index" else laid_out(rng, texts)
+            label = str(gold + 1) if numbered else "ABCDE"[gold]
+            said = [label] if numbered else [label, label.lower(), f"({label})"]
+            answer = {"label": rng.choice(said), "index": gold, "value": texts[gold]}[way]
+            rows.append(choice(answer, options))
+            golds.append("ABCDE"[gold])
+        try:
+            found = read(*rows)
+        except DataError as e:
+            refused += "Rule: " in str(e) and "Remedy: " in str(e)
+            continue
+        right += 1
+        assert [r.answer.strip("()") for r in found] == golds, rows
+    assert right + refused == 300
+    assert right > (100 if way == "index" else 200)
+
+
+# --- columns
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"problem": "Prime?", "answer_value": "B",
+         "answer_option_list": [[{"aoVal": "A", "content": "51"}], [{"aoVal": "B", "content": "53"}]]},
+        {"Problem": "Prime?", "options": "a ) 51 , b ) 53", "correct": "b", "Rationale": "x"},
+        {"question": "Prime?", "choices": {"text": ["51", "53"], "label": ["A", "B"]}, "answerKey": "B"},
+        {"question": "Prime?", "options": ["(A) 51", "(B) 53"], "label": "B", "answer": None},
+        {"query": "Prime?", "endings": ["51", "53"], "label": "53"},
+        {"question": "Prime?", "A": "51", "B": "53", "answer": "B"},
+    ],
+)  # fmt: skip
+def test_columns_of_known_data_sets_are_found_and_said(read, row, caplog):
+    with caplog.at_level("INFO"):
+        (found,) = read(row)
+    assert (found.question, found.answer, found.options) == ("Prime?", "B", ("(A) 51", "(B) 53"))
+    if not {"question", "answer"} <= {k for k, v in row.items() if v}:
+        assert "data.columns." in caplog.text
+
+
+def test_columns_that_may_be_meant_are_not_guessed(read):
+    with pytest.raises(DataError, match=r"may stand in \['correct', 'target'\].*data\.columns\.answer=correct or data"):
+        read({"question": "q", "correct": "1", "target": "2"})
+    with pytest.raises(
+        DataError, match=r"lacks \['question'\]; its columns are \['answer', 'body'\].*columns\.question="
+    ):
+        read({"body": "q", "answer": "1"})
+    with pytest.raises(DataError, match=r"lacks \['gold'\]"):
+        read({"question": "q", "answer": "1"}, answer="gold")
+    with pytest.raises(DataError, match=r"line 2: options=None is missing.*data\.columns\.options=choices"):
+        read(choice("A", ["1", "2"]), {"question": "q", "answer": "A", "options": None, "choices": ["1", "2"]})
+    with pytest.raises(DataError, match=r"line 2: lacks \['answer'\]"):
+        read({"question": "q", "answer": "1"}, {"question": "q"})
+    with pytest.raises(DataError, match="has no rows"):
+        read("")
+
+
+# --- encodings
+
+
+def write_bytes(path, data):
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wb") as f:
+        f.write(data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["own.jsonl", "own.jsonl.gz"])
+def test_a_byte_order_mark_is_read_over_and_other_encodings_are_named(tmp_path, name):
+    line = '{"question": "Wie groß?", "answer": "2"}\n'
+    path = write_bytes(tmp_path / name, (line.encode("utf-8-sig") + line.encode()) * 2)  # two files put together
+    rows = own_rows(path, "x", NAMES, "auto")
+    assert [(r.question, r.answer) for r in rows] == [("Wie groß?", "2")] * 4
+    for encoding, said in (
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("latin-1", "no UTF-8"),
+    ):
+        with pytest.raises(DataError, match=rf"own\.jsonl.*{said}.*Rule: JSON lines are UTF-8\. Remedy: "):
+            own_rows(write_bytes(tmp_path / name, line.encode(encoding)), "x", NAMES, "auto")
+
+
+# --- the real files
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "split"),
+    [
+        ("aqua_rat/test", exams.Aqua, "test"),
+        ("mmlu_stem/test", exams.MmluStem, "test"),
+        ("tal_scq5k/en/test", exams.TalScq, "test"),
+        ("agieval/sat-math/test", exams.SatMath, "test"),
+        ("college_math/test", exams.CollegeMath, "test"),
+        ("gsm8k/main/test", school.Gsm8k, "test"),
+        ("gsm8k/main/train", school.Gsm8k, "train"),
+        ("gsm_hard/train", school.GsmHard, "test"),
+        ("math/test", competition.Math, "test"),
+        ("math500/test", competition.Math500, "test"),
+        ("minerva_math/test", competition.MinervaMath, "test"),
+        ("amc23/test", competition.Amc23, "test"),
+        ("aime24/test", competition.Aime24, "test"),
+        ("mawps/addsub", school.MawpsParts, "addsub"),
+        ("mawps/singleeq", school.MawpsParts, "singleeq"),
+    ],
+)
+def test_real_files_give_the_gold_answers_and_options_of_their_own_readers(shared_data, file, source, split):
+    reader = source(folder=str(shared_data))
+    known = reader.train() if split == "train" else reader.test()
+    known = known if split in ("train", "test") else [r for r in known if r.group == split]
+    found = own_rows(shared_data / f"{file}.jsonl.gz", "x", NAMES, "auto")
+    assert [(r.question, r.answer, r.options) for r in found] == [(r.question, r.answer, r.options) for r in known]
+
+
+def test_the_cases_from_the_real_world_are_read_or_refused(shared_data):
+    cases = shared_data.parent / "cases"
+    if not cases.is_dir():
+        pytest.skip(f"the cases are not at {cases}")
+
+    def load(train, test="test"):
+        return JsonLines(train=str(cases / f"{train}.jsonl"), test=str(cases / f"{test}.jsonl"), dev=30).load()
+
+    assert len({p.id for p in load("bom").pool}) == 110
+    for name in ("mmlu", "optlistdict"):
+        found = load(name).pool
+        assert {p.answer for p in found} == {"A"}
+        assert all(o.startswith(f"({a}) ") for p in found for a, o in zip("ABC", p.options, strict=False))
+    with pytest.raises(DataError, match=r"nan\.jsonl line 1: answer=nan is no text.*Rule.*Remedy"):
+        load("nan")
+    twice = load("dup", "dup_test")
+    assert len({p.id for p in (*twice.pool, *twice.held_out)}) == len(twice.pool) + len(twice.held_out) == 180
+
+
+def test_names_of_tests_do_not_hide_others(tmp_path):
+    with pytest.raises(ConfigError, match=r"data\.tests: the name 'train' is taken"):
+        JsonLines(train="a", test="b", tests={"train": "c"}, columns=Columns()).load()
+
+
+def test_the_command_refuses_a_missing_answer_before_anything_costs(sei, tmp_path):
+    row = '{{"question": "What is {0} plus {0}?", "answer": {1}}}\n'
+    (tmp_path / "a.jsonl").write_text("".join(row.format(i, "NaN" if i == 20 else 2 * i) for i in range(30)))
+    (tmp_path / "b.jsonl").write_text(row.format(40, 80))
+    done = sei("data=jsonl", "experiment=smoke", "data.train=a.jsonl", "data.test=b.jsonl", "data.dev=5")
+    assert done.returncode == 2, done.stderr
+    assert "a.jsonl line 21: answer=nan is no text" in done.stderr
+    assert "Rule: " in done.stderr
+    assert "Remedy: " in done.stderr
+    assert not list((tmp_path / "store").glob("*/*"))
