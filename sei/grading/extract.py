@@ -32,7 +32,7 @@ _PLACEHOLDER = re.compile(
 _HASH = re.compile(r"####[ \t]*([^\n]*)")
 _HEADING = re.compile(
     r"^(?:\*\*)?(?:step|part|case|solution|conclusion|explanation|question|answer|final|method"
-    r"|[\d.]+[.)]?\s+[A-Za-z\\(])",
+    r"|\d[\d.]*[.)]\s+[A-Za-z\\(]|\d+\s+[A-Z][a-z])",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)

@@ -19,7 +19,7 @@ Expected = Literal["number", "colon", "list", "formula", "words", "choice"]
 
 SEGMENT = re.compile(
     r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)"
-    r"|(?<![\\$])\$(?!\s*\d[\d,.]*\s[^$\\\n]*[a-z]{3})([^$\n]+?)(?<!\\)\$",  # not "$5 and the other $7"
+    r"|(?<![\\$])\$(?!\s*\d[\d,.]*\s[^$\\\n]*[a-z]{3})([^$\n]+?)(?<!(?<!\\)\\)\$",  # not "$5 and the other $7"
     re.DOTALL,
 )
 _UNSIGNED = r"(?:\d{1,3}(?:(?:,\s?\\!\s?|\\!,|\{,\}|\\,|,)\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"

@@ -144,11 +144,14 @@ def _infinities() -> tuple[Any, ...]:
 
 def same(a: Any, b: Any) -> bool:
     """Compare two sympy objects of any kind."""
-    from sympy import Eq, Expr, MatrixBase
+    from sympy import Eq, Expr, FiniteSet, MatrixBase
     from sympy.core.relational import Relational
 
+    a, b = _only_member(a), _only_member(b)
     if type(a) is type(b) and a == b:
         return True
+    if isinstance(a, FiniteSet) and isinstance(b, FiniteSet):
+        return len(a) == len(b) and all(any(same(x, y) for y in b) for x in a)
     if isinstance(a, MatrixBase) and isinstance(b, MatrixBase):
         return a.shape == b.shape and all(same(x, y) for x, y in zip(a.flat(), b.flat(), strict=True))
     if isinstance(a, Eq) and isinstance(b, Eq):
@@ -165,6 +168,13 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, Expr) and isinstance(b, Expr):
         return _same_expression(a, b)
     return _by_math_verify(a, b)
+
+
+def _only_member(found: Any) -> Any:
+    """Return what braces group: the parser reads ``{x}`` as a set."""
+    from sympy import FiniteSet
+
+    return next(iter(found)) if isinstance(found, FiniteSet) and len(found) == 1 else found
 
 
 def _names(lhs: Any) -> bool:

@@ -159,7 +159,10 @@ def tidy(text: str, *, group: bool = True) -> str:
     for _ in range(4):
         text = _FRAC_SHORT.sub(_braced, text)
     text = re.sub(r"(?<=[{(\[])\s+|\s+(?=[})\]])", "", text)
-    return re.sub(r"\s+", " ", unwrap(text)).strip()
+    text = re.sub(r"\s+", " ", unwrap(text)).strip()
+    while text.startswith("{") and text.endswith("}") and "," not in text and balanced(text[1:-1]):
+        text = text[1:-1].strip()  # a group and no set
+    return text
 
 
 def _braced(m: re.Match[str]) -> str:
