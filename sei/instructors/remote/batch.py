@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import filelock
 
@@ -189,7 +190,11 @@ class BatchClient:
         usd = self.ledger.needed_usd
         for key in asked:
             kept, row = usable(self.cache, key, asked[key]), self._failed(key)
-            usd += self.limits.usd(kept.input_tokens, kept.output_tokens) if kept else self.limits.usd(row.sent, row.written)
+            usd += (
+                self.limits.usd(kept.input_tokens, kept.output_tokens)
+                if kept
+                else self.limits.usd(row.sent, row.written)
+            )
         return usd
 
     def _failed(self, key: str) -> Failed:
@@ -214,7 +219,12 @@ class BatchClient:
         self._reader.fresh.discard(key)
         self.ledger.cached += not fresh
         sent, written = kept.input_tokens, kept.output_tokens
-        tokens = {"cached": not fresh, "input_tokens": sent, "output_tokens": written, "estimated": kept.estimated}
+        tokens: dict[str, Any] = {
+            "cached": not fresh,
+            "input_tokens": sent,
+            "output_tokens": written,
+            "estimated": kept.estimated,
+        }
         if kept.undecided:
             self.ledger.rejected[UNDECIDED] = self.ledger.rejected.get(UNDECIDED, 0) + 1
             answer = Answer(reason=UNDECIDED, detail=kept.undecided, **tokens)

@@ -26,8 +26,18 @@ from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.pace import Pace
 from sei.instructors.remote.terms import UNDECIDED, Answer, Ledger, Limits, Request, StoppedError, used_up
 from sei.instructors.remote.tokens import metered, request_tokens
-from sei.instructors.remote.verdict import Answered, Drop, Ok, Reask, Refused, Retry, Stop, Verdict
-from sei.instructors.remote.verdict import of_exception, of_text
+from sei.instructors.remote.verdict import (
+    Answered,
+    Drop,
+    Ok,
+    Reask,
+    Refused,
+    Retry,
+    Stop,
+    Verdict,
+    of_exception,
+    of_text,
+)
 from sei.instructors.remote.wire import (
     MAX_BODY,
     Kept,
@@ -230,11 +240,12 @@ class Client:
                 self._require_go()
                 verdict = await self._send(api, request, body)
             if isinstance(verdict, Refused):
-                verdict, probe = self._refused(verdict, body, probe)
+                learnt, probe = self._refused(verdict, body, probe)
+                if learnt is None:
+                    continue
+                verdict = learnt
             if isinstance(verdict, Stop):
                 raise StoppedError(f"{verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
-            if verdict is None or (isinstance(verdict, Reask) and verdict.reason == "dialect"):
-                continue
             if not isinstance(verdict, Retry):
                 self._succeeded()
                 if probe and not isinstance(verdict, Drop):
@@ -299,15 +310,16 @@ class Client:
                 )  # fmt: skip
             self._not_before = max(self._not_before, time.monotonic() + verdict.after)
 
-    def _refused(self, refused: Refused, body: dict[str, Any], probe: str) -> tuple[Reask | Drop | Stop | None, str]:
+    def _refused(self, refused: Refused, body: dict[str, Any], probe: str) -> tuple[Drop | Stop | None, str]:
         """Return what to do with a request whose form is refused (``None``: send it again), and what is being probed.
 
         What cannot be told from the server's words is tried once without a response format: servers word its refusal
         in many ways.
         """
         learnt = self.dialect.learn(refused, body)
-        if isinstance(learnt, Reask) and learnt.reason == "plain":
-            self._go_plain(learnt.detail)
+        if isinstance(learnt, Reask):
+            if learnt.reason == "plain":
+                self._go_plain(learnt.detail)
             return None, probe
         if isinstance(learnt, Drop) and "response_format" in body:
             return None, learnt.detail or "no words"

@@ -17,9 +17,9 @@ from sei.instructors.remote.verdict import Drop, Reask, Refused, Stop
 
 log = logging.getLogger(__name__)
 _REFUSED = re.compile(
-    r"unsupported|not supported?\b|not support|n[o']t support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
-    r"|extra inputs|extra_forbidden|unavailable|not available|deprecated|only the default|incompatible|not compatible"
-    r"|no longer|instead|cannot (?:find|be used|use)|can't be used|not implemented|not enabled"
+    r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|extra inputs"
+    r"|extra_forbidden|unavailable|not available|deprecated|only the default|incompatible|not compatible|no longer"
+    r"|instead|cannot (?:find|be used|use)|can't be used|not implemented|not enabled"
 )
 _A_VALUE = re.compile(r"too large|too long|at most|exceed|maximum|greater than|less than")  # its size, not its name
 _FORMAT = re.compile(
@@ -42,8 +42,8 @@ def dialect_of(endpoint: str, model: str) -> Dialect:
 class Dialect:
     """How requests are worded for one server and model.
 
-    ``completion_tokens``: the limit is called ``max_completion_tokens``. ``without``: settings that it refuses, with its
-    words. ``joined``: no system role, so that its text goes before the user's. ``room``: tokens added for thoughts.
+    ``completion_tokens``: the limit is called ``max_completion_tokens``. ``without``: settings that it refuses, with
+    its words. ``joined``: no system role, so that its text goes before the user's. ``room``: tokens added for thoughts.
     """
 
     server: str
@@ -124,7 +124,7 @@ def limit_of(body: Mapping[str, Any]) -> int:
 
 
 def refused_setting(refused: Refused, body: Mapping[str, Any]) -> str | None:
-    """Return the name of what a server refuses of a body; ``system`` is the role, ``None`` says that it is no setting."""
+    """Return the name of what a server refuses of a body; ``system`` is the role, ``None``: it is no setting."""
     said = f"{refused.detail} {refused.code}".casefold()
     param = refused.param.split(".")[0].split("[")[0]
     named = [n for n in body if n not in ("model", "messages") and (n == param or re.search(rf"\b{n}\b", said))]

@@ -19,7 +19,7 @@ from sei.parts import part
 from sei.ports import Grouping
 from sei.progress import progress
 from sei.prompts import prompt_digest, render
-from sei.records import Rejection, Usage
+from sei.records import Rejection, Usage, refusals
 
 _SCHEMA = {
     "type": "object",
@@ -74,7 +74,7 @@ class LLMClusterer:
     reply that makes one type of 20 or more phrases: small models do, and it would be ``clusterer=none`` unsaid.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     instructor: Annotated[OpenAICompatible, pydantic.BeforeValidator(_remote)]
     batch: Annotated[int, Field(ge=2, le=1000)] = 100
     merge: bool = True

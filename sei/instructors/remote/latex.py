@@ -71,7 +71,7 @@ class Decoded:
     restored: Counter[str] = field(default_factory=Counter)
 
 
-_PIECE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|.)|[^\\\x00-\x1f\x7f]+|[\x00-\x1f\x7f]|\\', re.DOTALL)
+_PIECE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\\\x00-\x1f\x7f]+|[\x00-\x1f\x7f]|\\", re.DOTALL)
 _SHORT = {'"': '"', "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _LETTER = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e"}
 _RUN = re.compile(r"[A-Za-z]*")
@@ -244,15 +244,11 @@ class _Text:
         before, after = self._sides(at, len(name) - 1)
         if self.evidence.proper and not self.evidence.single:
             self._plain(at, char)  # this reply escapes its LaTeX
-        elif self._in_mathematics(at) or (name in RELATIONS and _between(before, after)):
+        elif self._in_mathematics(at) or _is_used(name, before, after):
             self._latex(letter)
-        elif name == "tan" and re.match(r"\s*(?:[(\\{^0-9]|[A-Za-z]\b|theta|alpha)", after):
-            self._latex(letter)
-        elif name == "not" and re.match(r"\s*(?:=|\\)", after):
-            self._latex(letter)
-        elif name == "ne" and not self.evidence.single and re.match(r"\^|\s*=", after):
-            self._plain(at, char)  # Euler's number
-        elif WORDS[name] is Doubt.WORD and not self.evidence.single:
+        elif not self.evidence.single and (
+            WORDS[name] is Doubt.WORD or (name == "ne" and re.match(r"\^|\s*=", after))  # Euler's number
+        ):
             self._plain(at, char)
         else:
             what = {"\n": "a line break", "\t": "a tab"}.get(char, "a carriage return")
@@ -311,9 +307,14 @@ class _Text:
 
     def _settled(self, at: int, run: str) -> bool:
         before, after = self._sides(at, len(run))
-        return self._in_mathematics(at) or (run in RELATIONS and _between(before, after))
+        return self._in_mathematics(at) or _is_used(run, before, after)
 
 
-def _between(before: str, after: str) -> bool:
-    """Say whether a relation stands here: a term and a space on its left, a term on its right."""
-    return _LEFT.search(before) is not None and _RIGHT.match(after) is not None
+def _is_used(name: str, before: str, after: str) -> bool:
+    """Say whether a command stands here as it is used: a relation between terms, a function before its argument."""
+    if name in RELATIONS:
+        return _LEFT.search(before) is not None and _RIGHT.match(after) is not None
+    return (name in _USES) and re.match(_USES[name], after) is not None
+
+
+_USES = {"tan": r"\s*(?:[(\\{^0-9]|[A-Za-z]\b|theta|alpha)", "not": r"\s*(?:=|\\)"}

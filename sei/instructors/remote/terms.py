@@ -16,6 +16,7 @@ UNDECIDED = "undecided_latex"
 ESTIMATED = (
     "the server does not count tokens: tokens and dollars of its answers, and instructor.max_usd, rest on an estimate"
 )
+NO_PRICE = "no price is known (instructor.usd_in, usd_out): dollars are not counted"
 RESTORED = "texts of replies were damaged by their JSON escapes and are restored; the ledger counts them by kind"
 
 

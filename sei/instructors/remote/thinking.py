@@ -30,10 +30,8 @@ def without_thinking(text: str) -> str:
             break
         at = closed.end()
     rest = "".join([*out, text[at:]])
-    last = None
-    for last in _CLOSE.finditer(rest):
-        pass
-    return rest if last is None else rest[last.end() :]
+    ends = [closed.end() for closed in _CLOSE.finditer(rest)]
+    return rest[ends[-1] :] if ends else rest
 
 
 def is_all_thinking(text: str) -> bool:

@@ -16,7 +16,7 @@ from sei.instructors.remote.verdict import Drop, Ok, Reask
 
 _CHARS = 3  # of ASCII, a token
 _A_MESSAGE = 4  # tokens around each message
-Told = TypeVar("Told", Ok, Reask, Drop)
+Told = TypeVar("Told", bound=Ok | Reask | Drop)
 
 
 def tokens_of(text: str, model: str = "") -> int:

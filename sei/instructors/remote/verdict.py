@@ -57,9 +57,10 @@ class Retry:
 
 @dataclass(frozen=True, kw_only=True)
 class Reask:
-    """Ask again with a changed request: ``length`` wants more room, ``plain`` no response format, ``dialect`` other words.
+    """Ask again with a changed request.
 
-    ``thought``: thoughts alone used up the room.
+    ``length`` wants more room, ``plain`` no response format, ``dialect`` other words. ``thought``: thoughts alone used
+    up the room.
     """
 
     reason: str
@@ -104,7 +105,9 @@ Verdict = Answered | Retry | Refused | Stop
 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance")
 _MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits?|funds)|out of credits", re.IGNORECASE)
-_KEY = re.compile(r"api.?key.{0,20}(?:not valid|invalid|expired|incorrect)|(?:invalid|incorrect) api.?key", re.IGNORECASE)
+_KEY = re.compile(
+    r"api.?key.{0,20}(?:not valid|invalid|expired|incorrect)|(?:invalid|incorrect) api.?key", re.IGNORECASE
+)
 _LATER = re.compile(r"overloaded|rate.?limit|too many requests|resource_exhausted", re.IGNORECASE)
 _WORDS = 300  # characters of a server's message that are kept
 
@@ -257,7 +260,9 @@ def text_of(content: Any) -> str:
         return "".join(text_of(part) for part in content if not _is_thought(part))
     if isinstance(content, dict):
         told = content.get("text")
-        return told if isinstance(told, str) else json.dumps(content, ensure_ascii=False) if "type" not in content else ""
+        return (
+            told if isinstance(told, str) else json.dumps(content, ensure_ascii=False) if "type" not in content else ""
+        )
     return ""
 
 

@@ -102,9 +102,9 @@ def unread(ok: Ok, error: ValueError) -> tuple[str, str]:
     if not ok.thought:
         return "off_contract", ok.text[:500]
     return "empty", (
-        f"content is empty, and the {len(ok.text)} characters of the reply stand where thoughts belong, without what was "
-        f"asked for ({error}). Remedy: a server without --reasoning-parser, or with the one of this model. It begins: "
-        f"{ok.text[:200]}"
+        f"content is empty, and the {len(ok.text)} characters of the reply stand where thoughts belong, without what "
+        f"was asked for ({error}). Remedy: a server without --reasoning-parser, or with the one of this model. It "
+        f"begins: {ok.text[:200]}"
     )
 
 
