@@ -235,9 +235,9 @@ class Client:
         """Send until the verdict is about the answer, not about the way; waits grow and are jittered."""
         alone, failed_at, probe = 0, time.monotonic(), ""
         for tried in range(100_000):
-            body = self.dialect.worded(request, self.model, structured=self.structured and not probe)
             async with self._slot():
                 self._require_go()
+                body = self.dialect.worded(request, self.model, structured=self.structured and not probe)
                 verdict = await self._send(api, request, body)
             if isinstance(verdict, Refused):
                 learnt, probe = self._refused(verdict, body, probe)

@@ -77,13 +77,16 @@ class Dialect:
             return drop
         name = refused_setting(refused, body)
         if name == "max_tokens":
-            self._tell(f"{self.server} wants max_completion_tokens instead of max_tokens from now on ({said})")
+            if not self.completion_tokens:
+                log.warning("%s wants max_completion_tokens instead of max_tokens from now on (%s)", self.server, said)
             self.completion_tokens = True
         elif name == "temperature":
-            self._tell(f"{self.server} takes no temperature: its own is used instead of the configured one ({said})")
-            self.without["temperature"] = said
+            if name not in self.without:
+                log.warning("%s takes no temperature: its own is used, not the configured one (%s)", self.server, said)
+            self.without.setdefault(name, said)
         elif name == "system":
-            self._tell(f"{self.server} takes no system role: its text goes before the user's ({said})")
+            if not self.joined:
+                log.warning("%s takes no system role: its text goes before the user's (%s)", self.server, said)
             self.joined = True
         elif name == "response_format":
             return Reask(reason="plain", detail=said)
@@ -107,15 +110,12 @@ class Dialect:
         given = limit_of(body)
         if given >= request.max_tokens + self.room:  # not yet raised by a request beside this one
             self.room = min(_MOST_ROOM, max(_FIRST_ROOM, 4 * self.room))
-            self._tell(f"thoughts use up the {given} tokens of a reply of {self.server}: {self.room} more from now on")
+            log.warning("thoughts use up %d tokens of a reply of %s: it gets %d more", given, self.server, self.room)
 
     def changes(self, ledger: Ledger, request: Request) -> None:
         """Write down what is not sent as it was configured."""
         if request.prompt is None and request.temperature is not None and "temperature" in self.without:
             ledger.changed["temperature"] = f"{request.temperature} is not sent: {self.without['temperature']}"
-
-    def _tell(self, text: str) -> None:
-        log.warning("%s", text)
 
 
 def limit_of(body: Mapping[str, Any]) -> int:

@@ -81,6 +81,7 @@ _INLINE = re.compile(
     r"\$\$.*?\$\$|(?<![\\$])\$(?![\s$])(?:[^$\\\n]|\\.)*?(?<!\s)\$(?![\d$])|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL
 )
 _MATH = frozenset("()[]{},;:!|")  # what a backslash stands before in mathematics
+_GAP = re.compile(r"\[-?[\d.]+ ?(?:pt|em|ex|mm|cm)\]")  # behind a line break of LaTeX
 _HOLE = "\ue000"  # stands for a piece that is not yet decided while mathematics is looked for
 _LEFT = re.compile(r"(?:(?:^|[^A-Za-z])[A-Za-z]|[\d)}\]|$]|\\[a-z]+) $")
 _RIGHT = re.compile(r"\s*(?:[\d\\({\[|$-]|[A-Za-z]\b(?!'))")
@@ -157,7 +158,8 @@ def _weigh(pieces: list[Piece], evidence: Evidence) -> None:
             at += n - 1
             run = _run_after(pieces, at)
             if n == 1:
-                evidence.proper += run in KNOWN or _next(pieces, at)[:1] in _MATH
+                follows = _next(pieces, at)
+                evidence.proper += run in KNOWN or (follows[:1] in _MATH and not _GAP.match(follows))
                 evidence.twice += _is_break(run)
         at += 1
 
@@ -288,7 +290,9 @@ class _Text:
             self.out.append("\\")  # a line break of LaTeX has no command's name right behind it
             self.restored["latex"] += 1
             return last + 1
-        if n == 1 and self.evidence.single and not self.evidence.proper and _next(self.pieces, last)[0].isspace():
+        follows = _next(self.pieces, last)
+        bare = self.evidence.single and not self.evidence.proper and follows[0].isspace()
+        if n == 1 and (bare or _GAP.match(follows)):
             self.out.append("\\\\")  # a line break of LaTeX, written with as few backslashes as the rest
             self.restored["latex"] += 1
             return last + 1
