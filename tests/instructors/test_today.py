@@ -326,7 +326,7 @@ def test_kept_answers_are_read_anew_and_never_asked_again(tmp_path, batch):
     """The server is not there: a request would end the run."""
     made = teacher(tmp_path, batch=batch)
     problems = (
-        r'{"problems": [{"question": "What is \frac{1}{2} of 8?", "solution": "8 \times \frac{1}{2} = 4", "answer": "4"}'
+        r'{"problems": [{"question": "What is \frac{1}{2} of 8?", "solution": "8 \times \frac12 = 4", "answer": "4"}'
         r', {"question": "We set it.\nu = 4 is it?", "solution": "1 + 3 = 4", "answer": "4"}]}'
     )
     request = SynthesisRequest(error_type="t", exemplars=(), n=2, index=1, seed=0)
