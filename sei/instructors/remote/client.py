@@ -14,14 +14,14 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sei.errors import SeiError
 from sei.instructors.remote.answers import Answers, NoAnswers
 from sei.instructors.remote.dialect import dialect_of, limit_of
+from sei.instructors.remote.flow import Flow, Keeper
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.pace import Pace
 from sei.instructors.remote.terms import UNDECIDED, Answer, Ledger, Limits, Request, StoppedError, used_up
@@ -46,6 +46,7 @@ from sei.instructors.remote.wire import (
     checked_text,
     connection,
     endpoint_of,
+    read_body,
     unread,
     usable,
     with_error,
@@ -54,7 +55,6 @@ from sei.instructors.remote.wire import (
 
 log = logging.getLogger(__name__)
 _POOL = 2  # connections an HTTP pool looks after; it looks at all of them for every request
-_GATHER = 0.01  # seconds in which answers gather for one transaction
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
@@ -69,14 +69,10 @@ class Client:
         self.ledger = Ledger()
         self.dialect = dialect_of(endpoint_of(base_url), model)
         self._pace = Pace(limits.requests_per_minute, limits.tokens_per_minute)
-        self._limit = float(max(1, limits.concurrency // 2))
-        self._in_flight = 0
-        self._not_before = 0.0
-        self._last_good = time.monotonic()
+        self._flow, self._keeper = Flow(limits), Keeper(cache)
         self._models = Models()
         self._asked: dict[str, asyncio.Event] = {}
         self._stopped: StoppedError | None = None
-        self._unkept: list[tuple[str, dict[str, Any]]] = []
 
     def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield an answer per request, in order; each is on disk before it is yielded.
@@ -118,9 +114,9 @@ class Client:
     async def _all(self, requests: Sequence[Request], done: queue.Queue[Any]) -> None:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-        self._changed, self._stopped = asyncio.Condition(), None
-        self._keeping, self._unkept = asyncio.Lock(), []
-        self._last_good = time.monotonic()
+        self._stopped = None
+        self._flow.begin()
+        self._keeper.begin()
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for every request otherwise
         apis: list[Any] = []
         settings = {**connection(self.base_url, self._key), "timeout": self.limits.timeout}
@@ -183,14 +179,14 @@ class Client:
                     reason, detail = UNDECIDED, str(e)
                     asked = with_error(request, verdict.text, str(e))
                     if attempt:  # it is complete and paid: a later start must not ask again
-                        await self._keep(key, row)
+                        await self._keeper.keep(key, row)
                 except ValueError as e:
                     reason, detail = unread(verdict, e)
                     asked = request if verdict.thought else with_error(request, verdict.text, str(e))
                 else:
                     found = Answer(value=read.value, restored=read.restored, finish=verdict.finish, **tokens)
                     self._count(request, found)  # before anything is waited for: the budget must know
-                    await self._keep(key, row)
+                    await self._keeper.keep(key, row)
                     return found
             else:
                 reason, detail = verdict.reason, verdict.detail
@@ -206,21 +202,6 @@ class Client:
             return self._rejected(request, UNDECIDED, kept.undecided, tokens)
         return self._count(request, Answer(value=kept.read.value, restored=kept.read.restored, **tokens))
 
-    async def _keep(self, key: str, answer: dict[str, Any]) -> None:
-        """Return when an answer is on disk; those that come while one is written share the next transaction."""
-        entry = (key, answer)
-        self._unkept.append(entry)
-        async with self._keeping:
-            if not any(e is entry for e in self._unkept):
-                return
-            await asyncio.sleep(_GATHER)
-            batch, self._unkept = self._unkept, []
-            try:
-                await asyncio.to_thread(self.cache.put_all, batch)
-            except BaseException:
-                self._unkept = batch + self._unkept  # the others must not take theirs for kept
-                raise
-
     def _count(self, request: Request, answer: Answer) -> Answer:
         usd = self.limits.usd(answer.input_tokens, answer.output_tokens)
         self.ledger.count(request, answer, usd)
@@ -235,7 +216,7 @@ class Client:
         """Send until the verdict is about the answer, not about the way; waits grow and are jittered."""
         alone, failed_at, probe = 0, time.monotonic(), ""
         for tried in range(100_000):
-            async with self._slot():
+            async with self._flow.slot():
                 self._require_go()
                 body = self.dialect.worded(request, self.model, structured=self.structured and not probe)
                 verdict = await self._send(api, request, body)
@@ -247,14 +228,14 @@ class Client:
             if isinstance(verdict, Stop):
                 raise StoppedError(f"{verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
             if not isinstance(verdict, Retry):
-                self._succeeded()
+                self._flow.succeeded()
                 if probe and not isinstance(verdict, Drop):
                     self._go_plain(probe)
                 return self._explained(verdict, body, request)
-            self._failed(verdict)
-            alone += self._last_good > failed_at and not verdict.slow_down
+            self._flow.failed(verdict)
+            alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
-            silent = failed_at - self._last_good
+            silent = failed_at - self._flow.last_good
             if alone >= self.limits.tries:  # others are answered in between, this one is not
                 return Drop(reason="unavailable", detail=verdict.reason)
             silent -= self._pace.longest  # waiting for a limit per minute is no silence of the server
@@ -280,35 +261,6 @@ class Client:
         self._raise_if_stopped()
         if (over := used_up(self.limits, self.ledger.needed_usd)) is not None:
             raise over
-
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._in_flight < max(1, int(self._limit)))
-            self._in_flight += 1
-        try:
-            while (wait := self._not_before - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            yield
-        finally:
-            async with self._changed:
-                self._in_flight -= 1
-                self._changed.notify(max(0, int(max(1.0, self._limit)) - self._in_flight))  # as many as may go
-
-    def _succeeded(self) -> None:
-        self._last_good = time.monotonic()
-        self._limit = min(float(self.limits.concurrency), self._limit + 1 / max(1.0, self._limit))
-
-    def _failed(self, verdict: Retry) -> None:
-        if verdict.slow_down or verdict.reason.startswith("HTTP 5"):
-            self._limit = max(1.0, self._limit / 2)
-        if verdict.after is not None:
-            if verdict.after > self.limits.max_wait:
-                raise StoppedError(
-                    f"the server asks to wait {verdict.after:.0f} s, longer than instructor.max_wait="
-                    f"{self.limits.max_wait}. Remedy: the same command again after that; answers so far are kept.", 75
-                )  # fmt: skip
-            self._not_before = max(self._not_before, time.monotonic() + verdict.after)
 
     def _refused(self, refused: Refused, body: dict[str, Any], probe: str) -> tuple[Drop | Stop | None, str]:
         """Return what to do with a request whose form is refused (``None``: send it again), and what is being probed.
@@ -347,7 +299,7 @@ class Client:
         self.ledger.sent += 1
         try:
             async with asyncio.timeout(1.15 * self.limits.timeout):  # the last resort; cancelling leaks a socket
-                text = await self._body(api, body)
+                text = await read_body(api, self.model, body, self.limits.timeout)
         except Exception as e:  # whatever the transport raises is classified in one place
             return of_exception(e)
         verdict = of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
@@ -357,24 +309,6 @@ class Client:
             verdict = metered(verdict, request, self.model)
             place.tokens = min(place.tokens, verdict.input_tokens + verdict.output_tokens)
         return verdict
-
-    async def _body(self, api: Any, body: dict[str, Any]) -> str:
-        """Return the body of a response; one that trickles in or never ends is given up at the time limit."""
-        end = time.monotonic() + self.limits.timeout
-        parts, size = [], 0
-        plain = "prompt" in body
-        empty: dict[str, Any] = {"prompt": ""} if plain else {"messages": []}
-        asked = api.completions if plain else api.chat.completions
-        # the body goes in by the side door: walking through it by type costs a quarter of a request's time
-        async with asked.with_streaming_response.create(model=self.model, **empty, extra_body=body) as response:
-            async for part in response.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if time.monotonic() > end:
-                    raise TimeoutError
-                if size >= MAX_BODY:
-                    break
-        return b"".join(parts).decode("utf-8", "replace")
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -6,6 +6,7 @@ A key says nothing of the way, so that an answer paid for on one way is found by
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -117,6 +118,25 @@ def with_error(request: Request, text: str, error: str) -> Request:
 def with_room(request: Request) -> Request:
     """Return the request with twice the room, for the one second try after a cut reply."""
     return replace(request, max_tokens=2 * request.max_tokens)
+
+
+async def read_body(api: Any, model: str, body: dict[str, Any], timeout: float) -> str:
+    """Return the body of a response; one that trickles in or never ends is given up at the time limit."""
+    end = time.monotonic() + timeout
+    parts, size = [], 0
+    plain = "prompt" in body
+    empty: dict[str, Any] = {"prompt": ""} if plain else {"messages": []}
+    asked = api.completions if plain else api.chat.completions
+    # the body goes in by the side door: walking through it by type costs a quarter of a request's time
+    async with asked.with_streaming_response.create(model=model, **empty, extra_body=body) as response:
+        async for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if time.monotonic() > end:
+                raise TimeoutError
+            if size >= MAX_BODY:
+                break
+    return b"".join(parts).decode("utf-8", "replace")
 
 
 class Models:
