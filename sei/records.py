@@ -173,6 +173,12 @@ class Diagnosis:
     rejection: Rejection | None = None
     usage: Usage = field(default_factory=lambda: Usage(requests=1))
 
+    @property
+    def fault(self) -> str:
+        """Return why nobody has looked at the case; such a row is not kept, and the next run asks again."""
+        reason = self.rejection.reason if self.rejection is not None else ""
+        return reason if reason in ("bad_request", "unavailable") else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorType:

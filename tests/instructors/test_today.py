@@ -19,7 +19,8 @@ from sei.instructors.remote.tokens import tokens_of
 from sei.instructors.remote.verdict import Drop, Refused, Retry, Stop, error_of, of_error, of_status
 from sei.instructors.remote.wire import answer_key
 from sei.ports import SynthesisRequest
-from sei.store import digest
+from sei.stages.diagnose import Diagnose
+from sei.store import Store, digest
 from tests.instructors.fault_server import FaultServer, answer, error, raw, send
 from tests.instructors.test_remote import case, client, instructor, quick, requests, values  # noqa: F401
 from tests.test_config import built
@@ -183,7 +184,7 @@ def test_a_reply_that_is_all_thoughts_names_the_parser(server, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (error(402, message="Insufficient Balance"), "HTTP 402: Insufficient Balance"),
+        (error(402, message="Please pay first"), "HTTP 402: Please pay first"),
         (error(400, message="Your credit balance is too low to access the API."), "credit balance is too low"),
         (raw(b'{"error": {"message": "Provider returned error", "code": 502}}'), "502: Provider returned error"),
         (raw(b'{"error": "model is loading"}'), "model is loading"),
@@ -363,6 +364,24 @@ def test_a_reply_that_cannot_be_decided_is_asked_for_once_more_and_then_kept(ser
     again = instructor(server, tmp_path)
     assert next(iter(again.diagnose([case()]))).rejection.reason == "undecided_latex"
     assert len(server.log) == 2
+
+
+def test_what_the_server_did_not_take_up_is_asked_again_when_it_is_mended(server, tmp_path):
+    """And only that: a refusal of the model is an answer."""
+    server.reply = lambda b: "no" if "Other?" in b["messages"][0]["content"] else PHRASE
+    bad = error(400, message="no such template")
+    server.faults.append(lambda h, n: "How many?" in server.log[n].body["messages"][0]["content"] and bad(h))
+    stage, cases = Diagnose(instructor=instructor(server, tmp_path)), [case(), case("Other?")]
+    store = Store(root=tmp_path / "store")
+    first = store.each(stage, items=cases)
+    assert [d.rejection.reason for d in first] == ["bad_request", "off_contract"]
+    assert first[0].rejection.detail == "no such template"
+    server.faults.clear()
+    before = len(server.log)
+    again = store.each(stage, items=cases)
+    assert again[0].keyphrase is not None
+    assert again[1] == first[1]
+    assert len(server.log) == before + 1
 
 
 def openai_shape(server):
