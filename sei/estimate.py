@@ -129,7 +129,7 @@ def estimate(
             requests = round(p.requests)
             sent = round(p.requests * p.chars / chars_per_token.get(p.kind, assume.chars_per_token))
             written = round(p.requests * p.items * output.get(p.kind, assume.output_tokens[p.kind]))
-            usd = (sent * instructor.usd_in + written * instructor.usd_out) / 1e6
+            usd = instructor.usd(sent, written)
             lines.append(Line(number, p.kind, requests, sent, written, usd))
     return lines
 
@@ -221,8 +221,9 @@ def first_requests(
     names = [phrase] * round(seen.get("error_types", assume.error_types))
     phrases = [phrase] * max(1, min(batch, round(len(data.pool) * seen.get("bad_share", assume.bad_share))))
     temperature = instructor.temperature
-    out["error types"] = [group_request(phrases, (), 1.0, temperature), group_request(phrases, names, 1.0, temperature)]
-    out["merge"] = [merge_request(names, temperature)]
+    grouped = (group_request(phrases, (), 1.0, temperature), group_request(phrases, names, 1.0, temperature))
+    out["error types"] = [instructor.configured(r) for r in grouped]
+    out["merge"] = [instructor.configured(merge_request(names, temperature))]
     return out
 
 

@@ -30,6 +30,7 @@ from sei.records import (
     RefinedSet,
     RoundRecord,
     Score,
+    refusals,
 )
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum
@@ -118,7 +119,7 @@ def run_round(
     if not bad:
         return None
     diagnoses = store.each(method.diagnose, items=bad)
-    phrases = keyphrases(diagnoses, method.max_fail_share)
+    phrases = keyphrases(diagnoses, method.max_fail_share, number)
     error_map = store.once(method.cluster, phrases, seed=seed_of("cluster"), earlier=state.types)
     opinion = store.once(method.second_opinion, diagnoses, error_map, seed=seed_of("second opinion"))
     apart = held_out_texts(data, error_map)
@@ -226,19 +227,29 @@ def starting_checkpoint(method: Method, data: DataSet, store: Store, base: Check
     return store.once(method.warm_up, base, data.warm_up, seed=0).checkpoint.merged()
 
 
-def keyphrases(diagnoses: tuple[Diagnosis, ...], max_fail_share: float) -> tuple[Keyphrase, ...]:
-    """Return the keyphrases of all diagnoses that gave one.
+class RefusedDiagnosesError(TooManyBadRecordsError):
+    """Too many diagnoses were refused; ``diagnoses`` are all of round ``number``, to be written for inspection."""
+
+    def __init__(self, message: str, diagnoses: tuple[Diagnosis, ...], number: int) -> None:
+        super().__init__(message)
+        self.diagnoses, self.number = diagnoses, number
+
+
+def keyphrases(diagnoses: tuple[Diagnosis, ...], max_fail_share: float, number: int) -> tuple[Keyphrase, ...]:
+    """Return the keyphrases of all diagnoses of round ``number`` that gave one.
 
     Raises:
-        TooManyBadRecordsError: when more than ``max_fail_share`` of them were refused.
+        RefusedDiagnosesError: when more than ``max_fail_share`` of them were refused.
     """
     found = tuple(d.keyphrase for d in diagnoses if d.keyphrase is not None)
-    refused = len(diagnoses) - len(found)
-    if diagnoses and refused / len(diagnoses) > max_fail_share:
-        reasons = sorted({d.rejection.reason for d in diagnoses if d.rejection is not None})
-        raise TooManyBadRecordsError(
-            f"{refused} of {len(diagnoses)} diagnoses were refused ({', '.join(reasons)}), more than "
-            f"max_fail_share={max_fail_share}. Remedy: look at diagnoses.jsonl, or raise max_fail_share."
+    refused = [d.rejection for d in diagnoses if d.rejection is not None]
+    if diagnoses and len(refused) / len(diagnoses) > max_fail_share:
+        raise RefusedDiagnosesError(
+            f"{len(refused)} of {len(diagnoses)} diagnoses were refused, more than max_fail_share={max_fail_share} "
+            f"({refusals(refused)}). Remedy: mend what these words name; round_{number}/diagnoses.jsonl in the run "
+            "folder holds every one of them. Or raise max_fail_share.",
+            diagnoses,
+            number,
         )
     return found
 

@@ -6,6 +6,8 @@ may see only pool problems asks for ``PoolProblem`` and refuses any other.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -170,6 +172,12 @@ class Diagnosis:
     keyphrase: Keyphrase | None = None
     rejection: Rejection | None = None
     usage: Usage = field(default_factory=lambda: Usage(requests=1))
+
+    @property
+    def fault(self) -> str:
+        """Return why nobody has looked at the case; such a row is not kept, and the next run asks again."""
+        reason = self.rejection.reason if self.rejection is not None else ""
+        return reason if reason in ("bad_request", "unavailable") else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -403,3 +411,13 @@ def require_pool(problems: tuple[Problem, ...], stage: str) -> None:
                 f"{stage} was given problem {p.id!r} of role {getattr(p, 'role', type(p).__name__)!r}; it may see pool "
                 "problems only. Remedy: keep dev and test problems out of its input."
             )
+
+
+def refusals(rejections: Sequence[Rejection]) -> str:
+    """Return reasons with how often each occurred and, in its words, the first of each that has any."""
+    reasons = Counter(r.reason for r in rejections)
+    out = []
+    for reason, n in reasons.most_common():
+        words = next((" ".join(r.detail.split()) for r in rejections if r.reason == reason and r.detail), "")
+        out.append(f"{reason}: {n}" + (f", such as: {words[:300]}" if words else ""))
+    return "; ".join(out)

@@ -20,7 +20,7 @@ from sei.errors import BusyError, DiskError
 from sei.estimate import observations
 from sei.exits import exit_code_of
 from sei.foresee import foresee
-from sei.loop import Evaluated, Method, best_on_dev, run_rounds, stop_reason
+from sei.loop import Evaluated, Method, RefusedDiagnosesError, best_on_dev, run_rounds, stop_reason
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Paid, Preflight, Tracker
@@ -29,7 +29,7 @@ from sei.report import console, histograms, plots
 from sei.report.cards import Origin, described
 from sei.report.dataset import write_dataset
 from sei.report.flow import flows
-from sei.report.folder import write_json, write_round
+from sei.report.folder import write_json, write_round, write_rows
 from sei.report.lm_eval import write_lm_eval
 from sei.report.model_folder import write_model
 from sei.report.page import write_page
@@ -165,6 +165,8 @@ def run(job: Job) -> dict[str, Any]:
         exit_code = 0
     except BaseException as e:
         exit_code = exit_code_of(e)
+        if isinstance(e, RefusedDiagnosesError):
+            write_rows(job.folder / f"round_{e.number}" / "diagnoses.jsonl", e.diagnoses)
         raise
     finally:
         records = [e.record for e in evaluated if e.record is not None]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import filelock
 
@@ -19,8 +20,9 @@ from sei.instructors.remote.answers import Answers
 from sei.instructors.remote.batch_api import LOOK_BACK, BatchApi
 from sei.instructors.remote.batch_lines import digest_of, groups, line_of
 from sei.instructors.remote.batch_results import Reader, failed_error
+from sei.instructors.remote.dialect import dialect_of
 from sei.instructors.remote.outbox import Batch, Failed, Outbox
-from sei.instructors.remote.terms import Answer, Ledger, Limits, Request, StoppedError, used_up
+from sei.instructors.remote.terms import UNDECIDED, Answer, Ledger, Limits, Request, StoppedError, used_up
 from sei.instructors.remote.wire import answer_key, endpoint_of, usable, with_error, with_room
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,8 @@ class BatchClient:
         self.wait, self.poll = wait, poll
         self.ledger = Ledger()
         self.outbox = Outbox(cache, endpoint_of(base_url))
-        self._reader = Reader(self.outbox, limits, self.ledger)
+        self.dialect = dialect_of(endpoint_of(base_url), model)
+        self._reader = Reader(self.outbox, limits, self.ledger, self.dialect, model)
         self._handed: list[Failed] = []
 
     def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
@@ -186,8 +189,12 @@ class BatchClient:
         """Return what the answers of this process have cost, with those of this call that are not yet handed out."""
         usd = self.ledger.needed_usd
         for key in asked:
-            kept, row = self.cache.get(key), self._failed(key)
-            usd += self.limits.usd(kept["in"], kept["out"]) if kept else self.limits.usd(row.sent, row.written)
+            kept, row = usable(self.cache, key, asked[key]), self._failed(key)
+            usd += (
+                self.limits.usd(kept.input_tokens, kept.output_tokens)
+                if kept
+                else self.limits.usd(row.sent, row.written)
+            )
         return usd
 
     def _failed(self, key: str) -> Failed:
@@ -200,19 +207,30 @@ class BatchClient:
         row = self._failed(key)
         if row.reason == "off_contract":
             request = with_error(request, row.text, row.detail)
-        elif row.reason == "length":
+        elif row.reason == "length" and not row.detail:  # with one, thoughts used up the room: the dialect gives more
             request = with_room(request)
         structured = self.structured and row.reason != "plain"
-        return line_of(key, request.body(self.model, structured=structured))
+        return line_of(key, self.dialect.worded(request, self.model, structured=structured))
 
     def _answer(self, key: str, request: Request) -> Answer:
-        kept = self.cache.get(key)
+        kept = usable(self.cache, key, request)
         assert kept is not None
         fresh = key in self._reader.fresh  # paid by this process: no find of the cache, the first time
         self._reader.fresh.discard(key)
         self.ledger.cached += not fresh
-        value, sent, written = request.check(kept["text"]), kept["in"], kept["out"]
-        answer = Answer(value=value, cached=not fresh, input_tokens=sent, output_tokens=written)
+        sent, written = kept.input_tokens, kept.output_tokens
+        tokens: dict[str, Any] = {
+            "cached": not fresh,
+            "input_tokens": sent,
+            "output_tokens": written,
+            "estimated": kept.estimated,
+        }
+        if kept.undecided:
+            self.ledger.rejected[UNDECIDED] = self.ledger.rejected.get(UNDECIDED, 0) + 1
+            answer = Answer(reason=UNDECIDED, detail=kept.undecided, **tokens)
+        else:
+            answer = Answer(value=kept.read.value, restored=kept.read.restored, **tokens)
+        self.dialect.changes(self.ledger, request)
         self.ledger.count(request, answer, self.limits.usd(sent, written))
         return answer
 
@@ -221,7 +239,7 @@ class BatchClient:
         self.outbox.strike(row.key)
         self._handed.append(row)
         self.ledger.rejected[row.reason] = self.ledger.rejected.get(row.reason, 0) + 1
-        detail = row.text[:500] if row.reason == "off_contract" else row.detail
+        detail = row.text[:500] if row.reason == "off_contract" else row.detail  # words of the server, or ours
         answer = Answer(reason=row.reason, detail=detail, input_tokens=row.sent, output_tokens=row.written)
         self.ledger.count(request, answer, self.limits.usd(row.sent, row.written))
         return answer

@@ -17,8 +17,8 @@ from typing import IO, Any, TypeVar
 
 from sei.errors import disk_trouble
 from sei.instructors.remote.terms import Limits, StoppedError
-from sei.instructors.remote.verdict import Drop, Retry, Stop, Verdict, of_exception
-from sei.instructors.remote.wire import endpoint_of
+from sei.instructors.remote.verdict import Drop, Refused, Retry, Stop, Verdict, of_exception
+from sei.instructors.remote.wire import connection, endpoint_of
 
 log = logging.getLogger(__name__)
 LOOK_BACK = 30 * 86_400.0  # seconds; the server keeps results about as long
@@ -38,7 +38,7 @@ class BatchApi:
         from openai import OpenAI
 
         self.host, self.limits, self.folder = endpoint_of(base_url), limits, folder
-        self._api = OpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=limits.timeout)
+        self._api = OpenAI(**connection(base_url, api_key), max_retries=0, timeout=limits.timeout)
 
     def __enter__(self) -> BatchApi:
         return self
@@ -143,7 +143,7 @@ class BatchApi:
             )  # fmt: skip
         if isinstance(verdict, Stop):
             return StoppedError(f"{verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
-        detail = verdict.detail if isinstance(verdict, Drop) else "its form"
+        detail = verdict.detail if isinstance(verdict, (Drop, Refused)) else "its form"
         return StoppedError(
             f"{self.host} refuses to {what}: {detail}. Remedy: change what it names, or instructor.batch=false.", 2
         )

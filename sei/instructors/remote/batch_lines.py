@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from sei.instructors.remote.verdict import Drop, Retry, Verdict, of_status, of_text
+from sei.instructors.remote.verdict import Drop, Retry, Verdict, error_of, of_status, of_text
 from sei.instructors.remote.wire import MAX_BODY
 
 MAX_REQUESTS = 50_000  # the server's limit on one batch
@@ -75,7 +75,4 @@ def _of_response(response: dict[str, Any]) -> Verdict:
     if status == 200:
         text = json.dumps(body)
         return of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
-    error = body.get("error") if isinstance(body, dict) else None
-    return of_status(
-        status if isinstance(status, int) else 500, {}, error if isinstance(error, dict) else {"message": str(body)}
-    )
+    return of_status(status if isinstance(status, int) else 500, {}, error_of(body))

@@ -12,10 +12,13 @@ from typing import Any
 from sei.instructors.remote.answers import put_into
 from sei.instructors.remote.batch_api import BatchApi
 from sei.instructors.remote.batch_lines import UNASKED, results
+from sei.instructors.remote.dialect import Dialect, limit_of
+from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.outbox import TRIES, Batch, Failed, Outbox
 from sei.instructors.remote.terms import Ledger, Limits, Request, StoppedError
-from sei.instructors.remote.verdict import Drop, Ok, Reask, Retry, Stop, Verdict
-from sei.instructors.remote.wire import Models
+from sei.instructors.remote.tokens import metered
+from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, Verdict
+from sei.instructors.remote.wire import Models, checked_text, unread
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 500  # lines of one transaction
@@ -28,8 +31,9 @@ _LATER = (  # why a batch fails although nothing is wrong with it
 class Reader:
     """Puts results where they belong; ``fresh`` are the keys whose answers this process collected."""
 
-    def __init__(self, outbox: Outbox, limits: Limits, ledger: Ledger) -> None:
+    def __init__(self, outbox: Outbox, limits: Limits, ledger: Ledger, dialect: Dialect, model: str) -> None:
         self.outbox, self.limits, self.ledger = outbox, limits, ledger
+        self.dialect, self.model = dialect, model
         self.fresh: set[str] = set()
         self._models = Models()
 
@@ -68,31 +72,56 @@ class Reader:
     ) -> StoppedError | None:
         self.outbox.came_back(db, batch.number, key)
         row = self.outbox.failed(key) or Failed(key=key)
+        if isinstance(verdict, Refused):
+            verdict = self.dialect.learn(verdict, request.body(self.model, structured=True))
+            if isinstance(verdict, Reask) and verdict.reason == "dialect":
+                self._away(db, row, Retry(reason="bad_request"))  # sent again, in the server's own words
+                return None
         if isinstance(verdict, Stop):
             return StoppedError(f"batch {batch.id}: {verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
         if isinstance(verdict, Retry):
             self._away(db, row, verdict)
             return None
+        verdict = metered(verdict, request, self.model)
         self.ledger.spent_usd += self.limits.usd(verdict.input_tokens, verdict.output_tokens)
         row = replace(row, sent=row.sent + verdict.input_tokens, written=row.written + verdict.output_tokens)
         if isinstance(verdict, Drop):
             self.outbox.fail(db, replace(row, tries=TRIES, reason=verdict.reason, detail=verdict.detail))
         elif isinstance(verdict, Reask):
-            self._again(db, replace(row, reason=verdict.reason, text="", detail=""))
+            detail = self._room(request) if verdict.thought else ""
+            self._again(db, replace(row, reason=verdict.reason, text="", detail=detail))
         else:
             self._check(db, row, request, verdict)
         return None
 
     def _check(self, db: sqlite3.Connection, row: Failed, request: Request, ok: Ok) -> None:
         self._models.watch(ok.model)
+        undecided = ""
         try:
-            request.check(ok.text)
+            checked_text(request, ok.text)
+        except UndecidedError as e:
+            undecided = str(e)
         except ValueError as e:
-            self._again(db, replace(row, reason="off_contract", text=ok.text[:4_000], detail=str(e)[:500]))
+            reason, _ = unread(ok, e)
+            self._again(db, replace(row, reason=reason, text=ok.text[:4_000], detail=str(e)[:500]))
             return
-        put_into(db, row.key, {"text": ok.text, "in": row.sent, "out": row.written, "model": ok.model})
+        if undecided and row.tries + 1 < TRIES:
+            self._again(db, replace(row, reason="off_contract", text=ok.text[:4_000], detail=undecided[:500]))
+            return
+        counts = {"in": row.sent, "out": row.written, "model": ok.model}
+        counts |= {} if ok.counted.sent and ok.counted.reply else {"estimated": True}
+        put_into(db, row.key, {"text": ok.text, **counts})
         self.outbox.mend(db, row.key)
         self.fresh.add(row.key)
+
+    def _room(self, request: Request) -> str:
+        """Make room for thoughts, and say in words what they did."""
+        body = self.dialect.worded(request, self.model, structured=False)
+        self.dialect.more_room(body, request)
+        return (
+            f"the reasoning used up the {limit_of(body)} tokens of the reply. Remedy: instructor.max_tokens="
+            f"{{{request.kind}: {4 * limit_of(body)}}}, or a lower instructor.reasoning_effort"
+        )
 
     def _again(self, db: sqlite3.Connection, row: Failed) -> None:
         if row.reason == "plain":

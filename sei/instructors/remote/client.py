@@ -14,19 +14,47 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sei.errors import SeiError
 from sei.instructors.remote.answers import Answers, NoAnswers
-from sei.instructors.remote.terms import Answer, Ledger, Limits, Request, StoppedError, used_up
-from sei.instructors.remote.verdict import Drop, Ok, Reask, Retry, Stop, Verdict, of_exception, of_text
-from sei.instructors.remote.wire import MAX_BODY, Models, answer_key, usable, with_error, with_room
+from sei.instructors.remote.dialect import dialect_of, limit_of
+from sei.instructors.remote.flow import Flow, Keeper
+from sei.instructors.remote.latex import UndecidedError
+from sei.instructors.remote.pace import Pace
+from sei.instructors.remote.terms import UNDECIDED, Answer, Ledger, Limits, Request, StoppedError, used_up
+from sei.instructors.remote.tokens import metered, request_tokens
+from sei.instructors.remote.verdict import (
+    Answered,
+    Drop,
+    Ok,
+    Reask,
+    Refused,
+    Retry,
+    Stop,
+    Verdict,
+    of_exception,
+    of_text,
+)
+from sei.instructors.remote.wire import (
+    MAX_BODY,
+    Kept,
+    Models,
+    answer_key,
+    checked_text,
+    connection,
+    endpoint_of,
+    read_body,
+    unread,
+    usable,
+    with_error,
+    with_room,
+)
 
 log = logging.getLogger(__name__)
 _POOL = 2  # connections an HTTP pool looks after; it looks at all of them for every request
-_GATHER = 0.01  # seconds in which answers gather for one transaction
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
@@ -39,14 +67,12 @@ class Client:
         self.base_url, self.model, self._key = base_url, model, api_key
         self.structured, self.limits, self.cache = structured, limits, cache
         self.ledger = Ledger()
-        self._limit = float(max(1, limits.concurrency // 2))
-        self._in_flight = 0
-        self._not_before = 0.0
-        self._last_good = time.monotonic()
+        self.dialect = dialect_of(endpoint_of(base_url), model)
+        self._pace = Pace(limits.requests_per_minute, limits.tokens_per_minute)
+        self._flow, self._keeper = Flow(limits), Keeper(cache)
         self._models = Models()
         self._asked: dict[str, asyncio.Event] = {}
         self._stopped: StoppedError | None = None
-        self._unkept: list[tuple[str, dict[str, Any]]] = []
 
     def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield an answer per request, in order; each is on disk before it is yielded.
@@ -88,12 +114,12 @@ class Client:
     async def _all(self, requests: Sequence[Request], done: queue.Queue[Any]) -> None:
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-        self._changed, self._stopped = asyncio.Condition(), None
-        self._keeping, self._unkept = asyncio.Lock(), []
-        self._last_good = time.monotonic()
+        self._stopped = None
+        self._flow.begin()
+        self._keeper.begin()
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for every request otherwise
         apis: list[Any] = []
-        settings: dict[str, Any] = {"api_key": self._key, "base_url": self.base_url, "timeout": self.limits.timeout}
+        settings = {**connection(self.base_url, self._key), "timeout": self.limits.timeout}
         async with contextlib.AsyncExitStack() as stack:
             pools = min(-(-self.limits.concurrency // _POOL), -(-len(requests) // _POOL)) or 1
             trust = ssl.create_default_context()  # read once: slow to make
@@ -135,48 +161,46 @@ class Client:
         kept = usable(self.cache, key, request)
         if kept is not None:
             self.ledger.cached += 1
-            value = request.check(kept["text"])
-            found = Answer(value=value, cached=True, input_tokens=kept["in"], output_tokens=kept["out"])
-            return self._count(request, found)
-        asked, sent, written = request, 0, 0
+            return self._from_cache(request, kept)
+        asked, sent, written, estimated = request, 0, 0, False
         for attempt in range(2):
             verdict = await self._until_answered(api, asked)
             sent, written = sent + verdict.input_tokens, written + verdict.output_tokens
+            estimated = estimated or not (verdict.counted.sent and verdict.counted.reply)
+            tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "estimated": estimated}
             if isinstance(verdict, Drop):
-                return self._rejected(request, verdict.reason, verdict.detail, sent, written)
+                return self._rejected(request, verdict.reason, verdict.detail, tokens)
             if isinstance(verdict, Ok):
+                row = {"text": verdict.text, "in": sent, "out": written, "model": verdict.model}
+                row = {**row, "estimated": True} if estimated else row
                 try:
-                    value = request.check(verdict.text)
-                except ValueError as e:
-                    reason, detail = "off_contract", verdict.text[:500]
+                    read = checked_text(request, verdict.text)
+                except UndecidedError as e:
+                    reason, detail = UNDECIDED, str(e)
                     asked = with_error(request, verdict.text, str(e))
+                    if attempt:  # it is complete and paid: a later start must not ask again
+                        await self._keeper.keep(key, row)
+                except ValueError as e:
+                    reason, detail = unread(verdict, e)
+                    asked = request if verdict.thought else with_error(request, verdict.text, str(e))
                 else:
-                    end = verdict.finish
-                    found = Answer(value=value, finish=end, input_tokens=sent, output_tokens=written)
+                    found = Answer(value=read.value, restored=read.restored, finish=verdict.finish, **tokens)
                     self._count(request, found)  # before anything is waited for: the budget must know
-                    await self._keep(key, {"text": verdict.text, "in": sent, "out": written, "model": verdict.model})
+                    await self._keeper.keep(key, row)
                     return found
             else:
-                assert isinstance(verdict, Reask)
-                reason, detail = verdict.reason, ""
-                asked = with_room(request) if reason == "length" else request
+                reason, detail = verdict.reason, verdict.detail
+                asked = with_room(request) if reason == "length" and not verdict.thought else request
             self.ledger.reasked += attempt == 0
-        return self._rejected(request, reason, detail, sent, written)
+        return self._rejected(request, reason, detail, tokens)
 
-    async def _keep(self, key: str, answer: dict[str, Any]) -> None:
-        """Return when an answer is on disk; those that come while one is written share the next transaction."""
-        entry = (key, answer)
-        self._unkept.append(entry)
-        async with self._keeping:
-            if not any(e is entry for e in self._unkept):
-                return
-            await asyncio.sleep(_GATHER)
-            batch, self._unkept = self._unkept, []
-            try:
-                await asyncio.to_thread(self.cache.put_all, batch)
-            except BaseException:
-                self._unkept = batch + self._unkept  # the others must not take theirs for kept
-                raise
+    def _from_cache(self, request: Request, kept: Kept) -> Answer:
+        """Return a kept answer, or the refusal of one that cannot be decided; neither is paid again."""
+        tokens: dict[str, Any] = {"input_tokens": kept.input_tokens, "output_tokens": kept.output_tokens}
+        tokens |= {"estimated": kept.estimated, "cached": True}
+        if kept.undecided:
+            return self._rejected(request, UNDECIDED, kept.undecided, tokens)
+        return self._count(request, Answer(value=kept.read.value, restored=kept.read.restored, **tokens))
 
     def _count(self, request: Request, answer: Answer) -> Answer:
         usd = self.limits.usd(answer.input_tokens, answer.output_tokens)
@@ -184,32 +208,37 @@ class Client:
         self.ledger.spent_usd += 0.0 if answer.cached else usd
         return answer
 
-    def _rejected(self, request: Request, reason: str, detail: str, sent: int, written: int) -> Answer:
+    def _rejected(self, request: Request, reason: str, detail: str, tokens: dict[str, Any]) -> Answer:
         self.ledger.rejected[reason] = self.ledger.rejected.get(reason, 0) + 1
-        return self._count(request, Answer(reason=reason, detail=detail, input_tokens=sent, output_tokens=written))
+        return self._count(request, Answer(reason=reason, detail=detail, **tokens))
 
-    async def _until_answered(self, api: Any, request: Request) -> Ok | Reask | Drop:
+    async def _until_answered(self, api: Any, request: Request) -> Answered:
         """Send until the verdict is about the answer, not about the way; waits grow and are jittered."""
-        alone, failed_at = 0, time.monotonic()
+        alone, failed_at, probe = 0, time.monotonic(), ""
         for tried in range(100_000):
-            async with self._slot():
+            async with self._flow.slot():
                 self._require_go()
-                verdict = await self._send(api, request)
+                body = self.dialect.worded(request, self.model, structured=self.structured and not probe)
+                verdict = await self._send(api, request, body)
+            if isinstance(verdict, Refused):
+                learnt, probe = self._refused(verdict, body, probe)
+                if learnt is None:
+                    continue
+                verdict = learnt
             if isinstance(verdict, Stop):
                 raise StoppedError(f"{verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
-            if isinstance(verdict, Reask) and verdict.reason == "plain" and self.structured:
-                log.warning("the server takes no response format: replies are checked here alone from now on")
-                self.structured = False
-                continue
             if not isinstance(verdict, Retry):
-                self._succeeded()
-                return verdict
-            self._failed(verdict)
-            alone += self._last_good > failed_at and not verdict.slow_down
+                self._flow.succeeded()
+                if probe and not isinstance(verdict, Drop):
+                    self._go_plain(probe)
+                return self._explained(verdict, body, request)
+            self._flow.failed(verdict)
+            alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
-            silent = failed_at - self._last_good
+            silent = failed_at - self._flow.last_good
             if alone >= self.limits.tries:  # others are answered in between, this one is not
                 return Drop(reason="unavailable", detail=verdict.reason)
+            silent -= self._pace.longest  # waiting for a limit per minute is no silence of the server
             if silent > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
                 return Drop(reason="unavailable", detail=verdict.reason)
             if silent > self.limits.give_up:
@@ -233,65 +262,53 @@ class Client:
         if (over := used_up(self.limits, self.ledger.needed_usd)) is not None:
             raise over
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._in_flight < max(1, int(self._limit)))
-            self._in_flight += 1
-        try:
-            while (wait := self._not_before - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            yield
-        finally:
-            async with self._changed:
-                self._in_flight -= 1
-                self._changed.notify(max(0, int(max(1.0, self._limit)) - self._in_flight))  # as many as may go
+    def _refused(self, refused: Refused, body: dict[str, Any], probe: str) -> tuple[Drop | Stop | None, str]:
+        """Return what to do with a request whose form is refused (``None``: send it again), and what is being probed.
 
-    def _succeeded(self) -> None:
-        self._last_good = time.monotonic()
-        self._limit = min(float(self.limits.concurrency), self._limit + 1 / max(1.0, self._limit))
+        What cannot be told from the server's words is tried once without a response format: servers word its refusal
+        in many ways.
+        """
+        learnt = self.dialect.learn(refused, body)
+        if isinstance(learnt, Reask):
+            if learnt.reason == "plain":
+                self._go_plain(learnt.detail)
+            return None, probe
+        if isinstance(learnt, Drop) and "response_format" in body:
+            return None, learnt.detail or "no words"
+        return learnt, probe
 
-    def _failed(self, verdict: Retry) -> None:
-        if verdict.slow_down or verdict.reason.startswith("HTTP 5"):
-            self._limit = max(1.0, self._limit / 2)
-        if verdict.after is not None:
-            if verdict.after > self.limits.max_wait:
-                raise StoppedError(
-                    f"the server asks to wait {verdict.after:.0f} s, longer than instructor.max_wait="
-                    f"{self.limits.max_wait}. Remedy: the same command again after that; answers so far are kept.", 75
-                )  # fmt: skip
-            self._not_before = max(self._not_before, time.monotonic() + verdict.after)
+    def _go_plain(self, said: str) -> None:
+        if self.structured:
+            log.warning("the server takes no response format: replies are checked here alone from now on (%s)", said)
+        self.structured = False
+        self.dialect.no_format(said)
 
-    async def _send(self, api: Any, request: Request) -> Verdict:
+    def _explained(self, verdict: Answered, body: dict[str, Any], request: Request) -> Answered:
+        """Return a verdict with the reason in words where thoughts used up the room; the next try has more of it."""
+        self.dialect.changes(self.ledger, request)
+        if not isinstance(verdict, Reask) or not verdict.thought:
+            return verdict
+        room = limit_of(body)
+        self.dialect.more_room(body, request)
+        remedy = f"instructor.max_tokens={{{request.kind}: {4 * room}}}, or a lower instructor.reasoning_effort"
+        return replace(verdict, detail=f"the reasoning used up the {room} tokens of the reply. Remedy: {remedy}")
+
+    async def _send(self, api: Any, request: Request, body: dict[str, Any]) -> Verdict:
+        place, wait = self._pace.reserve(request_tokens(request) + limit_of(body))
+        await asyncio.sleep(wait)
         self.ledger.sent += 1
-        body = request.body(self.model, structured=self.structured)
         try:
             async with asyncio.timeout(1.15 * self.limits.timeout):  # the last resort; cancelling leaks a socket
-                text = await self._body(api, body)
+                text = await read_body(api, self.model, body, self.limits.timeout)
         except Exception as e:  # whatever the transport raises is classified in one place
             return of_exception(e)
         verdict = of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
         if isinstance(verdict, Ok):
             self._models.watch(verdict.model)
+        if isinstance(verdict, (Ok, Reask, Drop)):
+            verdict = metered(verdict, request, self.model)
+            place.tokens = min(place.tokens, verdict.input_tokens + verdict.output_tokens)
         return verdict
-
-    async def _body(self, api: Any, body: dict[str, Any]) -> str:
-        """Return the body of a response; one that trickles in or never ends is given up at the time limit."""
-        end = time.monotonic() + self.limits.timeout
-        parts, size = [], 0
-        plain = "prompt" in body
-        empty: dict[str, Any] = {"prompt": ""} if plain else {"messages": []}
-        asked = api.completions if plain else api.chat.completions
-        # the body goes in by the side door: walking through it by type costs a quarter of a request's time
-        async with asked.with_streaming_response.create(model=self.model, **empty, extra_body=body) as response:
-            async for part in response.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if time.monotonic() > end:
-                    raise TimeoutError
-                if size >= MAX_BODY:
-                    break
-        return b"".join(parts).decode("utf-8", "replace")
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -13,13 +13,13 @@ from pydantic import Field
 
 from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.remote.instructor import OpenAICompatible
-from sei.instructors.remote.replies import checked, parsed
-from sei.instructors.remote.terms import Answer, Request
+from sei.instructors.remote.reading import checked, read
+from sei.instructors.remote.terms import Answer, Read, Request
 from sei.parts import part
 from sei.ports import Grouping
 from sei.progress import progress
 from sei.prompts import prompt_digest, render
-from sei.records import Rejection, Usage
+from sei.records import Rejection, Usage, refusals
 
 _SCHEMA = {
     "type": "object",
@@ -74,7 +74,7 @@ class LLMClusterer:
     reply that makes one type of 20 or more phrases: small models do, and it would be ``clusterer=none`` unsaid.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     instructor: Annotated[OpenAICompatible, pydantic.BeforeValidator(_remote)]
     batch: Annotated[int, Field(ge=2, le=1000)] = 100
     merge: bool = True
@@ -117,7 +117,7 @@ class LLMClusterer:
         if left_out > self.max_left_out * len(phrases):
             raise TooManyBadRecordsError(
                 f"clusterer=llm left {left_out} of {len(phrases)} keyphrases without a type, more than "
-                f"clusterer.max_left_out={self.max_left_out}; replies refused: {[r.reason for r in rejections]}. "
+                f"clusterer.max_left_out={self.max_left_out}; replies refused: {refusals(rejections)}. "
                 "Remedy: a stronger instructor, a smaller clusterer.batch, or clusterer=ward."
             )
         final = sorted(set(type_of.values()))
@@ -153,10 +153,13 @@ def _request(
     ``known``: there are types already, so that all of these may well belong to one.
     """
 
-    def check(reply: str) -> list[tuple[str, list[int]]]:
+    def check(reply: str) -> Read:
+        return read(reply, lambda value: placed(checked(Types, _as_object(value))))
+
+    def placed(types: Types) -> list[tuple[str, list[int]]]:
         taken: set[int] = set()
         out: list[tuple[str, list[int]]] = []
-        for t in checked(Types, parsed(reply)).error_types:
+        for t in types.error_types:
             members = [i - 1 for i in dict.fromkeys(t.ids) if 1 <= i <= n and i not in taken]
             taken.update(i + 1 for i in members)
             if members:
@@ -177,6 +180,12 @@ def _request(
         kind=kind,
         items=n,
     )
+
+
+def _as_object(value: object) -> object:
+    """Return a list of types, which was wanted under its name, under its name."""
+    named = isinstance(value, list) and value and all(isinstance(v, dict) and {"name", "ids"} <= set(v) for v in value)
+    return {"error_types": value} if named else value
 
 
 def _rejected(answer: Answer, subject: str) -> Rejection:

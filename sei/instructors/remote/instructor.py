@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -19,9 +17,10 @@ from sei.grading import MathGrader
 from sei.instructors.remote.answers import Answers, require_cache
 from sei.instructors.remote.batch import BatchClient
 from sei.instructors.remote.client import Client
+from sei.instructors.remote.latex import UndecidedError
+from sei.instructors.remote.reading import checked
 from sei.instructors.remote.replies import (
     Problem,
-    checked,
     combine_request,
     correction_request,
     keyphrase_request,
@@ -29,7 +28,14 @@ from sei.instructors.remote.replies import (
     synthesis_request,
     task_request,
 )
-from sei.instructors.remote.terms import Answer, Limits, Request
+from sei.instructors.remote.settings import (
+    require_address,
+    require_body,
+    require_name,
+    require_prices,
+    require_room,
+)
+from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, Answer, Limits, Request
 from sei.parts import IMMATERIAL, part
 from sei.ports import Draft, Reply, SynthesisRequest, Task
 from sei.progress import progress
@@ -51,9 +57,14 @@ class OpenAICompatible:
     without its solution in view, and drops those whose answers differ (one request a problem).
     ``temperature=None`` leaves it to the server, as the paper does. ``batch`` asks through the Batch API: a run
     ends resumably with exit code 75 while a batch is out, after ``batch_wait`` seconds of waiting for it.
+
+    ``reasoning_effort`` and ``extra_body`` go into every request as they are, ``system_prompt`` as its first message.
+    ``max_tokens`` is the room of a reply, for all kinds of requests or by kind (keyphrase, problems, agreement,
+    correction, error types, merge). Prices of ``None`` are not known: dollars are not counted then, and ``max_usd``
+    asks for them.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     TASKS: ClassVar[tuple[Task, ...]] = get_args(Task)
     model: str
     base_url: str
@@ -64,9 +75,15 @@ class OpenAICompatible:
     ending: Literal["hash", "boxed"] = "hash"
     verify: bool = True
     agreement: bool = True
-    usd_in: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
-    usd_out: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
+    reasoning_effort: str | None = None
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    system_prompt: str | None = None
+    max_tokens: int | dict[str, int] | None = None
+    usd_in: Annotated[float | None, Field(ge=0), IMMATERIAL] = 0.0
+    usd_out: Annotated[float | None, Field(ge=0), IMMATERIAL] = 0.0
     max_usd: Annotated[float | None, IMMATERIAL] = None
+    requests_per_minute: Annotated[int | None, Field(ge=1), IMMATERIAL] = None
+    tokens_per_minute: Annotated[int | None, Field(ge=1), IMMATERIAL] = None
     concurrency: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 16
     timeout: Annotated[float, Field(gt=0), IMMATERIAL] = 120.0
     give_up: Annotated[float, Field(gt=0), IMMATERIAL] = 300.0
@@ -76,21 +93,12 @@ class OpenAICompatible:
     batch_wait: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse an address that is none or holds a secret, and a key where the name of its variable belongs."""
-        url = urlsplit(self.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError("instructor.base_url: must be an http(s) address. Remedy: http://127.0.0.1:8000/v1")
-        if url.username or url.password:
-            raise ConfigError(
-                "instructor.base_url: it carries a user or password, which would reach logs and the store. Remedy: put "
-                "the key into an environment variable and its name into instructor.api_key_env."
-            )
-
-        if not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", self.api_key_env):
-            raise ConfigError(  # without the value: it may be the key itself
-                "instructor.api_key_env: must be the NAME of an environment variable, not the key. Remedy: put the key "
-                "into a variable, say INSTRUCTOR_KEY, and set instructor.api_key_env=INSTRUCTOR_KEY."
-            )
+        """Refuse an address that is none or holds a secret, a key where its name belongs, and settings that clash."""
+        require_address(self.base_url)
+        require_name(self.api_key_env)
+        require_body(self.extra_body)
+        require_room(self.max_tokens)
+        require_prices(self.max_usd, self.usd_in, self.usd_out)
 
     def preflight(self) -> None:
         """Look for the key and for a cache that takes answers; nothing is sent.
@@ -108,34 +116,56 @@ class OpenAICompatible:
 
     def ask(self, requests: Sequence[Request]) -> Iterator[Answer]:
         """Yield an answer per request, in order; each is on disk before it is yielded."""
-        return self._client.run(requests)
+        return self._client.run([self.configured(r) for r in requests])
+
+    def configured(self, request: Request) -> Request:
+        """Return a request with room, effort, system prompt and further fields as set; twice changes nothing."""
+        room = self.max_tokens.get(request.kind) if isinstance(self.max_tokens, dict) else self.max_tokens
+        system = (("system", self.system_prompt),) if self.system_prompt else ()
+        messages = tuple(m for m in request.messages if m[0] != "system")
+        return replace(
+            request,
+            messages=(*system, *messages),
+            max_tokens=room or request.max_tokens,
+            reasoning_effort=self.reasoning_effort,
+            extra_body=self.extra_body,
+        )
+
+    def usd(self, input_tokens: int, output_tokens: int) -> float:
+        """Return what tokens cost, 0 where a price is not known."""
+        return (input_tokens * (self.usd_in or 0.0) + output_tokens * (self.usd_out or 0.0)) / 1e6
 
     def usage(self, answer: Answer) -> Usage:
         """Return what an answer needed, in tokens and dollars."""
-        usd = (answer.input_tokens * self.usd_in + answer.output_tokens * self.usd_out) / 1e6
+        usd = self.usd(answer.input_tokens, answer.output_tokens)
         return Usage(requests=1, usd=usd, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens)
 
     def keyphrase_request(self, case: BadCase) -> Request:
         """Return the request for the keyphrase of a bad case."""
         p = case.problem
-        return keyphrase_request(p.question, p.solution or p.answer, case.output[-6_000:], temperature=self.temperature)
+        attempt, heat = case.output[-6_000:], self.temperature
+        return self.configured(keyphrase_request(p.question, p.solution or p.answer, attempt, temperature=heat))
 
     def synthesis_request(self, r: SynthesisRequest) -> Request:
         """Return the request for new problems."""
+        heat = self.temperature
         if r.task == "combine":
-            return combine_request(r.error_type, r.exemplars, r.contexts, r.n, r.index, temperature=self.temperature)
-        if r.task != "error_type":
-            return task_request(r.task, shown_for(r), r.n, sample=r.index, temperature=self.temperature)
-        shown = [(e.question, e.solution) for e in r.exemplars]
-        return synthesis_request(r.error_type, shown, r.n, sample=r.index, temperature=self.temperature)
+            made = combine_request(r.error_type, r.exemplars, r.contexts, r.n, r.index, temperature=heat)
+        elif r.task != "error_type":
+            made = task_request(r.task, shown_for(r), r.n, sample=r.index, temperature=heat)
+        else:
+            shown = [(e.question, e.solution) for e in r.exemplars]
+            made = synthesis_request(r.error_type, shown, r.n, sample=r.index, temperature=heat)
+        return self.configured(made)
 
     def solve_request(self, question: str) -> Request:
         """Return the request that a new problem's answer must agree with."""
-        return solve_request(question, temperature=self.temperature)
+        return self.configured(solve_request(question, temperature=self.temperature))
 
     def correction_request(self, case: BadCase) -> Request:
         """Return the request for a right solution of a bad case's question."""
-        return correction_request(case.problem.question, case.output[-6_000:], temperature=self.temperature)
+        question, attempt = case.problem.question, case.output[-6_000:]
+        return self.configured(correction_request(question, attempt, temperature=self.temperature))
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield one diagnosis per bad case, in order; what came off contract is a typed rejection."""
@@ -213,8 +243,8 @@ class OpenAICompatible:
         try:
             p = checked(Problem, found)
         except ValueError as e:
-            return Rejection(stage="synthesize", reason="off_contract", subject=subject, detail=f"{e}: {found!r}"[:500])
-        p = p.model_copy(update={"answer": p.answer.removeprefix("####").strip() or p.answer})
+            reason = UNDECIDED if isinstance(e, UndecidedError) else "off_contract"
+            return Rejection(stage="synthesize", reason=reason, subject=subject, detail=f"{e}: {found!r}"[:500])
         grader = MathGrader()
         outcome = grader.grade(Posed(id="draft", question=p.question, answer=p.answer), p.solution)
         if self.verify and outcome.verdict == "wrong":
@@ -242,7 +272,9 @@ class OpenAICompatible:
             max_wait=self.max_wait,
             tries=self.tries,
             max_usd=self.max_usd,
-            usd_per_million=(self.usd_in, self.usd_out),
+            usd_per_million=(self.usd_in or 0.0, self.usd_out or 0.0),
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
         )
         shared: dict[str, Any] = {
             "base_url": self.base_url,
@@ -252,7 +284,10 @@ class OpenAICompatible:
             "limits": limits,
             "cache": Answers(Path(self.cache)),
         }
-        return BatchClient(**shared, wait=self.batch_wait) if self.batch else Client(**shared)
+        made = BatchClient(**shared, wait=self.batch_wait) if self.batch else Client(**shared)
+        if self.usd_in is None or self.usd_out is None:
+            made.ledger.notes.append(NO_PRICE)
+        return made
 
 
 def _rejection(stage: str, answer: Answer, subject: str) -> Rejection:

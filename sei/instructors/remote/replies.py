@@ -9,30 +9,82 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import pydantic
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from sei.instructors.remote.reading import checked as checked
+from sei.instructors.remote.reading import parsed as parsed
+from sei.instructors.remote.reading import read_as, read_problems
 from sei.instructors.remote.terms import Request
 from sei.ports import Exemplar
 from sei.prompts import render
 
-Text = Annotated[str, Field(min_length=1, max_length=8_000)]
-Reply = TypeVar("Reply", bound=pydantic.BaseModel)
-_MAX_REPLY = 400_000  # characters; a longer reply is none
-_MAX_DEPTH = 40
 _ECHO = re.compile(  # the words of keyphrase.v1 that stand for the phrase
     r"\W*((the )?(key)?phrase( is)?|what goes wrong,? in one sentence"
     r"|(the )?(operation|idea|operation or idea)( that fails)?)\W*"
 )
-_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_DOTS = re.compile(r"[.…\s]+")  # what stands for every text in the form that a request asks for
+
+
+def _is_written(text: str) -> str:
+    """Refuse the dots that stand for a text in the request; a reply may repeat the form that it is asked for."""
+    if _DOTS.fullmatch(text):
+        raise ValueError("it repeats the dots of the form instead of a text")
+    return text
+
+
+def _lines(value: Any) -> Any:
+    """Return a solution that came as a list of its steps as text, one a line."""
+    return "\n".join(value) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
+
+
+def _bare(value: Any) -> Any:
+    r"""Return an answer without what stands around all of it: ``####``, ``$...$``, ``\boxed{...}``, ``**...**``."""
+    while isinstance(value, str):
+        text = value.strip()
+        inner = text.removeprefix("####").strip() or text
+        for left, right in _AROUND:
+            if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
+                between = text[len(left) : -len(right)]
+                if _is_one(between, left):
+                    inner = between
+                    break
+        if inner == value:
+            return inner
+        value = inner
+    return value
+
+
+_AROUND = (
+    *(("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")),
+    *(("\\boxed{", "}"), ("\\fbox{", "}"), ("**", "**")),
+)
+
+
+def _is_one(between: str, left: str) -> bool:
+    """Say whether what stands between is one text, and not the middle of several that are each wrapped."""
+    if left.endswith("{"):
+        depth = 0
+        for c in between:
+            depth += {"{": 1, "}": -1}.get(c, 0)
+            if depth < 0:
+                return False
+        return depth == 0
+    return left not in between
+
+
+Text = Annotated[str, Field(min_length=1, max_length=8_000), pydantic.AfterValidator(_is_written)]
+Solution = Annotated[Text, BeforeValidator(_lines)]
+FinalAnswer = Annotated[str, Field(min_length=1, max_length=500), pydantic.AfterValidator(_is_written),
+                        BeforeValidator(_bare)]  # fmt: skip
 
 
 class Keyphrase(pydantic.BaseModel):
-    """The cause of one wrong attempt (section 3.2)."""
+    """The cause of one wrong attempt (section 3.2); nothing rests on ``first_wrong_step``."""
 
-    first_wrong_step: Annotated[str, Field(max_length=2_000)] = ""
+    first_wrong_step: Annotated[str, BeforeValidator(lambda v: v[:2_000] if isinstance(v, str) else "")] = ""
     keyphrase: Annotated[str, Field(min_length=3, max_length=160)]
 
     @pydantic.field_validator("keyphrase")
@@ -48,61 +100,15 @@ class Problem(pydantic.BaseModel):
     """One new problem with its worked solution and final answer."""
 
     question: Text
-    solution: Text
-    answer: Annotated[str, Field(min_length=1, max_length=500)]
-
-
-class Problems(pydantic.BaseModel):
-    """New problems of one request; each is judged for itself, so that one bad one does not cost the others."""
-
-    problems: list[Any]
+    solution: Solution
+    answer: FinalAnswer
 
 
 class Correction(pydantic.BaseModel):
     """A right solution of a given question."""
 
-    solution: Text
-    answer: Annotated[str, Field(min_length=1, max_length=500)]
-
-
-def parsed(text: str) -> Any:
-    """Return the JSON object of a reply; a code fence or words around it do not matter.
-
-    Raises:
-        ValueError: saying what is wrong, in words that can be sent back.
-    """
-    if len(text) > _MAX_REPLY:
-        raise ValueError(f"the reply has {len(text)} characters, at most {_MAX_REPLY} are read")
-    start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        raise ValueError("the reply holds no JSON object")
-    body = text[start : end + 1]
-    depth = deepest = 0
-    for c in body:
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(c, 0)
-        deepest = max(deepest, depth)
-    if deepest > _MAX_DEPTH:
-        raise ValueError(f"the JSON is nested {deepest} deep")
-    try:
-        return json.loads(body, strict=False)
-    except (ValueError, RecursionError) as e:
-        raise ValueError(f"the reply is no valid JSON ({e})") from None
-
-
-def checked(model: type[Reply], found: Any) -> Reply:
-    """Return a reply of the wanted shape, its texts fit for files and tokenizers.
-
-    Raises:
-        ValueError: naming the field and the rule.
-    """
-    if isinstance(found, dict):
-        found = {k: _UNFIT.sub("", v).strip() if isinstance(v, str) else v for k, v in found.items()}
-    try:
-        return model.model_validate(found)
-    except pydantic.ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(str(x) for x in first["loc"]) or "the object"
-        raise ValueError(f"{where}: {first['msg']}") from None
+    solution: Solution
+    answer: FinalAnswer
 
 
 def keyphrase_request(question: str, solution: str, attempt: str, *, temperature: float | None) -> Request:
@@ -111,7 +117,7 @@ def keyphrase_request(question: str, solution: str, attempt: str, *, temperature
     return _request(
         render("keyphrase.v1", data=_data(data)),
         Keyphrase,
-        lambda text: checked(Keyphrase, parsed(text)),
+        lambda text: read_as(Keyphrase, text, idle=("first_wrong_step",)),
         max_tokens=300,
         temperature=temperature,
         kind="keyphrase",
@@ -162,16 +168,10 @@ def _problems_request(text: str, n: int, *, sample: int, temperature: float | No
         "additionalProperties": False,
     }
 
-    def check(reply: str) -> list[Any]:
-        problems = checked(Problems, parsed(reply)).problems
-        if not problems:
-            raise ValueError("problems: it is empty")
-        return problems
-
     return Request(
         messages=(("user", text),),
         schema=schema,
-        check=check,
+        check=read_problems,
         max_tokens=400 * n + 200,
         temperature=temperature,
         sample=sample,
@@ -186,7 +186,7 @@ def correction_request(question: str, attempt: str, *, temperature: float | None
     return _request(
         render("correct.v1", data=_data(data)),
         Correction,
-        lambda text: checked(Correction, parsed(text)),
+        lambda text: read_as(Correction, text),
         max_tokens=1_000,
         temperature=temperature,
         kind="correction",
@@ -198,7 +198,7 @@ def solve_request(question: str, *, temperature: float | None) -> Request:
     return _request(
         render("solve.v1", data=_data({"problem": question})),
         Correction,
-        lambda text: checked(Correction, parsed(text)),
+        lambda text: read_as(Correction, text),
         max_tokens=1_500,
         temperature=temperature,
         kind="agreement",

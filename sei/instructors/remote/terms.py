@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sei.errors import SeiError
+
+log = logging.getLogger(__name__)
+UNDECIDED = "undecided_latex"
+"""The reason of what was refused because its text may be damaged."""
+ESTIMATED = (
+    "the server does not count tokens: tokens and dollars of its answers, and instructor.max_usd, rest on an estimate"
+)
+NO_PRICE = "no price is known (instructor.usd_in, usd_out): dollars are not counted"
+RESTORED = "texts of replies were damaged by their JSON escapes and are restored; the ledger counts them by kind"
 
 
 class StoppedError(SeiError):
@@ -18,13 +29,23 @@ class StoppedError(SeiError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Read:
+    """What a check made of a reply's text, with what had to be restored in the text, by kind."""
+
+    value: Any
+    restored: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """One request.
 
-    ``check`` raises ValueError with what is wrong with a reply's text; ``sample`` tells equal requests apart.
+    ``check`` makes a value, or a ``Read``, of a reply's text and raises ValueError with what is wrong with it;
+    ``sample`` tells equal requests apart.
     ``kind`` and ``items`` (problems or phrases asked for) are for the ledger.
     ``prompt`` (text or token ids) asks for a plain completion, cut at ``stop``, instead of a chat reply; such
-    answers are kept in no cache. ``seed`` is for a server that samples.
+    answers are kept in no cache. ``seed`` is for a server that samples. ``reasoning_effort`` and ``extra_body`` go into
+    the body as they are.
     """
 
     messages: tuple[tuple[str, str], ...]
@@ -38,6 +59,8 @@ class Request:
     prompt: str | tuple[int, ...] | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    reasoning_effort: str | None = None
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def chars(self) -> int:
@@ -52,11 +75,17 @@ class Request:
             "temperature": self.temperature,
             "sample": self.sample,
         }
+        if self.reasoning_effort is not None:
+            out["reasoning_effort"] = self.reasoning_effort
+        if self.extra_body:
+            out["extra_body"] = dict(self.extra_body)
         return out if self.prompt is None else {**out, "prompt": self.prompt, "stop": self.stop}
 
     def body(self, model: str, *, structured: bool) -> dict[str, Any]:
         """Return the request's body as the protocol has it."""
-        body: dict[str, Any] = {"model": model, "max_tokens": self.max_tokens}
+        body: dict[str, Any] = {**self.extra_body, "model": model, "max_tokens": self.max_tokens}
+        if self.reasoning_effort is not None:
+            body["reasoning_effort"] = self.reasoning_effort
         if self.temperature is not None:
             body["temperature"] = self.temperature
         if self.seed is not None:
@@ -73,7 +102,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came of a request: the checked value, or a reason why there is none. Tokens are those the answer needed."""
+    """What came of a request: the checked value, or a reason why there is none.
+
+    Tokens are those the answer needed, ``estimated`` where the server did not count them; ``restored`` is what had to
+    be mended in its text, by kind.
+    """
 
     value: Any = None
     reason: str = ""
@@ -82,6 +115,8 @@ class Answer:
     cached: bool = False
     input_tokens: int = 0
     output_tokens: int = 0
+    estimated: bool = False
+    restored: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +126,8 @@ class Limits:
     ``timeout``: seconds one attempt may take in all, whatever trickles in. ``give_up``: seconds without any
     answer after which the run stops resumably. ``max_wait``: longest ``Retry-After`` obeyed. ``tries``:
     attempts at one request while others are answered. ``drop_at_last``: a server that answers, but with errors
-    alone, costs the request after ``give_up`` instead of stopping the run.
+    alone, costs the request after ``give_up`` instead of stopping the run. ``requests_per_minute`` and
+    ``tokens_per_minute``: what the account allows; requests wait for it.
     """
 
     concurrency: int = 16
@@ -102,6 +138,8 @@ class Limits:
     drop_at_last: bool = False
     max_usd: float | None = None
     usd_per_million: tuple[float, float] = (0.0, 0.0)
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
     def usd(self, input_tokens: int, output_tokens: int) -> float:
         """Return what tokens cost."""
@@ -135,7 +173,12 @@ class Kind:
 
 @dataclass
 class Ledger:
-    """What this process asked for: requests sent, answers from the cache, tokens and dollars of both, by kind."""
+    """What this process asked for: requests sent, answers from the cache, tokens and dollars of both, by kind.
+
+    ``restored`` counts what was mended in replies, by kind; ``estimated`` the answers whose tokens the server did not
+    count; ``changed`` says by setting what the server did not take as it was configured, in its words; ``notes`` what
+    else a reader of the numbers must know.
+    """
 
     sent: int = 0
     cached: int = 0
@@ -143,11 +186,21 @@ class Ledger:
     spent_usd: float = 0.0
     needed_usd: float = 0.0
     rejected: dict[str, int] = field(default_factory=dict)
+    restored: dict[str, int] = field(default_factory=dict)
+    estimated: int = 0
+    changed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     kinds: dict[str, Kind] = field(default_factory=dict)
 
     def count(self, request: Request, answer: Answer, usd: float) -> None:
         """Add what one answer, or a refused one, needed; what was spent is counted where it is spent."""
         self.needed_usd += usd
+        if answer.estimated:
+            self._note(ESTIMATED)
+            self.estimated += 1
+        for what, n in answer.restored.items():
+            self._note(RESTORED)
+            self.restored[what] = self.restored.get(what, 0) + n
         kind = self.kinds.setdefault(request.kind, Kind())
         kind.requests += 1
         kind.cached += answer.cached
@@ -156,3 +209,9 @@ class Ledger:
         kind.input_tokens += answer.input_tokens
         kind.output_tokens += answer.output_tokens
         kind.usd += usd
+
+    def _note(self, text: str) -> None:
+        """Say something once, in the log and in the ledger."""
+        if text not in self.notes:
+            self.notes.append(text)
+            log.warning("%s", text)

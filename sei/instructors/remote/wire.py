@@ -6,12 +6,16 @@ A key says nothing of the way, so that an answer paid for on one way is found by
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from sei.instructors.remote.answers import Answers, NoAnswers, key_of
-from sei.instructors.remote.terms import Request
+from sei.instructors.remote.latex import UndecidedError
+from sei.instructors.remote.terms import Read, Request
+from sei.instructors.remote.tokens import request_tokens, tokens_of
+from sei.instructors.remote.verdict import Ok
 
 log = logging.getLogger(__name__)
 MAX_BODY = 4 * 2**20  # bytes; a longer reply is none
@@ -23,22 +27,86 @@ def endpoint_of(base_url: str) -> str:
     return f"{url.hostname}:{url.port or ''}{url.path.rstrip('/')}"
 
 
+def connection(base_url: str, api_key: str) -> dict[str, Any]:
+    """Return the settings of a connection: what follows a ``?`` in the address goes with every request.
+
+    Azure takes its keys in a header of its own.
+    """
+    url = urlsplit(base_url)
+    query = dict(parse_qsl(url.query))
+    settings: dict[str, Any] = {"api_key": api_key, "base_url": urlunsplit((url.scheme, url.netloc, url.path, "", ""))}
+    if query:
+        settings["default_query"] = query
+    if "api-version" in query:
+        settings["default_headers"] = {"api-key": api_key}
+    return settings
+
+
 def answer_key(base_url: str, model: str, request: Request) -> str:
     """Return the key under which the answer to a request is kept."""
     return key_of({"endpoint": endpoint_of(base_url), "model": model, **request.canonical()})
 
 
-def usable(cache: Answers | NoAnswers, key: str, request: Request) -> dict[str, Any] | None:
-    """Return a kept answer that still passes its check; one kept under older, laxer rules is dropped."""
+def checked_text(request: Request, text: str) -> Read:
+    """Return what a request's check makes of a text.
+
+    Raises:
+        ValueError: from the check; UndecidedError where the text may be damaged.
+    """
+    found = request.check(text)
+    return found if isinstance(found, Read) else Read(value=found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A kept answer that can be used, or (``undecided`` says why) one that cannot but must not be paid again."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+    read: Read
+    undecided: str = ""
+
+
+def usable(cache: Answers | NoAnswers, key: str, request: Request) -> Kept | None:
+    """Return a kept answer that still passes its check, or that cannot be decided.
+
+    One kept under older, laxer rules is dropped. Where an older version kept no token counts, they are estimated.
+    """
     kept = cache.get(key)
     if kept is None:
         return None
+    undecided, read = "", Read(value=None)
     try:
-        request.check(kept["text"])
+        read = checked_text(request, kept["text"])
+    except UndecidedError as e:
+        undecided = str(e)
     except ValueError:
         cache.drop(key)
         return None
-    return kept
+    sent, written, estimated = kept["in"], kept["out"], bool(kept.get("estimated"))
+    if not sent and not written:
+        sent, written, estimated = request_tokens(request), tokens_of(kept["text"]), True
+    return Kept(
+        text=kept["text"],
+        input_tokens=sent,
+        output_tokens=written,
+        estimated=estimated,
+        read=read,
+        undecided=undecided,
+    )
+
+
+def unread(ok: Ok, error: ValueError) -> tuple[str, str]:
+    """Return reason and words for a complete reply that is off contract."""
+    if not ok.thought:
+        return "off_contract", ok.text[:500]
+    return "empty", (
+        f"content is empty, and the {len(ok.text)} characters of the reply stand where thoughts belong, without what "
+        f"was asked for ({error}). Remedy: a server without --reasoning-parser, or with the one of this model. It "
+        f"begins: {ok.text[:200]}"
+    )
 
 
 def with_error(request: Request, text: str, error: str) -> Request:
@@ -50,6 +118,25 @@ def with_error(request: Request, text: str, error: str) -> Request:
 def with_room(request: Request) -> Request:
     """Return the request with twice the room, for the one second try after a cut reply."""
     return replace(request, max_tokens=2 * request.max_tokens)
+
+
+async def read_body(api: Any, model: str, body: dict[str, Any], timeout: float) -> str:
+    """Return the body of a response; one that trickles in or never ends is given up at the time limit."""
+    end = time.monotonic() + timeout
+    parts, size = [], 0
+    plain = "prompt" in body
+    empty: dict[str, Any] = {"prompt": ""} if plain else {"messages": []}
+    asked = api.completions if plain else api.chat.completions
+    # the body goes in by the side door: walking through it by type costs a quarter of a request's time
+    async with asked.with_streaming_response.create(model=model, **empty, extra_body=body) as response:
+        async for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if time.monotonic() > end:
+                raise TimeoutError
+            if size >= MAX_BODY:
+                break
+    return b"".join(parts).decode("utf-8", "replace")
 
 
 class Models:

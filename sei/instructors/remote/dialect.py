@@ -1,0 +1,143 @@
+"""What a server takes of the protocol, learnt from its refusals and remembered for the process, by server and model.
+
+The key of an answer rests on the request as it was configured; what a server made of it on the way does not matter.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sei.instructors.remote.terms import Ledger, Request
+from sei.instructors.remote.verdict import Drop, Reask, Refused, Stop
+
+log = logging.getLogger(__name__)
+_REFUSED = re.compile(
+    r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|extra inputs"
+    r"|extra_forbidden|unavailable|not available|deprecated|only the default|incompatible|not compatible|no longer"
+    r"|instead|cannot (?:find|be used|use)|can't be used|not implemented|not enabled"
+)
+_A_VALUE = re.compile(r"too large|too long|at most|exceed|maximum|greater than|less than")  # its size, not its name
+_FORMAT = re.compile(
+    r"response.?format|response.?schema|json.?schema|json.?object|json.?output|json.?mode|structured.?output|guided"
+    r"|x?grammar|outlines|additionalproperties|schema"
+)
+_FIRST_ROOM = 4_096  # tokens for thoughts, where a server's model has shown that it needs some
+_MOST_ROOM = 65_536
+_KNOWN: dict[tuple[str, str], Dialect] = {}
+_LOCK = threading.Lock()
+
+
+def dialect_of(endpoint: str, model: str) -> Dialect:
+    """Return what is known of a server and model; equal for all clients of the process."""
+    with _LOCK:
+        return _KNOWN.setdefault((endpoint, model), Dialect(server=endpoint))
+
+
+@dataclass
+class Dialect:
+    """How requests are worded for one server and model.
+
+    ``completion_tokens``: the limit is called ``max_completion_tokens``. ``without``: settings that it refuses, with
+    its words. ``joined``: no system role, so that its text goes before the user's. ``room``: tokens added for thoughts.
+    """
+
+    server: str
+    completion_tokens: bool = False
+    without: dict[str, str] = field(default_factory=dict)
+    joined: bool = False
+    room: int = 0
+
+    def worded(self, request: Request, model: str, *, structured: bool) -> dict[str, Any]:
+        """Return the body of a request as this server takes it; a plain completion is never changed."""
+        body = request.body(model, structured=structured and "response_format" not in self.without)
+        if request.prompt is not None:
+            return body
+        body["max_tokens"] += self.room
+        if self.completion_tokens:
+            body["max_completion_tokens"] = body.pop("max_tokens")
+        if "temperature" in self.without:
+            body.pop("temperature", None)
+        if self.joined and body["messages"][0]["role"] == "system":
+            system, first, *rest = body["messages"]
+            body["messages"] = [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+        return body
+
+    def learn(self, refused: Refused, body: Mapping[str, Any]) -> Reask | Drop | Stop:
+        """Take note of what a server refuses of a body, and say what to do with the request.
+
+        ``Reask`` with the reason ``plain`` where it takes no response format, ``dialect`` where anything else changed.
+        """
+        said, drop = refused.detail, Drop(reason="bad_request", detail=refused.detail)
+        if "prompt" in body:
+            return drop
+        name = refused_setting(refused, body)
+        if name == "max_tokens":
+            if not self.completion_tokens:
+                log.warning("%s wants max_completion_tokens instead of max_tokens from now on (%s)", self.server, said)
+            self.completion_tokens = True
+        elif name == "temperature":
+            if name not in self.without:
+                log.warning("%s takes no temperature: its own is used, not the configured one (%s)", self.server, said)
+            self.without.setdefault(name, said)
+        elif name == "system":
+            if not self.joined:
+                log.warning("%s takes no system role: its text goes before the user's (%s)", self.server, said)
+            self.joined = True
+        elif name == "response_format":
+            return Reask(reason="plain", detail=said)
+        elif name is not None:
+            setting = name if name == "reasoning_effort" else f"extra_body.{name}"
+            return Stop(
+                reason=f"the server refuses instructor.{setting} ({said})",
+                exit_code=2,
+                remedy=f"another value, or drop instructor.{setting}",
+            )
+        else:
+            return drop
+        return Reask(reason="dialect", detail=said)
+
+    def no_format(self, said: str) -> None:
+        """Take note that the server takes no response format."""
+        self.without.setdefault("response_format", said)
+
+    def more_room(self, body: Mapping[str, Any], request: Request) -> None:
+        """Make room for thoughts, after they have used up all that a body gave."""
+        given = limit_of(body)
+        if given >= request.max_tokens + self.room:  # not yet raised by a request beside this one
+            self.room = min(_MOST_ROOM, max(_FIRST_ROOM, 4 * self.room))
+            log.warning("thoughts use up %d tokens of a reply of %s: it gets %d more", given, self.server, self.room)
+
+    def changes(self, ledger: Ledger, request: Request) -> None:
+        """Write down what is not sent as it was configured."""
+        if request.prompt is None and request.temperature is not None and "temperature" in self.without:
+            ledger.changed["temperature"] = f"{request.temperature} is not sent: {self.without['temperature']}"
+
+
+def limit_of(body: Mapping[str, Any]) -> int:
+    """Return the most tokens that a body lets a reply have."""
+    return int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
+
+
+def refused_setting(refused: Refused, body: Mapping[str, Any]) -> str | None:
+    """Return the name of what a server refuses of a body; ``system`` is the role, ``None``: it is no setting."""
+    said = f"{refused.detail} {refused.code}".casefold()
+    param = refused.param.split(".")[0].split("[")[0]
+    named = [n for n in body if n not in ("model", "messages") and (n == param or re.search(rf"\b{n}\b", said))]
+    if "response_format" in body and (param == "response_format" or _FORMAT.search(said)):
+        return "response_format"
+    if not _REFUSED.search(said):
+        return None
+    if "max_tokens" in named and ("max_completion_tokens" in said or not _A_VALUE.search(said)):
+        return None if _A_VALUE.search(said) else "max_tokens"
+    others = [n for n in named if n not in ("max_tokens", "max_completion_tokens", "response_format", "seed", "stop")]
+    if others:
+        return others[0]
+    first = body.get("messages") or [{}]
+    if first[0].get("role") == "system" and "role" in said and "system" in said:
+        return "system"
+    return None

@@ -1,0 +1,196 @@
+"""Finding complete JSON values in the text of a reply, wherever they stand, with strings and numbers as written.
+
+Words around a value, drafts before it, braces of mathematics and thoughts are passed over. Strings are kept as they
+stand between their quotes: what their escapes mean is decided for the reply as a whole (``latex``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sei.instructors.remote.latex import decoded
+
+_MAX_DEPTH = 40
+_MAX_INNER = 3  # strings that hold a value whose strings hold a value
+_MAX_STARTS = 2_000  # places where a value might begin but does not end
+_START = re.compile(r'\{(?=\s*["}])|\[(?=\s*\{)')
+_SPACE = re.compile(r"\s*")
+_STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+class NoJsonError(ValueError):
+    """There is no complete JSON value where one was looked for."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A string as it stands between its quotes."""
+
+    body: str
+
+    def plain(self) -> str:
+        """Return what JSON makes of it, a backslash where JSON allows none kept as it is."""
+        legal = _ESCAPE.sub(lambda m: m[0] if m[1] is not None else "\\" + m[0], self.body)
+        return str(json.loads(f'"{legal}"', strict=False))
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as it was written."""
+
+    text: str
+
+    def shown(self) -> str:
+        """Return it as an answer reads: without an exponent where that is short."""
+        if "e" not in self.text.lower():
+            return self.text
+        value = Decimal(self.text)
+        return format(value, "f") if abs(value.adjusted()) <= 30 else self.text
+
+
+def complete_values(text: str) -> Iterator[Any]:
+    """Yield every complete object, or array of objects, that begins outside the ones before it, in order.
+
+    A text that is one JSON string is looked into. Strings are ``Raw``, numbers ``Number``.
+
+    Raises:
+        NoJsonError: where the text begins very many values that do not end.
+    """
+    whole = _STRING.fullmatch(text.strip())
+    if whole is not None:
+        yield from complete_values(Raw(whole[1]).plain())
+        return
+    at, failed = 0, 0
+    while (start := _START.search(text, at)) is not None:
+        try:
+            value, at = _value(text, start.start(), 0)
+        except NoJsonError:
+            failed += 1
+            if failed > _MAX_STARTS:
+                raise NoJsonError(f"the reply begins more than {_MAX_STARTS} JSON values that do not end") from None
+            at = start.start() + 1
+        else:
+            yield value
+
+
+def candidates(top: Any, depth: int = 0) -> Iterator[tuple[Any, Counter[str]]]:
+    """Yield a complete value and then all objects and arrays inside it, with what was restored in them by kind.
+
+    Strings come as they were meant; one that cannot be decided is ``Undecided``. What they mean rests on all strings
+    of the value. A string that itself holds a value is looked into.
+    """
+    if depth <= _MAX_INNER:
+        whole, restored = read_value(top)
+        for raw, value in _pairs(top, whole):
+            if isinstance(raw, Raw):
+                for found in complete_values(raw.plain()):
+                    yield from candidates(found, depth + 1)
+            else:
+                yield value, restored
+
+
+def _pairs(raw: Any, value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield what may hold a reply, raw and read, outer values first."""
+    yield raw, value
+    if isinstance(raw, dict):
+        inside = [(raw[k], value[k]) for k in raw]
+    else:
+        inside = list(zip(raw, value, strict=True)) if isinstance(raw, list) else []
+    for one, meant in inside:
+        if isinstance(one, (dict, list)) or (isinstance(one, Raw) and "{" in one.body):
+            yield from _pairs(one, meant)
+
+
+def read_value(value: Any) -> tuple[Any, Counter[str]]:
+    """Return a value with its strings as they were meant, and what was restored in them by kind.
+
+    A string that cannot be decided is ``Undecided``; numbers stay ``Number``.
+    """
+    bodies: list[str] = []
+    _collect(value, bodies)
+    found = decoded(bodies)
+    return _filled(value, iter(found.texts)), +found.restored
+
+
+def _collect(value: Any, bodies: list[str]) -> None:
+    if isinstance(value, Raw):
+        bodies.append(value.body)
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _collect(one, bodies)
+
+
+def _filled(value: Any, texts: Iterator[str]) -> Any:
+    if isinstance(value, Raw):
+        return next(texts)
+    if isinstance(value, dict):
+        return {k: _filled(v, texts) for k, v in value.items()}
+    return [_filled(v, texts) for v in value] if isinstance(value, list) else value
+
+
+def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
+    """Return the value that begins at a place, and where it ends."""
+    if depth > _MAX_DEPTH:
+        raise NoJsonError(f"the JSON is nested more than {_MAX_DEPTH} deep")
+    char = text[at : at + 1]
+    if char == "{":
+        return _object(text, at + 1, depth)
+    if char == "[":
+        return _array(text, at + 1, depth)
+    if (found := _STRING.match(text, at)) is not None:
+        return Raw(found[1]), found.end()
+    if (found := _NUMBER.match(text, at)) is not None:
+        return Number(found[0]), found.end()
+    for word, value in _WORDS.items():
+        if text.startswith(word, at):
+            return value, at + len(word)
+    raise NoJsonError(f"no JSON value at character {at}")
+
+
+def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
+    out: dict[str, Any] = {}
+    while True:
+        at = _skip(text, at)
+        if text[at : at + 1] == "}":
+            return out, at + 1
+        key = _STRING.match(text, at)
+        if key is None:
+            raise NoJsonError(f"no key at character {at}")
+        at = _skip(text, key.end())
+        if text[at : at + 1] != ":":
+            raise NoJsonError(f"no colon at character {at}")
+        out[Raw(key[1]).plain()], at = _value(text, _skip(text, at + 1), depth + 1)
+        at = _comma(text, at, "}")
+
+
+def _array(text: str, at: int, depth: int) -> tuple[list[Any], int]:
+    out: list[Any] = []
+    while True:
+        at = _skip(text, at)
+        if text[at : at + 1] == "]":
+            return out, at + 1
+        value, at = _value(text, at, depth + 1)
+        out.append(value)
+        at = _comma(text, at, "]")
+
+
+def _comma(text: str, at: int, close: str) -> int:
+    at = _skip(text, at)
+    if text[at : at + 1] == ",":
+        return at + 1
+    if text[at : at + 1] == close:
+        return at
+    raise NoJsonError(f"no comma at character {at}")
+
+
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

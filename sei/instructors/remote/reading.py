@@ -1,0 +1,163 @@
+"""From the text of a reply to what it says: the last complete value in it that fits what was asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import pydantic
+
+from sei.instructors.remote.json_text import NoJsonError, Number, candidates, complete_values
+from sei.instructors.remote.latex import Undecided, UndecidedError
+from sei.instructors.remote.terms import Read
+from sei.instructors.remote.thinking import without_thinking
+
+Reply = TypeVar("Reply", bound=pydantic.BaseModel)
+Value = TypeVar("Value")
+_MAX_REPLY = 400_000  # characters; a longer reply is none
+
+
+def parsed(text: str) -> Any:
+    """Return the last complete JSON object of a reply; words, fences or thoughts around it do not matter.
+
+    Raises:
+        ValueError: saying what is wrong, in words that can be sent back.
+    """
+
+    def an_object(value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("the reply holds no JSON object")
+        _refuse_undecided(value)
+        return _native(value)
+
+    return read(text, an_object).value
+
+
+def read_as(model: type[Reply], text: str, *, idle: Sequence[str] = ()) -> Read:
+    """Return a reply of the wanted shape. ``idle`` fields may be undecided, as nothing rests on them.
+
+    Raises:
+        UndecidedError: where a text that counts cannot be decided.
+        ValueError: naming the field and the rule.
+    """
+    return read(text, lambda value: checked(model, value, idle=idle))
+
+
+def read(text: str, fit: Callable[[Any], Value]) -> Read:
+    """Return what ``fit`` makes of the last value of a reply that it does not refuse, with what was restored in it.
+
+    Raises:
+        UndecidedError: where that value cannot be decided.
+        ValueError: from ``fit``, or where there is no complete value.
+    """
+    best: Read | UndecidedError | None = None
+    refused: ValueError = NoJsonError("the reply holds no complete JSON object")
+    for top in _values(text):
+        first: ValueError | None = None
+        for value, restored in candidates(top):
+            try:
+                best = Read(value=fit(value), restored=restored)
+                break
+            except UndecidedError as e:
+                best = e
+                break
+            except ValueError as e:
+                first = first or e
+        else:
+            refused = first or refused
+    if isinstance(best, Read):
+        return best
+    raise best or refused
+
+
+def read_problems(text: str) -> Read:
+    """Return the problems of a reply, unchecked, each to be judged for itself.
+
+    They stand in the last list of them, alone or under a name; or, where there is no list, in objects of their own.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    listed: Read | None = None
+    single: list[Any] = []
+    restored: Counter[str] = Counter()
+    refused: ValueError = NoJsonError("the reply holds no complete JSON object")
+    for top in _values(text):
+        found = list(candidates(top))
+        lists = [(v, r) for v, r in ((_problem_list(v), r) for v, r in found) if v is not None]
+        if lists:
+            listed = Read(value=lists[0][0], restored=lists[0][1])
+            continue
+        refused = ValueError("problems: there is no list of problems, each with question, solution and answer")
+        for value, mended in found:
+            if _is_problem(value):
+                single.append(value)
+                restored = restored + mended
+    if listed is None and not single:
+        raise refused
+    if listed is not None and not listed.value:
+        raise ValueError("problems: it is empty")
+    return listed or Read(value=single, restored=restored)
+
+
+def _problem_list(value: Any) -> list[Any] | None:
+    if isinstance(value, dict) and isinstance(value.get("problems"), list):
+        return list(value["problems"])
+    return value if isinstance(value, list) and any(_is_problem(v) for v in value) else None
+
+
+def _is_problem(value: Any) -> bool:
+    return isinstance(value, dict) and {"question", "solution", "answer"} <= set(value)
+
+
+def _values(text: str) -> Iterator[Any]:
+    """Yield the complete values of a reply outside its thinking; of the thinking itself where there is nothing else."""
+    if len(text) > _MAX_REPLY:
+        raise ValueError(f"the reply has {len(text)} characters, at most {_MAX_REPLY} are read")
+    said = without_thinking(text)
+    found = False
+    for value in complete_values(said):
+        found = True
+        yield value
+    if not found and said != text and (not said.strip() or text.lstrip().startswith(("{", "[", "```"))):
+        yield from complete_values(text)
+
+
+def checked(model: type[Reply], found: Any, *, idle: Sequence[str] = ()) -> Reply:
+    """Return a value in the wanted shape.
+
+    Raises:
+        UndecidedError: where a text of it cannot be decided, but for those that are ``idle``.
+        ValueError: naming the field and the rule.
+    """
+    if isinstance(found, dict):
+        found = {k: _native(v, answer=k == "answer") for k, v in found.items()}
+        stripped = {k: v.strip() if type(v) is str else v for k, v in found.items()}
+    try:
+        made = model.model_validate(stripped if isinstance(found, dict) else found)
+    except pydantic.ValidationError as e:
+        first = e.errors()[0]
+        where = ".".join(str(x) for x in first["loc"]) or "the object"
+        raise ValueError(f"{where}: {first['msg']}") from None
+    if isinstance(found, dict):
+        _refuse_undecided({k: v for k, v in found.items() if k in model.model_fields and k not in idle})
+    return made
+
+
+def _refuse_undecided(value: Any) -> None:
+    if isinstance(value, Undecided):
+        raise UndecidedError(f"{value.why}. Escape every backslash of LaTeX in JSON by a second one")
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _refuse_undecided(one)
+
+
+def _native(value: Any, *, answer: bool = False) -> Any:
+    """Return plain values; a number that is an answer becomes text as it was written, without a trace of binary."""
+    if isinstance(value, Number):
+        if answer:
+            return value.shown()
+        return int(value.text) if value.text.lstrip("-").isdigit() else float(value.text)
+    if isinstance(value, dict):
+        return {k: _native(v, answer=k == "answer") for k, v in value.items()}
+    return [_native(v) for v in value] if isinstance(value, list) else value

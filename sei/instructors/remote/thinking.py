@@ -1,0 +1,39 @@
+"""Telling a model's thinking from its reply, where both stand in one text."""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = r"(?:[a-z]+:)?(?:antthinking|scratchpad|think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis)"
+_CLOSE = re.compile(
+    rf"</\s*{_NAMES}\s*>|(?-i:\[/THINK\])|<\|end_of_thought\|>|<\|END_THINKING\|>|◁/think▷|<\|channel\|>final<\|message\|>",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(
+    rf"<\s*{_NAMES}\s*>|(?-i:\[THINK\])|<\|begin_of_thought\|>|<\|START_THINKING\|>|◁think▷"
+    r"|<\|channel\|>(?:analysis|commentary)<\|message\|>",
+    re.IGNORECASE,
+)
+
+
+def without_thinking(text: str) -> str:
+    """Return what a reply says outside its thinking, blank where all of it is thinking.
+
+    Thinking that lost its opening tag ends at its closing one; thinking that never ends has no reply behind it.
+    """
+    out, at = [], 0
+    while (opened := _OPEN.search(text, at)) is not None:
+        out.append(text[at : opened.start()])
+        closed = _CLOSE.search(text, opened.end())
+        if closed is None:
+            at = len(text)
+            break
+        at = closed.end()
+    rest = "".join([*out, text[at:]])
+    ends = [closed.end() for closed in _CLOSE.finditer(rest)]
+    return rest[ends[-1] :] if ends else rest
+
+
+def is_all_thinking(text: str) -> bool:
+    """Say whether a text holds thinking and nothing else, such as a reply that was cut in the middle of it."""
+    return bool(text.strip()) and not without_thinking(text).strip()
