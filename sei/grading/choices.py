@@ -17,7 +17,7 @@ _NOUN = (
     r"选项|選項)"
 )
 _ONLY = re.compile(
-    rf"^(?:{_NOUN}[\s_:]*)?(?P<open>[\s(\[\"']*)(?P<letter>[A-J])(?![a-zA-Z'])(?P<close>[\s)\]\"']*)(?P<rest>.*)$",
+    rf"^(?:(?:the|la|le|el|die)\s+)?(?:{_NOUN}[\s_:]*)?(?P<open>[\s(\[\"']*)(?P<letter>[A-J])(?![a-zA-Z'])(?P<close>[\s)\]\"']*)(?P<rest>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
 _OPERATES = re.compile(r"\s*(?:[*/+^=<>_\\|!]|-\s*\w)")  # what follows makes the letter a variable: "E*2"

@@ -17,6 +17,7 @@ _TERM = r"(?:\\frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\d*\s*\\sqrt\s*(?:\[\d\])?\{[^{}]*
 _GAP = r"\s*(?:\\[!,;]\s*)*:\s*(?:\\[!,;]\s*)*"
 _HALF = r"(?:\s|\\[,;! ]|\\text\s*\{\s*|\\mathrm\s*\{\s*)*[ap]\.?\s?m(?![a-zA-Z])\.?\}?"
 WRITTEN = re.compile(rf"{_TERM}(?:{_GAP}{_TERM})+(?:{_HALF})?", re.IGNORECASE)  # as it stands in an output
+SAID = re.compile(rf"\d{{1,2}}{_HALF}|{_TERM}\s+to\s+{_TERM}", re.IGNORECASE)  # "5 p.m.", "5 to 8": without a colon
 _RATIO = re.compile(rf"{_TERM}(?:\s*:\s*{_TERM})+")
 _TO = re.compile(rf"({_TERM})\s+(?:to|zu)\s+({_TERM})")
 _CLOCK = re.compile(

@@ -86,7 +86,7 @@ class MathGrader:
     ) -> tuple[Verdict, str]:
         try:
             if letter:
-                return self._choice(output, stated, options, letter, finished=finished), ""
+                return self._choice(output, stated, options, letter, source, finished=finished), ""
             if not stated or not stated.strip():
                 return "unreadable", ""
             return self._value(problem, output, stated, options, source), ""
@@ -96,7 +96,14 @@ class MathGrader:
             return "unreadable", f"grader: {e}"
 
     def _choice(
-        self, output: str, stated: str | None, options: dict[str, str], gold: frozenset[str], *, finished: bool
+        self,
+        output: str,
+        stated: str | None,
+        options: dict[str, str],
+        gold: frozenset[str],
+        source: Stated | None,
+        *,
+        finished: bool,
     ) -> Verdict:
         letters = sorted(options) or list("ABCDEFGHIJ")
         found = self._chosen(stated, options, letters) if stated else frozenset()
@@ -105,7 +112,8 @@ class MathGrader:
             line = said.strip().rsplit("\n", 1)[-1]
             found = frozenset([one]) if one else self._chosen(line, options, letters) or self._number_in(line, options)
         if not found:
-            return "wrong" if stated and stated.strip() and options and quantity(tidy(stated)) else "unreadable"
+            marked = source is not None and source.source in ("box", "hash", "tag")
+            return "wrong" if stated and _names_something(stated, options, marked=marked) else "unreadable"
         return "right" if found == gold else "wrong"
 
     def _chosen(self, stated: str, options: dict[str, str], letters: list[str]) -> frozenset[str]:
@@ -217,6 +225,14 @@ def _small_letters(gold: str) -> frozenset[str]:
     """Return the letters of a gold answer as some files write them: ``a``, ``(c)``, ``ABD``."""
     text = tidy(gold).strip(" ().:")
     return frozenset(text.upper()) if re.fullmatch(r"[a-j]", text) else choices.letters_of(text, run=True)
+
+
+def _names_something(stated: str, options: dict[str, str], *, marked: bool) -> bool:
+    """Say whether a statement that names no option names something else: a number, or what stands in a box."""
+    text = tidy(stated)
+    if marked and re.search(r"\w\s*[*/+^=]\s*\w", text):
+        return True  # a formula, such as E*2
+    return bool(options) and (quantity(text) is not None or (marked and bool(re.search(r"\w", text))))
 
 
 def _only_number(gold: str, stated: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from sei.grading.colons import WRITTEN
+from sei.grading.colons import SAID, WRITTEN
 from sei.grading.plain import plain_number
 from sei.grading.quantity import quantity
 from sei.grading.structure import split
@@ -92,7 +92,7 @@ def _in_line(text: str, expected: Expected) -> str | None:
     segments = list(SEGMENT.finditer(text))
     if expected == "number":
         return _last_number(text, segments)
-    if expected == "colon" and (found := list(WRITTEN.finditer(text))):
+    if expected == "colon" and (found := list(WRITTEN.finditer(text)) or list(SAID.finditer(text))):
         return found[-1].group()
     if expected == "list" and (several := listed(text)):
         return several
@@ -135,7 +135,7 @@ def right_side(text: str) -> str:
 
 def number_of(sentence: str, expected: Expected) -> str:
     """Return the number that a phrase states: all of it, what follows its last equals sign, or its first number."""
-    if expected == "colon" and (colon := WRITTEN.search(sentence)):
+    if expected == "colon" and (colon := WRITTEN.search(sentence) or SAID.search(sentence)):
         return colon.group()
     if plain_number(sentence) is not None or quantity(tidy(sentence)) is not None:
         return sentence

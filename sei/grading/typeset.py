@@ -36,7 +36,7 @@ _SPACES = re.compile(
     r"(?:display|text|script)style(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})|~"
 )
 _EDGE = r"\s|\\[,;:!> ]|\\q?quad(?![a-zA-Z])|~|&"
-_EDGES = re.compile(rf"^(?:{_EDGE})+|(?:{_EDGE}|\\\\)+$")
+_EDGES = re.compile(rf"^(?:{_EDGE})+|(?:{_EDGE}|\\\\|\\$)+$")
 
 _MAX_COMMANDS = 40  # in one answer
 

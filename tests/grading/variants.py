@@ -1,4 +1,4 @@
-"""Made-up outputs whose verdict is known by construction: a value, its typesetting, a statement, what stands around it."""
+"""Made-up outputs whose verdict is known by construction: a value, its typesetting, a statement, its surroundings."""
 
 from __future__ import annotations
 
@@ -92,14 +92,18 @@ def _formula(r: Draw) -> tuple[list[str], list[str]]:
     k, m = r.randint(2, 9), r.choice((2, 3, 5, 7))
     n = r.randint(20, 90)
     sets = [
-        ([rf"{k}\sqrt{{{m}}}", rf"{k} \cdot \sqrt{{{m}}}", rf"\sqrt{{{k * k * m}}}", f"{k}*sqrt({m})"],
-         [rf"{k + 1}\sqrt{{{m}}}", rf"{k}\sqrt{{{m + 4}}}", f"{(k * m**0.5):.3f}", rf"-{k}\sqrt{{{m}}}"]),
+        (
+            [rf"{k}\sqrt{{{m}}}", rf"{k} \cdot \sqrt{{{m}}}", rf"\sqrt{{{k * k * m}}}", f"{k}*sqrt({m})"],
+            [rf"{k + 1}\sqrt{{{m}}}", rf"{k}\sqrt{{{m + 4}}}", f"{(k * m**0.5):.3f}", rf"-{k}\sqrt{{{m}}}"],
+        ),
         ([rf"{k}\pi", rf"{k} \pi", f"{k}π", f"{k}*pi"], [rf"{k + 1}\pi", f"{k * 3.14:.2f}", f"{k}", rf"\pi^{k}"]),
         ([rf"\frac{{1}}{{{n}!}}", rf"1/{n}!"], [rf"\frac{{1}}{{{n + 1}!}}", "0", rf"\frac{{2}}{{{n}!}}"]),
-        ([rf"{k} - \frac{{1}}{{\mathrm{{e}}}}", rf"{k} - 1/e", rf"{k} - e^{{-1}}"],
-         [rf"{k} + \frac{{1}}{{\mathrm{{e}}}}", rf"{k} - e", f"{k}"]),
+        (
+            [rf"{k} - \frac{{1}}{{\mathrm{{e}}}}", rf"{k} - 1/e", rf"{k} - e^{{-1}}"],
+            [rf"{k} + \frac{{1}}{{\mathrm{{e}}}}", rf"{k} - e", f"{k}"],
+        ),
         ([rf"x^2 - {k * k}", rf"(x-{k})(x+{k})"], [rf"x^2 + {k * k}", rf"(x-{k})^2", rf"x^2 - {k}"]),
-    ]  # fmt: skip
+    ]
     return r.choice(sets)
 
 
@@ -129,22 +133,90 @@ KINDS: dict[str, Callable[[Draw], tuple[list[str], list[str]]]] = {
     "unit": _unit,
 }
 
-TYPESET = ["{}", "{}", "{}", r"{}\,", r"\;{}\;", r"\color{{red}}{{{}}}", r"\textcolor{{blue}}{{{}}}", r"\mathtt{{{}}}", r"{{\rm {}}}",
-           r"\mathbf{{{}}}", r"\displaystyle {}", r"{} \\", r"\,{}\quad"]  # fmt: skip
-BOXES = ["Thus we get $\\boxed{{{}}}$.", "\\boxed{{{}}}", "So\n\\[ \\boxed{{{}}} \\]", "**Answer:** $\\boxed{{{}}}$",
-         "\\begin{{align*}}\ny &= \\boxed{{{}}} \\\\\n\\end{{align*}}", "Put in \\boxed{{}} as asked: $\\boxed{{{}}}$"]  # fmt: skip
-WORDS = ["The answer is ${}$.", "The final answer is ${}$.", "#### {}", "<answer>{}</answer>", "答案是${}$。", "答案：${}$",
-         "Die Antwort lautet ${}$.", "La respuesta es ${}$.", "La réponse est ${}$.", "Answer: ${}$", "So the result is ${}$."]  # fmt: skip
-HEADS = ["", "", "We add up and check.\n", "<think>Maybe it is \\boxed{777}.</think>\n", "[THINK]The answer is 777.[/THINK]",
-         "it could be \\boxed{777} then.\n</think>\n\n", "<seed:think>\\boxed{777}?</seed:think>"]  # fmt: skip
-TAILS = ["", "", "</s>", "<|im_end|>", "<|eot_id|>", "<end_of_turn>", "\n\nI hope this helps!",
-         "<|im_end|>\n<|im_start|>user\nWhat is 700 + 77?<|im_end|>\n<|im_start|>assistant\n\\boxed{777}", "[/INST]"]  # fmt: skip
+TYPESET = [
+    "{}",
+    "{}",
+    "{}",
+    r"{}\,",
+    r"\;{}\;",
+    r"\color{{red}}{{{}}}",
+    r"\textcolor{{blue}}{{{}}}",
+    r"\mathtt{{{}}}",
+    r"{{\rm {}}}",
+    r"\mathbf{{{}}}",
+    r"\displaystyle {}",
+    r"{} \\",
+    r"\,{}\quad",
+]
+BOXES = [
+    "Thus we get $\\boxed{{{}}}$.",
+    "\\boxed{{{}}}",
+    "So\n\\[ \\boxed{{{}}} \\]",
+    "**Answer:** $\\boxed{{{}}}$",
+    "\\begin{{align*}}\ny &= \\boxed{{{}}} \\\\\n\\end{{align*}}",
+    "Put in \\boxed{{}} as asked: $\\boxed{{{}}}$",
+]
+WORDS = [
+    "The answer is ${}$.",
+    "The final answer is ${}$.",
+    "#### {}",
+    "<answer>{}</answer>",
+    "答案是${}$。",
+    "答案：${}$",
+    "Die Antwort lautet ${}$.",
+    "La respuesta es ${}$.",
+    "La réponse est ${}$.",
+    "Answer: ${}$",
+    "So the result is ${}$.",
+]
+HEADS = [
+    "",
+    "",
+    "We add up and check.\n",
+    "<think>Maybe it is \\boxed{777}.</think>\n",
+    "[THINK]The answer is 777.[/THINK]",
+    "it could be \\boxed{777} then.\n</think>\n\n",
+    "<seed:think>\\boxed{777}?</seed:think>",
+]
+TAILS = [
+    "",
+    "",
+    "</s>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<end_of_turn>",
+    "\n\nI hope this helps!",
+    "<|im_end|>\n<|im_start|>user\nWhat is 700 + 77?<|im_end|>\n<|im_start|>assistant\n\\boxed{777}",
+    "[/INST]",
+]
 
-OPTIONS = (("51", "57", "59", "63"), ("(A) 3 m", "(B) 4 m", "(C) 5 m"), ("a ) 38", "b ) 27.675", "c ) 30", "d ) none of these"),
-           ("a stone", "a car", "a wall", "a roof"), (r"$\frac{1}{2}$", r"$\frac{1}{6}$", r"$\frac{1}{5}$"))  # fmt: skip
-PICKS = ["The answer is {}.", "The answer is ({}).", "I would go with {}.", "\\boxed{{{}}}", "$\\boxed{{\\text{{({})}}}}$", "**{}**",
-         "Answer: {}", "#### {}", "【答案】{}", "故选：{}", "答案是{}。", "所以正确选项为（{}）。", "Antwort: {}", "La respuesta correcta es {}.",
-         "La réponse est {}.", "Choice\\_{}", "I'd pick {} since it fits.", "Final answer: {}"]  # fmt: skip
+OPTIONS = (
+    ("51", "57", "59", "63"),
+    ("(A) 3 m", "(B) 4 m", "(C) 5 m"),
+    ("a ) 38", "b ) 27.675", "c ) 30", "d ) none of these"),
+    ("a stone", "a car", "a wall", "a roof"),
+    (r"$\frac{1}{2}$", r"$\frac{1}{6}$", r"$\frac{1}{5}$"),
+)
+PICKS = [
+    "The answer is {}.",
+    "The answer is ({}).",
+    "I would go with {}.",
+    "\\boxed{{{}}}",
+    "$\\boxed{{\\text{{({})}}}}$",
+    "**{}**",
+    "Answer: {}",
+    "#### {}",
+    "【答案】{}",
+    "故选：{}",
+    "答案是{}。",
+    "所以正确选项为（{}）。",
+    "Antwort: {}",
+    "La respuesta correcta es {}.",
+    "La réponse est {}.",
+    "Choice\\_{}",
+    "I'd pick {} since it fits.",
+    "Final answer: {}",
+]
 
 
 def value(r: Draw) -> Variant:
