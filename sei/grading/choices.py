@@ -13,7 +13,7 @@ _LABEL = re.compile(
 )
 _INLINE = re.compile(r"\(\s*([A-J])\s*\)|\\text(?:bf|rm)?\s*\{\s*\(([A-J])\)\s*\}|(?:^|\s)([A-J])[.)]\s")
 _NOUN = (
-    r"(?:option|choice|answer|opci[oó]n|opzione|opção|letter|letra|lettre|lettera|buchstabe|antwort|alternative|"
+    r"(?:option|choice|answer|ans|opci[oó]n|opzione|opção|letter|letra|lettre|lettera|buchstabe|antwort|alternative|"
     r"选项|選項)"
 )
 _ONLY = re.compile(
@@ -24,24 +24,27 @@ _OPERATES = re.compile(r"\s*(?:[*/+^=<>_\\|!]|-\s*\w)")  # what follows makes th
 _LIST = re.compile(r"^[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|y|und|et|e)\s*[A-J])+\s*[)\]}]*$")
 _RUN = re.compile(r"(?!.*([A-J]).*\1)[A-J](?:\s*[A-J]){1,9}")  # "ABD"; without options it may be a word or an order
 _PICKED = (
-    rf"\b{_NOUN}s?[\s_:]*(?:(?:is|ist|es|est|è|é)\s+)?"
+    rf"\b{_NOUN}s?[\s_:–—-]*(?:(?:is|ist|es|est|è|é)\s+)?"
     r"|\b(?:go(?:ing)?|went|go(?:es)? along) with\s+"
     r"|\b(?:pick(?:ed)?|chose|choose|select(?:ed)?|selecting|choosing|take)\s+"
     r"|(?:选择?|選|答案(?:是|为|為)?|选项)\s*(?:是|为|為)?\s*:?\s*"
     r"|\b(?:is|ist|es|est|è|é)\s*:?\s*(?=[(*\"']*[A-J][)*\"'.]*\s*(?:$|\n))"
 )
+_REFUSED = r"(?!\s*(?:is|are|was)\s+(?:also\s+)?(?:in|not|wrong|false))"  # "Choice D is incorrect"
 _RANGE = r"(?!\s*(?:[-–/]|,(?:\s*or)?|or)\s*[(]?[A-J]\b)"  # "choices A-D", "(A, B, C, or D)" name none
 _NAMED = re.compile(
-    rf"(?:{_PICKED})(?:the\s+)?(?:{_NOUN}\s+)?[(\s*\"'（]*([A-J])(?![a-zA-Z'])(?!\s*[*/+^=<>\\]\s*\w){_RANGE}",
+    rf"(?:{_PICKED})(?:the\s+)?(?:{_NOUN}\s+)?[(\s*\"'（]*([A-J])(?![a-zA-Z'])(?!\s*[*/+^=<>\\]\s*\w){_RANGE}{_REFUSED}",
     re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"[(\[（]\s*([A-J])\s*[)\]）]")
-_ALONE = re.compile(r"(?:^|\n)\s*[*(\[]*([A-J])[*)\].:]*\s*(?:\n|$)|\b([A-J])\s+is\s+(?:the\s+)?(?:correct|right)")
+_ALONE = re.compile(r"(?:^|\n)\s*[*(\[]*([A-J])[*)\].:]*\s*(?:\n|$)")
+_CORRECT = re.compile(r"\b([A-J])[)\s]*\s+is\s+(?:thus |therefore |clearly )?(?:the\s+)?(?:correct|right|best)\b")
 _NONE = re.compile(
     r"\b(?:none|neither)\b|\b(?:not|no)\b[^.\n]*\b(?:choices?|options?|listed|provided|given|available|appear|match)\b|"
     r"n't\b[^.\n]*\b(?:choices?|options?|listed|provided|given|available|appear|match)\b",
     re.IGNORECASE,
 )
+_TAIL = 600  # characters of the end of an output in which an option is looked for
 _SEPARATORS = re.compile(r"\s*(?:,|;|/|\bor\b|\band\b|\bo\b|\boder\b|\bou\b|或|和)\s*", re.IGNORECASE)
 
 
@@ -114,14 +117,15 @@ def several_of(text: str, options: Mapping[str, str], equal: Callable[[str, str]
         return frozenset()
     one = [by_value(p, options, equal) or (x if (x := letter_of(p)) in options else None) for p in parts]
     found = frozenset(x for x in one if x)
-    return found if len(found) > 1 else frozenset()
+    return found if len(found) > 1 and all(one) else frozenset()
 
 
 def last_letter(text: str, letters: Sequence[str]) -> str | None:
     """Return the option that the end of a finished output names last, or ``None``."""
-    tail = text[-600:]
-    for pattern in (_NAMED, _ALONE, _BRACKETED):
-        found = [g for m in pattern.finditer(tail) for g in m.groups() if g and g.upper() in letters]
+    plain = re.sub(r"\$|\\(?:text|textbf|textrm|mathrm|mathbf|rm|bf)(?![a-z])\s*|[{}]|\\(?=_)", "", text)
+    tail = plain[-_TAIL:]
+    for pattern, where in ((_CORRECT, plain), (_NAMED, tail), (_ALONE, tail), (_BRACKETED, tail)):
+        found = [g for m in pattern.finditer(where) for g in m.groups() if g and g.upper() in letters]
         found = [g for g in found if g.isupper()]
         if found:
             return found[-1]

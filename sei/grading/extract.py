@@ -37,17 +37,17 @@ _HEADING = re.compile(
 )
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _LINK = (
-    r"\s*(?:\*\*|__)?\s*(?:is|are|was|were|equals|would be|will be|should be|must be|=|:|→|->)(?![a-z])"
+    r"\s*(?:\*\*|__)?\s*(?:(?:is|are|was|were|equals|would be|will be|should be|must be)(?![a-z])|=|:|→|->)"
     r"\s*(?:\*\*|__)?\s*:?"
 )
 _ABOUT = r"(?:\s+(?:to|for|of|in)\s+(?:the|this|your|our)\s+[^.\n:]{1,60}?)?"
 _FINAL = re.compile(rf"final\s+(?:answers?|results?|solutions?){_ABOUT}(?:{_LINK}|\s*(?:\*\*)?\s*\n)", re.IGNORECASE)
-_IS = r"(?:ist|lautet|lauten|sind|beträgt|also|es|son|est|sont|donc|è|sono|é|são|[:=])"
+_IS = r"(?:(?:ist|lautet|lauten|sind|beträgt|also|es|son|est|sont|donc|è|sono|é|são)(?![a-zà-ÿ])|[:=])"
 _ELSEWHERE = (  # the same in other languages
     r"|\b(?:antwort(?:en)?|lösung(?:en)?|ergebnis(?:se)?|respuestas?|soluci[oó]n(?:es)?|resultados?|réponses?|résultats?|"
     r"rispost[ae]|soluzion[ei]|risultat[oi]|respostas?|soluç(?:ão|ões)|resultados?|ответ|opción|opzione|opção|option)"
     r"(?:\s+(?:correct[aeo]?s?|correctes?|final(?:es|e)?|finali?|richtige|corretta|certa))?"
-    rf"(?:\s*(?:\*\*)?{_IS}(?![a-zà-ÿ])\s*(?:\*\*)?)+"
+    rf"(?:\s*(?:\*\*)?{_IS}\s*(?:\*\*)?)+"
     r"|【答案】|(?:正确)?(?:答案|选项)(?:应(?:该)?)?\s*(?:是|为|為|选|選|[:=])+\s*:?"
     r"|故?(?:本题)?(?:应|應|故|所以|因此|综上)选(?:择|項)?\s*:?"
     r"|故?答\s*:|答え\s*[はが:]+|(?:정답|답)\s*[은는:]+"
@@ -55,7 +55,7 @@ _ELSEWHERE = (  # the same in other languages
 _ANSWER = re.compile(
     rf"(?:\b(?:answers?|solution|result)(?:\s+choice)?{_ABOUT}{_LINK}"
     rf"|\bcorrect\s+(?:answer|option|choice|statement){_ABOUT}{_LINK}"
-    r"|(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n"
+    r"|\bans(?:wer)?\s*[:.–—-]\s*(?=\S)|(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n"
     rf"{_ELSEWHERE})",
     re.IGNORECASE,
 )

@@ -24,6 +24,7 @@ from sei.ports import Outcome
 from sei.records import Problem, Verdict
 
 _NO_OPTION = frozenset(["none"])  # what is chosen where a statement says that no option is right
+_SHORT = 120  # characters of a last line that may be an answer as a whole
 _NO_GOLD = frozenset(("nan", "null", ""))  # what a table writes where there is no value
 
 
@@ -106,19 +107,18 @@ class MathGrader:
         finished: bool,
     ) -> Verdict:
         letters = sorted(options) or list("ABCDEFGHIJ")
-        found = self._chosen(stated, options, letters) if stated else frozenset()
+        states = source is not None and source.source != "last"
+        found = self._chosen(stated, options, letters, run=len(gold) > 1) if stated and states else frozenset()
         if not found and finished and not boxes(said := visible(output)):
-            one = choices.last_letter(said, letters)
-            line = said.strip().rsplit("\n", 1)[-1]
-            found = frozenset([one]) if one else self._chosen(line, options, letters) or self._number_in(line, options)
+            found = self._chosen_last(said.strip(), options, letters)
         if not found:
             marked = source is not None and source.source in ("box", "hash", "tag")
             return "wrong" if stated and _names_something(stated, options, marked=marked) else "unreadable"
         return "right" if found == gold else "wrong"
 
-    def _chosen(self, stated: str, options: dict[str, str], letters: list[str]) -> frozenset[str]:
+    def _chosen(self, stated: str, options: dict[str, str], letters: list[str], *, run: bool) -> frozenset[str]:
         """Return the letters of the options that a statement names."""
-        found = choices.letters_of(stated, run=True)
+        found = choices.letters_of(stated, run=run)
         if found and found <= set(letters):
             return found
         one = choices.letter_of(stated)
@@ -134,10 +134,17 @@ class MathGrader:
         one = choices.last_letter(stated, letters)
         return frozenset([one] if one else [])
 
-    def _number_in(self, line: str, options: dict[str, str]) -> frozenset[str]:
-        """Return the option that equals the last number of a line of prose."""
-        number = last_stated(line, "number")
-        one = choices.by_value(number, options, self._equal_or_not) if number else None
+    def _chosen_last(self, said: str, options: dict[str, str], letters: list[str]) -> frozenset[str]:
+        """Return the option that an output without a statement ends with: a letter, else the value of its last line."""
+        line = said.rsplit("\n", 1)[-1]
+        one = choices.letter_of(line) if len(line) <= _SHORT else None
+        if one is None or one not in letters:
+            one = choices.last_letter(said, letters)
+        for kind in ("words", "formula", "number") if one is None else ():
+            value = line if kind == "words" else last_stated(line, kind)
+            one = one or (choices.by_value(value, options, self._equal_or_not) if value else None)
+        if one is None and choices.names_none(line) and len(line) <= _SHORT:
+            return _NO_OPTION
         return frozenset([one] if one else [])
 
     def _value(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from sei.grading.colons import SAID, WRITTEN
+from sei.grading.colons import SAID, WRITTEN, is_colon
 from sei.grading.plain import plain_number
 from sei.grading.quantity import quantity
 from sei.grading.structure import split
@@ -119,7 +119,11 @@ def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
     around = next((s for s in segments if s.start() <= last.start() < s.end()), None)
     if around is not None:
         whole = right_side(_inside(around))
-        if quantity(tidy(whole)) is not None or re.search(r"\\(?:sqrt|pi|sin|cos|log|ln)|\^", whole):
+        if (
+            quantity(tidy(whole)) is not None
+            or is_colon(tidy(whole))
+            or re.search(r"\\(?:sqrt|pi|sin|cos|log|ln)|\^", whole)
+        ):
             return whole
     return with_all(text, last)
 
