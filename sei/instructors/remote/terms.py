@@ -9,6 +9,13 @@ from typing import Any
 from sei.errors import SeiError
 
 
+NOTHING_ELSE: dict[str, Any] = {
+    "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "repeat_penalty": 1.0,
+    "presence_penalty": 0.0, "frequency_penalty": 0.0,
+}  # fmt: skip
+"""What a plain completion says outright, since a server has defaults of its own (vLLM: the folder's generation_config)."""
+
+
 class StoppedError(SeiError):
     """The instructor's server, account or budget does not allow to go on; ``exit_code`` is the instance's."""
 
@@ -63,6 +70,7 @@ class Request:
             body["seed"] = self.seed
         if self.prompt is not None:
             body["prompt"] = self.prompt if isinstance(self.prompt, str) else list(self.prompt)
+            body |= NOTHING_ELSE
             return {**body, "stop": list(self.stop)} if self.stop else body
         body["messages"] = [{"role": role, "content": text} for role, text in self.messages]
         if structured:

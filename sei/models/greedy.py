@@ -1,0 +1,66 @@
+"""Decoding that is greedy and nothing else: what of a base's generation_config is used, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
+"""What is kept of a generation_config: which tokens begin, end and pad."""
+
+# how results are handed out or computed, and notes; which tokens come out does not depend on them
+_BOOKKEEPING = frozenset(
+    "transformers_version _from_model_config use_cache cache_implementation cache_config output_attentions "
+    "output_hidden_states output_scores output_logits return_dict_in_generate return_legacy_cache compile_config "
+    "disable_compile low_memory decoder_start_token_id is_assistant prefill_chunk_size trust_remote_code".split()
+)
+_NEUTRAL = {
+    "do_sample": False, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0,
+    "repetition_penalty": 1.0, "length_penalty": 1.0, "num_beams": 1, "num_beam_groups": 1, "num_return_sequences": 1,
+    "no_repeat_ngram_size": 0, "encoder_no_repeat_ngram_size": 0, "encoder_repetition_penalty": 1.0, "min_length": 0,
+    "diversity_penalty": 0.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "remove_invalid_values": False,
+    "renormalize_logits": False, "early_stopping": False, "guidance_scale": 1.0, "penalty_alpha": 0.0,
+}  # fmt: skip
+# what every request to a server says outright
+_SAID = frozenset({"do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_length"})
+
+
+def ids_of(value: Any) -> list[int]:
+    """Return token ids that are given as one, several or none."""
+    return [] if value is None else list(dict.fromkeys(value)) if isinstance(value, (list, tuple)) else [int(value)]
+
+
+def unused(generation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the decoding settings of a generation_config that say more than greedy decoding, which nobody here uses."""
+    return {
+        k: v
+        for k, v in sorted(generation.items())
+        if k not in TOKENS and k not in _BOOKKEEPING and v not in (None, [], {}) and _NEUTRAL.get(k, _Never) != v
+    }
+
+
+def changes_decoding(generation: Mapping[str, Any]) -> bool:
+    """Say whether a generation_config holds anything that a request to a server cannot take back."""
+    return bool(set(unused(generation)) - _SAID)
+
+
+def make_greedy(model: Any, tokenizer: Any) -> None:
+    """Give a model a generation_config with its token ids alone, so that ``generate`` takes the likeliest token.
+
+    It ends at every token that its own generation_config or the tokenizer ends at: training ends in the latter.
+    """
+    from transformers import GenerationConfig
+
+    held = model.generation_config
+    ends = list(dict.fromkeys([*ids_of(held.eos_token_id), int(tokenizer.eos_token_id)]))
+    model.config.use_cache = True
+    model.generation_config = GenerationConfig(
+        bos_token_id=held.bos_token_id,
+        eos_token_id=ends[0] if len(ends) == 1 else ends,
+        pad_token_id=tokenizer.pad_token_id,
+        do_sample=False,
+    )
+
+
+class _Never:
+    """Equal to no setting."""
