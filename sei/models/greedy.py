@@ -31,7 +31,7 @@ def ids_of(value: Any) -> list[int]:
 
 
 def unused(generation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the decoding settings of a generation_config that say more than greedy decoding, which nobody here uses."""
+    """Return the decoding settings of a generation_config that say more than greedy decoding; nobody here uses them."""
     return {
         k: v
         for k, v in sorted(generation.items())

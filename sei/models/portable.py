@@ -9,6 +9,7 @@ know, and its generation_config.json holds token ids and nothing else. Weights a
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,11 +20,20 @@ from sei.models.greedy import TOKENS, changes_decoding, ids_of
 from sei.store import write_atomic
 
 OLD = "4.57"  # the older transformers that a test reads mended folders with
-COMPARED = frozenset({"llama", "mistral", "qwen2"})
-"""Model types that a test compares between both versions of transformers (tests/models/test_exports_slow.py)."""
+COMPARED = frozenset(
+    "bloom cohere deepseek_v3 exaone4 falcon gemma gemma3_text glm glm4 gpt2 gpt_neox gpt_oss granite llama ministral "
+    "mistral mixtral nemotron olmo olmo2 opt phi phi3 qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm "
+    "starcoder2".split()
+)
+"""Model types that a test compares between both versions of transformers (tests/models/test_exports_read.py)."""
 
 _ROPE_TYPES = frozenset({"default", "linear", "dynamic", "yarn", "longrope", "llama3"})  # of transformers 4.57
 _OWN_PLACE = ("rope_theta", "partial_rotary_factor")  # beside rope_scaling in 4, inside rope_parameters in 5
+_PLAIN = {"rope_type", "rope_theta"}
+_PHI3 = ("type", "short_factor", "long_factor")  # 4 refuses any other key for it
+_PHI3_WHOLE = {*_PHI3, "rope_type", *_OWN_PLACE, "original_max_position_embeddings"}
+_RENAMED = {"qwen3_moe": {"num_experts": "num_local_experts"},
+            "gpt_neox": {"rotary_emb_base": "rope_theta", "rotary_pct": "partial_rotary_factor"}}  # fmt: skip
 _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _CONFIG, _TOKENIZER, _GENERATION = "config.json", "tokenizer_config.json", "generation_config.json"
 
@@ -68,16 +78,18 @@ def obstacles(config: Mapping[str, Any]) -> list[str]:
 
     ``config`` is what config.json holds, in either spelling.
     """
-    found = []
     kind = config.get("model_type")
     if kind not in COMPARED:
-        found.append(f"model type {kind!r} has not been compared")
+        return [f"model type {kind!r} has not been compared"]
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    if isinstance(rope, dict) and _per_layer(rope) and kind not in COMPARED:
-        found.append(f"RoPE is set for each layer type apart ({', '.join(sorted(rope))})")
-    elif isinstance(rope, dict) and not _per_layer(rope) and _rope_type(rope) not in _ROPE_TYPES:
-        found.append(f"it does not know rope_type {_rope_type(rope)!r}")
-    return found
+    if _per_layer(rope):
+        apart = f"RoPE is set for each layer type apart ({', '.join(sorted(rope))})"
+        return [] if _two_bases(kind, rope) else [apart]
+    if _rope_type(rope) not in _ROPE_TYPES:
+        return [f"it does not know rope_type {_rope_type(rope)!r}"]
+    if kind == "phi3" and _rope_type(rope) == "longrope" and (more := sorted(set(rope) - _PHI3_WHOLE)):
+        return [f"it refuses {', '.join(more)} in the RoPE settings of Phi 3"]
+    return []
 
 
 def _mended(folder: Path) -> dict[str, dict[str, Any]]:
@@ -99,14 +111,41 @@ def _both_spellings(held: dict[str, Any]) -> dict[str, Any]:
     config = {k: _both_spellings(v) if isinstance(v, dict) and "model_type" in v else v for k, v in held.items()}
     if config.get("dtype") is not None:
         config["torch_dtype"] = config["dtype"]
-    rope = config.get("rope_parameters")
-    if not isinstance(rope, dict) or _per_layer(rope):
-        return config
-    config |= {k: rope[k] for k in _OWN_PLACE if rope.get(k) is not None}
+    rope, kind = config.get("rope_parameters"), config.get("model_type")
+    if isinstance(rope, dict) and _per_layer(rope):
+        if _two_bases(kind, rope):
+            config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+            config |= _older_rope(kind, rope["full_attention"], config)
+    elif isinstance(rope, dict):
+        config |= _older_rope(kind, rope, config)
+    for old, new in _RENAMED.get(str(kind), {}).items():
+        if new in config:
+            config[old] = config[new]
+    return config
+
+
+def _older_rope(kind: Any, rope: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a config.json that say in transformers 4's words what ``rope_parameters`` says."""
+    older = {k: rope[k] for k in _OWN_PLACE if rope.get(k) is not None}
     scaling = {k: v for k, v in rope.items() if k not in _OWN_PLACE}
     scaling["rope_type"] = scaling["type"] = _rope_type(rope)  # the key was called type before
-    config["rope_scaling"] = None if scaling["rope_type"] == "default" else scaling
-    return config
+    whole, longest = rope.get("original_max_position_embeddings"), config.get("max_position_embeddings")
+    if scaling["type"] == "yarn" and rope.get("factor") is None and whole and longest:
+        scaling["factor"] = longest / whole  # left open it means this in 5, and is refused by 4
+    if scaling["type"] == "longrope" and whole:
+        older["original_max_position_embeddings"] = whole
+        factor = rope.get("factor") or (longest / whole if longest else 1.0)
+        if rope.get("attention_factor") is None and kind != "phi3":  # 4 would take it from the lengths, not the factor
+            scaling["attention_factor"] = math.sqrt(1 + math.log(factor) / math.log(whole)) if factor > 1 else 1.0
+    if kind == "phi3":
+        scaling = {k: v for k, v in scaling.items() if k in _PHI3}
+    return {**older, "rope_scaling": None if scaling["type"] == "default" else scaling}
+
+
+def _two_bases(kind: Any, rope: Mapping[str, Any]) -> bool:
+    """Say whether RoPE by layer type is what Gemma 3 has: 4 knows a second base for layers with a sliding window."""
+    local = rope.get("sliding_attention") or {}
+    return kind == "gemma3_text" and set(rope) == {"full_attention", "sliding_attention"} and set(local) <= _PLAIN
 
 
 def _rope_type(rope: Mapping[str, Any]) -> str:

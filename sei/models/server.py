@@ -30,7 +30,7 @@ _GRACE = 15  # seconds between asking a server to end and ending it
 
 @dataclass
 class Running:
-    """A server that answers at ``url`` (ending in ``/v1``) with the weights of ``weights``, which it reads at ``model``.
+    """A server that answers at ``url`` (ending in ``/v1``) with the weights ``weights``, which it reads at ``model``.
 
     ``view``: the same place, where that is a temporary folder (``sei.models.portable``).
     """

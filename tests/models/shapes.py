@@ -1,4 +1,4 @@
-"""Small random models in the shapes that people fine-tune, as their folders stand on the hub: in transformers 4's spelling.
+"""Small random models in the shapes that people fine-tune, as they stand on the hub: in transformers 4's spelling.
 
 A shape has what is easily misread: a rope_theta of its own, scaled RoPE, a sliding window, tied embeddings, several
 end-of-text ids, a chat template, special tokens that are no named ones.
@@ -47,18 +47,23 @@ SHAPES: dict[str, dict[str, Any]] = {
     "llama2_linear": {**LLAMA, "rope_scaling": {"type": "linear", "factor": 2.0}},
     "llama2_dynamic": {**LLAMA, "max_position_embeddings": 16, "rope_scaling": {"type": "dynamic", "factor": 2.0}},
 }  # fmt: skip
-# Qwen's own split, which transformers 5 puts in the place of whatever a folder says
-_QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_QWEN, _LLAMA3 = _WORDS + r"\p{N}" + _REST, _WORDS + r"\p{N}{1,3}" + _REST
 
 
 def _byte_level(pattern: str) -> Tokenizer:
     tok = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
-    tok.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tok.pre_tokenizer = pre_tokenizers.Sequence(
+        [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     tok.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=list(SPECIAL), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=400,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     tok.train_from_iterator(TEXTS * 3, trainer)
     return tok
@@ -114,7 +119,9 @@ def write_shape(folder: Path, name: str, *, generation: dict[str, Any] | None = 
     tok, tok_config = _tokenizer(config["model_type"], name)
     tok.save(str(folder / "tokenizer.json"))
     _json(folder / "tokenizer_config.json", tok_config)
-    ids = {k: tok.token_to_id(str(tok_config[f"{k}_token"])) for k in ("bos", "eos", "pad") if f"{k}_token" in tok_config}
+    ids = {
+        k: tok.token_to_id(str(tok_config[f"{k}_token"])) for k in ("bos", "eos", "pad") if f"{k}_token" in tok_config
+    }
     config |= {"vocab_size": tok.get_vocab_size(), **{f"{k}_token_id": i for k, i in ids.items()}}
     torch.manual_seed(seed)
     given = {k: v for k, v in config.items() if k != "model_type"}
@@ -125,7 +132,9 @@ def write_shape(folder: Path, name: str, *, generation: dict[str, Any] | None = 
     model.save_pretrained(folder)
     _json(folder / "config.json", {**config, "architectures": [type(model).__name__], "transformers_version": "4.46.0"})
     ends = [ids["eos"], *_ids(tok, ("<|eom|>", "<|end|>"))]
-    _json(folder / "generation_config.json", {"bos_token_id": ids.get("bos"), "eos_token_id": ends, **(generation or {})})
+    _json(
+        folder / "generation_config.json", {"bos_token_id": ids.get("bos"), "eos_token_id": ends, **(generation or {})}
+    )
     return folder
 
 

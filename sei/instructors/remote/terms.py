@@ -8,12 +8,16 @@ from typing import Any
 
 from sei.errors import SeiError
 
-
 NOTHING_ELSE: dict[str, Any] = {
-    "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "repeat_penalty": 1.0,
-    "presence_penalty": 0.0, "frequency_penalty": 0.0,
-}  # fmt: skip
-"""What a plain completion says outright, since a server has defaults of its own (vLLM: the folder's generation_config)."""
+    "top_p": 1.0,
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "repeat_penalty": 1.0,  # llama.cpp's name
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+"""What a plain completion says outright: a server has defaults of its own (vLLM: the folder's generation_config)."""
 
 
 class StoppedError(SeiError):
