@@ -55,7 +55,7 @@ def view(folder: Path) -> Path | None:
     generation_config.json holds nothing that a request of ours leaves unsaid.
     """
     mended = _mended(folder)
-    held = _read(folder / _GENERATION)
+    held = read_settings(folder / _GENERATION)
     if not set(mended) - {_GENERATION} and not changes_decoding(held):
         return None
     made = Path(tempfile.mkdtemp(prefix="sei-view-"))
@@ -94,7 +94,7 @@ def obstacles(config: Mapping[str, Any]) -> list[str]:
 
 def _mended(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the settings that a mended folder has otherwise, by file name."""
-    config, tokenizer, generation = (_read(folder / name) for name in (_CONFIG, _TOKENIZER, _GENERATION))
+    config, tokenizer, generation = (read_settings(folder / name) for name in (_CONFIG, _TOKENIZER, _GENERATION))
     new = {_CONFIG: _both_spellings(config)} if config else {}
     if tokenizer and _saved_by_five(tokenizer) and (folder / "tokenizer.json").exists():
         vocabulary = _vocabulary(folder / "tokenizer.json")
@@ -104,7 +104,7 @@ def _mended(folder: Path) -> dict[str, dict[str, Any]]:
         named = None
     if config:
         new[_GENERATION] = _token_ids(generation or config, named)
-    return {name: data for name, data in new.items() if data != _read(folder / name)}
+    return {name: data for name, data in new.items() if data != read_settings(folder / name)}
 
 
 def _both_spellings(held: dict[str, Any]) -> dict[str, Any]:
@@ -202,7 +202,9 @@ def _content(token: Any) -> str:
     return str(token.get("content", "")) if isinstance(token, dict) else str(token)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return what a settings file holds, or a folder's config.json; empty where it is not there."""
+    path = path / _CONFIG if path.is_dir() else path
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 

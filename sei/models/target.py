@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import importlib.resources
 import importlib.util
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from sei.errors import ConfigError, SeiError, disk_trouble
 from sei.models.greedy import make_greedy, unused
-from sei.models.portable import OLD, obstacles
+from sei.models.portable import OLD, obstacles, read_settings
 from sei.parts import part
 from sei.prompts import prompt_digest, render
 from sei.records import Checkpoint
@@ -189,7 +188,7 @@ class TargetModel:
             path = Path(found) if isinstance(found, str) else None
         else:
             path = folder / name
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path is not None and path.is_file() else {}
+        return read_settings(path) if path is not None else {}
 
     @contextmanager
     def open(

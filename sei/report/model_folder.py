@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sei.models.portable import OLD, mend
+from sei.models.portable import OLD, mend, obstacles, read_settings
 from sei.records import Checkpoint, Score
 from sei.report.cards import Origin, cell, header, provenance, table
 from sei.store import write_atomic
@@ -29,7 +29,7 @@ def write_model(
         mend(home)  # what an older sei stored is exported right as well
     if checkpoint.adapter:
         _write_adapter(home / "adapter", checkpoint, scores, origin, best_round)
-    write_atomic(home / "README.md", _model_card(checkpoint, scores, origin, best_round).encode())
+    write_atomic(home / "README.md", _model_card(home, checkpoint, scores, origin, best_round).encode())
 
 
 def _write_adapter(
@@ -55,7 +55,7 @@ def _fields(origin: Origin, library: str, relation: str, *tags: str) -> dict[str
     return {"library_name": library, **known, **more}
 
 
-def _model_card(checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
+def _model_card(home: Path, checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
     name = cell(origin.target.name)
     if checkpoint.kind == "base":
         what = f"No round improved on {name} on dev, so there are no new weights here."
@@ -71,12 +71,12 @@ def _model_card(checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin
             'model = AutoModelForCausalLM.from_pretrained(".")',
             'tokenizer = AutoTokenizer.from_pretrained(".")',
         )
-        use += _readers(origin)
+        use += _readers(home)
     return _join(header(_fields(origin, "transformers", "finetune")), what, use, scores, origin)
 
 
-def _readers(origin: Origin) -> str:
-    found = origin.target.export_obstacles()
+def _readers(home: Path) -> str:
+    found = obstacles(read_settings(home))
     if not found:
         return f"\nThe settings are written for transformers {OLD} and 5 alike.\n"
     why = "; ".join(cell(f) for f in found)

@@ -52,6 +52,11 @@ _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _QWEN, _LLAMA3 = _WORDS + r"\p{N}" + _REST, _WORDS + r"\p{N}{1,3}" + _REST
 
 
+def llama3_tokenizer() -> Tokenizer:
+    """Return a byte-level tokenizer that splits as Llama 3's does."""
+    return _byte_level(_LLAMA3)
+
+
 def _byte_level(pattern: str) -> Tokenizer:
     tok = Tokenizer(models.BPE())
     split = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
