@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from tests.models.shapes import llama3_tokenizer
 
@@ -76,4 +76,7 @@ def write_kind(folder: Path, name: str, ids: list[list[int]]) -> torch.Tensor:
     tok = PreTrainedTokenizerFast(tokenizer_object=llama3_tokenizer(), eos_token="<|eot|>", pad_token="<|end|>")
     tok.chat_template = "{{ messages[0].content }}"
     tok.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(
+        folder
+    )  # transformers 5 has classes of its own for some types
     return had
