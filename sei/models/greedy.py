@@ -21,6 +21,10 @@ _NEUTRAL = {
     "diversity_penalty": 0.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "remove_invalid_values": False,
     "renormalize_logits": False, "early_stopping": False, "guidance_scale": 1.0, "penalty_alpha": 0.0,
 }  # fmt: skip
+_ONCE_IN_CONFIG = frozenset(
+    "max_length bad_words_ids suppress_tokens begin_suppress_tokens forced_bos_token_id forced_eos_token_id "
+    "exponential_decay_length_penalty".split()
+)
 # what every request to a server says outright
 _SAID = frozenset({"do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_length"})
 
@@ -28,6 +32,11 @@ _SAID = frozenset({"do_sample", "temperature", "top_k", "top_p", "min_p", "repet
 def ids_of(value: Any) -> list[int]:
     """Return token ids that are given as one, several or none."""
     return [] if value is None else list(dict.fromkeys(value)) if isinstance(value, (list, tuple)) else [int(value)]
+
+
+def decoding_of(generation: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a model's decoding settings: its generation_config.json, or without one what older ones keep in config."""
+    return generation or {k: v for k, v in config.items() if k in _NEUTRAL or k in _ONCE_IN_CONFIG}
 
 
 def unused(generation: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sei.models.greedy import TOKENS, changes_decoding, ids_of
+from sei.models.greedy import TOKENS, changes_decoding, decoding_of, ids_of
 from sei.store import write_atomic
 
 OLD = "4.57"  # the older transformers that a test reads mended folders with
@@ -55,7 +55,7 @@ def view(folder: Path) -> Path | None:
     generation_config.json holds nothing that a request of ours leaves unsaid.
     """
     mended = _mended(folder)
-    held = read_settings(folder / _GENERATION)
+    held = decoding_of(read_settings(folder / _GENERATION), read_settings(folder))
     if not set(mended) - {_GENERATION} and not changes_decoding(held):
         return None
     made = Path(tempfile.mkdtemp(prefix="sei-view-"))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.errors import ConfigError, SeiError, disk_trouble
-from sei.models.greedy import make_greedy, unused
+from sei.models.four_bits import four_bits
+from sei.models.greedy import decoding_of, make_greedy, unused
 from sei.models.portable import OLD, obstacles, read_settings
 from sei.parts import part
 from sei.prompts import prompt_digest, render
@@ -176,19 +177,16 @@ class TargetModel:
 
     def unused_generation(self) -> dict[str, Any]:
         """Return the decoding settings that the base came with and that no engine uses, by name."""
-        return unused(self._settings("generation_config.json"))
+        return unused(decoding_of(self._settings("generation_config.json"), self._settings("config.json")))
 
     def _settings(self, name: str) -> dict[str, Any]:
         """Return a settings file of the base, empty where there is none; of a hub model as it was last fetched."""
-        folder = self.folder()
-        if folder is None:
-            from huggingface_hub import try_to_load_from_cache
+        if (folder := self.folder()) is not None:
+            return read_settings(folder / name)
+        from huggingface_hub import try_to_load_from_cache
 
-            found = try_to_load_from_cache(self.source, name, revision=self.revision)
-            path = Path(found) if isinstance(found, str) else None
-        else:
-            path = folder / name
-        return read_settings(path) if path is not None else {}
+        found = try_to_load_from_cache(self.source, name, revision=self.revision)
+        return read_settings(Path(found)) if isinstance(found, str) else {}
 
     @contextmanager
     def open(
@@ -255,7 +253,7 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
     if weights.kind != "base":
         where, more = weights.folder, {}
     if quantize != "none":
-        more = {**more, **_four_bits(target, dtype, packed="gguf_file" in more)}
+        more = {**more, **four_bits(target.source, dtype, packed="gguf_file" in more)}
     with _reading(target, where):
         model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **safe, **more)
     make_greedy(model, tokenizer)
@@ -267,26 +265,6 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
     return OpenModel(
         model=model.eval(), tokenizer=tokenizer, template=target.template, ask=target.ask, shots=target.shots()
     )
-
-
-def _four_bits(target: TargetModel, dtype: Any, *, packed: bool) -> dict[str, Any]:
-    """Return how weights are packed to four bits as in QLoRA: NF4, with the constants packed as well."""
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    if packed:
-        raise ConfigError(
-            f"finetuner.quantize=nf4 with model.source={target.source}: these weights are packed already. Remedy: a "
-            "model folder or hub name with safetensors, or finetuner.quantize=none."
-        )
-    settings = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
-    return {"quantization_config": settings, "device_map": {"": device}}
 
 
 def _tokenizer(target: TargetModel) -> Any:

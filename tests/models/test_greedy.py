@@ -84,6 +84,19 @@ def test_none_of_the_settings_that_there_are_changes_an_answer(tmp_path, expecte
     assert answers(with_generation(tmp_path / "base", {**PENALTY, **MORE})) == expected
 
 
+def test_settings_that_an_older_model_keeps_in_its_config_are_not_used_either(tmp_path, expected):
+    target = with_generation(tmp_path / "base", {})
+    (target.folder() / "generation_config.json").unlink()
+    config = json.loads((target.folder() / "config.json").read_text())
+    more = {"repetition_penalty": 1.3, "no_repeat_ngram_size": 2}
+    (target.folder() / "config.json").write_text(json.dumps(config | more))
+    assert answers(target) == expected
+    assert target.unused_generation() == more
+    given = portable.view(target.folder())
+    assert "no_repeat_ngram_size" not in (given / "generation_config.json").read_text()
+    portable.discard(given)
+
+
 @pytest.mark.parametrize(("name", "value"), MORE.items())
 def test_settings_are_named(name, value):
     assert unused({name: value, "eos_token_id": 2, "use_cache": True, "top_p": None}) == {name: value}
