@@ -25,8 +25,10 @@ _ONCE_IN_CONFIG = frozenset(
     "max_length bad_words_ids suppress_tokens begin_suppress_tokens forced_bos_token_id forced_eos_token_id "
     "exponential_decay_length_penalty".split()
 )
-# what every request to a server says outright
-_SAID = frozenset({"do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_length"})
+SAID_TO_ALL = frozenset({"do_sample", "temperature", "top_p", "max_length"})
+"""What every request to a server says outright, also to one that takes OpenAI's own fields and no other."""
+SAID_TO_TRL = SAID_TO_ALL | {"top_k", "min_p", "repetition_penalty"}
+"""What TRL says of every answer that it draws."""
 
 
 def ids_of(value: Any) -> list[int]:
@@ -48,9 +50,9 @@ def unused(generation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def changes_decoding(generation: Mapping[str, Any]) -> bool:
-    """Say whether a generation_config holds anything that a request to a server cannot take back."""
-    return bool(set(unused(generation)) - _SAID)
+def changes_decoding(generation: Mapping[str, Any], said: frozenset[str] = SAID_TO_ALL) -> bool:
+    """Say whether a generation_config holds anything that is not ``said`` outright where tokens are asked for."""
+    return bool(set(unused(generation)) - said)
 
 
 def make_greedy(model: Any, tokenizer: Any) -> None:

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from sei.errors import ConfigError
 from sei.lit.trainer import TrainerSettings
-from sei.models.greedy import changes_decoding
+from sei.models.greedy import SAID_TO_TRL, changes_decoding
 from sei.models.target import OpenModel, TargetModel
 from sei.parts import part
 from sei.ports import Grader
@@ -104,7 +104,7 @@ class GRPO:
     def reads(self) -> dict[str, str]:
         """Return a digest of the base's decoding settings that answers were once sampled with; nothing for most."""
         unused = self.target.unused_generation()
-        return {"decoding": digest(unused)} if changes_decoding(unused) else {}
+        return {"decoding": digest(unused)} if changes_decoding(unused, SAID_TO_TRL) else {}
 
     def preflight(self) -> None:
         """Refuse where TRL is missing or too old (naming the extra that brings it), or would see several GPUs.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sei.lit.engine import LightningEngine, Sampling, ends_of
 from sei.lit.shared_prefix import SharedPrefix
 from sei.lit.trainer import TrainerSettings
 from sei.models import portable, server
-from sei.models.greedy import changes_decoding, unused
+from sei.models.greedy import SAID_TO_TRL, changes_decoding, unused
 from sei.models.served import ServedEngine
 from sei.models.target import TargetModel
 
@@ -56,17 +57,21 @@ def none_left():
     server.stop()
 
 
-def test_a_repetition_penalty_changes_no_answer_in_process_in_context_or_served(tmp_path, expected):
+def test_a_repetition_penalty_changes_no_answer_in_process_in_context_or_served(tmp_path, expected, monkeypatch):
     target = with_generation(tmp_path / "base", PENALTY)
     assert answers(target) == expected
     with target.open(target.base()) as opened:
         ((*shared,),) = SharedPrefix(opened).answers([opened.prompts(ASKED)], *IN_PROCESS.limits())
     assert [a.text for a in shared] == expected
+    monkeypatch.setattr(portable, "view", lambda folder: None)  # the server reads the penalty: requests take it back
     served = ServedEngine(command=f"{{python}} {SERVER} {{model}} {{port}}", max_new_tokens=60, startup=60)
     with served.open(target, target.base()) as asked:
-        assert server._running.view is None  # the requests say all that this folder sets
-        found = [a.text for a in served.answer(asked, asked.prompts(ASKED), frozenset(), "x")]
-    assert found == expected
+        prompts = asked.prompts(ASKED)
+        assert [a.text for a in served.answer(asked, prompts, frozenset(), "x")] == expected
+        body = served._request(served._prompts(asked, prompts)[3], 3, None).body("m", structured=False)
+        body = json.dumps({k: v for k, v in body.items() if k != "repetition_penalty"}).encode()
+        with urllib.request.urlopen(f"{asked.url}/completions", body) as reply:
+            assert json.load(reply)["choices"][0]["text"] != expected[3]  # the server does as its folder says
 
 
 def test_what_a_request_cannot_take_back_is_not_in_the_folder_that_is_served(tmp_path):
@@ -101,11 +106,14 @@ def test_settings_that_an_older_model_keeps_in_its_config_are_not_used_either(tm
 def test_settings_are_named(name, value):
     assert unused({name: value, "eos_token_id": 2, "use_cache": True, "top_p": None}) == {name: value}
     assert changes_decoding({name: value}) == (name != "max_length")
+    assert changes_decoding({name: value}, SAID_TO_TRL) == (name != "max_length")
 
 
 def test_neutral_settings_are_no_news():
     assert unused({"do_sample": False, "repetition_penalty": 1.0, "num_beams": 1, "transformers_version": "5"}) == {}
-    assert not changes_decoding(PENALTY)
+    assert changes_decoding(PENALTY)  # a server that takes text alone is not told of repetition_penalty
+    assert not changes_decoding(PENALTY, SAID_TO_TRL)
+    assert not changes_decoding({"do_sample": True, "temperature": 0.6, "top_p": 0.9, "max_length": 4096})
 
 
 def test_a_draw_is_from_the_whole_distribution(tmp_path):
@@ -142,3 +150,6 @@ def test_every_request_says_outright_that_greedy_is_meant(tmp_path):
     assert body["presence_penalty"] == body["frequency_penalty"] == 0.0
     drawn = ServedEngine(url="http://x/v1")._request((1, 2), 0, Sampling(0.7, 1)).body("m", structured=False)
     assert {**drawn, "temperature": 0.0} == {**body, "seed": 1}
+    text = ServedEngine(url="http://x/v1", prompt="text")._request("1+1?", 0, None).body("m", structured=False)
+    assert set(body) - set(text) == {"top_k", "min_p", "repetition_penalty", "repeat_penalty"}  # no field of OpenAI's
+    assert text["frequency_penalty"] == text["presence_penalty"] == 0.0

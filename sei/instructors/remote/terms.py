@@ -8,16 +8,16 @@ from typing import Any
 
 from sei.errors import SeiError
 
-NOTHING_ELSE: dict[str, Any] = {
-    "top_p": 1.0,
+PLAIN: dict[str, Any] = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""What a plain completion says outright: a server has defaults of its own (vLLM: the folder's generation_config)."""
+PLAIN_BY_TOKENS: dict[str, Any] = {
+    **PLAIN,
     "top_k": -1,
     "min_p": 0.0,
     "repetition_penalty": 1.0,
     "repeat_penalty": 1.0,  # llama.cpp's name
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
 }
-"""What a plain completion says outright: a server has defaults of its own (vLLM: the folder's generation_config)."""
+"""The same for servers that take token ids: vLLM, SGLang and llama.cpp know these, others refuse them."""
 
 
 class StoppedError(SeiError):
@@ -73,8 +73,8 @@ class Request:
         if self.seed is not None:
             body["seed"] = self.seed
         if self.prompt is not None:
+            body |= PLAIN if isinstance(self.prompt, str) else PLAIN_BY_TOKENS
             body["prompt"] = self.prompt if isinstance(self.prompt, str) else list(self.prompt)
-            body |= NOTHING_ELSE
             return {**body, "stop": list(self.stop)} if self.stop else body
         body["messages"] = [{"role": role, "content": text} for role, text in self.messages]
         if structured:
