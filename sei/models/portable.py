@@ -92,6 +92,12 @@ def obstacles(config: Mapping[str, Any]) -> list[str]:
     return []
 
 
+def folder_obstacles(folder: Path) -> list[str]:
+    """Return the same of a checkpoint folder, its tokenizer included."""
+    whole = [] if (folder / "tokenizer.json").exists() else ["its tokenizer has no tokenizer.json"]
+    return [*obstacles(read_settings(folder)), *whole]
+
+
 def _mended(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the settings that a mended folder has otherwise, by file name."""
     config, tokenizer, generation = (read_settings(folder / name) for name in (_CONFIG, _TOKENIZER, _GENERATION))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
-from sei.models.portable import OLD, mend, obstacles, read_settings
+from sei.models.portable import OLD, folder_obstacles, mend
 from sei.records import Checkpoint, Score
 from sei.report.cards import Origin, cell, header, provenance, table
 from sei.store import write_atomic
 
+log = logging.getLogger(__name__)
 _BASE = "base"  # folder inside an adapter's: the weights it sits on, where nobody else has them
 
 
@@ -27,6 +29,8 @@ def write_model(
     if checkpoint.kind != "base":
         shutil.copytree(checkpoint.folder, home)
         mend(home)  # what an older sei stored is exported right as well
+        if found := folder_obstacles(home):
+            log.warning("model/ may be read otherwise by programs on transformers %s: %s", OLD, "; ".join(found))
     if checkpoint.adapter:
         _write_adapter(home / "adapter", checkpoint, scores, origin, best_round)
     write_atomic(home / "README.md", _model_card(home, checkpoint, scores, origin, best_round).encode())
@@ -76,7 +80,7 @@ def _model_card(home: Path, checkpoint: Checkpoint, scores: dict[str, Score], or
 
 
 def _readers(home: Path) -> str:
-    found = obstacles(read_settings(home))
+    found = folder_obstacles(home)
     if not found:
         return f"\nThe settings are written for transformers {OLD} and 5 alike.\n"
     why = "; ".join(cell(f) for f in found)

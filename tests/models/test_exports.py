@@ -181,10 +181,16 @@ def test_what_cannot_be_promised_is_said_before_a_run_and_in_the_card(tmp_path, 
     assert word is None or (word in caplog.text and "Remedy" in caplog.text)
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "made" / "tokenizer.json").write_text("{}")
     made = Checkpoint(digest="d", kind="full", folder=str(tmp_path / "made"))
     write_model(tmp_path / "run", made, {}, origin(tmp_path / "base"), best_round=1)
     card = (tmp_path / "run" / "model" / "README.md").read_text().replace("\\", "")
     assert (word or "for transformers 4.57 and 5 alike") in card
+
+
+def test_a_checkpoint_without_tokenizer_json_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    assert portable.folder_obstacles(tmp_path) == ["its tokenizer has no tokenizer.json"]
 
 
 def mended(config: dict, tmp_path: Path) -> dict:
