@@ -98,7 +98,7 @@ class LightningEngine:
 def ends_of(opened: Any) -> frozenset[int]:
     """Return the ids of the tokens that end an answer: several, where the model came with several."""
     ids = opened.model.generation_config.eos_token_id
-    return frozenset(ids) if isinstance(ids, (list, tuple)) else frozenset({int(ids)})
+    return frozenset(ids if isinstance(ids, (list, tuple)) else [] if ids is None else [int(ids)])
 
 
 def _seed(seed: int, batch: Sequence[int]) -> int:

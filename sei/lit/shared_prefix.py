@@ -141,7 +141,7 @@ class SharedPrefix:
         found: dict[int, Tokens] = {at: [] for at, _, _ in batch}
         going = torch.arange(len(batch), device=ids.device)  # rows of the batch that are still computed
         ended = torch.zeros(len(batch), dtype=torch.bool, device=ids.device)
-        ends = torch.tensor(sorted(self._ends), device=ids.device)
+        ends = torch.tensor(sorted(self._ends), dtype=torch.long, device=ids.device)
         for step in range(max_new_tokens):
             token = self._forward(ids, mask, new, cache, keep=1)[:, -1].argmax(-1)
             for row, t, over in zip(going.tolist(), token.tolist(), ended.tolist(), strict=True):

@@ -63,11 +63,11 @@ def make_greedy(model: Any, tokenizer: Any) -> None:
     from transformers import GenerationConfig
 
     held = model.generation_config
-    ends = list(dict.fromkeys([*ids_of(held.eos_token_id), int(tokenizer.eos_token_id)]))
+    ends = list(dict.fromkeys([*ids_of(held.eos_token_id), *ids_of(tokenizer.eos_token_id)]))
     model.config.use_cache = True
     model.generation_config = GenerationConfig(
         bos_token_id=held.bos_token_id,
-        eos_token_id=ends[0] if len(ends) == 1 else ends,
+        eos_token_id=ends[0] if len(ends) == 1 else ends or None,
         pad_token_id=tokenizer.pad_token_id,
         do_sample=False,
     )

@@ -25,6 +25,7 @@ from sei.rows import read_jsonl
 from sei.store import digest, file_digest
 
 log = logging.getLogger(__name__)
+_WARNED: set[str] = set()
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -164,7 +165,8 @@ class TargetModel:
 
     def preflight(self) -> None:
         """Warn where what is made of this base may be read otherwise by programs on an older transformers."""
-        if found := self.export_obstacles():
+        if (found := self.export_obstacles()) and self.source not in _WARNED:
+            _WARNED.add(self.source)  # many stages of a run hold the model, and each is asked
             log.warning(
                 "model.source=%s: exported weights may be read otherwise by programs on transformers %s (%s). Remedy: "
                 "read them with transformers 5 or newer, or compare logits first; the model card says so too",

@@ -177,6 +177,8 @@ def test_what_cannot_be_promised_is_said_before_a_run_and_in_the_card(tmp_path, 
     base = target(tmp_path / "base")
     with caplog.at_level(logging.WARNING):
         base.preflight()
+        base.preflight()  # as many stages of a run hold the model
+    assert len(caplog.records) <= 1
     assert (word is None) == (not caplog.records)
     assert word is None or (word in caplog.text and "Remedy" in caplog.text)
     (tmp_path / "made").mkdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sei.data.arithmetic import Arithmetic
+from sei.grading import MathGrader
 from sei.lit.engine import LightningEngine, Sampling, ends_of
 from sei.lit.shared_prefix import SharedPrefix
 from sei.lit.trainer import TrainerSettings
@@ -16,6 +17,7 @@ from sei.models import portable, server
 from sei.models.greedy import SAID_TO_TRL, changes_decoding, unused
 from sei.models.served import ServedEngine
 from sei.models.target import TargetModel
+from sei.stages.grpo import GRPO, Groups
 
 TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 IN_PROCESS = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
@@ -107,6 +109,13 @@ def test_settings_are_named(name, value):
     assert unused({name: value, "eos_token_id": 2, "use_cache": True, "top_p": None}) == {name: value}
     assert changes_decoding({name: value}) == (name != "max_length")
     assert changes_decoding({name: value}, SAID_TO_TRL) == (name != "max_length")
+
+
+def test_a_fit_by_grpo_is_made_anew_only_where_it_drew_otherwise_before(tmp_path):
+    how = {"trainer": TrainerSettings(), "grader": MathGrader(), "schedule": Groups()}
+    changed = with_generation(tmp_path / "a", {"no_repeat_ngram_size": 2})
+    said = with_generation(tmp_path / "b", PENALTY)
+    assert [bool(GRPO(target=t, **how).reads()) for t in (changed, said, TINY)] == [True, False, False]
 
 
 def test_neutral_settings_are_no_news():
