@@ -38,11 +38,11 @@ class Sampling(NamedTuple):
 class LightningEngine:
     """Greedy generation by a Lightning ``Trainer``, or sampled where a call asks for it.
 
-    An answer ends at the first of the ``stop`` strings (for models that go on with another question); it
-    then counts as finished.
+    An answer ends at any end-of-text token of the model (``ends_of``), or at the first of the ``stop`` strings (for
+    models that go on with another question); it then counts as finished.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     trainer: TrainerSettings
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
@@ -73,7 +73,7 @@ class LightningEngine:
         from sei.lit.data import PromptData
         from sei.lit.module import LitCausalLM
 
-        tok, model = opened.tokenizer, opened.model
+        tok, model, ends = opened.tokenizer, opened.model, ends_of(opened)
         prompts = tok(list(texts), add_special_tokens=opened.template == "plain")["input_ids"]
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
@@ -87,13 +87,18 @@ class LightningEngine:
                     lit.sampling = sampling._replace(seed=_seed(sampling.seed, batch))
                 for indices, tokens in trainer.predict(lit, datamodule=data):
                     for index, row in zip(indices, tokens.tolist(), strict=True):
-                        finished = tok.eos_token_id in row
-                        text = tok.decode(
-                            row[: row.index(tok.eos_token_id)] if finished else row, skip_special_tokens=True
-                        )
+                        end = next((i for i, t in enumerate(row) if t in ends), None)
+                        finished = end is not None
+                        text = tok.decode(row[:end], skip_special_tokens=True)
                         cut = min((at for s in self.stop if (at := text.find(s)) >= 0), default=None)
                         yield Answer(index, text[:cut].strip(), finished or cut is not None)
                     advance(len(indices))
+
+
+def ends_of(opened: Any) -> frozenset[int]:
+    """Return the ids of the tokens that end an answer: several, where the model came with several."""
+    ids = opened.model.generation_config.eos_token_id
+    return frozenset(ids if isinstance(ids, (list, tuple)) else [] if ids is None else [int(ids)])
 
 
 def _seed(seed: int, batch: Sequence[int]) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from sei.lit.engine import Answer
+from sei.lit.engine import Answer, ends_of
 
 Tokens = list[int]
 _COMPACT_AT = 0.8  # the share of rows still going below which the others are taken out of the batch
@@ -29,6 +29,7 @@ class SharedPrefix:
     def __init__(self, opened: Any, *, rows: int = 96) -> None:
         self.model, self.tokenizer, self.rows = opened.model, opened.tokenizer, rows
         self._special = opened.template == "plain"
+        self._ends = ends_of(opened)
 
     @torch.inference_mode()
     def answers(
@@ -140,12 +141,13 @@ class SharedPrefix:
         found: dict[int, Tokens] = {at: [] for at, _, _ in batch}
         going = torch.arange(len(batch), device=ids.device)  # rows of the batch that are still computed
         ended = torch.zeros(len(batch), dtype=torch.bool, device=ids.device)
+        ends = torch.tensor(sorted(self._ends), dtype=torch.long, device=ids.device)
         for step in range(max_new_tokens):
             token = self._forward(ids, mask, new, cache, keep=1)[:, -1].argmax(-1)
             for row, t, over in zip(going.tolist(), token.tolist(), ended.tolist(), strict=True):
                 if not over:
                     found[batch[row][0]].append(t)
-            ended = ended | (token == self._eos())
+            ended = ended | torch.isin(token, ends)
             alive = int((~ended).sum())
             if not alive or step == max_new_tokens - 1:
                 break
@@ -158,7 +160,7 @@ class SharedPrefix:
         return found
 
     def _answer(self, at: int, tokens: Tokens, stop: Sequence[str]) -> Answer:
-        finished = bool(tokens) and tokens[-1] == self._eos()
+        finished = bool(tokens) and tokens[-1] in self._ends
         text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
         cut = min((i for s in stop if (i := text.find(s)) >= 0), default=None)
         return Answer(at, text[:cut].strip(), finished or cut is not None)

@@ -34,7 +34,7 @@ class Served(OpenModel):
 
 @part
 class ServedEngine:
-    """Greedy completions over HTTP, many at once.
+    """Greedy completions over HTTP, many at once; every request says outright that nothing but greedy is meant.
 
     ``command`` starts a server for a folder of merged weights, with ``{model}`` and ``{port}`` filled in; it
     is stopped before other weights are served or trained. Or ``url``: a server that runs already, which can
@@ -44,7 +44,7 @@ class ServedEngine:
     store's key, the address and the number of requests at once are not.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     command: str | None = None
     url: Annotated[str | None, IMMATERIAL] = None
     model: str | None = None
@@ -89,7 +89,8 @@ class ServedEngine:
             url = self.url.rstrip("/")
         else:
             assert self.command is not None, "checked when built"
-            url = server.serve(self.command, where, checkpoint.digest, startup=self.startup)
+            running = server.serve(self.command, where, checkpoint.digest, startup=self.startup)
+            url, where = running.url, running.model
         yield Served(**vars(asked), url=url, name=self.model or _only_model(url) or where)
 
     def limits(self) -> tuple[int, tuple[str, ...]]:

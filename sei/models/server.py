@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sei.errors import BusyError, ConfigError
+from sei.models import portable
 
 log = logging.getLogger(__name__)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG: a killed run leaves no server that holds a GPU
@@ -29,13 +30,18 @@ _GRACE = 15  # seconds between asking a server to end and ending it
 
 @dataclass
 class Running:
-    """A server that answers at ``url`` (ending in ``/v1``) with the weights of ``weights``."""
+    """A server that answers at ``url`` (ending in ``/v1``) with the weights ``weights``, which it reads at ``model``.
+
+    ``view``: the same place, where that is a temporary folder (``sei.models.portable``).
+    """
 
     weights: str
     command: str
     url: str
+    model: str
     process: subprocess.Popen[bytes]
     output: Path
+    view: Path | None
 
 
 _running: Running | None = None
@@ -64,10 +70,11 @@ def command_of(template: str, model: str, port: int) -> list[str]:
     return words
 
 
-def serve(template: str, model: str, weights: str, *, startup: float) -> str:
-    """Return the address of a server for these weights; one that serves others is stopped first.
+def serve(template: str, model: str, weights: str, *, startup: float) -> Running:
+    """Return a server for these weights; one that serves others is stopped first.
 
-    ``weights`` is their digest, ``startup`` the seconds a server may take until it answers.
+    ``weights`` is their digest, ``startup`` the seconds a server may take until it answers. A folder whose settings
+    some servers would read otherwise than this process is served from a mended view; the folder stays as it is.
 
     Raises:
         ConfigError: when the server ends by itself while starting, with its last words.
@@ -76,11 +83,13 @@ def serve(template: str, model: str, weights: str, *, startup: float) -> str:
     global _running
     r = _running
     if r is not None and (r.weights, r.command) == (weights, template) and r.process.poll() is None:
-        return r.url
+        return r
     stop()
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
+    view = portable.view(Path(model)) if Path(model).is_dir() else None
+    model = model if view is None else str(view)
     words = command_of(template, model, port)
     output = Path(tempfile.mkstemp(prefix="sei-server-", suffix=".log")[1])
     log.info("starting %s", shlex.join(words))
@@ -88,9 +97,9 @@ def serve(template: str, model: str, weights: str, *, startup: float) -> str:
         process = subprocess.Popen(  # noqa: S603  # the user's own command line, without a shell
             words, stdout=f, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent
         )
-    _running = Running(weights, template, f"http://127.0.0.1:{port}/v1", process, output)
+    _running = Running(weights, template, f"http://127.0.0.1:{port}/v1", model, process, output, view)
     _wait(_running, startup)
-    return _running.url
+    return _running
 
 
 def _die_with_parent() -> None:
@@ -154,6 +163,7 @@ def stop() -> None:
             r.process.wait(wait)
             break
     r.output.unlink(missing_ok=True)
+    portable.discard(r.view)
 
 
 atexit.register(stop)

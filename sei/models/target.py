@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.resources
 import importlib.util
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,11 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.errors import ConfigError, SeiError, disk_trouble
+from sei.models.four_bits import four_bits
+from sei.models.greedy import decoding_of, make_greedy, unused
+from sei.models.portable import OLD, obstacles, read_settings
 from sei.parts import part
 from sei.prompts import prompt_digest, render
 from sei.records import Checkpoint
 from sei.rows import read_jsonl
 from sei.store import digest, file_digest
+
+log = logging.getLogger(__name__)
+_WARNED: set[str] = set()
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -156,6 +163,33 @@ class TargetModel:
             raise ConfigError(f"model.source={self.source}: no such folder {found}. Remedy: give a folder or a hub id")
         return found
 
+    def preflight(self) -> None:
+        """Warn where what is made of this base may be read otherwise by programs on an older transformers."""
+        if (found := self.export_obstacles()) and self.source not in _WARNED:
+            _WARNED.add(self.source)  # many stages of a run hold the model, and each is asked
+            log.warning(
+                "model.source=%s: exported weights may be read otherwise by programs on transformers %s (%s). Remedy: "
+                "read them with transformers 5 or newer, or compare logits first; the model card says so too",
+                *(self.source, OLD, "; ".join(found)),
+            )
+
+    def export_obstacles(self) -> list[str]:
+        """Return why exported weights may be read otherwise by transformers 4.57; empty where they are not."""
+        return obstacles(config) if (config := self._settings("config.json")) else []
+
+    def unused_generation(self) -> dict[str, Any]:
+        """Return the decoding settings that the base came with and that no engine uses, by name."""
+        return unused(decoding_of(self._settings("generation_config.json"), self._settings("config.json")))
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        """Return a settings file of the base, empty where there is none; of a hub model as it was last fetched."""
+        if (folder := self.folder()) is not None:
+            return read_settings(folder / name)
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(self.source, name, revision=self.revision)
+        return read_settings(Path(found)) if isinstance(found, str) else {}
+
     @contextmanager
     def open(
         self, checkpoint: Checkpoint, *, keep_adapter: bool = False, quantize: Literal["none", "nf4"] = "none"
@@ -221,10 +255,10 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
     if weights.kind != "base":
         where, more = weights.folder, {}
     if quantize != "none":
-        more = {**more, **_four_bits(target, dtype, packed="gguf_file" in more)}
+        more = {**more, **four_bits(target.source, dtype, packed="gguf_file" in more)}
     with _reading(target, where):
         model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **safe, **more)
-    _generate_greedily(model, tokenizer)
+    make_greedy(model, tokenizer)
     if apart:
         from peft import PeftModel
 
@@ -233,26 +267,6 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
     return OpenModel(
         model=model.eval(), tokenizer=tokenizer, template=target.template, ask=target.ask, shots=target.shots()
     )
-
-
-def _four_bits(target: TargetModel, dtype: Any, *, packed: bool) -> dict[str, Any]:
-    """Return how weights are packed to four bits as in QLoRA: NF4, with the constants packed as well."""
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    if packed:
-        raise ConfigError(
-            f"finetuner.quantize=nf4 with model.source={target.source}: these weights are packed already. Remedy: a "
-            "model folder or hub name with safetensors, or finetuner.quantize=none."
-        )
-    settings = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
-    return {"quantization_config": settings, "device_map": {"": device}}
 
 
 def _tokenizer(target: TargetModel) -> Any:
@@ -282,14 +296,6 @@ def _reading(target: TargetModel, where: str) -> Iterator[None]:
             "an architecture that transformers knows; pickled weights are not opened, code of a model is not run. "
             "Remedy: another model.source, or the weights saved anew as safetensors (save_pretrained)."
         ) from e
-
-
-def _generate_greedily(model: Any, tokenizer: Any) -> None:
-    model.config.use_cache = True
-    model.generation_config.do_sample = False
-    for knob in ("temperature", "top_p", "top_k"):
-        setattr(model.generation_config, knob, None)
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
 
 
 def _location(target: TargetModel) -> tuple[str, dict[str, Any]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+from sei.models.portable import OLD, folder_obstacles, mend
 from sei.records import Checkpoint, Score
 from sei.report.cards import Origin, cell, header, provenance, table
 from sei.store import write_atomic
 
+log = logging.getLogger(__name__)
 _BASE = "base"  # folder inside an adapter's: the weights it sits on, where nobody else has them
 
 
@@ -25,9 +28,12 @@ def write_model(
     shutil.rmtree(home, ignore_errors=True)  # an earlier job in this folder may have left files of other weights
     if checkpoint.kind != "base":
         shutil.copytree(checkpoint.folder, home)
+        mend(home)  # what an older sei stored is exported right as well
+        if found := folder_obstacles(home):
+            log.warning("model/ may be read otherwise by programs on transformers %s: %s", OLD, "; ".join(found))
     if checkpoint.adapter:
         _write_adapter(home / "adapter", checkpoint, scores, origin, best_round)
-    write_atomic(home / "README.md", _model_card(checkpoint, scores, origin, best_round).encode())
+    write_atomic(home / "README.md", _model_card(home, checkpoint, scores, origin, best_round).encode())
 
 
 def _write_adapter(
@@ -38,6 +44,7 @@ def _write_adapter(
     own = onto is not None and onto.kind != "base"
     if onto is not None and own:
         shutil.copytree(onto.folder, home / _BASE)
+        mend(home / _BASE)
     path = home / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = _BASE if own else origin.target.source
@@ -52,7 +59,7 @@ def _fields(origin: Origin, library: str, relation: str, *tags: str) -> dict[str
     return {"library_name": library, **known, **more}
 
 
-def _model_card(checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
+def _model_card(home: Path, checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
     name = cell(origin.target.name)
     if checkpoint.kind == "base":
         what = f"No round improved on {name} on dev, so there are no new weights here."
@@ -68,7 +75,16 @@ def _model_card(checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin
             'model = AutoModelForCausalLM.from_pretrained(".")',
             'tokenizer = AutoTokenizer.from_pretrained(".")',
         )
+        use += _readers(home)
     return _join(header(_fields(origin, "transformers", "finetune")), what, use, scores, origin)
+
+
+def _readers(home: Path) -> str:
+    found = folder_obstacles(home)
+    if not found:
+        return f"\nThe settings are written for transformers {OLD} and 5 alike.\n"
+    why = "; ".join(cell(f) for f in found)
+    return f"\nTransformers {OLD} and what builds on it may read this folder otherwise than transformers 5: {why}.\n"
 
 
 def _adapter_card(own: bool, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
@@ -117,11 +133,14 @@ def _join(head: str, what: str, use: str, scores: dict[str, Score], origin: Orig
     )
     heads = ("set", "role", "n", "accuracy", "95 % interval")
     asked = f"asked with template `{origin.target.template}` and answer format `{origin.target.ask}`"
+    unused = ", ".join(f"`{k}`: {cell(json.dumps(v))}" for k, v in origin.target.unused_generation().items())
+    reset = f"Decoding settings that the target model came with and that were not used: {unused}.\n" if unused else ""
     parts = [
         f"{head}# {cell(origin.experiment)}\n",
         f"{what}\n",
         use,
         f"## Accuracy\n\nGreedy, {asked}.\n\n{table(heads, rows)}",
+        reset,
         f"## Made with\n\n{provenance(origin)}",
         "The licences of the target model and of the data it was trained on apply.\n",
     ]

@@ -14,6 +14,7 @@ from pydantic import Field
 from sei.errors import ConfigError
 from sei.lit.batches import Epochs, Schedule
 from sei.lit.trainer import TrainerSettings
+from sei.models.portable import mend
 from sei.models.target import TargetModel
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
@@ -188,8 +189,7 @@ class Finetune:
         onto = start.onto if start.kind == "adapter" and start.onto is not None else start
         with self.target.open(onto) as opened:
             merged = PeftModel.from_pretrained(opened.model, folder / "adapter").merge_and_unload()
-            merged.save_pretrained(folder / "model", safe_serialization=True)
-            opened.tokenizer.save_pretrained(folder / "model")
+            _write(merged, opened.tokenizer, folder / "model")
 
 
 def _tell_of_idle_devices(plan: Sequence[Sequence[int]], devices: int) -> None:
@@ -229,8 +229,13 @@ def save_merged(model: Any, tokenizer: Any, folder: Path, method: Method) -> Non
     merged = model.merge_and_unload() if method == "lora" else model
     if hasattr(merged.config, "quantization_config"):
         del merged.config.quantization_config  # the weights are plain now
-    merged.save_pretrained(folder / "model", safe_serialization=True)
-    tokenizer.save_pretrained(folder / "model")
+    _write(merged, tokenizer, folder / "model")
+
+
+def _write(model: Any, tokenizer: Any, home: Path) -> None:
+    model.save_pretrained(home, safe_serialization=True)
+    tokenizer.save_pretrained(home)
+    mend(home)
 
 
 def checkpoint_in(folder: Path, start: Checkpoint, method: Method) -> Checkpoint:

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from sei.errors import ConfigError
 from sei.lit.trainer import TrainerSettings
+from sei.models.greedy import SAID_TO_TRL, changes_decoding
 from sei.models.target import OpenModel, TargetModel
 from sei.parts import part
 from sei.ports import Grader
@@ -25,6 +26,7 @@ from sei.progress import progress
 from sei.records import Checkpoint, Problem, StepLog, Trained, TrainingExample
 from sei.stages.finetune import Method, checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.stages.rewards import Rewards, problem_of
+from sei.store import digest
 
 _OLDEST = (1, 16)  # of TRL: rewards that are None stay out of a group's mean
 _HALF_MADE = ("model", "adapter", "reference", "trl")
@@ -98,6 +100,11 @@ class GRPO:
                 f"finetuner.micro_batch={self.micro_batch}: it must divide prompts_per_step x samples = {answers}. "
                 "Remedy: a divisor, or 0 for all at once."
             )
+
+    def reads(self) -> dict[str, str]:
+        """Return a digest of the base's decoding settings that answers were once sampled with; nothing for most."""
+        unused = self.target.unused_generation()
+        return {"decoding": digest(unused)} if changes_decoding(unused, SAID_TO_TRL) else {}
 
     def preflight(self) -> None:
         """Refuse where TRL is missing or too old (naming the extra that brings it), or would see several GPUs.
@@ -226,6 +233,9 @@ class GRPO:
             "num_generations": self.schedule.samples,
             "max_completion_length": self.max_new_tokens,
             "temperature": self.temperature,
+            "top_p": 1.0,
+            "top_k": 0,
+            "repetition_penalty": 1.0,
             "learning_rate": self.lr,
             "lr_scheduler_type": "constant",
             "max_grad_norm": self.clip,

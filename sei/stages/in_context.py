@@ -42,7 +42,7 @@ class OneShotContext:
     (``sei.lit.shared_prefix``); a served model does so by itself, and the engine is asked.
     """
 
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     target: TargetModel
     engine: Engine
     grader: Grader

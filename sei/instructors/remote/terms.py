@@ -18,6 +18,16 @@ ESTIMATED = (
 )
 NO_PRICE = "no price is known (instructor.usd_in, usd_out): dollars are not counted"
 RESTORED = "texts of replies were damaged by their JSON escapes and are restored; the ledger counts them by kind"
+PLAIN: dict[str, Any] = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""What a plain completion says outright: a server has defaults of its own (vLLM: the folder's generation_config)."""
+PLAIN_BY_TOKENS: dict[str, Any] = {
+    **PLAIN,
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "repeat_penalty": 1.0,  # llama.cpp's name
+}
+"""The same for servers that take token ids: vLLM, SGLang and llama.cpp know these, others refuse them."""
 
 
 class StoppedError(SeiError):
@@ -91,6 +101,7 @@ class Request:
         if self.seed is not None:
             body["seed"] = self.seed
         if self.prompt is not None:
+            body |= PLAIN if isinstance(self.prompt, str) else PLAIN_BY_TOKENS
             body["prompt"] = self.prompt if isinstance(self.prompt, str) else list(self.prompt)
             return {**body, "stop": list(self.stop)} if self.stop else body
         body["messages"] = [{"role": role, "content": text} for role, text in self.messages]
