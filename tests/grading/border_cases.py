@@ -177,7 +177,8 @@ KINDS: dict[str, list[tuple[Any, ...]]] = {
         ("8", "<|begin_of_thought|>9<|end_of_thought|>\\boxed{8}", R),
         (
             "8",
-            "<|channel|>analysis<|message|>is it \\boxed{9}?<|end|><|start|>assistant<|channel|>final<|message|>\\boxed{8}<|return|>",
+            "<|channel|>analysis<|message|>is it \\boxed{9}?<|end|>"
+            "<|start|>assistant<|channel|>final<|message|>\\boxed{8}<|return|>",
             R,
         ),
         ("9", "<|channel|>analysis<|message|>is it \\boxed{9}?", U),
