@@ -52,9 +52,9 @@ def equal(gold: str, stated: str, *, seconds: float, ratio: bool = False) -> boo
 def same_numbers(gold: str, stated: str) -> bool:
     """Compare two bare numbers exactly; a decimal of 12 digits or more may be the other one written out."""
     x, y = plain_number(gold), plain_number(stated)
-    if x is None or y is None:
-        return False
-    return x == y or written_out(stated, x) or written_out(gold, y)
+    if x is None or y is None or x == y:
+        return x is not None and x == y
+    return written_out(stated, x) or written_out(gold, y)
 
 
 def _either_way(a: str, b: str, seconds: float, ratio: bool) -> bool:
@@ -148,9 +148,14 @@ def _value_of(text: str) -> str:
     return right.strip() if left and right.strip() and (plain or _FUNCTION.fullmatch(left)) else text
 
 
-def _prose(text: str) -> bool:
+def _prose(text: str, *, least: int = 1) -> bool:
     """Say whether an answer is a phrase with numbers in it: only its text can be compared."""
-    return any(w not in _FORMULA_WORDS for w in re.findall(r"(?<![\\a-zA-Z])[A-Za-z]{4,}", text))
+    return sum(w not in _FORMULA_WORDS for w in re.findall(r"(?<![\\a-zA-Z])[A-Za-z]{4,}", text)) >= least
+
+
+def speaks(text: str) -> bool:
+    """Say whether a text is a sentence: it has three words of four letters or more that are no unit or function."""
+    return _prose(text, least=3)
 
 
 def _by_notation(gold: str, stated: str, seconds: float, ratio: bool) -> bool | None:

@@ -43,20 +43,22 @@ _LINK = (
 _ABOUT = r"(?:\s+(?:to|for|of|in)\s+(?:the|this|your|our)\s+[^.\n:]{1,60}?)?"
 _FINAL = re.compile(rf"final\s+(?:answers?|results?|solutions?){_ABOUT}(?:{_LINK}|\s*(?:\*\*)?\s*\n)", re.IGNORECASE)
 _IS = r"(?:(?:ist|lautet|lauten|sind|beträgt|also|es|son|est|sont|donc|è|sono|é|são)(?![a-zà-ÿ])|[:=])"
-_ELSEWHERE = (  # the same in other languages
-    r"|\b(?:antwort(?:en)?|lösung(?:en)?|ergebnis(?:se)?|respuestas?|soluci[oó]n(?:es)?|resultados?|réponses?|résultats?|"
+_ELSEWHERE = re.compile(  # the same in other languages
+    r"\b(?:antwort(?:en)?|lösung(?:en)?|ergebnis(?:se)?|respuestas?|soluci[oó]n(?:es)?|resultados?|réponses?|résultats?|"
     r"rispost[ae]|soluzion[ei]|risultat[oi]|respostas?|soluç(?:ão|ões)|resultados?|ответ|opción|opzione|opção|option)"
     r"(?:\s+(?:correct[aeo]?s?|correctes?|final(?:es|e)?|finali?|richtige|corretta|certa))?"
     rf"(?:\s*(?:\*\*)?{_IS}\s*(?:\*\*)?)+"
     r"|【答案】|(?:正确)?(?:答案|选项)(?:应(?:该)?)?\s*(?:是|为|為|选|選|[:=])+\s*:?"
     r"|故?(?:本题)?(?:应|應|故|所以|因此|综上)选(?:择|項)?\s*:?"
-    r"|故?答\s*:|答え\s*[はが:]+|(?:정답|답)\s*[은는:]+"
+    r"|故?答\s*:|答え\s*[はが:]+|(?:정답|답)\s*[은는:]+",
+    re.IGNORECASE,
 )
+_FOREIGN = ("antwort", "ergebnis", "respuesta", "solucion", "resultado", "reponse", "rispost", "soluzion", "risultat")
+_FOREIGN += ("resposta", "opcion", "opzione", "option")  # of the words above those in plain letters
 _ANSWER = re.compile(
     rf"(?:\b(?:answers?|solution|result)(?:\s+choice)?{_ABOUT}{_LINK}"
     rf"|\bcorrect\s+(?:answer|option|choice|statement){_ABOUT}{_LINK}"
-    r"|\bans(?:wer)?\s*[:.–—-]\s*(?=\S)|(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n"
-    rf"{_ELSEWHERE})",
+    r"|\bans(?:wer)?\s*[:.–—-]\s*(?=\S)|(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n)",
     re.IGNORECASE,
 )
 _PLURAL = re.compile(
@@ -123,7 +125,9 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
         return None
     found = _strong(text, expected)
     if found is None:
-        statements = [*_ANSWER.finditer(text), *(_PLURAL.finditer(text) if expected == "list" else ())]
+        statements = list(_ANSWER.finditer(text))
+        statements += _PLURAL.finditer(text) if expected == "list" else ()
+        statements += _ELSEWHERE.finditer(text) if _may_be_foreign(text) else ()
         for m in sorted(statements, key=lambda m: m.start(), reverse=True)[:_MAX_STATEMENTS]:
             stated = _head(text[m.end() :], expected)
             if stated:
@@ -133,6 +137,11 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
         return found[2] if finished or not doubted(text[found[1] :]) else None
     last = last_stated(text, expected) if finished else None
     return Stated(text=last, source="last") if last else None
+
+
+def _may_be_foreign(text: str) -> bool:
+    low = text.lower()
+    return not text.isascii() or any(word in low for word in _FOREIGN)
 
 
 def _strong(text: str, expected: Expected) -> tuple[int, int, Stated] | None:

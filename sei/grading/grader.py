@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from sei.grading import choices
 from sei.grading.colons import asks_ratio, is_colon
-from sei.grading.equality import equal, same_numbers, words
+from sei.grading.equality import equal, same_numbers, speaks, words
 from sei.grading.extract import Stated, boxes, extract_flexible, extract_strict
 from sei.grading.last import NUMBER, Expected, last_stated, right_side
 from sei.grading.plain import plain_number, stated_plainly
@@ -46,7 +47,10 @@ class MathGrader:
         plainly = stated_plainly(output, finished=finished) if sure else None
         if plainly is not None:
             number, as_asked = plainly
-            same: Verdict = "right" if same_numbers(problem.answer, number) else "wrong"
+            fine = plain_number(number) == gold or (
+                "." in number + problem.answer and same_numbers(problem.answer, number)
+            )
+            same: Verdict = "right" if fine else "wrong"
             return Outcome(verdict=same, strict_verdict=same if as_asked else "unreadable", extracted=number)
         if problem.answer.strip().lower() in _NO_GOLD:
             why = f"gold answer {problem.answer!r} is no answer"
@@ -151,7 +155,7 @@ class MathGrader:
         self, problem: Problem, output: str, stated: str, options: dict[str, str], source: Stated | None
     ) -> Verdict:
         gold = problem.answer
-        ratio = asks_ratio(problem.question)
+        ratio = (":" in gold or ":" in stated) and asks_ratio(problem.question)
 
         def same(x: str) -> bool:
             return equal(gold, x, seconds=self.seconds, ratio=ratio)
@@ -182,6 +186,8 @@ class MathGrader:
         return bool(problem.options) or bool(_letters(problem.answer))
 
     def _equal_or_not(self, a: str, b: str) -> bool:
+        if speaks(a) != speaks(b):
+            return False  # a sentence is no formula, and algebra would take long to say so
         try:
             return equal(a, b, seconds=self.seconds)
         except (UnreadableError, LimitError):
@@ -209,6 +215,7 @@ class MathGrader:
         return failures
 
 
+@lru_cache(maxsize=65_536)
 def expected_of(gold: str) -> Expected:
     """Return what kind of answer a gold answer is: it steers how the last stated answer is looked for."""
     text = tidy(gold)

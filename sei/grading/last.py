@@ -63,11 +63,12 @@ def last_stated(text: str, expected: Expected) -> str | None:
     counts with its last row.
     """
     text = text.rstrip()
-    if (fenced := _FENCED.search(text)) and fenced[1].strip():
+    if text.endswith("```") and (fenced := _FENCED.search(text)) and fenced[1].strip():
         text = fenced[1].strip()
         line = text.rsplit("\n", 1)[-1].strip()
         return line if quantity(tidy(line)) is not None or expected in ("formula", "list") else _in_line(line, expected)
-    display = _DISPLAY.search(text[-MAX_ANSWER:]) if text.endswith(("}", "$", "]", ".")) else None
+    displayed = text.rstrip(" .\n").endswith(("$$", "\\]", "}"))
+    display = _DISPLAY.search(text[-MAX_ANSWER:]) if displayed else None
     if display is not None and expected not in ("words", "choice"):
         return _last_row(display["rows"] or display["body"], expected)
     lines = [line for line in clean(text).split("\n") if line.strip()]
@@ -88,7 +89,7 @@ def _in_line(text: str, expected: Expected) -> str | None:
     whole, text = text, text[-MAX_ANSWER:]
     if expected == "number" and NUMBER.match(text) and len(text) < len(whole):
         return whole  # a number so long that its beginning is out of sight
-    text = _MODULO.sub(" ", text).rstrip() if expected == "number" else text
+    text = _MODULO.sub(" ", text).rstrip() if expected == "number" and "mod" in text else text
     segments = list(SEGMENT.finditer(text))
     if expected == "number":
         return _last_number(text, segments)
@@ -111,7 +112,7 @@ def _in_line(text: str, expected: Expected) -> str | None:
 
 def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
     numbers = list(NUMBER.finditer(text))
-    if counted := _COUNTED.search(text):
+    if segments and (counted := _COUNTED.search(text)):
         return right_side(counted[1])
     last = next((m for m in reversed(numbers) if not _negated(text, m)), None)
     if last is None:
@@ -134,7 +135,7 @@ def _inside(segment: re.Match[str]) -> str:
 
 def right_side(text: str) -> str:
     r"""Return what stands right of the last equals sign, or of ``\equiv``."""
-    return _ASSIGNS.split(_MODULO.sub("", text))[-1].strip()
+    return _ASSIGNS.split(_MODULO.sub("", text) if "mod" in text else text)[-1].strip()
 
 
 def number_of(sentence: str, expected: Expected) -> str:

@@ -110,7 +110,7 @@ def written_out(text: str, exact: Fraction) -> bool:
 
 def long_decimal(text: str) -> tuple[Fraction, Fraction, int] | None:
     """Return value, unit of the last place and number of digits of a decimal with 12 digits or more."""
-    m = _LONG_DECIMAL.fullmatch(text.strip())
+    m = _LONG_DECIMAL.fullmatch(text.strip()) if len(text) > _MANY_DIGITS else None
     digits = len((m[1] + m[2]).lstrip("0")) if m else 0
     if m is None or not _MANY_DIGITS <= digits <= _MAX_LONG:
         return None

@@ -88,6 +88,8 @@ def _parts(inner: str, depth: int) -> tuple[Node, ...]:
 
 def split(text: str, separators: Sequence[str]) -> list[str]:
     """Split at separators outside of all brackets; empty pieces are dropped after separators that may double."""
+    if not any(s in text for s in separators):
+        return [text.strip()]
     out, start, level, i = [], 0, 0, 0
     while i < len(text):
         if text.startswith((r"\lbrace", r"\begin"), i):
