@@ -164,10 +164,11 @@ class MathGrader:
         if one in options and same(options[one]):
             return "right"
         more = [_only_number(gold, stated)]
-        if source is not None and source.source == "box":
+        where = source.source if source is not None else "last"
+        if where == "box":
             more.append(_joined_boxes(gold, output))
-        elif "=" not in gold:  # a chain of equations in prose ends in its result; a boxed equation is one
-            more.append(right_side(stated))
+        elif where in ("answer", "final", "last") and "=" not in gold:
+            more.append(right_side(stated))  # a chain of equations in prose ends in its result; a marked one is whole
         try:
             if same(stated):
                 return "right"
