@@ -54,8 +54,8 @@ _ELSEWHERE = re.compile(  # the same in other languages
     re.IGNORECASE,
 )
 _FOREIGN = (  # of the words above those in plain letters
-    "antwort", "ergebnis", "respuesta", "solucion", "resultado", "reponse", "rispost", "soluzion", "risultat", "resposta",
-    "opcion", "opzione", "option",
+    "antwort", "ergebnis", "respuesta", "solucion", "resultado", "reponse", "rispost", "soluzion", "risultat",
+    "resposta", "opcion", "opzione", "option",
 )  # fmt: skip
 _ANSWER = re.compile(
     rf"(?:\b(?:answers?|solution|result)(?:\s+choice)?{_ABOUT}{_LINK}"
