@@ -15,7 +15,8 @@ from sei.grading.arithmetic import evaluate
 _MAX_COLON = 120  # characters; longer answers are neither times nor ratios
 _TERM = r"(?:\\frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\d*\s*\\sqrt\s*(?:\[\d\])?\{[^{}]*\}|-?\d+(?:\.\d+)?(?:/\d+)?[a-zA-Z]?)"
 _GAP = r"\s*(?:\\[!,;]\s*)*:\s*(?:\\[!,;]\s*)*"
-_HALF = r"(?:\s|\\[,;! ]|\\text\s*\{\s*|\\mathrm\s*\{\s*)*[ap]\.?\s?m(?![a-zA-Z])\.?\}?"
+_HALF_DAY = r"[ap]\.?\s?m(?![a-zA-Z])\.?"
+_HALF = rf"(?:\s|\\[,;! ])*(?:{_HALF_DAY}|\\(?:text|mathrm)\s*\{{\s*{_HALF_DAY}\s*\}})"
 WRITTEN = re.compile(rf"{_TERM}(?:{_GAP}{_TERM})+(?:{_HALF})?", re.IGNORECASE)  # as it stands in an output
 SAID = re.compile(rf"\d{{1,2}}{_HALF}|{_TERM}\s+to\s+{_TERM}", re.IGNORECASE)  # "5 p.m.", "5 to 8": without a colon
 _RATIO = re.compile(rf"{_TERM}(?:\s*:\s*{_TERM})+")

@@ -53,6 +53,7 @@ _DISPLAY = re.compile(
     r"\\end\{(?P=name)\*?\}\s*(?:\$\$|\\\])?[.\s$]*$|(?:\$\$|\\\[)(?P<body>(?:(?!\$\$|\\\[).)+?)(?:\$\$|\\\])[.\s]*$",
     re.DOTALL,
 )
+_VARIABLE = re.compile(r"\\?[a-zA-Z](?:_\{?\w\}?)?\.?")
 _ASSIGNS = re.compile(r"(?<![<>!\\])=|\\equiv(?![a-z])")
 
 
@@ -135,7 +136,9 @@ def _inside(segment: re.Match[str]) -> str:
 
 def right_side(text: str) -> str:
     r"""Return what stands right of the last equals sign, or of ``\equiv``."""
-    return _ASSIGNS.split(_MODULO.sub("", text) if "mod" in text else text)[-1].strip()
+    sides = _ASSIGNS.split(_MODULO.sub("", text) if "mod" in text else text)
+    last = sides[-1].strip()
+    return sides[-2].strip() if len(sides) > 1 and _VARIABLE.fullmatch(last) else last  # "18 = x"
 
 
 def number_of(sentence: str, expected: Expected) -> str:

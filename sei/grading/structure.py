@@ -17,7 +17,7 @@ Leaf = Callable[[str, str], bool]
 _MAX_PARTS = 60
 _MATRIX = re.compile(r"\s*\\begin\{(p|b|B|small)?(matrix|array)\}(?:\{[lcr| ]+\})?(.*)\\end\{\1?\2\}\s*", re.DOTALL)
 _OPEN, _CLOSE = "([{", ")]}"
-_MEMBER = re.compile(r"^\s*\\?[a-zA-Z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])\s*(?=\S)")
+_MEMBER = re.compile(r"^\s*(?:\\[a-zA-Z]+|[a-zA-Z])(?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])\s*(?=\S)")
 _NAMED = re.compile(
     r"^\s*(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
 )
