@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sei.build import refuse
-from sei.errors import ConfigError, DiskError, SeiError
+from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
 from sei.visible import visible
 
@@ -130,18 +130,14 @@ def check_arguments(arguments: list[str]) -> None:
 
 def _refused(error: BaseException | None) -> SeiError | None:
     """Return our own error that OmegaConf has wrapped, as it does with those of resolvers."""
-    while error is not None and not isinstance(error, SeiError):
-        error = error.__cause__ or error.__context__
-    return error
+    return next((e for e in causes(error) if isinstance(e, SeiError)), None)
 
 
 def _before_the_job(error: BaseException) -> DiskError | None:
     """Return what kept Hydra from making the run folder; ``None`` where the job had begun."""
     if any(frame.f_code is run_job.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
         return None
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError):
-        cause = cause.__cause__
+    cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
     if cause is None or cause.errno is None:
         return None
     return DiskError(

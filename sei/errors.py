@@ -6,6 +6,7 @@ Every message names the thing, its value, the rule and the remedy.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -37,6 +38,10 @@ class TooManyBadRecordsError(SeiError):
     """More records were rejected than the configured share allows."""
 
     exit_code = 3
+
+
+class DeviceError(SeiError):
+    """A process of a fine-tune on several devices ended by itself."""
 
 
 class NumericError(SeiError):
@@ -74,13 +79,21 @@ def disk_trouble(error: BaseException | None) -> DiskError | None:
     Weights are written by libraries that word it their own way: torch as "PytorchStreamWriter failed
     writing", safetensors with "(os error 28)".
     """
-    while error is not None:
-        if isinstance(error, DiskError):
-            return error
-        if isinstance(error, OSError) and error.errno in _DISK:
-            return DiskError.of(error.filename or "a file", error)
-        text = str(error)
+    for cause in causes(error):
+        if isinstance(cause, DiskError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in _DISK:
+            return DiskError.of(cause.filename or "a file", cause)
+        text = str(cause)
         if "PytorchStreamWriter failed writing" in text or any(f"(os error {n})" in text for n in _DISK):
             return DiskError.of("weights", OSError(errno.ENOSPC, f"no space left ({text.splitlines()[0][:120]})"))
-        error = error.__cause__ or error.__context__
     return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it came from, each once: errors may name each other as their cause."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

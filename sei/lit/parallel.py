@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.multiprocessing.spawn import ProcessException
+from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
-from sei.errors import SeiError
+from sei.errors import DeviceError, SeiError
 from sei.lit.batches import SPARE
 from sei.lit.module import LitCausalLM, supervised_tokens
 from sei.lit.trainer import hush
@@ -29,6 +29,19 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 POLL_S = 0.1
+_REMEDIES = (  # by a word in the last line of a child's traceback
+    (
+        "out of memory",
+        "a smaller batch (finetuner.schedule.tokens_per_step, or batch_size), a shorter finetuner.max_length, or "
+        "trainer.precision=bf16-true; the same command goes on from the last resume point.",
+    ),
+    (
+        "nccl",
+        "the devices could not talk to each other; NCCL_DEBUG=INFO in front of the same command says why, and it goes "
+        "on from the last resume point. trainer.devices=1 needs no NCCL.",
+    ),
+    ("", "look at the traceback in sei.log; the same command goes on from the last resume point."),
+)
 
 
 class ParallelCausalLM(LitCausalLM):
@@ -122,7 +135,7 @@ def fit(
             finally:
                 _end_children(others)
     except ProcessException as e:
-        raise (errors[0] if errors else e) from e
+        raise (errors[0] if errors else _ended(e, trainer.num_devices)) from e
     finally:
         receive.close()
         send.close()
@@ -153,6 +166,21 @@ def _listening(
     finally:
         over.set()
         listener.join()
+
+
+def _ended(error: ProcessException, devices: int) -> DeviceError:
+    """Word how a child ended, with the usual cause and its remedy."""
+    who = f"the process of device {error.error_index} of {devices} (0 is the first) ended in the fine-tune"
+    if isinstance(error, ProcessExitedException):
+        by = f"signal {error.signal_name}" if error.signal_name else f"exit code {error.exit_code}"
+        memory = (
+            " SIGKILL mostly means that the machine's memory was used up." if error.signal_name == "SIGKILL" else ""
+        )
+        return DeviceError(f"{who}: {by}.{memory} Remedy: {_REMEDIES[0][1]}")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[-1] if lines else "without a word"
+    remedy = next((r for word, r in _REMEDIES if word in said.lower()), _REMEDIES[-1][1])
+    return DeviceError(f"{who}: {said} Remedy: {remedy}")
 
 
 def _end_with(parent: int) -> None:

@@ -91,8 +91,11 @@ class TrainerSettings:
         Several ``devices`` are child processes of this one: Lightning's other way starts the whole command again.
         """
         import pytorch_lightning as pl  # seconds to import: a job of store hits does without
+        from pytorch_lightning.plugins.environments import LightningEnvironment
 
         return pl.Trainer(
+            # whatever started this process, its children are ours: a SLURM task's variables would make each rank 0 of 1
+            plugins=[LightningEnvironment()],
             accelerator=self.accelerator,
             devices=devices,
             strategy="auto" if devices == 1 else "ddp_spawn",

@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError
 from sei.exits import Interruption, catch_signals
+from sei.lit import parallel
 from sei.lit.batches import Epochs, TokenBudget, share
 from sei.lit.parallel import ParallelCausalLM
 from sei.lit.trainer import TrainerSettings
@@ -202,3 +204,103 @@ def test_what_two_devices_cannot_share_is_refused_before_anything_is_trained(set
     with pytest.raises(ConfigError) as e:
         Finetune(target=TARGET, trainer=TWO, **settings)
     assert all(w in str(e.value) for w in words)
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from sei.errors import SeiError
+from sei.lit import parallel
+from sei.lit.parallel import ParallelCausalLM
+from tests.lit import test_parallel as t
+
+class Dying(ParallelCausalLM):
+    def on_train_batch_start(self, batch, batch_idx):
+        super().on_train_batch_start(batch, batch_idx)
+        if self.global_rank == 1 and batch_idx == 1:
+            {end}
+
+import sei.lit.parallel as parallel
+parallel.ParallelCausalLM = Dying
+
+if __name__ == "__main__":
+    from sei.exits import tell
+    try:
+        t.fit(t.sixty(), Path({folder!r}), schedule=t.Epochs(epochs=2, batch_size=8))
+    except BaseException as e:
+        raise SystemExit(tell(e))
+"""
+
+
+OOM = "CUDA out of memory. Tried to allocate 2.00 GiB"
+NCCL = "NCCL error: unhandled system error"
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", ["device 1 of 2", "SIGKILL", "memory"]),
+        pytest.param(
+            f"import torch; raise torch.OutOfMemoryError({OOM!r})",
+            ["device 1 of 2", OOM, "batch"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(f"raise RuntimeError({NCCL!r})", ["device 1 of 2", NCCL, "NCCL_DEBUG"], marks=pytest.mark.slow),
+    ],
+    ids=["killed", "out of memory", "nccl"],
+)
+def test_a_child_that_dies_ends_the_fit_with_what_ended_it(tmp_path, end, words):
+    script = tmp_path / "dying.py"
+    script.write_text(DYING.format(end=end, folder=str(tmp_path / "run")))
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path)
+    assert time.monotonic() - start < 40
+    assert done.returncode == 1, done.stderr
+    message = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else ""
+    assert [w for w in words if w not in message] == [], done.stderr
+    assert "Remedy" in message
+
+
+@pytest.mark.parametrize(("said", "remedy"), [(OOM, "batch"), (NCCL, "NCCL_DEBUG"), ("something else", "sei.log")])
+def test_what_a_child_said_last_stands_in_the_message_with_its_remedy(said, remedy):
+    text = f"\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call last):\n...\n{said}\n"
+    message = str(parallel._ended(ProcessRaisedException(text, 1, 7), 2))
+    assert said in message
+    assert remedy in message.split("Remedy:")[1]
+
+
+SLURM = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_JOB_NAME": "sweep",
+    "SLURM_NTASKS": "1",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "0",
+    "SLURM_NODELIST": "localhost",
+    "SLURM_JOB_NODELIST": "localhost",
+    "SLURM_NTASKS_PER_NODE": "1",
+    "SLURM_JOB_NUM_NODES": "1",
+}
+
+
+@pytest.mark.slow
+def test_inside_a_slurm_task_two_devices_train_as_elsewhere(examples, two, tmp_path, monkeypatch):
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    trained, _, _ = two
+    again = fit(examples, tmp_path, **LORA)
+    assert (again.checkpoint.digest, again.curve) == (trained.checkpoint.digest, trained.curve)
+
+
+def test_a_cluster_in_sight_changes_no_trainer(tmp_path, monkeypatch):
+    from pytorch_lightning.plugins.environments import LightningEnvironment
+
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    trainer = TrainerSettings().build(tmp_path)  # a warning about srun would be an error here
+    assert isinstance(trainer._accelerator_connector.cluster_environment, LightningEnvironment)
+    assert trainer.world_size == 1
