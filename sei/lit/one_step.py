@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from sei.lit.batches import IGNORE, collate
+from sei.store.journal import Journal
 
 Pair = tuple[str, str]  # question, solution
 
@@ -31,12 +33,17 @@ def _token_losses(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:  
 
 
 @torch.no_grad()
-def mean_losses(opened: Any, pairs: Sequence[Pair], batch_size: int) -> list[float]:
-    """Return the mean loss per solution token of every pair."""
+def mean_losses(opened: Any, pairs: Sequence[Pair], batch_size: int, kept: Journal | None = None) -> list[float]:
+    """Return the mean loss per solution token of every pair; ``kept`` holds those of a batch."""
+
+    def losses(start: int) -> list[float]:
+        batch = _to(encode_batch(opened, pairs[start : start + batch_size]), opened.model)
+        found: list[float] = _token_losses(opened.model, batch).tolist()
+        return found
+
     out: list[float] = []
-    for i in range(0, len(pairs), batch_size):
-        batch = _to(encode_batch(opened, pairs[i : i + batch_size]), opened.model)
-        out += _token_losses(opened.model, batch).tolist()
+    for start in range(0, len(pairs), batch_size):
+        out += losses(start) if kept is None else kept.once(f"losses/{start}", partial(losses, start))
     return out
 
 

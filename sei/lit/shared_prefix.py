@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from sei.lit.engine import Answer, ends_of
+from sei.store.journal import Journal
 
 Tokens = list[int]
 _COMPACT_AT = 0.8  # the share of rows still going below which the others are taken out of the batch
@@ -38,11 +40,18 @@ class SharedPrefix:
         max_new_tokens: int,
         stop: Sequence[str] = (),
         advance: Callable[[int], object] = int,
+        kept: Journal | None = None,
+        name: str = "answers",
     ) -> list[list[Answer]]:
-        """Return the greedy answer to every prompt of every group; ``at`` counts prompts from 0 over all groups."""
+        """Return the greedy answer to every prompt of every group; ``at`` counts prompts from 0 over all groups.
+
+        ``kept`` holds the tokens of whole batches under ``name``; batches are the same whatever it holds.
+        """
         found: dict[int, Tokens] = {}
-        for batch in self._batches([self._encode(g) for g in groups]):
-            found |= self._decode(batch, max_new_tokens)
+        kept = kept if kept is not None else Journal({}, lambda *_: None)
+        for number, batch in enumerate(self._batches([self._encode(g) for g in groups])):
+            pairs = kept.once(f"{name}/{number}", partial(self._decoded, batch, max_new_tokens))
+            found.update((at, list(tokens)) for at, tokens in pairs)
             advance(len(batch))
         answers = [self._answer(at, found[at], stop) for at in range(len(found))]
         ends = [0]
@@ -158,6 +167,9 @@ class SharedPrefix:
             ids, new = token[:, None], 1
             mask = torch.cat([mask, torch.ones_like(ids)], 1)
         return found
+
+    def _decoded(self, batch: Sequence[tuple[int, Tokens, Tokens]], max_new_tokens: int) -> list[tuple[int, Tokens]]:
+        return list(self._decode(batch, max_new_tokens).items())
 
     def _answer(self, at: int, tokens: Tokens, stop: Sequence[str]) -> Answer:
         finished = bool(tokens) and tokens[-1] in self._ends

@@ -6,8 +6,11 @@ solutions become, which costs one pass over them and no generation.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -21,6 +24,7 @@ from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, Synthetic
 from sei.stages.attempt import Engine, Limited
 from sei.stages.racing import Race, run
 from sei.stages.refine import AtLeast, Keep, by_type, decide, kept_of_type, untested, validation_sets
+from sei.store.journal import Journal, journal
 
 Questions = tuple[list[PoolProblem], list[PoolProblem]]
 Answered = tuple[str, bool, str]  # text, whether it was finished, why there is none
@@ -64,6 +68,7 @@ class OneShotContext:
         good: tuple[PoolProblem, ...],
         *,
         seed: int,
+        folder: Path | None = None,
     ) -> RefinedSet:
         """Score every candidate by what the frozen model solves with it in view."""
         of_type, share = validation_questions(error_map, good, self.min_validation, (self.bad, self.good), seed)
@@ -79,12 +84,19 @@ class OneShotContext:
         ]
         questions = [(c, [p for g in of_type.get(c.error_type, of_type[""]) for p in g]) for c in candidates]
         total = sum(len(q) for _, q in questions)
-        with self.engine.open(self.target, checkpoint) as opened, progress("refinement", total) as advance:
+        asks = itertools.count()
+        with (
+            self.engine.open(self.target, checkpoint) as opened,
+            progress("refinement", total) as advance,
+            journal(folder) as kept,
+        ):
 
             def ask(pairs: list[tuple[int, int]]) -> list[bool | None]:
-                answers = self._answers(opened, [(questions[i][0], questions[i][1][q]) for i, q in pairs])
+                """Judge the answers; what is asked rests on earlier judgements alone, so a number names it."""
+                shown = [(questions[i][0], questions[i][1][q]) for i, q in pairs]
+                answers = self._answers(opened, shown, kept, f"ask/{next(asks)}")
                 advance(len(pairs))
-                return [self._right(questions[i][1][q], a) for (i, q), a in zip(pairs, answers, strict=True)]
+                return [self._right(problem, a) for (_, problem), a in zip(shown, answers, strict=True)]
 
             advance(total - run(races, ask, step=self.step, rows=2 * self.rows))
         scores = [0.0] * len(candidates)
@@ -101,13 +113,13 @@ class OneShotContext:
         outcome = self.grader.grade(problem, text, finished=finished)
         return None if outcome.fault else outcome.verdict == "right"
 
-    def _answers(self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]]) -> list[Answered]:
-        """Return the model's answer to every question after its candidate."""
+    def _answers(
+        self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]], kept: Journal, name: str
+    ) -> list[Answered]:
+        """Return the model's answer to every question after its candidate; those that are kept are not asked again."""
         prompts = [opened.prompts([asked(p.question, p.options)], (c.question, c.solution))[0] for c, p in pairs]
         if not (self.reuse_prefix and getattr(opened, "model", None) and isinstance(self.engine, Limited)):
-            answers = self.engine.answer(opened, prompts, frozenset(), "answers")
-            given = {at: (text, finished, fault) for at, text, finished, fault in answers}
-            return [given[i] for i in range(len(prompts))]
+            return self._from_engine(opened, prompts, kept, name)
         from sei.lit.shared_prefix import SharedPrefix
 
         groups: dict[str, list[int]] = {}
@@ -116,9 +128,19 @@ class OneShotContext:
         shared = SharedPrefix(opened, rows=self.rows)
         asks = [[prompts[i] for i in g] for g in groups.values()]
         found: dict[int, Answered] = {}
-        for rows, group in zip(groups.values(), shared.answers(asks, *self.engine.limits()), strict=True):
+        given = shared.answers(asks, *self.engine.limits(), kept=kept, name=name)
+        for rows, group in zip(groups.values(), given, strict=True):
             found.update((i, (a.text, a.finished, a.fault)) for i, a in zip(rows, group, strict=True))
         return [found[i] for i in range(len(pairs))]
+
+    def _from_engine(self, opened: Any, prompts: Sequence[str], kept: Journal, name: str) -> list[Answered]:
+        """Ask the engine; an answer that could not be had is not kept, the next run asks again."""
+        given = {i: kept.get(f"{name}/{i}") for i in range(len(prompts)) if f"{name}/{i}" in kept}
+        for at, text, finished, fault in self.engine.answer(opened, prompts, frozenset(given), "answers"):
+            given[at] = (text, finished, fault)
+            if not fault:
+                kept.put(f"{name}/{at}", (text, finished, fault))
+        return [(text, finished, fault) for text, finished, fault in (given[i] for i in range(len(prompts)))]
 
 
 @part
@@ -147,6 +169,7 @@ class OneShotLikelihood:
         good: tuple[PoolProblem, ...],
         *,
         seed: int,
+        folder: Path | None = None,
     ) -> RefinedSet:
         """Score every candidate by the log-probability it lends to the reference solutions."""
         from sei.lit.shared_prefix import SharedPrefix
@@ -155,7 +178,11 @@ class OneShotLikelihood:
         if not of_type[""][0]:
             return untested(candidates)
         names = [c.error_type if c.error_type in of_type else "" for c in candidates]
-        with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
+        with (
+            self.target.open(checkpoint) as opened,
+            progress("refinement", len(candidates)) as advance,
+            journal(folder) as kept,
+        ):
             shared = SharedPrefix(opened, rows=self.rows)
 
             def groups(shown: Sequence[tuple[str, tuple[str, str] | None]]) -> list[float]:
@@ -167,18 +194,20 @@ class OneShotLikelihood:
                 values = shared.log_likelihoods(
                     [[(t, p.solution) for t, p in zip(ts, ps, strict=True)] for ts, ps in zip(texts, asks, strict=True)]
                 )
-                advance(sum(d is not None for _, d in shown))
                 return [
                     sum(w * v for w, v in zip(_weights(of_type[name]), row, strict=True))
                     for (name, _), row in zip(shown, values, strict=True)
                 ]
 
-            bare = dict(zip(of_type, groups([(name, None) for name in of_type]), strict=True))
+            alone = kept.once("alone", lambda: groups([(name, None) for name in of_type]))
+            bare = dict(zip(of_type, alone, strict=True))
             scores = []
             for start in range(0, len(candidates), 16):
                 block = range(start, min(start + 16, len(candidates)))
                 shown = [(names[i], (candidates[i].question, candidates[i].solution)) for i in block]
-                scores += [v - bare[name] for (name, _), v in zip(shown, groups(shown), strict=True)]
+                values = kept.once(f"block/{start}", partial(groups, shown))
+                scores += [v - bare[name] for (name, _), v in zip(shown, values, strict=True)]
+                advance(len(block))
         return RefinedSet(scored=decide(candidates, scores, self.keep, self.at_least), pooled_share=share)
 
 

@@ -9,6 +9,8 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -26,6 +28,7 @@ from sei.records import (
     Scored,
     SyntheticExample,
 )
+from sei.store.journal import journal
 
 Keep = Annotated[float, Field(gt=0, le=1)]
 AtLeast = float | None
@@ -90,9 +93,10 @@ class Perplexity:
         good: tuple[PoolProblem, ...],
         *,
         seed: int,
+        folder: Path | None = None,
     ) -> RefinedSet:
         """Score by minus the mean loss per solution token."""
-        losses = solution_losses(self.target, checkpoint, candidates, self.batch_size)
+        losses = solution_losses(self.target, checkpoint, candidates, self.batch_size, folder)
         return RefinedSet(scored=decide(candidates, [-x for x in losses], self.keep, self.at_least))
 
 
@@ -123,6 +127,7 @@ class OneShotStep:
         good: tuple[PoolProblem, ...],
         *,
         seed: int,
+        folder: Path | None = None,
     ) -> RefinedSet:
         """Score every candidate on its type's validation part."""
         from sei.lit.one_step import OneStep
@@ -131,14 +136,16 @@ class OneShotStep:
         if validation.empty:
             return untested(candidates)
         scores: list[float] = []
-        with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
+        with (
+            self.target.open(checkpoint) as opened,
+            progress("refinement", len(candidates)) as advance,
+            journal(folder) as kept,
+        ):
             scorer = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=seed)
-            before: dict[str, float] = {}
-            for c in candidates:
-                name, pairs = validation.name(c), validation.pairs(c)
-                if name not in before:
-                    before[name] = scorer.loss(name, pairs)
-                scores.append(before[name] - scorer.loss_after(name, pairs, (c.question, c.solution)))
+            for i, c in enumerate(candidates):
+                name, pairs, sample = validation.name(c), validation.pairs(c), (c.question, c.solution)
+                before = kept.once(f"before/{name}", partial(scorer.loss, name, pairs))
+                scores.append(before - kept.once(f"after/{i}", partial(scorer.loss_after, name, pairs, sample)))
                 advance(1)
         scored = decide(candidates, scores, self.keep, self.at_least)
         return RefinedSet(scored=scored, pooled_share=validation.pooled_share)
@@ -190,15 +197,19 @@ def untested(candidates: Sequence[SyntheticExample]) -> RefinedSet:
 
 
 def solution_losses(
-    target: TargetModel, checkpoint: Checkpoint, problems: Sequence[SyntheticExample | PoolProblem], batch_size: int
+    target: TargetModel,
+    checkpoint: Checkpoint,
+    problems: Sequence[SyntheticExample | PoolProblem],
+    batch_size: int,
+    folder: Path | None = None,
 ) -> list[float]:
-    """Return the checkpoint's mean loss per solution token (nats) of every problem."""
+    """Return the checkpoint's mean loss per solution token (nats) of every problem; ``folder`` keeps batches."""
     from sei.lit.one_step import mean_losses
 
     if not problems:
         return []
-    with target.open(checkpoint) as opened:
-        return mean_losses(opened, [(p.question, p.solution) for p in problems], batch_size)
+    with target.open(checkpoint) as opened, journal(folder) as kept:
+        return mean_losses(opened, [(p.question, p.solution) for p in problems], batch_size, kept)
 
 
 def by_type(candidates: Sequence[SyntheticExample]) -> dict[str, list[int]]:

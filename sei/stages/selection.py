@@ -6,8 +6,11 @@ method's authors; the chain composes any of them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +22,7 @@ from sei.ports import Embedder, RefineStage
 from sei.progress import progress
 from sei.records import Checkpoint, ErrorMap, PoolProblem, RefinedSet, Scored, SyntheticExample
 from sei.stages.refine import AtLeast, Keep, by_type, decide, solution_losses, untested, validation_sets
+from sei.store.journal import journal
 
 
 @part
@@ -47,6 +51,7 @@ class Gradient:
         good: tuple[PoolProblem, ...],
         *,
         seed: int,
+        folder: Path | None = None,
     ) -> RefinedSet:
         """Score every candidate by its gradient's cosine with its type's."""
         from sei.lit.one_step import Gradients
@@ -55,11 +60,15 @@ class Gradient:
         if validation.empty:
             return untested(candidates)
         scores: list[float] = []
-        with self.target.open(checkpoint) as opened, progress("refinement", len(candidates)) as advance:
+        with (
+            self.target.open(checkpoint) as opened,
+            progress("refinement", len(candidates)) as advance,
+            journal(folder) as kept,
+        ):
             gradients = Gradients(opened, lora=self.weights == "lora", seed=seed)
-            for c in candidates:
-                pair = (c.question, c.solution)
-                scores.append(gradients.cosine(validation.name(c), validation.pairs(c), pair))
+            for i, c in enumerate(candidates):
+                name, pairs, sample = validation.name(c), validation.pairs(c), (c.question, c.solution)
+                scores.append(kept.once(f"cosine/{i}", partial(gradients.cosine, name, pairs, sample)))
                 advance(1)
         scored = decide(candidates, scores, self.keep, self.at_least)
         return RefinedSet(scored=scored, pooled_share=validation.pooled_share)
@@ -97,13 +106,14 @@ class Difficulty:
         good: tuple[PoolProblem, ...],
         *,
         seed: int,
+        folder: Path | None = None,
     ) -> RefinedSet:
         """Score every candidate by how far its loss is from its type's window."""
         validation = validation_sets(error_map, self.min_validation, self.max_validation, seed)
         if validation.empty:
             return untested(candidates)
         cases = [b.problem for group in validation.cases.values() for b in group]
-        losses = solution_losses(self.target, checkpoint, [*candidates, *cases], self.batch_size)
+        losses = solution_losses(self.target, checkpoint, [*candidates, *cases], self.batch_size, folder)
         mine, theirs = losses[: len(candidates)], iter(losses[len(candidates) :])
         windows = {
             name: np.quantile([next(theirs) for _ in group], [self.low, self.high]).tolist()
@@ -163,6 +173,10 @@ def _farthest_first(vectors: np.ndarray) -> list[float]:
     return [float(s) for s in scores]
 
 
+def _takes_folder(refiner: RefineStage) -> bool:
+    return "folder" in inspect.signature(type(refiner).__call__).parameters
+
+
 @part
 class Chain:
     """One refiner after another: each sees only what those before it kept.
@@ -185,13 +199,16 @@ class Chain:
         good: tuple[PoolProblem, ...],
         *,
         seed: int,
+        folder: Path | None = None,
     ) -> RefinedSet:
         """Return the decision on every candidate, in their order."""
         decided: dict[int, Scored] = {}
         left: Sequence[int] = range(len(candidates))
         share = 0.0
         for name, step in self.steps.items():
-            refined = step(checkpoint, error_map, tuple(candidates[i] for i in left), good, seed=seed)
+            those = tuple(candidates[i] for i in left)
+            more = {"folder": folder / name} if folder is not None and _takes_folder(step) else {}
+            refined = step(checkpoint, error_map, those, good, seed=seed, **more)
             decided |= {i: replace(s, reason=f"{name}: {s.reason}") for i, s in zip(left, refined.scored, strict=True)}
             left = [i for i in left if decided[i].kept]
             share = max(share, refined.pooled_share)

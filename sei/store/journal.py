@@ -1,0 +1,59 @@
+"""Values that a stage keeps as it goes, in its folder of the store: what takes hours goes on where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+
+from sei.store.files import appending, read_rows
+
+Value = TypeVar("Value")
+_ANY: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any)
+
+
+class Journal:
+    """Plain values (numbers, texts, lists of them) by name; ``write`` puts one on disk."""
+
+    def __init__(self, kept: dict[str, Any], write: Callable[[str, Any], None]) -> None:
+        self._kept, self._write = kept, write
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._kept
+
+    def get(self, name: str) -> Any:
+        """Return a kept value."""
+        return self._kept[name]
+
+    def put(self, name: str, value: Any) -> None:
+        """Keep a value; it is on disk when this returns."""
+        self._write(name, value)
+        self._kept[name] = value
+
+    def once(self, name: str, make: Callable[[], Value]) -> Value:
+        """Return the kept value, or what ``make`` returns, which is kept."""
+        if name not in self._kept:
+            self.put(name, make())
+        found: Value = self._kept[name]
+        return found
+
+
+@contextmanager
+def journal(folder: Path | None, file: str = "values.jsonl") -> Iterator[Journal]:
+    """Open the journal of a stage; without a folder it is kept in memory alone.
+
+    Numbers come back to the last digit. A line that a kill cut short is dropped, and its value made again.
+
+    Raises:
+        DiskError: where a value cannot be written.
+    """
+    if folder is None:
+        yield Journal({}, lambda *_: None)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    kept, _ = read_rows(folder / file, _ANY)
+    with appending(folder / file) as append:
+        yield Journal(kept, lambda name, value: append(name, value, 0.0))
