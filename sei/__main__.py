@@ -26,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from sei.build import refuse
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
+from sei.report.summary import best_dev_accuracy
 from sei.visible import visible
 
 _HERE = Path(__file__).parent
@@ -162,15 +163,19 @@ class Announce(Callback):
         sweep.announce(Path(config.hydra.sweep.dir).absolute(), [tuple(job) for job in jobs])
 
 
-def run_job(cfg: DictConfig) -> None:
-    """Run one composed job: check, build, then everything that costs anything. Jobs of a sweep run apart."""
+def run_job(cfg: DictConfig) -> float | None:
+    """Run one composed job: check, build, then everything that costs anything. Jobs of a sweep run apart.
+
+    Returns:
+        The best accuracy on dev, which a sweeper may maximise, never a test score; nothing where no run was made.
+    """
     config = HydraConfig.get()
     folder, choices = Path(config.runtime.output_dir), dict(config.runtime.choices)
     if config.mode != RunMode.MULTIRUN:
         from sei.run import perform
 
         perform(check(cfg, choices), folder)
-        return
+        return best_dev_accuracy(folder)
     from sei import exits, sweep
 
     job = sweep.SweepJob(
@@ -187,6 +192,7 @@ def run_job(cfg: DictConfig) -> None:
         sweep.mark(job, "failed", exits.tell(e), 0.0)
         raise sweep.SweepError(str(job.states)) from e
     sweep.run_apart(replace(job, config=plain))
+    return best_dev_accuracy(folder)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import filelock
 import pytest
 
 from experiments.sweep_cost import made, made_twice
-from sei.report.summary import config_digest
+from sei.report.summary import best_dev_accuracy, config_digest
 from sei.sweep import SweepJob, announce, mark, run_apart
 from tests.conftest import ROOT, Sei
 
@@ -186,3 +186,61 @@ def _tables(sweep: Path) -> str:
         [sys.executable, "-m", "experiments.tables", str(sweep)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+SWEEPER = """
+import json
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext
+
+ConfigStore.instance().store(group="hydra/sweeper", name="one_by_one", node={"_target_": __name__ + ".OneByOne"})
+
+
+class OneByOne(Sweeper):
+    def setup(self, *, hydra_context: HydraContext, task_function, config):
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments):
+        values, start = [], 0
+        for seed in (0, 1):
+            more = ["refiner=exit"] if seed else []
+            for ret in self.launcher.launch([[*arguments, f"seed={seed}", *more]], initial_job_idx=start):
+                try:
+                    values.append(float(ret.return_value))
+                except Exception as e:
+                    values.append(f"failed: {type(e).__name__}")
+            start += 1
+        with open("values.json", "w") as f:
+            json.dump(values, f)
+"""
+
+
+@pytest.mark.slow
+def test_a_sweeper_is_told_the_best_accuracy_on_dev_and_which_trials_failed(sei: Sei, mine: Path):
+    (mine / "hydra_plugins").mkdir()
+    (mine / "hydra_plugins" / "one_by_one.py").write_text(SWEEPER)
+    command = ("-m", "--config-dir=conf", *TINY, "plugins=[mine]", "hydra/sweeper=one_by_one", "hydra.sweep.dir=s")
+    done = sei(*command, PYTHONPATH=f"{mine}{os.pathsep}{ROOT}")
+    assert done.returncode == 0, done.stderr
+    value, failed = json.loads((mine / "values.json").read_text())
+    summary = json.loads((mine / "s" / "0" / "summary.json").read_text())
+    best = summary["best_round"]
+    scores = summary["rounds"][best - 1]["scores"] if best else summary["baseline"]
+    assert value == next(s["accuracy"] for s in scores.values() if s["role"] == "dev")
+    assert failed == "failed: SweepError"
+
+
+def test_the_value_of_a_run_is_that_of_its_best_round_on_dev_alone(tmp_path):
+    def scores(dev: int, test: int):
+        return {"d": {"role": "dev", "correct": dev, "n": 20}, "t": {"role": "in_domain", "correct": test, "n": 20}}
+
+    summary = {"baseline": scores(3, 20), "rounds": [{"scores": scores(5, 1)}, {"scores": scores(4, 19)}]}
+    for best, value in ((0, 0.15), (1, 0.25)):
+        (tmp_path / "summary.json").write_text(json.dumps({**summary, "best_round": best}))
+        assert best_dev_accuracy(tmp_path) == value
+    assert best_dev_accuracy(tmp_path / "none") is None

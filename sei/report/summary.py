@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import platform
 import subprocess
 from collections import Counter
@@ -34,6 +35,18 @@ _NOT_IN_DIGEST = ("store", "tracker", "plugins", "name", "estimate", "dry_run", 
 def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
     """Return scores as plain values."""
     return {name: dataclasses.asdict(s) for name, s in scores.items()}
+
+
+def best_dev_accuracy(folder: Path) -> float | None:
+    """Return the accuracy over all dev sets of a finished run's best checkpoint, ``None`` where there is no summary."""
+    path = folder / "summary.json"
+    if not path.exists():
+        return None
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    best = summary["best_round"]
+    scores = summary["rounds"][best - 1]["scores"] if best else summary["baseline"]
+    rows = [s for s in scores.values() if s["role"] == "dev"]
+    return float(sum(s["correct"] for s in rows) / max(1, sum(s["n"] for s in rows)))
 
 
 def config_digest(config: dict[str, Any]) -> str:
