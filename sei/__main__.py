@@ -27,7 +27,6 @@ from sei.build import refuse
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
 from sei.report.summary import best_dev_accuracy
-from sei.visible import visible
 
 _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
@@ -147,6 +146,16 @@ def _before_the_job(error: BaseException) -> DiskError | None:
     )
 
 
+def _ended(error: BaseException) -> int:
+    """Word an error, leave no wrong state in the sweep's folder, and return the exit code."""
+    code = tell(error)
+    if "sei.sweep" in sys.modules:
+        from sei import sweep
+
+        sweep.settle_announced(code)
+    return code
+
+
 class Announce(Callback):
     """Writes a sweep's jobs into its folder before the first starts, so that one cut short shows what is missing."""
 
@@ -204,17 +213,17 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach this function, which words them
     OmegaConf.register_new_resolver("sei_hex", lambda: _HEX, replace=True)
     OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
+    os.environ["SEI_COMMAND"] = _HEX
     catch_signals()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
     except (HydraException, OmegaConfBaseException) as e:
         if (refused := _refused(e)) is not None:
-            raise SystemExit(tell(refused)) from None
+            raise SystemExit(_ended(refused)) from None
         cause = e.__cause__ or e
-        print(visible(f"sei: {e}" + (f"\n{cause}" if cause is not e else ""), keep="\n"), file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(_ended(ConfigError(f"{e}" + (f"\n{cause}" if cause is not e else "")))) from None
     except (Exception, SystemExit) as e:
-        raise SystemExit(tell(_before_the_job(e) or e)) from None
+        raise SystemExit(_ended(_before_the_job(e) or e)) from None
 
 
 if __name__ == "__main__":

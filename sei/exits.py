@@ -15,6 +15,7 @@ from sei.visible import visible
 log = logging.getLogger("sei")
 INTERRUPTED, TERMINATED = 130, 143
 AFTER_FINALISER_S = 0.01
+_TERMINATING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Interruption(SystemExit):
@@ -24,8 +25,9 @@ class Interruption(SystemExit):
 def catch_signals() -> None:
     """Let SIGINT end the process with 130 and SIGTERM with 143, after everything open was flushed and closed.
 
+    SIGUSR1 and SIGUSR2 mean the same as SIGTERM: schedulers send them some time before they preempt a job.
     ``SystemExit`` instead of ``KeyboardInterrupt``: Lightning swallows the latter and exits 1. While the
-    first signal is being answered a second SIGTERM changes nothing; a second Ctrl-C ends at once.
+    first signal is being answered a second SIGTERM (or SIGUSR1, SIGUSR2) changes nothing; a second Ctrl-C ends at once.
 
     Python drops what is raised inside a finaliser (``__del__``, a weak reference's callback): a signal that
     arrives there would be lost and the run go on, so it is sent once more as soon as the finaliser is over; not
@@ -37,7 +39,8 @@ def catch_signals() -> None:
         if dropping:
             return  # one is on its way
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for late in _TERMINATING:
+            signal.signal(late, signal.SIG_IGN)
         raise Interruption(INTERRUPTED if number == signal.SIGINT else TERMINATED)
 
     def dropped(what: Any) -> None:
@@ -60,8 +63,8 @@ def catch_signals() -> None:
         signal.pthread_kill(main, number)
 
     def listen() -> None:
-        signal.signal(signal.SIGINT, leave)
-        signal.signal(signal.SIGTERM, leave)
+        for number in (signal.SIGINT, *_TERMINATING):
+            signal.signal(number, leave)
 
     earlier = sys.unraisablehook
     sys.unraisablehook = dropped
@@ -71,6 +74,15 @@ def catch_signals() -> None:
 def was_signal(code: object) -> bool:
     """Say whether an exit code stands for an interruption from outside."""
     return code in (INTERRUPTED, TERMINATED)
+
+
+def ended_by_signal(returncode: int) -> int | None:
+    """Return the exit code of a child that was interrupted, whether it could say so or not; ``None`` for others."""
+    if was_signal(returncode):
+        return returncode
+    if -returncode in _TERMINATING:
+        return TERMINATED
+    return INTERRUPTED if -returncode == signal.SIGINT else None
 
 
 def exit_code_of(error: BaseException) -> int:

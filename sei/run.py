@@ -173,8 +173,21 @@ def run(job: Job) -> dict[str, Any]:
         write_json(job.folder / "ledger.json", ledger(store, job.method, records))
         if exit_code == 0:
             write_page(job.folder)
-        job.tracker.finish(summary, exit_code)
+        _close(job.tracker, summary, exit_code)
     return summary
+
+
+def _close(tracker: Tracker, summary: dict[str, Any], exit_code: int) -> None:
+    """Close the tracker; one that fails at it changes neither the result nor the exit code.
+
+    A scheduler sends its signal to the whole process group, so a tracker's own process may be gone already.
+    """
+    try:
+        tracker.finish(summary, exit_code)
+    except Exception as e:  # whatever a tracker raises
+        log.warning(
+            "the tracker could not be closed (%s: %s); the run folder holds all of the run", type(e).__name__, e
+        )
 
 
 def _publish(job: Job, evaluated: list[Evaluated]) -> None:

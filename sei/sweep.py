@@ -7,6 +7,8 @@ import dataclasses
 import json
 import logging
 import logging.config
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +27,12 @@ from sei.store import write_atomic
 
 log = logging.getLogger("sei")
 _PATIENCE = 15  # seconds that a job gets to flush before it is killed
+_POLL = 0.2
+COMMAND = "SEI_COMMAND"  # the environment variable with what names a command; a launcher's workers inherit it
+_USAGE = 2  # the exit code of a wrong command
+
+
+_announced: list[Path] = []  # folders
 
 
 class SweepError(SeiError):
@@ -76,7 +84,7 @@ def run_apart(job: SweepJob) -> None:
 
     Raises:
         SweepError: when it ended with anything but 0.
-        SystemExit: when this process was told to end; the job has then been told, too.
+        SystemExit: when this process was told to end, and the job has then been told, too; or when the job was.
     """
     with _claimed(job):
         _wait_for_orphan(job)
@@ -118,9 +126,9 @@ def _wait_for_orphan(job: SweepJob) -> None:
 
 
 def _run(job: SweepJob) -> None:
-    mark(job, "running", None, 0.0)
     start = time.time()
     process = subprocess.Popen([sys.executable, "-m", "sei.sweep"], stdin=subprocess.PIPE, text=True)
+    mark(job, "running", None, 0.0, pid=process.pid)
     try:
         process.communicate(json.dumps(dataclasses.asdict(job), default=str))
     except BaseException:
@@ -130,6 +138,10 @@ def _run(job: SweepJob) -> None:
         process.kill()
         mark(job, "interrupted", exits.TERMINATED, time.time() - start)
         raise
+    interrupted = exits.ended_by_signal(process.returncode)
+    if interrupted is not None:  # a scheduler signals the whole group, and a launcher may survive that
+        mark(job, "interrupted", interrupted, time.time() - start)
+        raise exits.Interruption(interrupted)
     code = process.returncode or int(not (job.folder / "summary.json").exists())
     mark(job, "done" if code == 0 else "killed" if code < 0 else "failed", code, time.time() - start)
     if code:
@@ -142,6 +154,7 @@ def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
     What the folder knows of them already stays, but for jobs that were running when a sweep was killed and for rows of
     another sweep in the same folder, whose job of that number had other overrides.
     """
+    _announced.append(folder)
     states = folder / "sweep.json"
     with _states(folder):
         rows = {str(n): _row(o, folder / str(n), "waiting", None, 0.0) for n, o in enumerate(jobs)}
@@ -152,10 +165,53 @@ def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
         _write(states, rows)
 
 
-def mark(job: SweepJob, state: str, code: int | None, seconds: float) -> None:
+def settle_announced(code: int) -> None:
+    """Settle the sweeps that this process has announced, as it ends with an exit code that is not 0."""
+    for folder in _announced:
+        settle(folder, code)
+
+
+def settle(folder: Path, code: int) -> None:
+    """Leave no job of a sweep that ends early in a state that is not true any more.
+
+    Jobs that still run although the process that started them is gone (a worker of a launcher) are told to end. What
+    ran is ``interrupted``; what waited is ``failed`` where the command itself was wrong (exit code 2).
+    """
+    states = folder / "sweep.json"
+    if not states.exists():
+        return
+    _end_jobs(folder)
+    with _states(folder):
+        rows = read(states)
+        for number, row in rows.items():
+            if row["state"] == "running" and not at_work(folder, number, Path(row["folder"])):
+                rows[number] = {**row, "state": "interrupted", "exit_code": code if exits.was_signal(code) else 1}
+            elif row["state"] == "waiting" and code == _USAGE:
+                rows[number] = {**row, "state": "failed", "exit_code": code}
+        _write(states, rows)
+
+
+def _end_jobs(folder: Path) -> None:
+    """Send SIGTERM to the processes of this command's jobs that are at work, and wait for them."""
+
+    def working() -> list[dict[str, Any]]:
+        mine = [(n, j) for n, j in read(folder / "sweep.json").items() if j.get("command") == os.environ.get(COMMAND)]
+        return [j for n, j in mine if j["state"] == "running" and at_work(folder, n, Path(j["folder"]))]
+
+    for row in working():
+        with contextlib.suppress(OSError, KeyError):
+            if b"sei.sweep" in Path(f"/proc/{row['pid']}/cmdline").read_bytes():  # no other process of that number
+                os.kill(row["pid"], signal.SIGTERM)
+    end = time.monotonic() + _PATIENCE
+    while working() and time.monotonic() < end:
+        time.sleep(_POLL)
+
+
+def mark(job: SweepJob, state: str, code: int | None, seconds: float, *, pid: int | None = None) -> None:
     """Write a job's state into ``sweep.json`` and onto the page; jobs of one sweep may do so at the same time."""
     with _states(job.sweep):
         row = _row(job.overrides, job.folder, state, code, seconds)
+        row |= {} if pid is None else {"pid": pid, "command": os.environ.get(COMMAND)}
         _write(job.states, {**read(job.states), str(job.number): row})
 
 

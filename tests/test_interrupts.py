@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import stopping
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,52 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path):
     first.communicate(timeout=120)
     assert second.returncode == 75, err[-2000:]
     assert "in use by another process" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_notice_of_preemption_means_the_same_as_sigterm(number):
+    done = subprocess.run([sys.executable, "-c", SIGNALLED, str(int(number))], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 143, done.stderr
+
+
+SIGNALLED = """
+import signal, sys
+from sei.exits import catch_signals
+catch_signals()
+signal.raise_signal(int(sys.argv[1]))
+"""
+
+
+def test_a_tracker_whose_process_is_gone_changes_no_exit_code(caplog):
+    from sei.run import _close
+
+    class Gone:
+        def finish(self, summary, exit_code):
+            raise ConnectionResetError("Connection lost")
+
+    with caplog.at_level("WARNING"):
+        _close(Gone(), {}, 143)  # type: ignore[arg-type]
+    assert "ConnectionResetError" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_the_whole_group_ends_a_run_with_143_although_wandb_dies_first(tmp_path, number):
+    command = [sys.executable, "-m", "sei", "experiment=smoke", "tracker=wandb_offline"]
+    env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for line in process.stdout:
+            if "synth" in line or "cluster" in line:
+                break
+        os.killpg(process.pid, number)
+        said = process.stdout.read()
+        assert process.wait(60) == 143, said
+    assert "the same command goes on" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import pytest
 
 from experiments.sweep_cost import made, made_twice
 from sei.report.summary import best_dev_accuracy, config_digest
-from sei.sweep import SweepJob, announce, mark, run_apart
+from sei.sweep import SweepJob, announce, mark, run_apart, settle
 from tests.conftest import ROOT, Sei
 
 TINY = (
@@ -244,3 +245,75 @@ def test_the_value_of_a_run_is_that_of_its_best_round_on_dev_alone(tmp_path):
         (tmp_path / "summary.json").write_text(json.dumps({**summary, "best_round": best}))
         assert best_dev_accuracy(tmp_path) == value
     assert best_dev_accuracy(tmp_path / "none") is None
+
+
+def interrupted_child(tmp_path: Path, code: int) -> SweepJob:
+    return SweepJob(number=0, overrides=(), config={}, folder=tmp_path / "0", sweep=tmp_path, logging=None)
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(143)", "os.kill(os.getpid(), 15)", "os.kill(os.getpid(), 10)"])
+def test_a_job_that_a_signal_ended_is_interrupted_and_not_failed(tmp_path, monkeypatch, ending):
+    """As under a launcher that survives the signal which its whole group got."""
+    real = subprocess.Popen
+    program = f"import os, sys; sys.stdin.read(); {ending}"
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **k: real([sys.executable, "-c", program], **k))
+    job = interrupted_child(tmp_path, 0)
+    with pytest.raises(SystemExit) as e:
+        run_apart(job)
+    assert e.value.code == 143
+    assert states(tmp_path) == {"0": ("interrupted", 143)}
+
+
+def test_a_sweep_that_ends_early_leaves_no_state_that_is_not_true(tmp_path, monkeypatch):
+    announce(tmp_path, [("seed=0",), ("seed=1",), ("seed=2",)])
+    monkeypatch.setenv("SEI_COMMAND", "me")
+    program = "import sys, time; 'sei.sweep'; print(1, flush=True); time.sleep(60)"
+    lock = "import filelock, sys; held = filelock.FileLock(sys.argv[1]); held.acquire();"
+    (tmp_path / "0").mkdir()
+    arguments = [sys.executable, "-c", lock + program, str(tmp_path / "0" / ".lock"), "sei.sweep"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline()
+        one = replace(interrupted_child(tmp_path, 0), overrides=("seed=0",))
+        mark(one, "running", None, 0.0, pid=child.pid)
+        monkeypatch.setenv("SEI_COMMAND", "another")
+        mark(replace(one, number=1, folder=tmp_path / "1"), "running", None, 0.0, pid=child.pid)
+        monkeypatch.setenv("SEI_COMMAND", "me")
+        settle(tmp_path, 130)
+        assert child.wait(20) == -15
+    assert states(tmp_path) == {"0": ("interrupted", 130), "1": ("interrupted", 130), "2": ("waiting", None)}
+    settle(tmp_path, 2)
+    assert states(tmp_path)["2"] == ("failed", 2)
+
+
+def test_a_wrong_command_leaves_no_job_waiting(sei: Sei):
+    done = sei("-m", "experiment=smoke", "seed=0,1", "clusterer=nothing,ward", "hydra.sweep.dir=s")
+    assert done.returncode == 2, done.stderr
+    assert states(sei.cwd / "s") == {str(n): ("failed", 2) for n in range(4)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", [True, False], ids=["Ctrl-C", "SIGTERM to the command alone"])
+def test_an_interrupted_sweep_of_several_at_once_leaves_no_job_running(tmp_path, group):
+    more = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s", "seed=0,1,2,3")
+    env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "sei", "-m", *TINY, *more]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as p:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and list(states_or_none(tmp_path / "s").values()).count(("running", None)) < 2:
+            time.sleep(0.1)
+        time.sleep(3)
+        if group:
+            os.killpg(p.pid, signal.SIGINT)
+        else:
+            p.terminate()
+        code = p.wait(60)
+    assert code == (130 if group else 143)
+    found = states(tmp_path / "s")
+    assert "running" not in {s for s, _ in found.values()}, found
+    assert "interrupted" in {s for s, _ in found.values()}
+
+
+def states_or_none(sweep: Path) -> dict[str, tuple[str, int]]:
+    return states(sweep) if (sweep / "sweep.json").exists() else {}
