@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -23,13 +25,19 @@ from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint
 
+_NO_GGUF = ("vllm", "sglang")
+
 
 @dataclass
 class Served(OpenModel):
-    """A model behind a server: ``name`` as the server calls it; the weights are not in this process."""
+    """A model behind a server: ``name`` as the server calls it; the weights are not in this process.
+
+    ``window``: tokens of a prompt and its answer together, where the server says so.
+    """
 
     url: str = ""
     name: str = ""
+    window: int | None = None
 
 
 @part
@@ -71,6 +79,21 @@ class ServedEngine:
         if self.command is not None:
             server.command_of(self.command, "model", 1)
 
+    def require_served(self, target: TargetModel) -> None:
+        """Refuse a base that the program of the command cannot read.
+
+        Raises:
+            ConfigError: for a GGUF file with vLLM or SGLang.
+        """
+        program = Path(shlex.split(self.command)[0]).name if self.command else ""
+        folder = target.folder() if program in _NO_GGUF else None
+        if folder is not None and any(folder.glob("*.gguf")):
+            raise ConfigError(
+                f"engine.command starts {program}, which cannot serve the weights of model.source={target.source!r} as "
+                "fine-tunes are served: they are a GGUF file. Remedy: engine=lightning, a llama.cpp server in "
+                "engine.command, or a folder with safetensors as model.source."
+            )
+
     @contextmanager
     def open(self, target: TargetModel, checkpoint: Checkpoint) -> Iterator[Served]:
         """Have a checkpoint served for the duration of a block; the server stays for the next one.
@@ -91,7 +114,10 @@ class ServedEngine:
             assert self.command is not None, "checked when built"
             running = server.serve(self.command, where, checkpoint.digest, startup=self.startup)
             url, where = running.url, running.model
-        yield Served(**vars(asked), url=url, name=self.model or _only_model(url) or where)
+        listed = _listed(url)
+        name = self.model or (listed[0]["id"] if len(listed) == 1 else "") or where
+        own = [m for m in listed if m["id"] == name]
+        yield Served(**vars(asked), url=url, name=name, window=own[0]["window"] if own else None)
 
     def limits(self) -> tuple[int, tuple[str, ...]]:
         """Return the cap on new tokens and the strings that end an answer."""
@@ -116,6 +142,7 @@ class ServedEngine:
         """
         missing = [i for i in range(len(texts)) if i not in done]
         prompts = self._prompts(opened, [texts[i] for i in missing])
+        self._require_room(opened, prompts)
         requests = [self._request(p, i, sampling) for i, p in zip(missing, prompts, strict=True)]
         faults: list[str] = []
         with progress(what, len(missing)) as advance:
@@ -130,8 +157,8 @@ class ServedEngine:
         if len(faults) > self.max_missing * len(texts):
             raise TooManyBadRecordsError(
                 f"{len(faults)} of {len(texts)} prompts got no answer, over engine.max_missing={self.max_missing}; "
-                f"a score without them would mislead. First: {faults[0]}. Remedy: mend the server, then run the same "
-                "command again; answers so far are kept."
+                f"a score without them would mislead. First: {faults[0]}. Remedy: {_remedy(faults[0])}, then run the "
+                "same command again; answers so far are kept."
             )
 
     def _prompts(self, opened: Served, texts: Sequence[str]) -> list[Any]:
@@ -140,6 +167,23 @@ class ServedEngine:
         special = opened.template == "plain"
         ids = opened.tokenizer(list(texts), add_special_tokens=special)["input_ids"] if texts else []
         return [tuple(row) for row in ids]
+
+    def _require_room(self, opened: Served, prompts: Sequence[Any]) -> None:
+        """Refuse prompts that leave less room than an answer may take: vLLM would shorten the answer without a word.
+
+        Raises:
+            ConfigError: naming the longest prompt, the window and what helps.
+        """
+        if opened.window is None or not prompts:
+            return
+        longest = max(len(opened.tokenizer(p)["input_ids"]) if isinstance(p, str) else len(p) for p in prompts)
+        if longest + self.max_new_tokens > opened.window:
+            raise ConfigError(
+                f"the longest prompt has {longest} tokens and engine.max_new_tokens={self.max_new_tokens}; together "
+                f"they pass the server's window of {opened.window}, and it would cut answers short. Remedy: a larger "
+                "--max-model-len in engine.command (as far as the model goes), a smaller engine.max_new_tokens, or "
+                "fewer shots in the prompt."
+            )
 
     def _request(self, prompt: Any, at: int, sampling: Sampling | None) -> Request:
         return Request(
@@ -163,14 +207,31 @@ class ServedEngine:
             drop_at_last=True,
         )
         return Client(
-            base_url=opened.url, model=opened.name, api_key="none", structured=False, limits=limits, cache=NoAnswers()
+            base_url=opened.url,
+            model=opened.name,
+            api_key="none",
+            structured=False,
+            limits=limits,
+            cache=NoAnswers(),
+            gone=server.death if self.url is None else None,
         )
 
 
-def _only_model(url: str) -> str:
-    """Return the name of the one model a server lists, empty where it lists none or several."""
+def _remedy(fault: str) -> str:
+    low = fault.lower()
+    if "too_long" in low or "max_model_len" in low or "context length" in low:
+        return "a larger --max-model-len in engine.command, or a smaller engine.max_new_tokens"
+    return "mend the server"
+
+
+def _listed(url: str) -> list[dict[str, Any]]:
+    """Return the models that a server lists, each with its id and its window where it says so."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         with urllib.request.urlopen(f"{url}/models", timeout=30) as reply:  # noqa: S310  # an http address by config
-            names = [str(m["id"]) for m in json.load(reply)["data"]]
-        return names[0] if len(names) == 1 else ""
-    return ""
+            data = json.load(reply)["data"]
+        windows = [m.get("max_model_len") for m in data]
+        return [
+            {"id": str(m["id"]), "window": w if isinstance(w, int) and w > 0 else None}
+            for m, w in zip(data, windows, strict=True)
+        ]
+    return []

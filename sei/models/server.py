@@ -22,6 +22,7 @@ from pathlib import Path
 
 from sei.errors import BusyError, ConfigError
 from sei.models import portable
+from sei.models.server_log import cause_of
 
 log = logging.getLogger(__name__)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG: a killed run leaves no server that holds a GPU
@@ -112,19 +113,18 @@ def _wait(r: Running, startup: float) -> None:
     told = start
     while True:
         if r.process.poll() is not None:
-            code, said = r.process.returncode, _last_words(r.output)
-            stop()
-            raise ConfigError(f"the model server ended with exit code {code} while starting:\n{said}")
+            code = r.process.returncode
+            stop(keep_log=True)
+            raise ConfigError(f"the model server ended with exit code {code} while starting: {cause_of(r.output)}")
         if _healthy(r.url):
             log.info("the model server answers after %.0f s", time.monotonic() - start)
             return
         now = time.monotonic()
         if now - start > startup:
-            said = _last_words(r.output)
-            stop()
+            stop(keep_log=True)
             raise BusyError(
                 f"the model server did not answer within engine.startup={startup:.0f} s. Remedy: raise engine.startup. "
-                f"Its last words:\n{said}"
+                f"It said: {cause_of(r.output)}"
             )
         if now - told > 30:
             log.info("waiting for the model server (%.0f s)", now - start)
@@ -146,11 +146,16 @@ def _healthy(url: str) -> bool:
     return False
 
 
-def _last_words(output: Path, lines: int = 15) -> str:
-    return "\n".join(output.read_text("utf-8", "replace").splitlines()[-lines:])
+def death() -> str | None:
+    """Return how the server that was started last ended by itself, with its cause; ``None`` while it runs."""
+    r = _running
+    if r is None or r.process.poll() is None:
+        return None
+    stop(keep_log=True)
+    return f"the model server ended with exit code {r.process.returncode}: {cause_of(r.output)}"
 
 
-def stop() -> None:
+def stop(*, keep_log: bool = False) -> None:
     """Stop the server, if one runs: its memory is wanted for other weights, or for training."""
     global _running
     r, _running = _running, None
@@ -162,7 +167,8 @@ def stop() -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             r.process.wait(wait)
             break
-    r.output.unlink(missing_ok=True)
+    if not keep_log:
+        r.output.unlink(missing_ok=True)
     portable.discard(r.view)
 
 

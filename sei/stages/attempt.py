@@ -42,6 +42,15 @@ class Limited(Protocol):
         ...
 
 
+@runtime_checkable
+class Serving(Protocol):
+    """An engine whose program may not read every model."""
+
+    def require_served(self, target: TargetModel) -> None:
+        """Refuse a model that it cannot read."""
+        ...
+
+
 @part
 class Attempts:
     """Greedy answers of one checkpoint, kept row by row."""
@@ -50,6 +59,11 @@ class Attempts:
     row_type: ClassVar[Any] = Attempt
     target: TargetModel
     engine: Engine
+
+    def preflight(self) -> None:
+        """Refuse an engine that cannot serve the target model."""
+        if isinstance(self.engine, Serving):
+            self.engine.require_served(self.target)
 
     def __call__(
         self, checkpoint: Checkpoint, *, items: Sequence[PoolProblem | HeldOutProblem], done: frozenset[int]

@@ -15,6 +15,7 @@ import pytest
 
 from sei.errors import BusyError, ConfigError, TooManyBadRecordsError
 from sei.grading import MathGrader
+from sei.instructors.remote.terms import StoppedError
 from sei.lit.engine import Sampling
 from sei.models import server
 from sei.models.served import ServedEngine
@@ -217,3 +218,96 @@ def test_a_killed_run_leaves_no_server(tmp_path):
     while time.monotonic() < end and psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.05)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+VLLM_LOG = """INFO 11-26 20:01:02 [api_server.py:1971] vLLM API server version 0.32.0
+(EngineCore_DP0 pid=77) ERROR 11-26 20:01:30 [core.py:700] EngineCore failed to start.
+(EngineCore_DP0 pid=77) ERROR 11-26 20:01:30 [core.py:700] Traceback (most recent call last):
+(EngineCore_DP0 pid=77) ERROR 11-26 20:01:30 [core.py:700]   File "core.py", line 691, in run_engine_core
+(EngineCore_DP0 pid=77) ERROR 11-26 20:01:30 [core.py:700] ValueError: {cause}
+Traceback (most recent call last):
+{more}RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {{}}
+"""
+CAUSES = [
+    (
+        "Free memory on device (3.1/79.2 GiB) is less than desired GPU memory utilization (0.9)",
+        "--gpu-memory-utilization",
+    ),
+    (
+        "To serve at least one request with the models's max seq len (131072), 16.0 GiB KV cache is needed",
+        "--max-model-len",
+    ),
+    ("No available memory for the cache blocks.", "--gpu-memory-utilization"),
+    ("something that nobody has seen", "look at its log"),
+]
+
+
+@pytest.mark.parametrize(("cause", "remedy"), CAUSES)
+def test_a_failed_start_says_its_cause_and_what_helps_and_keeps_its_log(tmp_path, cause, remedy):
+    log = VLLM_LOG.format(cause=cause, more='  File "x.py", line 1, in f\n' * 100)
+    (tmp_path / "log").write_text(log)
+    program = f"import sys, pathlib; print(pathlib.Path({str(tmp_path / 'log')!r}).read_text()); sys.exit(1)"
+    (tmp_path / "dies.py").write_text(program)
+    with pytest.raises(ConfigError) as e:
+        server.serve(f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", "m", "w", startup=20)
+    first, rest = str(e.value).split("\n", 1)
+    assert first.endswith(f"ValueError: {cause}")
+    assert remedy in rest
+    kept = Path(rest.rsplit(" ", 1)[1])
+    assert kept.read_text().strip() == log.strip()
+    kept.unlink()
+
+
+DIES = """
+import json, os, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *a): pass
+    def do_GET(self):
+        body = json.dumps({"data": [{"id": "m", "max_model_len": 64}]}).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    def do_POST(self):
+        print("RuntimeError: CUDA error: an illegal memory access was encountered", flush=True)
+        os._exit(9)
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
+"""
+
+
+def test_a_server_that_dies_in_mid_run_is_noticed_within_seconds(tmp_path):
+    (tmp_path / "dies.py").write_text(DIES)
+    e = ServedEngine(command=f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", max_new_tokens=8)
+    with e.open(TARGET, TARGET.base()) as opened:
+        start = time.monotonic()
+        with pytest.raises(StoppedError, match=r"(?s)exit code 9: RuntimeError: CUDA error.*kept") as stopped:
+            list(e.answer(opened, opened.prompts(["How many?"]), frozenset(), "x"))
+        assert time.monotonic() - start < 10
+    assert stopped.value.exit_code == 75
+
+
+def test_a_prompt_that_leaves_too_little_room_in_the_window_is_refused_before_anything_is_sent(tmp_path):
+    (tmp_path / "dies.py").write_text(DIES)  # a server with a window of 64, which is not asked
+    e = ServedEngine(command=f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", max_new_tokens=50)
+    with (
+        e.open(TARGET, TARGET.base()) as opened,
+        pytest.raises(ConfigError, match=r"longest prompt has \d+ tokens .*max_new_tokens=50.*window of 64.*Remedy"),
+    ):
+        list(e.answer(opened, opened.prompts(["How many pens are in the box?"]), frozenset(), "x"))
+
+
+def test_a_gguf_base_is_refused_by_vllm_before_anything_costs(tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "m.gguf").write_bytes(b"GGUF")
+    target = TargetModel(name="m", source=str(tmp_path / "weights"), template="plain")
+    with pytest.raises(ConfigError, match=r"vllm.*GGUF.*Remedy"):
+        Attempts(target=target, engine=ServedEngine(command="vllm serve {model} --port {port}")).preflight()
+    Attempts(target=target, engine=ServedEngine(command="llama-server -m {model} --port {port}")).preflight()
+    Attempts(target=TARGET, engine=ServedEngine(command="vllm serve {model} --port {port}")).preflight()
+
+
+def test_the_shipped_command_listens_on_this_machine_alone():
+    text = (Path(__file__).parents[2] / "conf" / "engine" / "openai_server.yaml").read_text()
+    assert "--host 127.0.0.1" in text
+    assert "--generation-config vllm" in text

@@ -14,7 +14,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,11 +59,23 @@ _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
 class Client:
-    """Sends requests to one endpoint; answers come back in order."""
+    """Sends requests to one endpoint; answers come back in order.
+
+    ``gone`` says how the server ended, where that is known; it is asked after every failure on the way.
+    """
 
     def __init__(
-        self, *, base_url: str, model: str, api_key: str, structured: bool, limits: Limits, cache: Answers | NoAnswers
+        self,
+        *,
+        base_url: str,
+        model: str,
+        api_key: str,
+        structured: bool,
+        limits: Limits,
+        cache: Answers | NoAnswers,
+        gone: Callable[[], str | None] | None = None,
     ) -> None:
+        self.gone = gone
         self.base_url, self.model, self._key = base_url, model, api_key
         self.structured, self.limits, self.cache = structured, limits, cache
         self.ledger = Ledger()
@@ -233,6 +245,8 @@ class Client:
                     self._go_plain(probe)
                 return self._explained(verdict, body, request)
             self._flow.failed(verdict)
+            if self.gone is not None and (how := self.gone()) is not None:
+                raise StoppedError(f"{how} Answers so far are kept; the same command goes on.", 75)
             alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
             silent = failed_at - self._flow.last_good
