@@ -294,7 +294,7 @@ def test_a_prompt_that_leaves_too_little_room_in_the_window_is_refused_before_an
         e.open(TARGET, TARGET.base()) as opened,
         pytest.raises(ConfigError, match=r"longest prompt has \d+ tokens .*max_new_tokens=50.*window of 64.*Remedy"),
     ):
-        list(e.answer(opened, opened.prompts(["How many pens are in the box?"]), frozenset(), "x"))
+        list(e.answer(opened, opened.prompts(["How many? " * 20]), frozenset(), "x"))
 
 
 def test_a_gguf_base_is_refused_by_vllm_before_anything_costs(tmp_path):
