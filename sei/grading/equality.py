@@ -22,6 +22,7 @@ _BASED = re.compile(r"\s*\(?([0-9A-Fa-f]+)\)?\s*_\s*\{?\s*(\d+|ten|two)\s*\}?\s*
 _WORDY = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
 _VARIABLE = re.compile(r"(?<![\\a-zA-Z])(?![ei](?![a-zA-Z]))[a-zA-Z](?![a-zA-Z])")
+_NOTHING = re.compile(r"\\emptyset\s*|(?:there (?:is|are) )?no (?:real )?solutions?", re.IGNORECASE)
 _ARTICLE = re.compile(r"^\s*(?:the|a|an)\s+", re.IGNORECASE)
 _FORMULA_WORDS = frozenset("sqrt sinh cosh tanh arcsin arccos arctan infty infinity matrix".split())
 
@@ -73,6 +74,8 @@ def _exact_and_rounded(text: str) -> list[str]:
 
 def _same(gold: str, stated: str, seconds: float, ratio: bool) -> bool:
     if REALS.fullmatch(gold) and REALS.fullmatch(stated):
+        return True
+    if _NOTHING.fullmatch(gold) and _NOTHING.fullmatch(stated):
         return True
     a, b = parse(gold), parse(stated)
     if a.kind != b.kind or a.kind in ("leaf", "list"):
@@ -144,6 +147,8 @@ def _as_text(text: str) -> str:
 def _value_of(text: str) -> str:
     """Return what stands right of ``NAME =``; an equation whose left side is no name stays whole."""
     left, _, right = text.rpartition("=")
+    if not balanced(left):
+        return text  # the limits of a sum
     plain = not re.search(r"\d|[-+*/^]|\\(?:frac|sqrt|cdot|times|le|ge|ne)(?![a-z])|[<>]", left)
     return right.strip() if left and right.strip() and (plain or _FUNCTION.fullmatch(left)) else text
 

@@ -18,7 +18,7 @@ from sei.grading.plain import plain_number, stated_plainly
 from sei.grading.quantity import quantity
 from sei.grading.said import doubted, visible
 from sei.grading.sandbox import LimitError, UnreadableError
-from sei.grading.structure import parse
+from sei.grading.structure import parse, split
 from sei.grading.text import tidy
 from sei.parts import part
 from sei.ports import Outcome
@@ -144,8 +144,10 @@ class MathGrader:
         one = choices.letter_of(line) if len(line) <= _SHORT else None
         if one is None or one not in letters:
             one = choices.last_letter(said, letters)
-        for kind in ("words", "formula", "number") if one is None else ():
-            value = line if kind == "words" else last_stated(line, kind)
+        if one is None and len(line) <= _SHORT and (several := choices.several_of(line, options, self._equal_or_not)):
+            return several
+        kinds: tuple[Expected, ...] = ("words", "formula", "number")
+        for value in (line, *(last_stated(line, kind) for kind in kinds)) if one is None else ():
             one = one or (choices.by_value(value, options, self._equal_or_not) if value else None)
         if one is None and choices.names_none(line) and len(line) <= _SHORT:
             return _NO_OPTION
@@ -163,10 +165,10 @@ class MathGrader:
         one = choices.letter_of(stated) if options else None
         if one in options and same(options[one]):
             return "right"
-        more = [_only_number(gold, stated)]
+        more = [_only_number(gold, stated), _yes_or_no(gold, stated)]
         if source is not None and source.source == "box":
             more.append(_joined_boxes(gold, output))
-        elif "=" not in gold:  # a chain of equations in prose ends in its result; a boxed equation is one
+        elif "=" not in gold and not _assigns_several(stated):  # a chain of equations in prose ends in its result; a boxed equation is one
             more.append(right_side(stated))
         try:
             if same(stated):
@@ -262,6 +264,18 @@ def _only_number(gold: str, stated: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _yes_or_no(gold: str, stated: str) -> str | None:
+    """Return the first word of a sentence that answers a question of yes or no."""
+    m = re.match(r"\W*(yes|no)[,.;!:]\s", stated, re.IGNORECASE) if words(gold) in (("yes",), ("no",)) else None
+    return m[1] if m else None
+
+
+def _assigns_several(stated: str) -> bool:
+    """Say whether a statement gives values to several names, so that none of them is its result."""
+    pieces = split(stated, (",", ";", " and ", " or "))
+    return len(pieces) > 1 and all(re.match(r"\$?\\?[a-zA-Z]\w?(?:_\{?\w+\}?)?\s*=", p) for p in pieces)
+
+
 def _joined_boxes(gold: str, output: str) -> str | None:
     """Return the contents of the last boxes that one sentence joins, where the gold answer has several parts."""
     if not re.search(r",|;|\\pm|\band\b|\bor\b|\\cup|\\text", gold):
@@ -273,7 +287,11 @@ def _joined_boxes(gold: str, output: str) -> str | None:
     for at, content in reversed(found):
         end = at + len("\\boxed{}") + len(content or "")
         if content is None or (
-            parts and not re.fullmatch(r"[\s$\\)(\]]*(?:,|;|and|or|,\s*and)?[^.\n]{0,25}", text[end:start])
+            parts
+            and not re.fullmatch(
+                r"[\s$\\)(\]*]*(?:,|;|and|or|,\s*and)?(?:[^.\n]{0,25}|\s*[-*•]?\s*(?:\d{1,2}[.)])?[\s$\\(\[*]*)",
+                text[end:start],
+            )
         ):
             break
         parts.insert(0, content)

@@ -16,14 +16,23 @@ _NUMBER = re.compile(
 )
 _ANGLE = re.compile(r"<(?:[|/]?[a-z]|｜)", re.IGNORECASE)  # no GSM8K's <<3*4=12>>
 _SQUARE = re.compile(r"\[/?(?:inst|think|thought|reason|eos)", re.IGNORECASE)
+_JOINS = (" and ", ", ", " out of ")
 _LATER = re.compile(r"box|####|final|<")
+NEXT_TURN = re.compile(  # what base models write after an answer: the next problem of their prompt
+    r"\n[ \t]*(?:#{1,4}[ \t]*(?:Instruction|Question|Problem|Input|User|Human)\b|(?:\*\*)?(?:Q|Question|Problem|User|Human|"
+    r"Input|Instruction)(?:[ \t]*\d{1,3})?(?:\*\*)?[ \t]*:)"
+)
 _MARKS = (  # of a statement, parts of words in several languages: "sult" is in result, resultado, risultato
     "box", "####", "final", "answer", "solution", "sult", "option", "choice", "a:", "a :", "ntwort", "rgebnis",
     "puesta", "posta",
 )  # fmt: skip
 _DENIES = (
-    " not ",
+    "not ",
     "n't",
+    "negative ",
+    "minus ",
+    " longer ",
+    " than ",
     " never ",
     " or ",
     "mod",
@@ -59,6 +68,11 @@ def may_hold_tags(text: str) -> bool:
     )
 
 
+def goes_on(text: str) -> bool:
+    """Say whether a text may go on with another problem or another speaker's turn after its answer."""
+    return ":" in text and "\n" in text and NEXT_TURN.search(text) is not None
+
+
 def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | None:
     """Return the number that an output ends with and whether it is in the format asked for.
 
@@ -67,7 +81,7 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
     mark = output.rfind("####")
     if mark >= 0:
         tail = output[mark + 4 :]
-        fine = "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
+        fine = (output.find("####") == mark or not goes_on(output)) and "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
         return (tail.strip(), True) if fine else None
     mark = output.rfind("\\boxed{")
     if mark < 0:
@@ -77,6 +91,7 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
         return None
     inside = output[mark + 7 : end]
     fine = plain_number(inside) is not None and _LATER.search(output, end) is None and not may_hold_tags(output)
+    fine = fine and (output.find("\\boxed{") == mark or not goes_on(output))
     return (inside.strip(), True) if fine else None
 
 
@@ -94,6 +109,7 @@ def _stated_in_words(output: str) -> tuple[str, bool] | None:
         m = _PROSE.fullmatch(line)
         low = text.lower() if m is not None else ""
         plain = m is not None and not _may_state(low) and not _denies(low[start:])
+        plain = plain and m is not None and not line[: m.start(1)].rstrip("$").endswith(_JOINS)  # the last of several
         found = m[1] if m is not None and plain else None
     return (found, False) if found is not None and plain_number(found) is not None else None
 

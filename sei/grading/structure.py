@@ -19,7 +19,7 @@ _MATRIX = re.compile(r"\s*\\begin\{(p|b|B|small)?(matrix|array)\}(?:\{[lcr| ]+\}
 _OPEN, _CLOSE = "([{", ")]}"
 _MEMBER = re.compile(r"^\s*\\?[a-zA-Z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])\s*(?=\S)")
 _NAMED = re.compile(
-    r"^\s*(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
+    r"^\s*(?:\\?[a-zA-Z]+(?:_(?:\w+|\{\w+\}))?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
 )
 _WITHOUT = re.compile(r"^\s*\\mathbb\s*\{?R\}?\s*-\s*(?=\\lbrace)")  # another spelling of a set difference
 _ASSIGN = re.compile(r"\s*(\\?[a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*(.+)", re.DOTALL)
@@ -66,7 +66,7 @@ def parse(text: str, *, depth: int = 0) -> Node:
             inner = _enclosed(text, left, right)
             if inner is not None and len(split(inner, (",", ";"))) > 1:
                 return Node("tuple", text, _parts(inner, depth), left + right)
-    if len(pieces := split(text, (",", ";", r"\text{and}", " and ", " or ", r"\lor", r"\vee"))) > 1:
+    if len(pieces := split(text, (",", ";", r"\text{and}", " and ", " or ", r"\lor", r"\vee", r"\land", r"\wedge"))) > 1:
         return Node("list", text, _flat(parse(p, depth=depth + 1) for p in pieces[:_MAX_PARTS]))
     if text.count(r"\pm") == 1:
         return Node("list", text, tuple(Node("leaf", text.replace(r"\pm", sign).strip()) for sign in "+-"))
