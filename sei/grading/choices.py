@@ -52,7 +52,7 @@ _NONE = re.compile(
     re.IGNORECASE,
 )
 _THUS = re.compile(  # the last words "so B", "I would say B"
-    r"(?:\b(?:so|hence|thus|therefore|say|be|that leaves|leaving|answered?)|[∴→⇒➡👉✅✔☑]\ufe0f?|=>|->)[,:]?\s*"
+    r"(?:\b(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore|say|be|[Tt]hat leaves|leaving|answered?)|[∴→⇒➡👉✅✔☑]\ufe0f?|=>|->)[,:]?\s*"
     r"(?:it(?:'s| is)\s+)?[*(\[\"']*([A-J])[)\]*\"'.\s]*$"
 )
 _TAIL = 600  # characters of the end of an output in which an option is looked for

@@ -22,6 +22,7 @@ _BASED = re.compile(r"\s*\(?([0-9A-Fa-f]+)\)?\s*_\s*\{?\s*(\d+|ten|two)\s*\}?\s*
 _WORDY = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
 _VARIABLE = re.compile(r"(?<![\\a-zA-Z])(?![ei](?![a-zA-Z]))[a-zA-Z](?![a-zA-Z])")
+_ENDLESS = re.compile(r"\\(?:sum|prod|int|lim|bigcup|bigcap)(?![a-z])")  # may take longer than any limit to work out
 _NOTHING = re.compile(r"\\emptyset\s*|(?:there (?:is|are) )?no (?:real )?solutions?", re.IGNORECASE)
 _ARTICLE = re.compile(r"^\s*(?:the|a|an)\s+", re.IGNORECASE)
 _FORMULA_WORDS = frozenset("sqrt sinh cosh tanh arcsin arccos arctan infty infinity matrix".split())
@@ -135,6 +136,10 @@ def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
     except NoAlgebraError:
         if not gold.strip() or not balanced(gold):
             raise LimitError(f"gold answer {gold[:80]!r} cannot be read: its braces are unbalanced") from None
+        return _as_text(gold) == _as_text(stated)
+    except LimitError:
+        if not _ENDLESS.search(gold):
+            raise
         return _as_text(gold) == _as_text(stated)
 
 

@@ -185,7 +185,7 @@ class MathGrader:
             return False
 
     def _wants_choice(self, problem: Problem) -> bool:
-        return bool(problem.options) or bool(_letters(problem.answer))
+        return bool(problem.options) or "(A)" in problem.question or bool(_letters(problem.answer))
 
     def _equal_or_not(self, a: str, b: str) -> bool:
         if speaks(a) != speaks(b):
@@ -202,7 +202,7 @@ class MathGrader:
             found = _small_letters(problem.answer)
         if found and (not options or found <= options.keys()):
             return found
-        if not problem.options:
+        if not problem.options and not options:
             return frozenset()
         one = choices.by_value(problem.answer, options, self._equal_or_not)
         return frozenset([one] if one else [])

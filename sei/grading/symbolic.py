@@ -116,6 +116,7 @@ def _exact(expr: Any) -> Any:
         if exponent.is_number and not exponent.free_symbols and abs(_rough(exponent)) > _BIG_EXPONENT:
             raise MemoryError("an exponent beyond all answers")
     expr = expr.xreplace({s: I for s in expr.free_symbols if s.name == "i"})  # not the index of a sum
+    expr = expr.xreplace({s: Symbol(s.name) for s in expr.atoms(Symbol)})  # the parser guesses which are real
     named = {d: Symbol(str(d)) for d in expr.atoms(Derivative) if not d.expr.has(*d.variables)}
     expr = expr.xreplace(named)  # dy/dx is the name of a function and no zero
     exact = expr.xreplace({f: Rational(Fraction(str(f))) for f in expr.atoms(Float) if f.is_finite})
@@ -232,14 +233,17 @@ def _settled(value: Any) -> Any:
 
 def _sampled(a: Any, b: Any, *, samples: int = _SAMPLES) -> list[tuple[Any, Any]]:
     """Return values of two expressions at the same rational points, real ones where there are enough."""
-    from sympy import Rational
+    from sympy import Integer, Product, Rational, Sum
 
     rng = random.Random(0)
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
+    counted = [x for e in (a, b) for s in e.atoms(Sum, Product) for limit in s.limits for x in limit[1:]]
+    whole = {s for x in counted for s in x.free_symbols}  # a sum ends at a whole number
     real, every = [], []
     for i in range(samples):
         low = 1 if i % 2 else -40
         point = {s: Rational(rng.randint(low, 40) or 7, rng.choice((7, 11, 13))) for s in symbols}
+        point |= {s: Integer(rng.randint(2, 9)) for s in whole}
         try:
             values = [e.subs(point).doit().evalf(_DIGITS) for e in (a, b)]
         except (TypeError, ValueError, ZeroDivisionError, ArithmeticError):
