@@ -183,7 +183,7 @@ def words(text: str) -> tuple[str, ...]:
     """Return the words of an answer that is prose (``No solution``, ``Evelyn``), else nothing."""
     if re.search(r"[\d\\^=+*/<>{}|_]", text):
         return ()
-    found = [w.lower().strip("'-") for w in _WORDY.findall(text)]
+    found = [w.lower().strip("'-") for w in _WORDY.findall(re.sub(r"\bcan not\b", "cannot", text))]
     long = [w for w in found if len(w) > 2 and re.search(r"[aeiouy]", w)]
     if not long and not set(found) & {"no", "yes"}:
         return ()

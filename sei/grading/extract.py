@@ -70,14 +70,14 @@ _JSON = re.compile(  # {"answer": "12"}
 _LATIN = re.compile(r"[a-z]{4}", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,.]*\d)")
 _PLURAL = re.compile(
-    r"\b(?:solutions|results|values|roots|numbers)\b[^.\n]{0,60}?\bare(?![a-z])\s*:?", re.IGNORECASE
+    r"\b(?:solutions|results|values|roots|numbers|answers)\b(?:[^.\n]{0,60}?\bare(?![a-z])\s*:?|\s*:)", re.IGNORECASE
 )  # of several
 _STATES = re.compile(r"(?:\b(?:is|are|equals|be)|=)\s*(?:\*\*)?(?:exactly |equal to |about )?(?=\\?[$(\[]|-?\$?\d)")
 _SENTENCE_END = re.compile(
     r"(?<=[^\d\s])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\b[ap])(?<!\b[ap]\.m)[.!?](?:\s|$)"
-    r"|(?<=\d)\.(?:\s|$)|(?<!\\);\s(?=[a-z])|\*\*"
+    r"|(?<=\d)\.(?:\s|$)|(?<!\\);\s(?=[a-z])|\*\*|,?\s+i\.e\."
 )
-_BULLETS = re.compile(r"(?:\n?[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+[^\n]{1,80}(?=\n|$)){2,20}")
+_BULLETS = re.compile(r"[ \t:*_]*(?:\n+[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+[^\n]{1,80}(?=\n|$)){2,20}")
 _NOT = re.compile(r"\s*(?:not|definitely not|certainly not|nicht|no es|pas|不是)\s+(?=\S)", re.IGNORECASE)
 _RATHER = re.compile(r"\b(?:but(?: rather)?|it is|it's|it equals|rather|instead)\s+(?=\S)", re.IGNORECASE)
 
@@ -137,7 +137,7 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
         statements = list(_ANSWER.finditer(text))
         statements += _PLURAL.finditer(text) if expected == "list" else ()
         statements += _ELSEWHERE.finditer(text) if _may_be_foreign(text) else ()
-        statements += _JSON.finditer(text) if '"' in text else ()
+        statements += _JSON.finditer(text) if '"' in text or "{'" in text else ()
         for m in sorted(statements, key=lambda m: m.start(), reverse=True)[:_MAX_STATEMENTS]:
             if m.re is _JSON:
                 stated = _from_json(m[1])
@@ -159,9 +159,10 @@ def _from_json(value: str) -> str:
     try:
         found = json.loads(value)
     except ValueError:
-        return value.strip().strip('"').strip()
-    text = found.strip() if isinstance(found, str) else value.strip()
-    return text if text.isprintable() else value.strip().strip('"').strip()
+        return value.strip().strip("\"'").strip()
+    if not isinstance(found, str):
+        return value.strip()
+    return found.strip() if found.isprintable() else value.strip().strip('"').strip()
 
 
 def _decimal_point(tail: str) -> str:
@@ -200,6 +201,7 @@ def _strong(text: str, expected: Expected) -> tuple[int, int, Stated] | None:
 
 def _head(tail: str, expected: Expected) -> str:
     """Return the answer that a statement's tail begins with, or an empty string."""
+    bullets = _BULLETS.match(tail[:2_000]) if expected == "list" else None
     tail = re.sub(
         r"^[\s:*#_]*(?:the\s+|simply\s+|just\s+|therefore,?\s+|equal to\s+|indeed\s+|clearly\s+)*",
         "",
@@ -217,8 +219,7 @@ def _head(tail: str, expected: Expected) -> str:
         return display[1].strip()
     line = tail.split("\n", 1)[0]
     if expected == "list":
-        bullets = _BULLETS.match(tail)
-        items = [i for i in re.split(r"\n\s*(?:[-*•+]|\d{1,2}[.)])\s+", "\n" + bullets.group())[1:]] if bullets else []
+        items = re.split(r"\n[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+", bullets.group())[1:] if bullets else []
         line = ", ".join(i.strip(" \t.,;*") for i in items) if len(items) > 1 else line.replace("**", "")
         if several := listed(line):
             return several

@@ -26,6 +26,8 @@ from sei.records import Problem, Verdict
 
 _NO_OPTION = frozenset(["none"])  # what is chosen where a statement says that no option is right
 _SHORT = 120  # characters of a last line that may be an answer as a whole
+_IT = re.compile(r"^\W*(?:so |thus |therefore,? )?(?:it|this) ", re.IGNORECASE)
+_YES_NO = re.compile(r"\W*(yes|no)(?:[,.;:!*]|$)", re.IGNORECASE)
 _NO_GOLD = frozenset(("nan", "null", ""))  # what a table writes where there is no value
 
 
@@ -61,6 +63,8 @@ class MathGrader:
             letter, options = _letters(problem.answer), {}  # what looked like options in the question were none
         expected: Expected = "choice" if letter else expected_of(problem.answer)
         flexible = extract_flexible(output, expected, finished=finished)
+        if expected == "words" and finished and (flexible is None or flexible.source == "last"):
+            flexible = (_yes_or_no(output) if words(problem.answer) in (("yes",), ("no",)) else None) or flexible
         strict = extract_strict(output, finished=finished)
         fault = ""
         verdicts: list[Verdict] = []
@@ -147,7 +151,7 @@ class MathGrader:
         if one is None and len(line) <= _SHORT and (several := choices.several_of(line, options, self._equal_or_not)):
             return several
         kinds: tuple[Expected, ...] = ("words", "formula", "number")
-        for value in (line, *(last_stated(line, kind) for kind in kinds)) if one is None else ():
+        for value in (line, _IT.sub("", line), *(last_stated(line, kind) for kind in kinds)) if one is None else ():
             one = one or (choices.by_value(value, options, self._equal_or_not) if value else None)
         if one is None and choices.names_none(line) and len(line) <= _SHORT:
             return _NO_OPTION
@@ -165,7 +169,7 @@ class MathGrader:
         one = choices.letter_of(stated) if options else None
         if one in options and same(options[one]):
             return "right"
-        more = [_only_number(gold, stated), _yes_or_no(gold, stated)]
+        more = [_only_number(gold, stated), _residue(gold, stated)]
         if source is not None and source.source == "box":
             more.append(_joined_boxes(gold, output))
         elif "=" not in gold and not _assigns_several(stated):  # a chain of equations in prose ends in its result; a boxed equation is one
@@ -264,10 +268,18 @@ def _only_number(gold: str, stated: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _yes_or_no(gold: str, stated: str) -> str | None:
-    """Return the first word of a sentence that answers a question of yes or no."""
-    m = re.match(r"\W*(yes|no)[,.;!:]\s", stated, re.IGNORECASE) if words(gold) in (("yes",), ("no",)) else None
-    return m[1] if m else None
+def _yes_or_no(output: str) -> Stated | None:
+    """Return the yes or no that the last line, or else the whole of an output begins with."""
+    said = visible(output).strip()
+    m = _YES_NO.match(said.rsplit("\n", 1)[-1]) or _YES_NO.match(said)
+    return Stated(text=m[1], source="last") if m else None
+
+
+def _residue(gold: str, stated: str) -> str | None:
+    """Return a number without the modulus that it is given with: ``5 (mod 7)``; ``17 mod 7`` is a calculation."""
+    if "mod" not in stated or "mod" in gold or quantity(tidy(gold)) is None:
+        return None
+    return re.sub(r"\s*(?:\\pmod\s*\{?\s*\w+\s*\}?|\(\s*\\?mod\s*\{?\s*\w+\s*\}?\s*\))\s*\.?\$?$", "", stated)
 
 
 def _assigns_several(stated: str) -> bool:

@@ -56,7 +56,7 @@ _VALUE_OF = re.compile(  # as Python prints what is no plain number
     r"\b(?:np\.\w+|numpy\.\w+|Decimal|Integer|mpf)\((['\"]?)(-?[\d.]+(?:e[-+]?\d+)?)\1\)"
     r"|\b(?:Fraction|Rational)\((-?\d+), ?(\d+)\)"
 )
-_END = r"[*_\x60]{0,3}\s*[.!]?[*_]{0,3}\s*$"
+_END = r"(?:,\s+[a-z][a-z ]{1,40})?[*_\x60]{0,3}\s*[.!]?[*_]{0,3}\s*$"
 _PAIR = r"[(\[][^()\[\]\n=]{1,40}[,;][^()\[\]\n=]{1,40}[)\]]"
 _PLAIN_PAIRS = re.compile(  # "the center is at (-2, 3)", "[1, 5) U (7, 9)"
     rf"(?<![A-Za-z0-9])({_PAIR}(?:\s*(?:,|U|∪|\\cup|and|or)\s*{_PAIR}){{0,6}}){_END}"

@@ -70,7 +70,12 @@ def may_hold_tags(text: str) -> bool:
 
 def goes_on(text: str) -> bool:
     """Say whether a text may go on with another problem or another speaker's turn after its answer."""
-    return ":" in text and "\n" in text and NEXT_TURN.search(text) is not None
+    return "\n" in text and (":" in text or "#" in text) and NEXT_TURN.search(text) is not None
+
+
+def _follows(text: str, mark: str, at: int) -> bool:
+    """Say whether the last statement may belong to another problem that follows an answer."""
+    return (text.find(mark) != at or text.find("nswer", 0, at) >= 0) and goes_on(text)
 
 
 def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | None:
@@ -81,7 +86,7 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
     mark = output.rfind("####")
     if mark >= 0:
         tail = output[mark + 4 :]
-        fine = (output.find("####") == mark or not goes_on(output)) and "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
+        fine = not _follows(output, "####", mark) and "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
         return (tail.strip(), True) if fine else None
     mark = output.rfind("\\boxed{")
     if mark < 0:
@@ -91,7 +96,7 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
         return None
     inside = output[mark + 7 : end]
     fine = plain_number(inside) is not None and _LATER.search(output, end) is None and not may_hold_tags(output)
-    fine = fine and (output.find("\\boxed{") == mark or not goes_on(output))
+    fine = fine and not _follows(output, "\\boxed{", mark)
     return (inside.strip(), True) if fine else None
 
 

@@ -22,6 +22,7 @@ _SAMPLES = 24
 _ENOUGH = 4
 _FUNCTIONS = "sqrt pi sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp infty".split()
 _PLAIN = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(_FUNCTIONS)})(?![a-zA-Z])")
+_PRIMES = re.compile(r"(?<![\\a-zA-Z])([a-zA-Z])((?:'|\^\s*\\prime(?![a-z])|\^\s*\{\s*(?:\\prime\s*|')+\})+)")
 _BIG_EXPONENT = 20_000
 
 Reply = dict[str, str]
@@ -80,6 +81,7 @@ def prepared(text: str) -> str:
     """Write plain functions and powers as LaTeX: ``sqrt(3)/2``, ``x**2``, ``2^10``."""
     text = text.replace("**", "^").replace(r"\lbrace", r"\{").replace(r"\rbrace", r"\}")
     text = _PLAIN.sub(r"\\\1 ", text)
+    text = _PRIMES.sub(lambda m: f"{m[1]}_{{{'D' * (m[2].count(chr(39)) + m[2].count('prime'))}}}", text)
     text = _bracket_group(text, r"\\sqrt\s*\(", r"\sqrt")
     text = _bracket_group(text, r"\^\s*\(", "^")
     text = re.sub(r"\\sqrt\s*(\d+)", r"\\sqrt{\1}", text)

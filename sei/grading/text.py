@@ -152,6 +152,7 @@ def tidy(text: str, *, group: bool = True) -> str:
     text = re.sub(r"\\(?:ne|neq)(?![a-zA-Z])|\\not\s*=|=/=|(?<=[a-zA-Z\s])\s*!=(?!=)", r"\\ne ", text)
     text = re.sub(r"\\(?:ldots|cdots|dots[bcmo]?|hdots)(?![a-zA-Z])|\.{3,}", r"\\ldots ", text)
     text = re.sub(r"\\(?:smallsetminus|backslash)(?![a-zA-Z])", r"\\setminus ", text)
+    text = re.sub(r"(?<=[)\]])\s*U\s*(?=[(\[])", r" \\cup ", text)
     text = re.sub(r"\\langle(?![a-zA-Z])\s*", "(", re.sub(r"\s*\\rangle(?![a-zA-Z])", ")", text))
     text = re.sub(r"^\s*(?:positive )?infinity\s*$|^\s*(negative )infinity\s*$", lambda m: r"-\infty" if m[1] else r"\infty", text)
     text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"\varnothing", r"\emptyset ")
