@@ -125,7 +125,9 @@ def by_value(text: str, options: Mapping[str, str], equal: Callable[[str, str], 
 
 def several_of(text: str, options: Mapping[str, str], equal: Callable[[str, str], bool]) -> frozenset[str]:
     """Return the letters of all options that an answer names by letter or value, where it names more than one."""
-    text = re.sub(r"^\W*(?:it(?:'s| is| could be| may be| must be)?\s+)?(?:either|both)\s+", "", text, flags=re.IGNORECASE)
+    text = re.sub(
+        r"^\W*(?:it(?:'s| is| could be| may be| must be)?\s+)?(?:either|both)\s+", "", text, flags=re.IGNORECASE
+    )
     parts = [p for p in _SEPARATORS.split(text.rstrip(" .")) if p.strip()]
     if not 1 < len(parts) <= len(_LETTERS):
         return frozenset()

@@ -66,9 +66,9 @@ def _either_way(a: str, b: str, seconds: float, ratio: bool) -> bool:
 
 def _exact_and_rounded(text: str) -> list[str]:
     r"""Return what stands left and right of ``\approx``; either may be what was asked for."""
-    pieces = [p.strip() for p in re.split(r"\\approx(?![a-z])|\\simeq|\\doteq", text) if p.strip()]
+    pieces = [p.strip() for p in re.split(r"\\approx(?![a-z])|\\simeq|\\doteq|^\\sim(?![a-z])", text) if p.strip()]
     if len(pieces) < 2:
-        return [text]
+        return pieces or [text]
     name = re.match(rf"{VARIABLES}$", pieces[0])
     return pieces[1:] if name else pieces
 
@@ -138,7 +138,7 @@ def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
             raise LimitError(f"gold answer {gold[:80]!r} cannot be read: its braces are unbalanced") from None
         return _as_text(gold) == _as_text(stated)
     except LimitError:
-        if not _ENDLESS.search(gold):
+        if not _ENDLESS.search(gold + stated):
             raise
         return _as_text(gold) == _as_text(stated)
 

@@ -54,7 +54,17 @@ _ELSEWHERE = re.compile(  # the same in other languages
     r"|故?答\s*:|答え\s*[はが:]+|(?:정답|답)\s*[은는:]+",
     re.IGNORECASE,
 )
-_FOREIGN = ("antwort", "ergebnis", "respuesta", "solucion", "resultado", "reponse", "rispost", "soluzion", "risultat")
+_FOREIGN: tuple[str, ...] = (
+    "antwort",
+    "ergebnis",
+    "respuesta",
+    "solucion",
+    "resultado",
+    "reponse",
+    "rispost",
+    "soluzion",
+    "risultat",
+)
 _FOREIGN += ("resposta", "opcion", "opzione", "option")  # of the words above those in plain letters
 _ANSWER = re.compile(
     rf"(?:\b(?:answers?|solution|result)(?:\s+choice)?{_ABOUT}{_LINK}"

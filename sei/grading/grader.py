@@ -64,7 +64,7 @@ class MathGrader:
         expected: Expected = "choice" if letter else expected_of(problem.answer)
         flexible = extract_flexible(output, expected, finished=finished)
         if expected == "words" and finished and (flexible is None or flexible.source == "last"):
-            flexible = (_yes_or_no(output) if words(problem.answer) in (("yes",), ("no",)) else None) or flexible
+            flexible = _said_in_words(output, words(tidy(problem.answer))) or flexible
         strict = extract_strict(output, finished=finished)
         fault = ""
         verdicts: list[Verdict] = []
@@ -172,7 +172,9 @@ class MathGrader:
         more = [_only_number(gold, stated), _residue(gold, stated)]
         if source is not None and source.source == "box":
             more.append(_joined_boxes(gold, output))
-        elif "=" not in gold and not _assigns_several(stated):  # a chain of equations in prose ends in its result; a boxed equation is one
+        elif "=" not in gold and not _assigns_several(
+            stated
+        ):  # a chain of equations in prose ends in its result; a boxed equation is one
             more.append(right_side(stated))
         try:
             if same(stated):
@@ -268,11 +270,16 @@ def _only_number(gold: str, stated: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _yes_or_no(output: str) -> Stated | None:
-    """Return the yes or no that the last line, or else the whole of an output begins with."""
+def _said_in_words(output: str, gold: tuple[str, ...]) -> Stated | None:
+    """Return the yes or no that an output or its last line begins with, or the gold words that its last line ends in."""
     said = visible(output).strip()
-    m = _YES_NO.match(said.rsplit("\n", 1)[-1]) or _YES_NO.match(said)
-    return Stated(text=m[1], source="last") if m else None
+    line = said.rsplit("\n", 1)[-1]
+    if gold in (("yes",), ("no",)):
+        m = _YES_NO.match(line) or _YES_NO.match(said)
+        return Stated(text=m[1], source="last") if m else None
+    found = words(line.replace("**", "")) if len(line) <= _SHORT else ()
+    ends = gold and found[-len(gold) :] == gold and not {"not", "never", "or", "nor", "neither"} & set(found)
+    return Stated(text=" ".join(gold), source="last") if ends and "n't" not in line else None
 
 
 def _residue(gold: str, stated: str) -> str | None:

@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from sei.grading.colons import SAID, WRITTEN, is_colon
-from sei.grading.plain import plain_number
+from sei.grading.plain import ASIDES, plain_number
 from sei.grading.quantity import quantity
 from sei.grading.structure import split
 from sei.grading.text import MAX_ANSWER, clean, tidy
@@ -29,6 +29,9 @@ NUMBER = re.compile(
 )
 _NEAR = 40  # characters before and after a number in which what belongs to it stands
 _LAMBDA = re.compile(r"\blambda\b[^:\n]*:\s*$")  # program text
+_A_PAIR = re.compile(r"\s*[(\[]\s*-?[\d.]+\s*[,;]\s+-?[\d.]+[^()\[\]\n]*[)\]]")
+_VARIABLE = re.compile(r"(?:[kKxyzn]|\\pi\b)(?![A-Za-z])")  # "18k", "18x" is no 18
+_RANGE = re.compile(rf"\s*(?:and|to|–|--)\s*\$?(?:{_UNSIGNED})\s*\.?$")
 _OF_WHOLE = re.compile(r" out of (?:the |every |all )?(\d+)(?![\d.,]*\d)")
 _WORKING = re.compile(r"(-?\$?\d[\d,]*(?:\.\d+)?)\s+\([^()]*[-+*/=×÷][^()]*\)$")  # "72 (48 + 24)"
 _OUT_OF = re.compile(r"(?<![\d.,/])(\d+) out of(?: the| every| all)?\s*$")
@@ -70,6 +73,11 @@ _SEVERAL = re.compile(
     r"\b(?:solutions|values|roots|numbers|answers|zeros)\b[^.\n]{0,40}?\bare(?![a-z])\s*:?\s*"
     rf"(?=\$?(?:[a-zA-Z]\w?\s*=\s*)?{_VALUE}[^.\n]{{0,80}}[.\s$*]*$)",
 )
+_FUNCTIONS = frozenset("sqrt sin cos tan log ln pi exp frac".split())
+_WORKED = re.compile(r"\s\([^()=]*\d[^()=]*[-+*/×÷][^()=]*\d[^()=]*\)\.?$|\s\([^()=]*\\times[^()=]*\)\.?$")
+_EITHER = re.compile(  # "3/56 is about 0.0536" in signs: either may be what was asked for
+    r"([^\s=:,$]+)\s*\\approx\s*(-?\$?\d[\d,]*(?:\.\d+)?%?)(?![\d.]*\d)[^\d\n=]{0,30}$"
+)
 _FENCED = re.compile(r"```[ \t]*(?:output|text|plaintext|result|console)?[ \t]*\n(.*?)\n?[ \t]*```\s*$", re.DOTALL)
 _DISPLAY = re.compile(
     r"(?:\$\$|\\\[)?\s*\\begin\{(?P<name>align|aligned|gather|gathered|equation|split|eqnarray|multline)\*?\}(?P<rows>.+?)"
@@ -96,6 +104,8 @@ def last_stated(text: str, expected: Expected) -> str | None:
         return _last_row(display["rows"] or display["body"], expected)
     lines = [line for line in clean(text).split("\n") if line.strip()]
     while len(lines) > 1 and len(lines[-1]) <= 60 and not re.search(r"\d|\$|\\", lines[-1]) and expected != "words":
+        lines.pop()
+    while len(lines) > 1 and lines[-1].lstrip(" *(_").startswith(ASIDES):
         lines.pop()
     return _in_line(lines[-1].rstrip() if lines else "", expected)
 
@@ -124,6 +134,8 @@ def _in_line(text: str, expected: Expected) -> str | None:
         return text.strip() if len(text) <= 80 else None
     if segments:
         return _inside(segments[-1])
+    if expected == "formula" and "\\approx" in text and (either := _EITHER.search(text)):
+        return f"{either[1]} \\approx {either[2]}"
     if expected == "formula" and (plain := _plain_formula(text)):
         return plain
     if expected == "words":
@@ -145,11 +157,25 @@ def _of_several(text: str) -> str | None:
 def _plain_formula(text: str) -> str | None:
     """Return the pair, interval or inequality that a line without formula marks ends with."""
     found = _PLAIN_PAIRS.search(text) or _PLAIN_RELATION.search(text)
-    return found[1].strip() if found else None
+    if found or "=" in text:
+        return found[1].strip() if found else None
+    tail = re.split(r"\b(?:is|are|equals|be)\b|:\s", text[-160:])[-1].strip(" *_.!")
+    tail = re.sub(r"(?:\s+[a-z]{2,12}){0,3}$", "", tail)
+    if len(tail) == len(text) or not re.search(r"\d|[a-zA-Z]", tail) or not re.search(r"[-+*/^\\]|sqrt", tail):
+        return None
+    others = set(re.findall(r"(?<!\\)\b[A-Za-z]{2,}", tail)) - _FUNCTIONS
+    return None if others else tail
 
 
 def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
+    if text.endswith((")", ").")) and (worked := _WORKED.search(text)) and re.search(r"\d", text[: worked.start()]):
+        text = text[: worked.start()]  # "$18 a day (9 eggs * $2)"
+        segments = [s for s in segments if s.end() <= len(text)]
     numbers = list(NUMBER.finditer(text))
+    if not numbers and len(text) <= 60 and quantity(tidy(text)) is not None:
+        return text  # "twelve"
+    if "\\approx" in text and (either := _EITHER.search(text)):
+        return f"{either[1]} \\approx {either[2]}"
     if segments and (counted := _COUNTED.search(text)):
         return right_side(counted[1])
     if len(numbers) > 1 and (several := _of_several(text)):
@@ -192,7 +218,11 @@ def number_of(sentence: str, expected: Expected) -> str:
         return ""
     if whole := _OF_WHOLE.match(part, first.end()):
         return f"{first.group().strip()}/{whole[1]}"
-    if other := _OTHER.match(part, first.end()):
+    if pair := _A_PAIR.match(part):
+        return pair.group()
+    if (variable := _VARIABLE.match(part, first.end())) and (not first.start() or part[first.start() - 1] != "\\"):
+        return part[first.start() : variable.end()].strip()
+    if other := _OTHER.match(part, first.end()) or _RANGE.match(part, first.end()):
         return part[first.start() : other.end()].strip()
     return with_all(part, first)
 

@@ -17,6 +17,7 @@ _NUMBER = re.compile(
 _ANGLE = re.compile(r"<(?:[|/]?[a-z]|｜)", re.IGNORECASE)  # no GSM8K's <<3*4=12>>
 _SQUARE = re.compile(r"\[/?(?:inst|think|thought|reason|eos)", re.IGNORECASE)
 _JOINS = (" and ", ", ", " out of ")
+ASIDES = ("Note", "Feel free", "Let me know", "If you ", "Hope ", "I hope", "P.S.", "Check:", "Verification:")
 _LATER = re.compile(r"box|####|final|<")
 NEXT_TURN = re.compile(  # what base models write after an answer: the next problem of their prompt
     r"\n[ \t]*(?:#{1,4}[ \t]*(?:Instruction|Question|Problem|Input|User|Human)\b|(?:\*\*)?(?:Q|Question|Problem|User|Human|"
@@ -64,18 +65,13 @@ def may_hold_tags(text: str) -> bool:
         ("<" in text and _ANGLE.search(text) is not None)
         or ("[" in text and _SQUARE.search(text) is not None)
         or "◁" in text
-        or text[:20].lstrip().startswith("analysis")
+        or "analysis" in text[:20]
     )
 
 
 def goes_on(text: str) -> bool:
     """Say whether a text may go on with another problem or another speaker's turn after its answer."""
     return "\n" in text and (":" in text or "#" in text) and NEXT_TURN.search(text) is not None
-
-
-def _follows(text: str, mark: str, at: int) -> bool:
-    """Say whether the last statement may belong to another problem that follows an answer."""
-    return (text.find(mark) != at or text.find("nswer", 0, at) >= 0) and goes_on(text)
 
 
 def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | None:
@@ -86,7 +82,9 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
     mark = output.rfind("####")
     if mark >= 0:
         tail = output[mark + 4 :]
-        fine = not _follows(output, "####", mark) and "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
+        fine = "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
+        if fine and output.find("####", 0, mark) >= 0 and goes_on(output):
+            return None
         return (tail.strip(), True) if fine else None
     mark = output.rfind("\\boxed{")
     if mark < 0:
@@ -96,7 +94,8 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
         return None
     inside = output[mark + 7 : end]
     fine = plain_number(inside) is not None and _LATER.search(output, end) is None and not may_hold_tags(output)
-    fine = fine and not _follows(output, "\\boxed{", mark)
+    if fine and (output.find("\\boxed{", 0, mark) >= 0 or output.find("nswer", 0, mark) >= 0) and goes_on(output):
+        return None
     return (inside.strip(), True) if fine else None
 
 
@@ -105,7 +104,7 @@ def _stated_in_words(output: str) -> tuple[str, bool] | None:
     text = output.rstrip()
     start = text.rfind("\n") + 1
     line = text[start:]
-    if len(line) > 300 or not line.isascii() or may_hold_tags(text):
+    if len(line) > 300 or not line.isascii() or line.startswith(ASIDES) or may_hold_tags(text):
         return None
     m = _SENTENCE.fullmatch(line)
     if m is not None:

@@ -78,6 +78,8 @@ def quantity(text: str) -> Quantity | None:
     if m is not None and m[1].strip():
         body, percent = m[1].strip(), True
     value = evaluate(_sided(body))
+    if value is None and "ldots" in body:
+        value = _going_on(body)
     if value is None:
         value = _million(body)
     if value is None and not percent:
@@ -166,6 +168,16 @@ def _sided(text: str) -> str:
         if not re.search(r"[A-Za-z]", re.sub(r"\\(?:frac|times|cdot|div|d?binom|choose)", "", left)):
             return last
     return text
+
+
+def _going_on(text: str) -> Fraction | None:
+    """Read a decimal whose last digits show how it goes on: ``0.3636...``, ``0.1666...``."""
+    m = re.fullmatch(r"(-?)(\d{0,20})\.(\d{0,12}?)(\d{1,6}?)(\4)+\s*\\ldots\s*", text)
+    if m is None:
+        return None
+    shift = 10 ** len(m[3])
+    value = Fraction(int(m[2] + m[3] or 0), shift) + Fraction(int(m[4]), (10 ** len(m[4]) - 1) * shift)
+    return -value if m[1] else value
 
 
 def _million(text: str) -> Fraction | None:

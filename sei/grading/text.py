@@ -101,7 +101,7 @@ def unwrap(text: str) -> str:
     while True:
         before = text
         text = without_edges(text)
-        text = re.sub(r"(?<=[^\\])(?:[.,;:]|(?<![\d)}])!)$", "", text).strip()
+        text = re.sub(r"(?<=[^\\])(?:(?<!\.\.)[.,;:]|(?<![\d)}])!)$", "", text).strip()
         for left, right in _PAIRS:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner.strip() and left not in inner:
@@ -142,6 +142,7 @@ def tidy(text: str, *, group: bool = True) -> str:
     text = unwrap(clean(text[: MAX_ANSWER + 1]))
     text = text.replace(r"\$", "").replace(r"\%", "%").replace(r"\{", "\\lbrace ").replace(r"\}", "\\rbrace ")
     text = text.replace("{:}", ":")
+    text = re.sub(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r" \\times ", text)
     if group:
         text = ungroup(text)
     text = re.sub(r"\\(?:[dtcxs]|nice)frac(?![a-zA-Z])", r"\\frac", text)
@@ -154,7 +155,9 @@ def tidy(text: str, *, group: bool = True) -> str:
     text = re.sub(r"\\(?:smallsetminus|backslash)(?![a-zA-Z])", r"\\setminus ", text)
     text = re.sub(r"(?<=[)\]])\s*U\s*(?=[(\[])", r" \\cup ", text)
     text = re.sub(r"\\langle(?![a-zA-Z])\s*", "(", re.sub(r"\s*\\rangle(?![a-zA-Z])", ")", text))
-    text = re.sub(r"^\s*(?:positive )?infinity\s*$|^\s*(negative )infinity\s*$", lambda m: r"-\infty" if m[1] else r"\infty", text)
+    text = re.sub(
+        r"^\s*(?:positive )?infinity\s*$|^\s*(negative )infinity\s*$", lambda m: r"-\infty" if m[1] else r"\infty", text
+    )
     text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"\varnothing", r"\emptyset ")
     text = text.replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\vert", "|").replace(r"\mid", "|")
     text = re.sub(r"[€£¥₹¢]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency, or delimiters left inside

@@ -30,7 +30,9 @@ _ALIGNED = re.compile(
     r"\\(?:begin|end)\s*\{(?:align|aligned|alignat|gather|gathered|equation|split|multline|eqnarray|flalign|math|"
     r"center)\*?\}"
 )
-_SIZES = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|middle)(?![a-zA-Z])\s*\.?(?=\s*\S)|\\right(?![a-zA-Z])\s*\.?\s*$")
+_SIZES = re.compile(
+    r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|middle)(?![a-zA-Z])\s*\.?(?=\s*\S)|\\right(?![a-zA-Z])\s*\.?\s*$"
+)
 _SPACES = re.compile(
     r"(?<!\\)\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|(?:thin|med|thick|neg)space(?![a-zA-Z])|"
     r"(?:display|text|script)style(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})|~"
