@@ -23,9 +23,10 @@ SEGMENT = re.compile(
     re.DOTALL,
 )
 _UNSIGNED = r"(?:\d{1,3}(?:(?:,\s?\\!\s?|\\!,|\{,\}|\\,|,)\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+_POWER_OF_TEN = r"[eE][-+]?\d{1,3}(?![\w.])|\s?(?:\\times|×|\*)\s?10\s?\^\s?(?:\{\s?-?\d{1,4}\s?\}|-?\d{1,4})"
 NUMBER = re.compile(
     rf"(?P<sign>[-+\u2212]\s?)?(?:\\?\$|[€£])?\s?-?(?:\\[dt]?frac\s*\{{-?[\d.]+\}}\s*\{{-?[\d.]+\}}"
-    rf"|\d+\s+(?:and\s+)?\d+\s*/\s*\d+|\d*\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}}|(?:{_UNSIGNED})(?:\s?/\s?(?:{_UNSIGNED}))?)(?:\s?\\?%)?"
+    rf"|\d+\s+(?:and\s+)?\d+\s*/\s*\d+|\d*\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}}|(?:{_UNSIGNED})(?:\s?/\s?(?:{_UNSIGNED})|{_POWER_OF_TEN})?)(?:\s?\\?%)?"
 )
 _NEAR = 40  # characters before and after a number in which what belongs to it stands
 _LAMBDA = re.compile(r"\blambda\b[^:\n]*:\s*$")  # program text
@@ -142,7 +143,7 @@ def _in_line(text: str, expected: Expected) -> str | None:
         m = re.search(r"\b(?:is|are|=|:)\s+([^.]{1,80})\.?$", text)
         return m[1].strip() if m else (text.strip() if len(text.split()) <= 4 else None) or None
     if "=" in text:
-        return text.rsplit("=", 1)[1].strip(" .") or None
+        return text.rsplit("=", 1)[1].strip(" .*") or None
     numbers = list(NUMBER.finditer(text))
     return signed(text, numbers[-1]) if numbers else None
 

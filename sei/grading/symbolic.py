@@ -73,7 +73,10 @@ def read(text: str) -> Any:
         return None
     for f in found:
         if isinstance(f, (Basic, MatrixBase)):
-            return _exact(f)
+            try:
+                return _exact(f)
+            except (TypeError, ValueError, AttributeError):
+                return None  # no expression after all: a chain of equations that becomes true or false
     return None
 
 
@@ -163,6 +166,8 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, Eq) and isinstance(b, Eq):
         if _names(a.lhs) and a.lhs == b.lhs and same(a.rhs, b.rhs):
             return True
+        if not a.free_symbols and not b.free_symbols:
+            return same(a.lhs, b.lhs) and same(a.rhs, b.rhs)
         return _proportional(a.lhs - a.rhs, b.lhs - b.rhs, sign=False)
     if isinstance(a, Eq) != isinstance(b, Eq):
         relation, other = (a, b) if isinstance(a, Eq) else (b, a)
