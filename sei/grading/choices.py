@@ -25,8 +25,8 @@ _AND_ANOTHER = re.compile(
     r"\s*(?:,|&|/|\+|and|or|und|oder|y|o|et|ou|e|或|和|及|与)(?:\s*(?:,|and|or|option|choice))*\s*\(?[A-J](?![A-Za-z])"
 )
 _REFUSES = re.compile(
-    r"\s*(?:is|are|was)\s+(?!(?:thus |therefore |clearly |indeed |also |obviously |definitely )?(?:the\b|right|correct|true|best|"
-    r"my\b|our\b|what\b|because|since|as\b|it\b))|\s*(?:does|do|has|gives|leaves|would|will|can|could|isn't|doesn't)\b"
+    r"\s*(?:is|are|was)\s+(?!(?:thus |therefore |clearly |indeed |also |obviously |definitely )?"
+    r"(?:the\b|right|correct|true|best|my\b|our\b|what\b|because|since|as\b|it\b))|\s*(?:does|do|has|gives|leaves|would|will|can|could|isn't|doesn't)\b"
 )
 _LIST = re.compile(r"^[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|y|und|et|e)\s*[A-J])+\s*[)\]}]*$")
 _RUN = re.compile(r"(?!.*([A-J]).*\1)[A-J](?:\s*[A-J]){1,9}")  # "ABD"; without options it may be a word or an order
@@ -52,7 +52,8 @@ _NONE = re.compile(
     re.IGNORECASE,
 )
 _THUS = re.compile(  # the last words "so B", "I would say B"
-    r"(?:\b(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore|say|be|[Tt]hat leaves|leaving|answered?)|[∴→⇒➡👉✅✔☑]\ufe0f?|=>|->)[,:]?\s*"
+    r"(?:\b(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore|say|be|[Tt]hat leaves|leaving|answered?)|"
+    r"[∴→⇒➡👉✅✔☑]\ufe0f?|=>|->)[,:]?\s*"
     r"(?:it(?:'s| is)\s+)?[*(\[\"']*([A-J])[)\]*\"'.\s]*$"
 )
 _TAIL = 600  # characters of the end of an output in which an option is looked for

@@ -20,8 +20,8 @@ _JOINS = (" and ", ", ", " out of ")
 ASIDES = ("Note", "Feel free", "Let me know", "If you ", "Hope ", "I hope", "P.S.", "Check:", "Verification:")
 _LATER = re.compile(r"box|####|final|<")
 NEXT_TURN = re.compile(  # what base models write after an answer: the next problem of their prompt
-    r"\n[ \t]*(?:#{1,4}[ \t]*(?:Instruction|Question|Problem|Input|User|Human)\b|(?:\*\*)?(?:Q|Question|Problem|User|Human|"
-    r"Input|Instruction)(?:[ \t]*\d{1,3})?(?:\*\*)?[ \t]*:)"
+    r"\n[ \t]*(?:#{1,4}[ \t]*(?:Instruction|Question|Problem|Input|User|Human)\b|"
+    r"(?:\*\*)?(?:Q|Question|Problem|User|Human|Input|Instruction)(?:[ \t]*\d{1,3})?(?:\*\*)?[ \t]*:)"
 )
 _MARKS = (  # of a statement, parts of words in several languages: "sult" is in result, resultado, risultato
     "box", "####", "final", "answer", "solution", "sult", "option", "choice", "a:", "a :", "ntwort", "rgebnis",

@@ -19,7 +19,8 @@ _MATRIX = re.compile(r"\s*\\begin\{(p|b|B|small)?(matrix|array)\}(?:\{[lcr| ]+\}
 _OPEN, _CLOSE = "([{", ")]}"
 _MEMBER = re.compile(r"^\s*\\?[a-zA-Z](?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])\s*(?=\S)")
 _NAMED = re.compile(
-    r"^\s*(?:\\?[a-zA-Z]+(?:_(?:\w+|\{\w+\}))?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
+    r"^\s*(?:\\?[a-zA-Z]+(?:_(?:\w+|\{\w+\}))?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|"
+    r"[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
 )
 _WITHOUT = re.compile(r"^\s*\\mathbb\s*\{?R\}?\s*-\s*(?=\\lbrace)")  # another spelling of a set difference
 _COUNTED = re.compile(r"-?[\d.,]+\s+([A-Za-z]{2,})(?:\s[A-Za-z ]{1,40})?")
