@@ -13,13 +13,13 @@ from sei.grading import choices
 from sei.grading.colons import asks_ratio, is_colon
 from sei.grading.equality import equal, same_numbers, speaks, words
 from sei.grading.extract import Stated, boxes, extract_flexible, extract_strict
-from sei.grading.last import NUMBER, Expected, last_stated, right_side
+from sei.grading.last import Expected, last_stated, right_side
 from sei.grading.plain import plain_number, stated_plainly
 from sei.grading.quantity import quantity
 from sei.grading.readings import SHORT, assigns_several, joined_boxes, only_number, residue, said_in_words
 from sei.grading.said import doubted, visible
 from sei.grading.sandbox import LimitError, UnreadableError
-from sei.grading.structure import parse, split
+from sei.grading.structure import parse
 from sei.grading.text import tidy
 from sei.parts import part
 from sei.ports import Outcome
