@@ -63,6 +63,7 @@ def read(text: str) -> Any:
     """Return the sympy object that a tidied formula stands for, or ``None``."""
     from math_verify import LatexExtractionConfig, parse
     from sympy import Basic, MatrixBase
+    from sympy.logic.boolalg import BooleanAtom
 
     plain = prepared(text)
     try:
@@ -74,7 +75,8 @@ def read(text: str) -> Any:
     for f in found:
         if isinstance(f, (Basic, MatrixBase)):
             try:
-                return _exact(f)
+                exact = _exact(f)
+                return None if isinstance(exact, BooleanAtom) else exact
             except (TypeError, ValueError, AttributeError):
                 return None  # no expression after all: a chain of equations that becomes true or false
     return None

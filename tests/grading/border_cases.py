@@ -368,6 +368,7 @@ KINDS: dict[str, list[tuple[Any, ...]]] = {
         ("y'=2y", r"\boxed{y'=3y}", W),
         ("y'=2y", r"\boxed{y^{\prime} = 2y}", R),
         (r"4\cos\frac{\pi}{3}=2", r"\boxed{4\cos\frac{\pi}{3}=3}", W),
+        (r"20(\cos\frac{\pi}{4})300=4242.6", r"\boxed{20(\cos\frac{\pi}{4})300=4642.6}", W),
         (r"4\cos\frac{\pi}{3}=2", r"\boxed{4 \cos \frac{\pi}{3} = 2}", R),
     ],
     "sums": [
