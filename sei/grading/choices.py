@@ -21,6 +21,13 @@ _ONLY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OPERATES = re.compile(r"\s*(?:[*/+^=<>_\\|!]|-\s*\w)")  # what follows makes the letter a variable: "E*2"
+_AND_ANOTHER = re.compile(
+    r"\s*(?:,|&|/|\+|and|or|und|oder|y|o|et|ou|e|或|和|及|与)(?:\s*(?:,|and|or|option|choice))*\s*\(?[A-J](?![A-Za-z])"
+)
+_REFUSES = re.compile(
+    r"\s*(?:is|are|was)\s+(?!(?:thus |therefore |clearly |indeed |also |obviously |definitely )?"
+    r"(?:the\b|right|correct|true|best|my\b|our\b|what\b|because|since|as\b|it\b))|\s*(?:does|do|has|gives|leaves|would|will|can|could|isn't|doesn't)\b"
+)
 _LIST = re.compile(r"^[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|y|und|et|e)\s*[A-J])+\s*[)\]}]*$")
 _RUN = re.compile(r"(?!.*([A-J]).*\1)[A-J](?:\s*[A-J]){1,9}")  # "ABD"; without options it may be a word or an order
 _PICKED = (
@@ -43,6 +50,11 @@ _NONE = re.compile(
     r"\b(?:none|neither)\b|\b(?:not|no)\b[^.\n]*\b(?:choices?|options?|listed|provided|given|available|appear|match)\b|"
     r"n't\b[^.\n]*\b(?:choices?|options?|listed|provided|given|available|appear|match)\b",
     re.IGNORECASE,
+)
+_THUS = re.compile(  # the last words "so B", "I would say B"
+    r"(?:\b(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore|say|be|[Tt]hat leaves|leaving|answered?)|"
+    r"[∴→⇒➡👉✅✔☑]\ufe0f?|=>|->)[,:]?\s*"
+    r"(?:it(?:'s| is)\s+)?[*(\[\"']*([A-J])[)\]*\"'.\s]*$"
 )
 _TAIL = 600  # characters of the end of an output in which an option is looked for
 _SEPARATORS = re.compile(r"\s*(?:,|;|/|\bor\b|\band\b|\bo\b|\boder\b|\bou\b|或|和)\s*", re.IGNORECASE)
@@ -77,13 +89,15 @@ def letter_of(text: str) -> str | None:
     if m is None:
         return None
     rest, labelled = m["rest"], bool(re.search(r"[)\]]", m["close"]))
+    if _AND_ANOTHER.match(rest) or _REFUSES.match(rest):
+        return None  # "B and C", "A is too small"
     if m["letter"].islower() and rest and not labelled and not re.match(r"[.:)\]]\s", rest):
         return None
     if rest and not labelled and not re.match(r"[.:,;)\]]", rest):
         spaced = bool(re.search(r"\s", m["close"]))
         if _OPERATES.match(rest) and not re.match(r"[-–—]\s", rest):
             return None
-        if not spaced or re.match(r"[a-z]*\s*=", rest):
+        if (not spaced and rest[0].isascii()) or re.match(r"[a-z]*\s*=", rest):
             return None
         if m["letter"] in "AI" and re.match(r"(?!because\b|since\b|as\b|is\b|for\b)[A-Za-z]", rest):
             return None  # "A car", "I would say"
@@ -112,7 +126,10 @@ def by_value(text: str, options: Mapping[str, str], equal: Callable[[str, str], 
 
 def several_of(text: str, options: Mapping[str, str], equal: Callable[[str, str], bool]) -> frozenset[str]:
     """Return the letters of all options that an answer names by letter or value, where it names more than one."""
-    parts = [p for p in _SEPARATORS.split(text) if p.strip()]
+    text = re.sub(
+        r"^\W*(?:it(?:'s| is| could be| may be| must be)?\s+)?(?:either|both)\s+", "", text, flags=re.IGNORECASE
+    )
+    parts = [p for p in _SEPARATORS.split(text.rstrip(" .")) if p.strip()]
     if not 1 < len(parts) <= len(_LETTERS):
         return frozenset()
     one = [by_value(p, options, equal) or (x if (x := letter_of(p)) in options else None) for p in parts]
@@ -124,7 +141,9 @@ def last_letter(text: str, letters: Sequence[str]) -> str | None:
     """Return the option that the end of a finished output names last, or ``None``."""
     plain = re.sub(r"\$|\\(?:text|textbf|textrm|mathrm|mathbf|rm|bf)(?![a-z])\s*|[{}]|\\(?=_)", "", text)
     tail = plain[-_TAIL:]
-    for pattern, where in ((_CORRECT, plain), (_NAMED, tail), (_ALONE, tail), (_BRACKETED, tail)):
+    for pattern, where in (
+        (_CORRECT, plain), (_NAMED, tail), (_THUS, tail), (_ALONE, tail), (_BRACKETED, tail)
+    ):  # fmt: skip
         found = [g for m in pattern.finditer(where) for g in m.groups() if g and g.upper() in letters]
         found = [g for g in found if g.isupper()]
         if found:

@@ -36,7 +36,7 @@ def asks_ratio(question: str) -> bool:
 def is_colon(text: str) -> bool:
     """Say whether a tidied answer is a time of day or a ratio."""
     bare = _bare(text)
-    return (
+    return _half(text) or (
         ":" in bare
         and len(bare) <= _MAX_COLON
         and (_RATIO.fullmatch(bare) is not None or _CLOCK.fullmatch(bare) is not None)
@@ -54,7 +54,7 @@ def same_colon(gold: str, stated: str, ratio: bool, equal: Callable[[str, str], 
     if at_day is not None and not (ratio and not (_half(a) or _half(b))):
         return at_day
     x, y = _terms(a), _terms(b)
-    if ratio and _proportional(x or [a], y or [b]):
+    if ratio and _proportional(x or [a], y or [b], equal):
         return True
     if x is None or y is None:
         return False
@@ -73,7 +73,7 @@ def _half(text: str) -> bool:
 def _time(a: str, b: str) -> bool | None:
     """Compare two times of day; one without a.m. or p.m. may mean either, but 19:45 means the evening."""
     x, y = _CLOCK.fullmatch(a), _CLOCK.fullmatch(b)
-    if x is None or y is None or not all(m[2] or m[4] for m in (x, y)):
+    if x is None or y is None or not (all(m[2] or m[4] for m in (x, y)) or x[4] or y[4]):
         return None
     if x[4] and y[4] and x[4].lower() != y[4].lower():
         return False
@@ -93,11 +93,13 @@ def _terms(text: str) -> list[str] | None:
     return [t.strip() for t in text.split(":")] if _RATIO.fullmatch(text) else None
 
 
-def _proportional(a: list[str], b: list[str]) -> bool:
-    """Say whether two ratios are equal; a single term is a fraction."""
+def _proportional(a: list[str], b: list[str], equal: Callable[[str, str], bool]) -> bool:
+    """Say whether two ratios are equal; a single term is a fraction. ``equal`` compares quotients of roots."""
     x, y = [evaluate(t) for t in a], [evaluate(t) for t in b]
     left, right = [v for v in x if v is not None], [v for v in y if v is not None]
     if len(left) < len(x) or len(right) < len(y):
+        if {len(a), len(b)} <= {1, 2} and any("sqrt" in t for t in (*a, *b)):
+            return equal(*(t[0] if len(t) == 1 else rf"\frac{{{t[0]}}}{{{t[1]}}}" for t in (a, b)))
         return False
     if {len(left), len(right)} == {1, 2}:
         left, right = (v if len(v) == 2 else [v[0], Fraction(1)] for v in (left, right))

@@ -22,6 +22,8 @@ _BASED = re.compile(r"\s*\(?([0-9A-Fa-f]+)\)?\s*_\s*\{?\s*(\d+|ten|two)\s*\}?\s*
 _WORDY = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
 _VARIABLE = re.compile(r"(?<![\\a-zA-Z])(?![ei](?![a-zA-Z]))[a-zA-Z](?![a-zA-Z])")
+_ENDLESS = re.compile(r"\\(?:sum|prod|int|lim|bigcup|bigcap)(?![a-z])")  # may take longer than any limit to work out
+_NOTHING = re.compile(r"\\emptyset\s*|(?:there (?:is|are) )?no (?:real )?solutions?", re.IGNORECASE)
 _ARTICLE = re.compile(r"^\s*(?:the|a|an)\s+", re.IGNORECASE)
 _FORMULA_WORDS = frozenset("sqrt sinh cosh tanh arcsin arccos arctan infty infinity matrix".split())
 
@@ -64,15 +66,17 @@ def _either_way(a: str, b: str, seconds: float, ratio: bool) -> bool:
 
 def _exact_and_rounded(text: str) -> list[str]:
     r"""Return what stands left and right of ``\approx``; either may be what was asked for."""
-    pieces = [p.strip() for p in re.split(r"\\approx(?![a-z])|\\simeq|\\doteq", text) if p.strip()]
+    pieces = [p.strip() for p in re.split(r"\\approx(?![a-z])|\\simeq|\\doteq|^\\sim(?![a-z])", text) if p.strip()]
     if len(pieces) < 2:
-        return [text]
+        return pieces or [text]
     name = re.match(rf"{VARIABLES}$", pieces[0])
     return pieces[1:] if name else pieces
 
 
 def _same(gold: str, stated: str, seconds: float, ratio: bool) -> bool:
     if REALS.fullmatch(gold) and REALS.fullmatch(stated):
+        return True
+    if _NOTHING.fullmatch(gold) and _NOTHING.fullmatch(stated):
         return True
     a, b = parse(gold), parse(stated)
     if a.kind != b.kind or a.kind in ("leaf", "list"):
@@ -133,6 +137,10 @@ def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
         if not gold.strip() or not balanced(gold):
             raise LimitError(f"gold answer {gold[:80]!r} cannot be read: its braces are unbalanced") from None
         return _as_text(gold) == _as_text(stated)
+    except LimitError:
+        if not _ENDLESS.search(gold + stated):
+            raise
+        return _as_text(gold) == _as_text(stated)
 
 
 def _as_text(text: str) -> str:
@@ -144,6 +152,8 @@ def _as_text(text: str) -> str:
 def _value_of(text: str) -> str:
     """Return what stands right of ``NAME =``; an equation whose left side is no name stays whole."""
     left, _, right = text.rpartition("=")
+    if not balanced(left):
+        return text  # the limits of a sum
     plain = not re.search(r"\d|[-+*/^]|\\(?:frac|sqrt|cdot|times|le|ge|ne)(?![a-z])|[<>]", left)
     return right.strip() if left and right.strip() and (plain or _FUNCTION.fullmatch(left)) else text
 
@@ -173,7 +183,7 @@ def words(text: str) -> tuple[str, ...]:
     """Return the words of an answer that is prose (``No solution``, ``Evelyn``), else nothing."""
     if re.search(r"[\d\\^=+*/<>{}|_]", text):
         return ()
-    found = [w.lower().strip("'-") for w in _WORDY.findall(text)]
+    found = [w.lower().strip("'-") for w in _WORDY.findall(re.sub(r"\bcan not\b", "cannot", text))]
     long = [w for w in found if len(w) > 2 and re.search(r"[aeiouy]", w)]
     if not long and not set(found) & {"no", "yes"}:
         return ()

@@ -9,6 +9,7 @@ words that repeat the request is none. In an output that was cut, a statement th
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -63,14 +64,22 @@ _ANSWER = re.compile(
     r"|\bans(?:wer)?\s*[:.–—-]\s*(?=\S)|(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n)",
     re.IGNORECASE,
 )
+_JSON = re.compile(  # {"answer": "12"}
+    r"[\"'](?:(?:final|correct)[_ ]?)?(?:answer|option|choice)[\"']\s*:\s*"
+    r"(\"(?:[^\"\\\n]|\\.){1,400}\"|'[^'\n]{1,400}'|\[[^\[\]\n]{1,200}\]|[^\s,{}\[\]\"']{1,200})(?=\s*(?:[,}\n]|$))",
+    re.IGNORECASE,
+)
+_LATIN = re.compile(r"[a-z]{4}", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?![\d,.]*\d)")
 _PLURAL = re.compile(
-    r"\b(?:solutions|results|values|roots|numbers)\b[^.\n]{0,60}?\bare(?![a-z])\s*:?", re.IGNORECASE
+    r"\b(?:solutions|results|values|roots|numbers|answers)\b(?:[^.\n]{0,60}?\bare(?![a-z])\s*:?|\s*:)", re.IGNORECASE
 )  # of several
 _STATES = re.compile(r"(?:\b(?:is|are|equals|be)|=)\s*(?:\*\*)?(?:exactly |equal to |about )?(?=\\?[$(\[]|-?\$?\d)")
 _SENTENCE_END = re.compile(
     r"(?<=[^\d\s])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\b[ap])(?<!\b[ap]\.m)[.!?](?:\s|$)"
-    r"|(?<=\d)\.(?:\s|$)|(?<!\\);\s(?=[a-z])|\*\*"
+    r"|(?<=\d)\.(?:\s|$)|(?<!\\);\s(?=[a-z])|\*\*|,?\s+i\.e\."
 )
+_BULLETS = re.compile(r"[ \t:*_]*(?:\n+[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+[^\n]{1,80}(?=\n|$)){2,20}")
 _NOT = re.compile(r"\s*(?:not|definitely not|certainly not|nicht|no es|pas|不是)\s+(?=\S)", re.IGNORECASE)
 _RATHER = re.compile(r"\b(?:but(?: rather)?|it is|it's|it equals|rather|instead)\s+(?=\S)", re.IGNORECASE)
 
@@ -130,8 +139,14 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
         statements = list(_ANSWER.finditer(text))
         statements += _PLURAL.finditer(text) if expected == "list" else ()
         statements += _ELSEWHERE.finditer(text) if _may_be_foreign(text) else ()
+        statements += _JSON.finditer(text) if '"' in text or "{'" in text else ()
         for m in sorted(statements, key=lambda m: m.start(), reverse=True)[:_MAX_STATEMENTS]:
-            stated = _head(text[m.end() :], expected)
+            if m.re is _JSON:
+                stated = _from_json(m[1])
+            else:
+                tail = text[m.end() :]
+                comma = m.re is _ELSEWHERE and m.group().isascii() | bool(_LATIN.search(m.group()))
+                stated = _head(_decimal_point(tail) if comma and expected == "number" else tail, expected)
             if stated:
                 found = (m.start(), m.end() + len(stated), Stated(text=stated, source="answer"))
                 break
@@ -139,6 +154,23 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
         return found[2] if finished or not doubted(text[found[1] :]) else None
     last = last_stated(text, expected) if finished else None
     return Stated(text=last, source="last") if last else None
+
+
+def _from_json(value: str) -> str:
+    """Return the text of a value in JSON as written; a string that is no JSON (one backslash) keeps its signs."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return value.strip().strip("\"'").strip()
+    if not isinstance(found, str):
+        return value.strip()
+    return found.strip() if found.isprintable() else value.strip().strip('"').strip()
+
+
+def _decimal_point(tail: str) -> str:
+    """Write ``3,5`` as ``3.5``, as a sentence in a language with decimal commas means it."""
+    line, newline, rest = tail[:2_000].partition("\n")
+    return _DECIMAL_COMMA.sub(r"\1.\2", line) + newline + rest
 
 
 def _may_be_foreign(text: str) -> bool:
@@ -171,6 +203,7 @@ def _strong(text: str, expected: Expected) -> tuple[int, int, Stated] | None:
 
 def _head(tail: str, expected: Expected) -> str:
     """Return the answer that a statement's tail begins with, or an empty string."""
+    bullets = _BULLETS.match(tail[:2_000]) if expected == "list" else None
     tail = re.sub(
         r"^[\s:*#_]*(?:the\s+|simply\s+|just\s+|therefore,?\s+|equal to\s+|indeed\s+|clearly\s+)*",
         "",
@@ -187,8 +220,11 @@ def _head(tail: str, expected: Expected) -> str:
     if display:
         return display[1].strip()
     line = tail.split("\n", 1)[0]
-    if expected == "list" and (several := listed(line)):
-        return several
+    if expected == "list":
+        items = re.split(r"\n[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+", bullets.group())[1:] if bullets else []
+        line = ", ".join(i.strip(" \t.,;*") for i in items) if len(items) > 1 else line.replace("**", "")
+        if several := listed(line):
+            return several
     stated = list(_STATES.finditer(line))
     if stated and not re.match(r"[$\\(*\d-]", line):
         line = line[stated[-1].end() :]
@@ -204,5 +240,7 @@ def _head(tail: str, expected: Expected) -> str:
         return inside.strip() + (f" {'%' if sign[1] in ('%', 'percent') else sign[1]}" if sign else "")
     sentence = _SENTENCE_END.split(before if pieces else line, maxsplit=1)[0].strip()
     if expected in ("number", "colon"):
+        if not number_of(sentence, expected) and not pieces and "**" in line:
+            sentence = _SENTENCE_END.split(line.replace("**", ""), maxsplit=1)[0].strip()
         return number_of(sentence, expected)
     return sentence if len(sentence) <= 300 else ""

@@ -13,9 +13,10 @@ from sei.grading import choices
 from sei.grading.colons import asks_ratio, is_colon
 from sei.grading.equality import equal, same_numbers, speaks, words
 from sei.grading.extract import Stated, boxes, extract_flexible, extract_strict
-from sei.grading.last import NUMBER, Expected, last_stated, right_side
+from sei.grading.last import Expected, last_stated, right_side
 from sei.grading.plain import plain_number, stated_plainly
 from sei.grading.quantity import quantity
+from sei.grading.readings import SHORT, assigns_several, joined_boxes, only_number, residue, said_in_words
 from sei.grading.said import doubted, visible
 from sei.grading.sandbox import LimitError, UnreadableError
 from sei.grading.structure import parse
@@ -25,7 +26,7 @@ from sei.ports import Outcome
 from sei.records import Problem, Verdict
 
 _NO_OPTION = frozenset(["none"])  # what is chosen where a statement says that no option is right
-_SHORT = 120  # characters of a last line that may be an answer as a whole
+_IT = re.compile(r"^\W*(?:so |thus |therefore,? )?(?:it|this) ", re.IGNORECASE)
 _NO_GOLD = frozenset(("nan", "null", ""))  # what a table writes where there is no value
 
 
@@ -61,6 +62,8 @@ class MathGrader:
             letter, options = _letters(problem.answer), {}  # what looked like options in the question were none
         expected: Expected = "choice" if letter else expected_of(problem.answer)
         flexible = extract_flexible(output, expected, finished=finished)
+        if expected == "words" and finished and (flexible is None or flexible.source == "last"):
+            flexible = said_in_words(output, words(tidy(problem.answer))) or flexible
         strict = extract_strict(output, finished=finished)
         fault = ""
         verdicts: list[Verdict] = []
@@ -141,13 +144,15 @@ class MathGrader:
     def _chosen_last(self, said: str, options: dict[str, str], letters: list[str]) -> frozenset[str]:
         """Return the option that an output without a statement ends with: a letter, else the value of its last line."""
         line = said.rsplit("\n", 1)[-1]
-        one = choices.letter_of(line) if len(line) <= _SHORT else None
+        one = choices.letter_of(line) if len(line) <= SHORT else None
         if one is None or one not in letters:
             one = choices.last_letter(said, letters)
-        for kind in ("words", "formula", "number") if one is None else ():
-            value = line if kind == "words" else last_stated(line, kind)
+        if one is None and len(line) <= SHORT and (several := choices.several_of(line, options, self._equal_or_not)):
+            return several
+        kinds: tuple[Expected, ...] = ("words", "formula", "number")
+        for value in (line, _IT.sub("", line), *(last_stated(line, kind) for kind in kinds)) if one is None else ():
             one = one or (choices.by_value(value, options, self._equal_or_not) if value else None)
-        if one is None and choices.names_none(line) and len(line) <= _SHORT:
+        if one is None and choices.names_none(line) and len(line) <= SHORT:
             return _NO_OPTION
         return frozenset([one] if one else [])
 
@@ -163,11 +168,11 @@ class MathGrader:
         one = choices.letter_of(stated) if options else None
         if one in options and same(options[one]):
             return "right"
-        more = [_only_number(gold, stated)]
+        more = [only_number(gold, stated), residue(gold, stated)]
         where = source.source if source is not None else "last"
         if where == "box":
-            more.append(_joined_boxes(gold, output))
-        elif where in ("answer", "final", "last") and "=" not in gold:
+            more.append(joined_boxes(gold, output))
+        elif where in ("answer", "final", "last") and "=" not in gold and not assigns_several(stated):
             more.append(right_side(stated))  # a chain of equations in prose ends in its result; a marked one is whole
         try:
             if same(stated):
@@ -184,7 +189,7 @@ class MathGrader:
             return False
 
     def _wants_choice(self, problem: Problem) -> bool:
-        return bool(problem.options) or bool(_letters(problem.answer))
+        return bool(problem.options) or "(A)" in problem.question or bool(_letters(problem.answer))
 
     def _equal_or_not(self, a: str, b: str) -> bool:
         if speaks(a) != speaks(b):
@@ -201,7 +206,7 @@ class MathGrader:
             found = _small_letters(problem.answer)
         if found and (not options or found <= options.keys()):
             return found
-        if not problem.options:
+        if not problem.options and not options:
             return frozenset()
         one = choices.by_value(problem.answer, options, self._equal_or_not)
         return frozenset([one] if one else [])
@@ -248,35 +253,3 @@ def _names_something(stated: str, options: dict[str, str], *, marked: bool) -> b
     if marked and re.search(r"\w\s*[*/+^=]\s*\w", text):
         return True  # a formula, such as E*2
     return bool(options) and (quantity(text) is not None or (marked and bool(re.search(r"\w", text))))
-
-
-def _only_number(gold: str, stated: str) -> str | None:
-    """Return the one number in a stated phrase such as ``She has 5 apples``, where a number is wanted."""
-    if (
-        quantity(tidy(gold)) is None
-        or not re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?:\s|$)", stated)
-        or re.search(r"\\(?:sqrt|pi|frac)|\^|\d\s*:\s*\d|\blambda\b|\\ne|!=|≠", stated)
-        or re.search(r"\b(?:not|or|hundred|thousand|[mbtr]+illion|dozen)\b", stated, re.IGNORECASE)
-    ):
-        return None
-    found = {m.group().strip() for m in NUMBER.finditer(stated)}
-    return found.pop() if len(found) == 1 else None
-
-
-def _joined_boxes(gold: str, output: str) -> str | None:
-    """Return the contents of the last boxes that one sentence joins, where the gold answer has several parts."""
-    if not re.search(r",|;|\\pm|\band\b|\bor\b|\\cup|\\text", gold):
-        return None
-    text = visible(output)
-    found = boxes(text)
-    parts: list[str] = []
-    start = len(text)
-    for at, content in reversed(found):
-        end = at + len("\\boxed{}") + len(content or "")
-        if content is None or (
-            parts and not re.fullmatch(r"[\s$\\)(\]]*(?:,|;|and|or|,\s*and)?[^.\n]{0,25}", text[end:start])
-        ):
-            break
-        parts.insert(0, content)
-        start = at
-    return ", ".join(parts) if len(parts) > 1 else None

@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from sei.grading.colons import SAID, WRITTEN, is_colon
-from sei.grading.plain import plain_number
+from sei.grading.plain import ASIDES, plain_number
 from sei.grading.quantity import quantity
 from sei.grading.structure import split
 from sei.grading.text import MAX_ANSWER, clean, tidy
@@ -23,17 +23,28 @@ SEGMENT = re.compile(
     re.DOTALL,
 )
 _UNSIGNED = r"(?:\d{1,3}(?:(?:,\s?\\!\s?|\\!,|\{,\}|\\,|,)\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+_POWER_OF_TEN = (
+    r"[eE][-+]?\d{1,3}(?!\w|\.\d)|\s?(?:\\times|×|\*|[xX])\s?10\s?\^\s?(?:\{\s?-?\d{1,4}\s?\}|-?\d{1,4}(?!\d))"
+)
 NUMBER = re.compile(
     rf"(?P<sign>[-+\u2212]\s?)?(?:\\?\$|[€£])?\s?-?(?:\\[dt]?frac\s*\{{-?[\d.]+\}}\s*\{{-?[\d.]+\}}"
-    rf"|\d+\s+\d+\s*/\s*\d+|\d*\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}}|(?:{_UNSIGNED})(?:\s?/\s?(?:{_UNSIGNED}))?)(?:\s?\\?%)?"
+    rf"|\d+\s+(?:and\s+)?\d+\s*/\s*\d+|\d*\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}}|(?:{_UNSIGNED})(?:\s?/\s?(?:{_UNSIGNED})|{_POWER_OF_TEN})?)(?:\s?\\?%)?"
 )
 _NEAR = 40  # characters before and after a number in which what belongs to it stands
 _LAMBDA = re.compile(r"\blambda\b[^:\n]*:\s*$")  # program text
+_A_PAIR = re.compile(r"\s*[(\[]\s*-?[\d.]+\s*[,;]\s+-?[\d.]+[^()\[\]\n]*[)\]]")
+_VARIABLE = re.compile(r"(?:[kKxyzn]|\\pi\b)(?![A-Za-z])")  # "18k", "18x" is no 18
+_RANGE = re.compile(rf"\s*(?:and|to|–|--)\s*\$?(?:{_UNSIGNED})\s*\.?$")
+_OF_WHOLE = re.compile(r" out of (?:the |every |all )?(\d+)(?![\d.,]*\d)")
+_WORKING = re.compile(r"(-?\$?\d[\d,]*(?:\.\d+)?)\s+\([^()]*[-+*/=×÷][^()]*\)$")  # "72 (48 + 24)"
+_OUT_OF = re.compile(r"(?<![\d.,/])(\d+) out of(?: the| every| all)?\s*$")
 _MAGNITUDE = re.compile(r"\s*(?:hundred|thousand|million|billion|trillion|dozen)\b", re.IGNORECASE)
 _NEGATED = re.compile(
-    r"(?:\bnot|n't|\bnever|\bnicht|不是|不等于|≠|\\neq?)\s*(?:equal\s+(?:to\s+)?|be\s+)?[$\\(*]*\s*$",
+    r"(?:\b(?:can)?not|n't|\bnever|\bno longer|\bnicht|不是|不等于|≠|\\neq?)\s*(?:equal(?:\s+to)?|be)?\s*[$\\(*]*\s*$"
+    r"|\b(?:more|less|fewer|greater|larger|smaller|higher|lower) than\s*[$\\(*]*$",
     re.IGNORECASE,
 )
+_MINUS = re.compile(r"(?:\bnegative|(?:\b(?:is|was|are|of|to|equals|be|now)|[=:,])\s+minus)\s*$", re.IGNORECASE)
 _MODULO = re.compile(r"\(?\s*\\?[pb]?mod(?:ulo)?\s*(?:\{[^{}]*\}|\$?\d+\$?)\s*\)?(?=[\s.$\\\]]|$)")
 _OTHER = re.compile(rf"\s*(?:or|oder|或|and also)\s*\$?\\?\$?(?:{_UNSIGNED})(?![\d,]*\.?\d*\s*[A-Za-z])")
 _JOINS = r"\s*(?:,|;|,?\s*(?:and|or|&|und|y|et)\b|或|和|及)\s*(?:[a-zA-Z]\w?\s*=\s*)?"
@@ -46,6 +57,29 @@ _JOINED = re.compile(_JOINS, re.IGNORECASE)
 _COUNTED = re.compile(  # "there are $33 - 6 = 27$ numbers from 1 to 100"
     r"\b[Tt]here (?:are|is|were|will be)\s+(?:(?:a total of|exactly|only|at (?:most|least)|thus)\s+)?"
     r"\$([^$\n]*\d[^$\n]*)\$[^.$]*(?:\$[^$]*\$[^.$]*)*\.?\s*$"
+)
+_VALUE_OF = re.compile(  # as Python prints what is no plain number
+    r"\b(?:np\.\w+|numpy\.\w+|Decimal|Integer|mpf)\((['\"]?)(-?[\d.]+(?:e[-+]?\d+)?)\1\)"
+    r"|\b(?:Fraction|Rational)\((-?\d+), ?(\d+)\)"
+)
+_END = r"(?:,\s+[a-z][a-z ]{1,40})?[*_\x60]{0,3}\s*[.!]?[*_]{0,3}\s*$"
+_PAIR = r"[(\[][^()\[\]\n=]{1,40}[,;][^()\[\]\n=]{1,40}[)\]]"
+_PLAIN_PAIRS = re.compile(  # "the center is at (-2, 3)", "[1, 5) U (7, 9)"
+    rf"(?<![A-Za-z0-9])({_PAIR}(?:\s*(?:,|U|∪|\\cup|and|or)\s*{_PAIR}){{0,6}}){_END}"
+)
+_SIDE = r"(?:[-+−]?\s?[\d.]*\d(?:/\d+)?(?:\s?(?:√|π|sqrt)\s?\(?\d*\)?)?)"
+_SIGN = r"\s*(?:<=|>=|<|>|≤|≥|\\leq?|\\geq?)\s*"
+_PLAIN_RELATION = re.compile(  # "the range is 0 < a < 1", "x <= 2 or x > 5"
+    rf"(?<![A-Za-z0-9.])((?:{_SIDE}{_SIGN})?[a-zA-Z]{_SIGN}{_SIDE}(?:,?\s+(?:or|and)\s+[a-zA-Z]{_SIGN}{_SIDE})?){_END}"
+)
+_SEVERAL = re.compile(
+    r"\b(?:solutions|values|roots|numbers|answers|zeros)\b[^.\n]{0,40}?\bare(?![a-z])\s*:?\s*"
+    rf"(?=\$?(?:[a-zA-Z]\w?\s*=\s*)?{_VALUE}[^.\n]{{0,80}}[.\s$*]*$)",
+)
+_FUNCTIONS = frozenset("sqrt sin cos tan log ln pi exp frac".split())
+_WORKED = re.compile(r"\s\([^()=]*\d[^()=]*[-+*/×÷][^()=]*\d[^()=]*\)\.?$|\s\([^()=]*\\times[^()=]*\)\.?$")
+_EITHER = re.compile(  # "3/56 is about 0.0536" in signs: either may be what was asked for
+    r"([^\s=:,$]+)\s*\\approx\s*(-?\$?\d[\d,]*(?:\.\d+)?%?)(?![\d.]*\d)[^\d\n=]{0,30}$"
 )
 _FENCED = re.compile(r"```[ \t]*(?:output|text|plaintext|result|console)?[ \t]*\n(.*?)\n?[ \t]*```\s*$", re.DOTALL)
 _DISPLAY = re.compile(
@@ -65,7 +99,7 @@ def last_stated(text: str, expected: Expected) -> str | None:
     """
     text = text.rstrip()
     if text.endswith("```") and (fenced := _FENCED.search(text)) and fenced[1].strip():
-        text = fenced[1].strip()
+        text = _VALUE_OF.sub(lambda m: m[2] or f"{m[3]}/{m[4]}", fenced[1].strip())
         line = text.rsplit("\n", 1)[-1].strip()
         return line if quantity(tidy(line)) is not None or expected in ("formula", "list") else _in_line(line, expected)
     displayed = text.rstrip(" .\n").endswith(("$$", "\\]", "}"))
@@ -74,6 +108,8 @@ def last_stated(text: str, expected: Expected) -> str | None:
         return _last_row(display["rows"] or display["body"], expected)
     lines = [line for line in clean(text).split("\n") if line.strip()]
     while len(lines) > 1 and len(lines[-1]) <= 60 and not re.search(r"\d|\$|\\", lines[-1]) and expected != "words":
+        lines.pop()
+    while len(lines) > 1 and lines[-1].lstrip(" *(_").startswith(ASIDES):
         lines.pop()
     return _in_line(lines[-1].rstrip() if lines else "", expected)
 
@@ -102,19 +138,52 @@ def _in_line(text: str, expected: Expected) -> str | None:
         return text.strip() if len(text) <= 80 else None
     if segments:
         return _inside(segments[-1])
+    if expected == "formula" and "\\approx" in text and (either := _EITHER.search(text)):
+        return f"{either[1]} \\approx {either[2]}"
+    if expected == "formula" and (plain := _plain_formula(text)):
+        return plain
     if expected == "words":
         m = re.search(r"\b(?:is|are|=|:)\s+([^.]{1,80})\.?$", text)
         return m[1].strip() if m else (text.strip() if len(text.split()) <= 4 else None) or None
     if "=" in text:
-        return text.rsplit("=", 1)[1].strip(" .") or None
+        return text.rsplit("=", 1)[1].strip(" .*") or None
     numbers = list(NUMBER.finditer(text))
     return signed(text, numbers[-1]) if numbers else None
 
 
+def _of_several(text: str) -> str | None:
+    """Return the values of a line that ends in several: ``The roots are 3 and 5.`` states neither alone."""
+    found = _SEVERAL.search(text)
+    values = listed(text[found.end() :]) if found else ""
+    return values if values and re.search(r"[,;]|\b(?:and|or)\b", values) else None
+
+
+def _plain_formula(text: str) -> str | None:
+    """Return the pair, interval or inequality that a line without formula marks ends with."""
+    found = _PLAIN_PAIRS.search(text) or _PLAIN_RELATION.search(text)
+    if found or "=" in text:
+        return found[1].strip() if found else None
+    tail = re.split(r"\b(?:is|are|equals|be)\b|:\s", text[-160:])[-1].strip(" *_.!")
+    tail = re.sub(r"(?:\s+[a-z]{2,12}){0,3}$", "", tail)
+    if len(tail) == len(text) or not re.search(r"\d|[a-zA-Z]", tail) or not re.search(r"[-+*/^\\]|sqrt", tail):
+        return None
+    others = set(re.findall(r"(?<!\\)\b[A-Za-z]{2,}", tail)) - _FUNCTIONS
+    return None if others else tail
+
+
 def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
+    if text.endswith((")", ").")) and (worked := _WORKED.search(text)) and re.search(r"\d", text[: worked.start()]):
+        text = text[: worked.start()]  # "$18 a day (9 eggs * $2)"
+        segments = [s for s in segments if s.end() <= len(text)]
     numbers = list(NUMBER.finditer(text))
+    if not numbers and len(text) <= 60 and quantity(tidy(text)) is not None:
+        return text  # "twelve"
+    if "\\approx" in text and (either := _EITHER.search(text)):
+        return f"{either[1]} \\approx {either[2]}"
     if segments and (counted := _COUNTED.search(text)):
         return right_side(counted[1])
+    if len(numbers) > 1 and (several := _of_several(text)):
+        return several
     last = next((m for m in reversed(numbers) if not _negated(text, m)), None)
     if last is None:
         return f"not {signed(text, numbers[-1])}" if numbers else None
@@ -145,13 +214,21 @@ def number_of(sentence: str, expected: Expected) -> str:
     """Return the number that a phrase states: all of it, what follows its last equals sign, or its first number."""
     if expected == "colon" and (colon := WRITTEN.search(sentence) or SAID.search(sentence)):
         return colon.group()
+    if (remark := _WORKING.match(sentence)) is not None:
+        sentence = remark[1]
     if plain_number(sentence) is not None or quantity(tidy(sentence)) is not None:
         return sentence
     part = sentence.rsplit("=", 1)[1] if "=" in sentence else sentence
     first = next((m for m in NUMBER.finditer(part) if not _negated(part, m)), None)
     if first is None:
         return ""
-    if other := _OTHER.match(part, first.end()):
+    if whole := _OF_WHOLE.match(part, first.end()):
+        return f"{first.group().strip()}/{whole[1]}"
+    if pair := _A_PAIR.match(part):
+        return pair.group()
+    if (variable := _VARIABLE.match(part, first.end())) and (not first.start() or part[first.start() - 1] != "\\"):
+        return part[first.start() : variable.end()].strip()
+    if other := _OTHER.match(part, first.end()) or _RANGE.match(part, first.end()):
         return part[first.start() : other.end()].strip()
     return with_all(part, first)
 
@@ -169,6 +246,8 @@ def with_all(text: str, m: re.Match[str]) -> str:
     if function := _LAMBDA.search(text[start : m.start()]):
         return function.group() + m.group()
     magnitude = _MAGNITUDE.match(text, m.end())
+    if "out of" in text[start : m.start()] and (part := _OUT_OF.search(text[start : m.start()])):
+        return f"{part[1]}/{m.group().strip()}"
     return signed(text, m) + (f" {magnitude.group().strip()}" if magnitude else "")
 
 
@@ -177,7 +256,10 @@ def signed(text: str, m: re.Match[str]) -> str:
     raw = m.group().strip()
     before = text[: m.start()].rstrip() if m["sign"] and m["sign"].strip() else ""
     operator = bool(before) and (before[-1].isalnum() or before[-1] in ")%}>")
-    return raw.lstrip("-+\u2212 ") if operator else raw
+    raw = raw.lstrip("-+\u2212 ") if operator else raw
+    raw = raw if "and" not in raw else re.sub(r"\s+and\s+", " ", raw)
+    said = raw[:1].isdigit() and _MINUS.search(text[max(0, m.start() - _NEAR) : m.start()]) is not None
+    return f"-{raw}" if said else raw
 
 
 def listed(line: str) -> str:

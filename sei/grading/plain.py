@@ -16,14 +16,24 @@ _NUMBER = re.compile(
 )
 _ANGLE = re.compile(r"<(?:[|/]?[a-z]|｜)", re.IGNORECASE)  # no GSM8K's <<3*4=12>>
 _SQUARE = re.compile(r"\[/?(?:inst|think|thought|reason|eos)", re.IGNORECASE)
+_JOINS = (" and ", ", ", " out of ")
+ASIDES = ("Note", "Feel free", "Let me know", "If you ", "Hope ", "I hope", "P.S.", "Check:", "Verification:")
 _LATER = re.compile(r"box|####|final|<")
+NEXT_TURN = re.compile(  # what base models write after an answer: the next problem of their prompt
+    r"\n[ \t]*(?:#{1,4}[ \t]*(?:Instruction|Question|Problem|Input|User|Human)\b|"
+    r"(?:\*\*)?(?:Q|Question|Problem|User|Human|Input|Instruction)(?:[ \t]*\d{1,3})?(?:\*\*)?[ \t]*:)"
+)
 _MARKS = (  # of a statement, parts of words in several languages: "sult" is in result, resultado, risultato
     "box", "####", "final", "answer", "solution", "sult", "option", "choice", "a:", "a :", "ntwort", "rgebnis",
     "puesta", "posta",
 )  # fmt: skip
 _DENIES = (
-    " not ",
+    "not ",
     "n't",
+    "negative ",
+    "minus ",
+    " longer ",
+    " than ",
     " never ",
     " or ",
     "mod",
@@ -55,8 +65,13 @@ def may_hold_tags(text: str) -> bool:
         ("<" in text and _ANGLE.search(text) is not None)
         or ("[" in text and _SQUARE.search(text) is not None)
         or "◁" in text
-        or text[:20].lstrip().startswith("analysis")
+        or "analysis" in text[:20]
     )
+
+
+def goes_on(text: str) -> bool:
+    """Say whether a text may go on with another problem or another speaker's turn after its answer."""
+    return "\n" in text and (":" in text or "#" in text) and NEXT_TURN.search(text) is not None
 
 
 def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | None:
@@ -68,6 +83,8 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
     if mark >= 0:
         tail = output[mark + 4 :]
         fine = "\n" not in tail.strip() and plain_number(tail) is not None and not may_hold_tags(output)
+        if fine and output.find("####", 0, mark) >= 0 and goes_on(output):
+            return None
         return (tail.strip(), True) if fine else None
     mark = output.rfind("\\boxed{")
     if mark < 0:
@@ -77,6 +94,8 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
         return None
     inside = output[mark + 7 : end]
     fine = plain_number(inside) is not None and _LATER.search(output, end) is None and not may_hold_tags(output)
+    if fine and (output.find("\\boxed{", 0, mark) >= 0 or output.find("nswer", 0, mark) >= 0) and goes_on(output):
+        return None
     return (inside.strip(), True) if fine else None
 
 
@@ -85,7 +104,7 @@ def _stated_in_words(output: str) -> tuple[str, bool] | None:
     text = output.rstrip()
     start = text.rfind("\n") + 1
     line = text[start:]
-    if len(line) > 300 or not line.isascii() or may_hold_tags(text):
+    if len(line) > 300 or not line.isascii() or line.startswith(ASIDES) or may_hold_tags(text):
         return None
     m = _SENTENCE.fullmatch(line)
     if m is not None:
@@ -94,6 +113,7 @@ def _stated_in_words(output: str) -> tuple[str, bool] | None:
         m = _PROSE.fullmatch(line)
         low = text.lower() if m is not None else ""
         plain = m is not None and not _may_state(low) and not _denies(low[start:])
+        plain = plain and m is not None and not line[: m.start(1)].rstrip("$").endswith(_JOINS)  # the last of several
         found = m[1] if m is not None and plain else None
     return (found, False) if found is not None and plain_number(found) is not None else None
 

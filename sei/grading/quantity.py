@@ -29,7 +29,7 @@ _UNIT_TAIL = re.compile(
     re.DOTALL,
 )
 _NAME = re.compile(
-    r"^\s*(?!lambda\b)(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)"
+    r"^\s*(?!lambda\b)(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_(?:\w+|\{\w+\}))?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)"
 )
 _CURRENCY = re.compile(r"^\s*(?:USD|EUR|GBP|CAD|AUD|Rs\.?)(?=\s*-?[\d.])")
 _MAGNITUDES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
@@ -43,6 +43,7 @@ _NOT_UNITS = (
 _AFTERTHOUGHT = re.compile(  # "64, altogether"
     r"(?<=[\d}%)])\s*(?:,|\s-|\s--)\s*(?!and\b|or\b|not\b|but\b)[A-Za-z][A-Za-z' ]*$"
 )
+_REMARK = re.compile(r"(?<=[\d}%a-z])\s+\((?!\s*mod)[A-Za-z][A-Za-z ,'-]{2,60}\)$")  # "7 (seven)"
 _LONG_DECIMAL = re.compile(r"-?(\d*)\.(\d+)")
 _FLOAT_DIGITS = 15  # digits that a double-precision number keeps
 _MAX_LONG = 300
@@ -71,12 +72,14 @@ def quantity(text: str) -> Quantity | None:
         return Quantity(value=value)
     body = text.strip()
     named = _NAME.sub("", body, count=1)
-    body = _AFTERTHOUGHT.sub("", _CURRENCY.sub("", named if named else body))
+    body = _REMARK.sub("", _AFTERTHOUGHT.sub("", _CURRENCY.sub("", named if named else body)))
     percent = False
     m = re.fullmatch(r"(.*?)\s*(?:%|\bper\s?cent(?:age)?(?:\s+points?)?)\s*(?:[a-zA-Z ]{0,40})", body, re.DOTALL)
     if m is not None and m[1].strip():
         body, percent = m[1].strip(), True
     value = evaluate(_sided(body))
+    if value is None and "ldots" in body:
+        value = _going_on(body)
     if value is None:
         value = _million(body)
     if value is None and not percent:
@@ -162,9 +165,19 @@ def _sided(text: str) -> str:
     if "=" in text and not re.search(r"[<>]|\\(?:le|ge|ne)\b", text):
         last = text.rsplit("=", 1)[1].strip()
         left = text.rsplit("=", 1)[0]
-        if not re.search(r"[A-Za-z]", re.sub(r"\\(?:frac|times|cdot|div)", "", left)):
+        if not re.search(r"[A-Za-z]", re.sub(r"\\(?:frac|times|cdot|div|d?binom|choose)", "", left)):
             return last
     return text
+
+
+def _going_on(text: str) -> Fraction | None:
+    """Read a decimal whose last digits show how it goes on: ``0.3636...``, ``0.1666...``."""
+    m = re.fullmatch(r"(-?)(\d{0,20})\.(\d{0,12}?)(\d{1,6}?)(\4)+\s*\\ldots\s*", text)
+    if m is None:
+        return None
+    shift = 10 ** len(m[3])
+    value = Fraction(int(m[2] + m[3] or 0), shift) + Fraction(int(m[4]), (10 ** len(m[4]) - 1) * shift)
+    return -value if m[1] else value
 
 
 def _million(text: str) -> Fraction | None:

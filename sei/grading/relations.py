@@ -20,6 +20,7 @@ _SIMPLE = re.compile(rf"({VARIABLES})\s*({_RELATION})\s*(.+)|(.+?)\s*({_RELATION
 _BUILDER = re.compile(
     rf"\s*\\lbrace\s*{VARIABLES}(?:\s*\\in\s*\\mathbb\s*\{{?R\}}?)?\s*[|:]\s*(.+?)\\rbrace\s*", re.DOTALL
 )
+_BOTH = re.compile(r"\band\b|\\(?:land|wedge)(?![a-z])")
 _ANY = re.compile(rf"{_RELATION}|\\ne(?![a-z])")
 _UNEQUAL = re.compile(rf"({VARIABLES})\s*\\ne(?![a-z])\s*(.+)|(.+?)\s*\\ne(?![a-z])\s*({VARIABLES})")
 _BUT = re.compile(
@@ -58,9 +59,24 @@ def as_interval(node: Node) -> Node:
         if excluded[0] is not None and all(quantity(p.text) is not None for p in node.parts[1:]):
             return _without([excluded[0], *(p.text for p in node.parts[1:])]) or node  # "x \ne 1, 2"
         parts = [interval_of(p.text) for p in node.parts]
+        if len(parts) == 2 and all(parts) and _BOTH.search(node.text):
+            return parse(_between(*(p or "" for p in parts))) if _opposed(*(p or "" for p in parts)) else node
         if all(parts):
             return parse(r" \cup ".join(p for p in parts if p))
     return node
+
+
+def _opposed(a: str, b: str) -> bool:
+    """Say whether of two intervals one has no lower end and the other no upper end."""
+    return a.startswith(r"(-\infty,") != b.startswith(r"(-\infty,") and a.endswith(r",\infty)") != b.endswith(
+        r",\infty)"
+    )
+
+
+def _between(a: str, b: str) -> str:
+    """Return what two such intervals have in common."""
+    lower, upper = (b, a) if a.startswith(r"(-\infty,") else (a, b)
+    return lower.removesuffix(r"\infty)") + upper.removeprefix(r"(-\infty,")
 
 
 def _from_text(text: str) -> Node | None:

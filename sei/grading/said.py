@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from sei.grading.plain import may_hold_tags
+from sei.grading.plain import NEXT_TURN, goes_on, may_hold_tags
 from sei.grading.text import narrow
 
 _MAX_CHARS = 20_000  # the end of an output holds its answer; longer texts only cost time
@@ -47,6 +47,8 @@ _MUSES = re.compile(
     r"\s*(?:okay|ok|alright|all right|hmm+|let'?s see|let me see|the user|we need to|i need to)\b[,. ]",
     re.IGNORECASE,
 )
+_STATED = re.compile(r"####[ \t]*\S|\\boxed\{[^{}]|\banswer(?:\*\*)?\s*(?:is|:|=)\s*\S|</answer>", re.IGNORECASE)
+_ASKS = re.compile(r"[\s#*]*(?:Q|Question|Problem|Sub-?question|User|Human)\b", re.IGNORECASE)
 _DOUBTS = re.compile(
     r"\b(?:wait|hmm+|hold on|actually|alternatively|but (?:wait|maybe|perhaps|let me|is that|hold)|"
     r"let me (?:double[- ]?)?(?:check|verify|re-?check|re-?read|see|think|reconsider)|"
@@ -60,8 +62,7 @@ def visible(output: str) -> str:
     text = output
     if may_hold_tags(text):
         text = _one_turn(_without_channels(text))
-    text = text[-_MAX_CHARS:]
-    text = narrow(text)
+    text = narrow(_one_problem(text)[-_MAX_CHARS:])
     if not may_hold_tags(text):
         return text
     text = _THOUGHT.sub(" ", text)
@@ -93,6 +94,15 @@ def _one_turn(text: str) -> str:
             return before
         text = text[m.end() :]
     return text
+
+
+def _one_problem(text: str) -> str:
+    """Return a text without the problems that follow its answer; one that asks itself questions stays whole."""
+    if not goes_on(text):
+        return text
+    first = NEXT_TURN.search(text)
+    before = text[: first.start()] if first else text
+    return before if _STATED.search(before) and not _ASKS.match(before) else text
 
 
 def cut_while_thinking(output: str) -> bool:

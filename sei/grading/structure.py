@@ -19,9 +19,11 @@ _MATRIX = re.compile(r"\s*\\begin\{(p|b|B|small)?(matrix|array)\}(?:\{[lcr| ]+\}
 _OPEN, _CLOSE = "([{", ")]}"
 _MEMBER = re.compile(r"^\s*(?:\\[a-zA-Z]+|[a-zA-Z])(?:_\{?\w+\}?)?\s*\\in(?![a-zA-Z])\s*(?=\S)")
 _NAMED = re.compile(
-    r"^\s*(?:\\?[a-zA-Z]+(?:_\{?\w+\}?)?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
+    r"^\s*(?:\\?[a-zA-Z]+(?:_(?:\w+|\{\w+\}))?(?:\([^()=]{1,30}\))?|\([a-zA-Z, ]+\)|"
+    r"[A-Za-z][A-Za-z' ]*)\s*[=:]\s*(?=\S)"
 )
 _WITHOUT = re.compile(r"^\s*\\mathbb\s*\{?R\}?\s*-\s*(?=\\lbrace)")  # another spelling of a set difference
+_COUNTED = re.compile(r"-?[\d.,]+\s+([A-Za-z]{2,})(?:\s[A-Za-z ]{1,40})?")
 _ASSIGN = re.compile(r"\s*(\\?[a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*(.+)", re.DOTALL)
 
 
@@ -66,7 +68,10 @@ def parse(text: str, *, depth: int = 0) -> Node:
             inner = _enclosed(text, left, right)
             if inner is not None and len(split(inner, (",", ";"))) > 1:
                 return Node("tuple", text, _parts(inner, depth), left + right)
-    if len(pieces := split(text, (",", ";", r"\text{and}", " and ", " or ", r"\lor", r"\vee"))) > 1:
+    if (
+        len(pieces := split(text, (",", ";", r"\text{and}", " and ", " or ", r"\lor", r"\vee", r"\land", r"\wedge")))
+        > 1
+    ):
         return Node("list", text, _flat(parse(p, depth=depth + 1) for p in pieces[:_MAX_PARTS]))
     if text.count(r"\pm") == 1:
         return Node("list", text, tuple(Node("leaf", text.replace(r"\pm", sign).strip()) for sign in "+-"))
@@ -142,6 +147,13 @@ def same(a: Node, b: Node, equal: Leaf) -> bool:
         mine = a if a.kind == "tuple" else b
         return other.kind == "list" and _in_order(mine.parts, tuple(map(_unassigned, other.parts)), equal)
     parts = [(n,) if n.kind == "leaf" else n.parts for n in (a, b)]
+    counted = [[m for p in side if (m := _COUNTED.fullmatch(p.text))] for side in parts]
+    nouns = [[m[1].removesuffix("s").lower() for m in side] for side in counted]
+    if len(set(nouns[0])) > 1 and all(len(n) == len(p) for n, p in zip(nouns, parts, strict=True)):
+        if len(set(nouns[0])) == len(nouns[0]) and sorted(nouns[0]) == sorted(nouns[1]):
+            order = [nouns[1].index(n) for n in nouns[0]]  # "10 red, 5 blue"
+            return _in_order(parts[0], [parts[1][i] for i in order], equal)
+        return _in_order(parts[0], parts[1], equal)
     if len(parts[0]) > 1 and all(n.kind != "set" for n in (a, b)) and _assigned_alike(*parts, equal=equal):
         return True
     unassigned = [tuple(map(_unassigned, p)) for p in parts]

@@ -16,11 +16,13 @@ from typing import Any
 from sei.grading.quantity import long_decimal, written_out
 
 _DIGITS = 50
+_GAP_DIGITS, _MOST_DIGITS = 15, 400  # of a difference; digits that are worked out to find it
 _SETTLED = 20  # bits; an expression that is exactly zero is evaluated to fewer
 _SAMPLES = 24
 _ENOUGH = 4
 _FUNCTIONS = "sqrt pi sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp infty".split()
 _PLAIN = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(_FUNCTIONS)})(?![a-zA-Z])")
+_PRIMES = re.compile(r"(?<![\\a-zA-Z])([a-zA-Z])((?:'|\^\s*\\prime(?![a-z])|\^\s*\{\s*(?:\\prime\s*|')+\})+)")
 _BIG_EXPONENT = 20_000
 
 Reply = dict[str, str]
@@ -61,6 +63,7 @@ def read(text: str) -> Any:
     """Return the sympy object that a tidied formula stands for, or ``None``."""
     from math_verify import LatexExtractionConfig, parse
     from sympy import Basic, MatrixBase
+    from sympy.logic.boolalg import BooleanAtom
 
     plain = prepared(text)
     try:
@@ -71,7 +74,11 @@ def read(text: str) -> Any:
         return None
     for f in found:
         if isinstance(f, (Basic, MatrixBase)):
-            return _exact(f)
+            try:
+                exact = _exact(f)
+                return None if isinstance(exact, BooleanAtom) else exact
+            except (TypeError, ValueError, AttributeError):
+                return None  # no expression after all: a chain of equations that becomes true or false
     return None
 
 
@@ -79,6 +86,7 @@ def prepared(text: str) -> str:
     """Write plain functions and powers as LaTeX: ``sqrt(3)/2``, ``x**2``, ``2^10``."""
     text = text.replace("**", "^").replace(r"\lbrace", r"\{").replace(r"\rbrace", r"\}")
     text = _PLAIN.sub(r"\\\1 ", text)
+    text = _PRIMES.sub(lambda m: f"{m[1]}_{{{'D' * (m[2].count(chr(39)) + m[2].count('prime'))}}}", text)
     text = _bracket_group(text, r"\\sqrt\s*\(", r"\sqrt")
     text = _bracket_group(text, r"\^\s*\(", "^")
     text = re.sub(r"\\sqrt\s*(\d+)", r"\\sqrt{\1}", text)
@@ -104,7 +112,7 @@ def _bracket_group(text: str, opening: str, command: str) -> str:
 
 def _exact(expr: Any) -> Any:
     """Return an expression whose decimals are exact fractions; refuses powers that no memory holds."""
-    from sympy import Basic, Float, I, MatrixBase, Pow, Rational, Symbol, UnevaluatedExpr
+    from sympy import Basic, Derivative, Float, I, MatrixBase, Pow, Rational, Symbol, UnevaluatedExpr
 
     if isinstance(expr, MatrixBase):
         return expr.applyfunc(_exact)
@@ -114,7 +122,10 @@ def _exact(expr: Any) -> Any:
         exponent = p.exp
         if exponent.is_number and not exponent.free_symbols and abs(_rough(exponent)) > _BIG_EXPONENT:
             raise MemoryError("an exponent beyond all answers")
-    expr = expr.xreplace({s: I for s in expr.atoms(Symbol) if s.name == "i"})
+    expr = expr.xreplace({s: I for s in expr.free_symbols if s.name == "i"})  # not the index of a sum
+    expr = expr.xreplace({s: Symbol(s.name) for s in expr.atoms(Symbol)})  # the parser guesses which are real
+    named = {d: Symbol(str(d)) for d in expr.atoms(Derivative) if not d.expr.has(*d.variables)}
+    expr = expr.xreplace(named)  # dy/dx is the name of a function and no zero
     exact = expr.xreplace({f: Rational(Fraction(str(f))) for f in expr.atoms(Float) if f.is_finite})
     return exact.replace(lambda e: isinstance(e, UnevaluatedExpr), lambda e: e.args[0])
 
@@ -157,6 +168,8 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, Eq) and isinstance(b, Eq):
         if _names(a.lhs) and a.lhs == b.lhs and same(a.rhs, b.rhs):
             return True
+        if not a.free_symbols and not b.free_symbols:
+            return same(a.lhs, b.lhs) and same(a.rhs, b.rhs)
         return _proportional(a.lhs - a.rhs, b.lhs - b.rhs, sign=False)
     if isinstance(a, Eq) != isinstance(b, Eq):
         relation, other = (a, b) if isinstance(a, Eq) else (b, a)
@@ -195,7 +208,7 @@ def _same_relation(a: Any, b: Any) -> bool:
 def _same_expression(a: Any, b: Any) -> bool:
     x, y = evaluate(a), evaluate(b)
     if x is not None and y is not None:
-        return _close(x, y)
+        return _close(x, y) and not _differ(a, b)
     if not a.free_symbols and not b.free_symbols:
         return bool(a == b) or _by_math_verify(a, b)
     pairs = _sampled(a, b)
@@ -210,6 +223,15 @@ def _close(x: Any, y: Any) -> bool:
     return bool(abs(x - y) <= max(abs(x), abs(y)) * 10**-30)
 
 
+def _differ(a: Any, b: Any) -> bool:
+    """Say whether two closed expressions that agree in 30 digits differ after all: ``1 - 1/50!`` is not 1."""
+    left, right = a.doit(), b.doit()
+    if left.is_Rational and right.is_Rational:
+        return bool(left != right)
+    gap = _settled((left - right).evalf(_GAP_DIGITS, maxn=_MOST_DIGITS))
+    return bool(gap.is_number and abs(gap) > 0)
+
+
 def _settled(value: Any) -> Any:
     """Return a number whose parts are zero where no digit of them could be settled."""
     from sympy import Float, I
@@ -220,14 +242,17 @@ def _settled(value: Any) -> Any:
 
 def _sampled(a: Any, b: Any, *, samples: int = _SAMPLES) -> list[tuple[Any, Any]]:
     """Return values of two expressions at the same rational points, real ones where there are enough."""
-    from sympy import Rational
+    from sympy import Integer, Product, Rational, Sum
 
     rng = random.Random(0)
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
+    counted = [x for e in (a, b) for s in e.atoms(Sum, Product) for limit in s.limits for x in limit[1:]]
+    whole = {s for x in counted for s in x.free_symbols}  # a sum ends at a whole number
     real, every = [], []
     for i in range(samples):
         low = 1 if i % 2 else -40
         point = {s: Rational(rng.randint(low, 40) or 7, rng.choice((7, 11, 13))) for s in symbols}
+        point |= {s: Integer(rng.randint(2, 9)) for s in whole}
         try:
             values = [e.subs(point).doit().evalf(_DIGITS) for e in (a, b)]
         except (TypeError, ValueError, ZeroDivisionError, ArithmeticError):

@@ -64,10 +64,12 @@ _WIDE = {i: chr(i - 0xFEE0) for i in range(0xFF01, 0xFF5F)} | {
     ord("，"): ", ", ord("；"): "; ", ord("。"): ". ", ord("、"): ", ", ord("："): ": ", ord("．"): ".", ord("｡"): ". ",
     ord("！"): "! ", ord("？"): "? ", ord("∶"): ":", 0x3000: " ",
 }  # fmt: skip
+_MINUS = re.compile(r"[负負]\s?(?=\d)")  # a minus sign in words
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
 _GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:\s?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
+_ZEROS = re.compile(r"(?<!\d)0\d\d")  # "000" is no number of a list
 _THIN_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|\u00a0|\u202f)+\d{3})+)(?!\d)")
 _SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
 _FRAC_SHORT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
@@ -79,7 +81,7 @@ _PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**")
 
 def narrow(text: str) -> str:
     """Return a text with the wide letters, digits and punctuation of East Asian type in their usual width."""
-    return text if text.isascii() else text.translate(_WIDE)
+    return text if text.isascii() else _MINUS.sub("-", text.translate(_WIDE))
 
 
 def clean(text: str) -> str:
@@ -99,7 +101,7 @@ def unwrap(text: str) -> str:
     while True:
         before = text
         text = without_edges(text)
-        text = re.sub(r"(?<=[^\\])(?:[.,;:]|(?<![\d)}])!)$", "", text).strip()
+        text = re.sub(r"(?<=[^\\])(?:(?<!\.\.)[.,;:]|(?<![\d)}])!)$", "", text).strip()
         for left, right in _PAIRS:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner.strip() and left not in inner:
@@ -117,7 +119,8 @@ def ungroup(text: str) -> str:
 
 def _join_commas(m: re.Match[str]) -> str:
     before, after = m.string[: m.start()].rstrip(), m.string[m.end() :].lstrip()
-    if re.search(r"[(\[]$|lbrace$", before) and re.match(r"[)\]]|\\rbrace", after):
+    pair = re.search(r"[(\[]$|lbrace$", before) and re.match(r"[)\]]|\\rbrace", after)
+    if pair and not _ZEROS.search(m[2]):
         return m.group()  # "(3,331)": a pair
     if re.search(r",\s+\d", m[2]) and not re.search(r"\\[!,]", m[2]):
         return m.group()  # "1, 234": two numbers
@@ -126,7 +129,7 @@ def _join_commas(m: re.Match[str]) -> str:
 
 def has_groups(text: str) -> bool:
     """Say whether a text may hold either a grouped number or a list: ``100,200``."""
-    return any(not re.search(r"(?<!\d)0\d\d", m[2]) for m in _GROUPED.finditer(text))  # "000" is no number of a list
+    return any(not _ZEROS.search(m[2]) for m in _GROUPED.finditer(text))
 
 
 @lru_cache(maxsize=65_536)
@@ -138,16 +141,23 @@ def tidy(text: str, *, group: bool = True) -> str:
     """
     text = unwrap(clean(text[: MAX_ANSWER + 1]))
     text = text.replace(r"\$", "").replace(r"\%", "%").replace(r"\{", "\\lbrace ").replace(r"\}", "\\rbrace ")
+    text = text.replace("{:}", ":")
+    text = re.sub(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r" \\times ", text)
     if group:
         text = ungroup(text)
-    text = re.sub(r"\\(?:d|t|c)frac(?![a-zA-Z])", r"\\frac", text)
+    text = re.sub(r"\\(?:[dtcxs]|nice)frac(?![a-zA-Z])", r"\\frac", text)
     text = plain_tex(text).replace(r"\_", "_").replace(r"\&", "&").replace(r"\#", "#")
     text = re.sub(r"\\lbrace\s*\\rbrace|^(?:the )?empty set$", r"\\emptyset ", text, flags=re.IGNORECASE)
-    text = re.sub(r"\\(?:le|leq|leqslant)(?![a-zA-Z])", r"\\le ", text)
-    text = re.sub(r"\\(?:ge|geq|geqslant)(?![a-zA-Z])", r"\\ge ", text)
+    text = re.sub(r"\\(?:le|leqq?|leqslant)(?![a-zA-Z])", r"\\le ", text)
+    text = re.sub(r"\\(?:ge|geqq?|geqslant)(?![a-zA-Z])", r"\\ge ", text)
     text = re.sub(r"\\(?:ne|neq)(?![a-zA-Z])|\\not\s*=|=/=|(?<=[a-zA-Z\s])\s*!=(?!=)", r"\\ne ", text)
     text = re.sub(r"\\(?:ldots|cdots|dots[bcmo]?|hdots)(?![a-zA-Z])|\.{3,}", r"\\ldots ", text)
     text = re.sub(r"\\(?:smallsetminus|backslash)(?![a-zA-Z])", r"\\setminus ", text)
+    text = re.sub(r"(?<=[)\]])\s*U\s*(?=[(\[])", r" \\cup ", text)
+    text = re.sub(r"\\langle(?![a-zA-Z])\s*", "(", re.sub(r"\s*\\rangle(?![a-zA-Z])", ")", text))
+    text = re.sub(
+        r"^\s*(?:positive )?infinity\s*$|^\s*(negative )infinity\s*$", lambda m: r"-\infty" if m[1] else r"\infty", text
+    )
     text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"\varnothing", r"\emptyset ")
     text = text.replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\vert", "|").replace(r"\mid", "|")
     text = re.sub(r"[€£¥₹¢]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency, or delimiters left inside

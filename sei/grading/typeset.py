@@ -10,7 +10,7 @@ import re
 
 _FONTS = (
     r"\\(?:text|mathrm|textrm|textnormal|mbox|mathbf|textbf|boldsymbol|bm|mathit|textit|mathsf|textsf|mathtt|texttt|"
-    r"mathnormal|textup|textmd|textsc|emph|hbox|operatorname\*?|ensuremath|underline|smash)\s*"
+    r"mathnormal|mathcal|mathscr|textup|textmd|textsc|emph|hbox|operatorname\*?|ensuremath|underline|smash)\s*"
 )
 _FONT = re.compile(_FONTS + r"(?=\{)")
 _LETTER_FONT = re.compile(_FONTS + r"(?=[A-Za-z0-9](?![A-Za-z]))")  # "\mathrm e": one letter needs no braces
@@ -30,7 +30,9 @@ _ALIGNED = re.compile(
     r"\\(?:begin|end)\s*\{(?:align|aligned|alignat|gather|gathered|equation|split|multline|eqnarray|flalign|math|"
     r"center)\*?\}"
 )
-_SIZES = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|middle)(?![a-zA-Z])\s*\.?(?=\s*\S)")
+_SIZES = re.compile(
+    r"\\(?:left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|middle)(?![a-zA-Z])\s*\.?(?=\s*\S)|\\right(?![a-zA-Z])\s*\.?\s*$"
+)
 _SPACES = re.compile(
     r"(?<!\\)\\(?:[,;:!> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|(?:thin|med|thick|neg)space(?![a-zA-Z])|"
     r"(?:display|text|script)style(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})|~"
@@ -47,6 +49,7 @@ _FRACTION = re.compile(
 )
 _SIUNITX = re.compile(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{[^{}]*\}|\\(?:si|unit)\s*\{[^{}]*\}|\\num\s*\{([^{}]*)\}")
 _MICRO = re.compile(rf"\\mu\s*({_FONTS}\{{)\s*(?=[a-zA-Z])")
+_MICRO_BARE = re.compile(r"(?<=\d)(?:\s|\\[,; ])*\\mu\s*(?=[CFmAsgHVTLJNW]\s*$)")
 _OHM = re.compile(r"(?<=[\d}\s])\s*([kMmG])?\s*\\Omega(?![a-zA-Z(])\s*$")
 _ANGSTROM = re.compile(r"(?<=[\d}\s])\s*\\AA(?![a-zA-Z])\s*$")
 _ORDINAL = re.compile(r"(?<=\d)\s*\^\s*(?:\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))")
@@ -64,7 +67,7 @@ def plain_tex(text: str) -> str:
     text = _ALIGNED.sub(" ", text)
     text = _SIUNITX.sub(lambda m: m[1] or m[2] or "", text)
     text = _FRACTION.sub(lambda m: f" {m[1].strip()}/{m[2].strip()}{m[3] or ''} ", text)
-    text = _MICRO.sub(r"\1u", text)
+    text = _MICRO_BARE.sub(" u", _MICRO.sub(r"\1u", text))
     text = _PLACE.sub(" ", _without_command(text, _COLOUR, braces=False))
     text = _SPACES.sub(" ", _SIZES.sub("", text))
     text = _without_command(_without_command(text, _OLD_GROUP), _FONT)

@@ -45,7 +45,6 @@ EXPLAINED = {
     "processbench-olympiadbench-c5ad44a4faf8": "4 is not 1002001; the source calls it right",
     "processbench-olympiadbench-a8ba040ad895": "the gold answer is garbled",
     "processbench-olympiadbench-ef0566c953fe": "no answer is stated at the end",
-    "processbench-olympiadbench-de7fff7f9059": "three answers in a list of three lines",
 }
 
 
