@@ -42,7 +42,7 @@ from sei.report.summary import (
     round_dict,
     score_dict,
 )
-from sei.store import Store, digest, require_writable
+from sei.store import Store, digest, require_locks, require_writable
 
 log = logging.getLogger(__name__)
 _ELSEWHERE = "free space or fix permissions, or hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place"
@@ -133,6 +133,9 @@ def preflight(job: Job) -> None:
     require_writable(job.folder, "run folder", _ELSEWHERE)
     root = Store(root=job.store).root
     require_writable(root, "store", "free space or fix permissions, or store=PATH (SEI_STORE) in a writable place")
+    require_locks(
+        root, "store", "store=PATH (SEI_STORE) on a local disk, or on a file system mounted with locks for all"
+    )
     for part in parts_in([job.model, job.method, job.data, job.benchmarks, job.tracker]):
         if isinstance(part, Preflight):
             part.preflight()

@@ -23,7 +23,7 @@ from sei import exits
 from sei.errors import SeiError
 from sei.report.page import write_sweep_page
 from sei.report.page.sweep import at_work
-from sei.store import write_atomic
+from sei.store import require_locks, write_atomic
 
 log = logging.getLogger("sei")
 _PATIENCE = 15  # seconds that a job gets to flush before it is killed
@@ -154,6 +154,8 @@ def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
     What the folder knows of them already stays, but for jobs that were running when a sweep was killed and for rows of
     another sweep in the same folder, whose job of that number had other overrides.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    require_locks(folder, "sweep folder", "hydra.sweep.dir=PATH on a local disk, or where locks hold for all machines")
     _announced.append(folder)
     states = folder / "sweep.json"
     with _states(folder):

@@ -96,9 +96,10 @@ def test_every_part_that_can_look_ahead_is_asked_in_the_order_of_the_config():
     config = plain("instructor=openai_compatible", "trainer=gpu")
     method = build(config["method"], "method", ())
     asked = [type(p).__name__ for p in parts_in({"a": [method]}) if isinstance(p, Preflight)]
-    assert asked[:3] == ["TargetModel", "TrainerSettings", "OpenAICompatible"]  # the student, its engine, the teacher
+    wanted = ["Attempts", "TargetModel", "TrainerSettings", "OpenAICompatible"]  # the student, its engine, the teacher
+    assert asked[:4] == wanted
     assert asked == [type(p).__name__ for p in parts_in((method,)) if isinstance(p, Preflight)]
-    assert {"TargetModel", "TrainerSettings", "OpenAICompatible", "Finetune"} == set(asked)
+    assert {*wanted, "Finetune"} == set(asked)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ exists only when an entry is done. A damaged entry is found by digest, put aside
 """
 
 from sei.store.core import Store, Use
-from sei.store.files import require_writable, write_atomic
+from sei.store.files import require_locks, require_writable, write_atomic
 from sei.store.identity import canonical, digest, file_digest, folder_digest
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "digest",
     "file_digest",
     "folder_digest",
+    "require_locks",
     "require_writable",
     "write_atomic",
 ]

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,7 +53,7 @@ def require_writable(folder: Path, what: str, remedy: str) -> None:
     Raises:
         DiskError: naming the folder, the reason and the remedy where that fails.
     """
-    probe = folder / f".probe-{os.getpid()}"
+    probe = folder / f".probe-{secrets.token_hex(8)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x" * 4096)
@@ -57,6 +62,48 @@ def require_writable(folder: Path, what: str, remedy: str) -> None:
         with contextlib.suppress(OSError):  # a full disk takes the name but not the bytes
             probe.unlink()
         raise DiskError(f"{what} {folder} cannot be written: {e.strerror or e}. Remedy: {remedy}.") from e
+
+
+_TRY_LOCK = """
+import fcntl, os, sys
+try:
+    fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit(3)
+"""
+
+
+def require_locks(folder: Path, what: str, remedy: str) -> None:
+    """Hold a lock in a folder and have another process try to take it, which must fail.
+
+    File systems whose locks hold for one machine alone, or not at all (Lustre and NFS mounted so), would let two jobs
+    make the same result and damage it.
+
+    Raises:
+        DiskError: where the other process got the lock, or where the file system has no locks.
+    """
+    path = folder / f".probe-{secrets.token_hex(8)}{LOCK}"
+    try:
+        with path.open("wb") as f:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            tried = subprocess.run(  # noqa: S603  # our own words, by this interpreter
+                [sys.executable, "-ISc", _TRY_LOCK, str(path)], capture_output=True, check=False
+            )
+    except OSError as e:
+        why = {
+            errno.ENOLCK: "the lock service of the file system does not answer (ENOLCK)",
+            errno.ENOSYS: "the file system has no locks",
+            errno.EOPNOTSUPP: "the file system has no locks",
+        }.get(e.errno or 0, str(e.strerror or e))
+        raise DiskError(f"{what} {folder}: {why}. Rule: jobs that share it take turns. Remedy: {remedy}.") from e
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    if tried.returncode == 0:
+        raise DiskError(
+            f"{what} {folder}: two processes got the same lock, so this file system's locks exclude nobody. Rule: jobs "
+            f"that share a folder take turns. Remedy: {remedy}."
+        )
 
 
 @contextmanager

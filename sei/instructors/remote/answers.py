@@ -16,6 +16,7 @@ from typing import Any
 import filelock
 
 from sei.errors import DiskError
+from sei.store import require_locks
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def require_cache(path: Path) -> None:
     path = path.expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        require_locks(path.parent, "answer cache in", "instructor.cache=PATH on a local disk")
         with _alone(path), contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
             db.execute("begin immediate")
             db.execute("create table preflight (x)")
