@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+_PLACE = "\ue001"  # stands around the number of a part that is put back
 _NAMES = r"(?:[a-z]+:)?(?:antthinking|scratchpad|think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis)"
 _CLOSE = re.compile(
     rf"</\s*{_NAMES}\s*>|(?-i:\[/THINK\])|<\|end_of_thought\|>|<\|END_THINKING\|>|◁/think▷|<\|channel\|>final<\|message\|>",
@@ -16,11 +18,27 @@ _OPEN = re.compile(
 )
 
 
-def without_thinking(text: str) -> str:
+def without_thinking(text: str, quoted: Sequence[tuple[int, int]] = ()) -> str:
     """Return what a reply says outside its thinking, blank where all of it is thinking.
 
-    Thinking that lost its opening tag ends at its closing one; thinking that never ends has no reply behind it.
+    Thinking that lost its opening tag ends at its closing one; thinking that never ends has no reply behind it. Tags
+    that stand inside a part of ``quoted`` (where it begins and ends) are text.
     """
+    held = [text[a:b] for a, b in quoted if has_tag(text[a:b])]
+    for i, part in enumerate(held):
+        text = text.replace(part, f"{_PLACE}{i}{_PLACE}")
+    said = _outside(text)
+    for i, part in enumerate(held):
+        said = said.replace(f"{_PLACE}{i}{_PLACE}", part)
+    return said
+
+
+def has_tag(text: str) -> bool:
+    """Say whether a text holds a tag of thinking."""
+    return _OPEN.search(text) is not None or _CLOSE.search(text) is not None
+
+
+def _outside(text: str) -> str:
     out, at = [], 0
     while (opened := _OPEN.search(text, at)) is not None:
         out.append(text[at : opened.start()])
