@@ -130,6 +130,7 @@ MODERATED = {"code": 403, "message": "Your chosen model requires moderation and 
         (410, {"error": "this model has retired"}, Stop, "has retired"),
         (404, {"error": "model 'x' not found"}, Stop, "model 'x' not found"),
         (500, {"error": "the runner has stopped"}, Retry, "the runner has stopped"),
+        (429, {"error": {"message": "Request too large for m on tokens per min (TPM): Limit 3"}}, Drop, "Limit 3"),
         (429, [{"error": {"code": 429, "message": "quota per day"}}], Retry, "quota per day"),
     ],
 )
@@ -138,7 +139,7 @@ def test_errors_keep_the_servers_words(status, sent, kind, words):
     assert isinstance(found, kind)
     assert words in (found.detail if isinstance(found, (Refused, Drop)) else found.reason)
     if isinstance(found, Drop):
-        assert found.reason == "content_filter"
+        assert found.reason == ("too_long" if status == 429 else "content_filter")
 
 
 def test_an_error_object_alone_inside_a_200_is_one():

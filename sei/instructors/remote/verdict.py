@@ -117,6 +117,7 @@ _NEVER = (405, 406, 410, 415, 426, 451, 501)  # statuses that stay what they are
 _SAYS = ("message", "msg", "detail")
 _MARKS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _SECRET = 8  # characters of a key that is blotted out; a shorter one stands in texts by chance
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)  # for a limit per minute, however long one waits
 _LATER = re.compile(r"overloaded|rate.?limit|too many requests|resource_exhausted", re.IGNORECASE)
 _WORDS = 300  # characters of a server's message that are kept
 
@@ -184,6 +185,8 @@ def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any])
     if status == 402 or code in _QUOTA or str(error.get("type")) in _QUOTA or _MONEY.search(message):
         what = f"HTTP {status}: {message or code}"
         return Stop(reason=f"the account's quota is used up ({what})", exit_code=75, remedy="top it up, then run again")
+    if status == 429 and _TOO_LARGE.search(message):
+        return Drop(reason="too_long", detail=message)
     if status == 429:
         return Retry(reason=_told("rate limit", message), after=retry_after(headers), slow_down=True)
     if status == 403 and (blocked := _of_content(code, message)) is not None:
