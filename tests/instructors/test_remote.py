@@ -70,10 +70,12 @@ def server():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("sei.instructors.remote.client._BACKOFF", (0.02, 0.2))
+    gc.freeze()  # what was there before the test need not be looked at: half a second each time
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # httpx2 leaves a cancelled request's socket to the collector
         gc.collect()
+    gc.unfreeze()
 
 
 def client(server, tmp_path, **limits):
