@@ -144,7 +144,19 @@ def test_thinking_is_told_from_a_reply():
     assert not is_all_thinking("x < think")
 
 
-@pytest.mark.parametrize("text", ['{"a":' * 5_000 + "1", '{"a": "' * 50_000, "[{" * 90_000, '"' + "{" * 300_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "<think>"}' * 24_000,
+        "{/*" * 130_000,
+        "{//" * 130_000,
+        "{'a': '" * 50_000,
+        '{"a":' * 5_000 + "1",
+        '{"a": "' * 50_000,
+        "[{" * 90_000,
+        '"' + "{" * 300_000,
+    ],
+)
 def test_values_that_never_end_are_given_up_in_time(text):
     start = time.perf_counter()
     with pytest.raises(ValueError, match=r"."):

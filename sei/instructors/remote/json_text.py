@@ -20,7 +20,9 @@ _MAX_DEPTH = 40
 _MAX_INNER = 3  # strings that hold a value whose strings hold a value
 _MAX_STARTS = 2_000  # places where a value might begin but does not end
 _START = re.compile(r"""\{(?=\s*(?:["'}]|//|/\*))|\[(?=\s*(?:\{|//|/\*))""")
-_SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/|\#[^\n]*)*", re.DOTALL)  # comments too, as models write them
+_SPACE = re.compile(
+    r"(?:\s|//[^\n]{0,500}(?=\n|$)|/\*[^*]{0,500}\*/|\#[^\n]{0,500}(?=\n|$))*"
+)  # and comments of models
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _QUOTED = re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL)  # as Python writes a string
 _QUOTE = re.compile(r'\\.|"', re.DOTALL)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 _PLACE = "\ue001"  # stands around the number of a part that is put back
+_PLACES = re.compile(f"{_PLACE}([0-9]{{1,6}}){_PLACE}")
 _NAMES = r"(?:[a-z]+:)?(?:antthinking|scratchpad|think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis)"
 _CLOSE = re.compile(
     rf"</\s*{_NAMES}\s*>|(?-i:\[/THINK\])|<\|end_of_thought\|>|<\|END_THINKING\|>|◁/think▷|<\|channel\|>final<\|message\|>",
@@ -24,13 +25,15 @@ def without_thinking(text: str, quoted: Sequence[tuple[int, int]] = ()) -> str:
     Thinking that lost its opening tag ends at its closing one; thinking that never ends has no reply behind it. Tags
     that stand inside a part of ``quoted`` (where it begins and ends) are text.
     """
-    held = [text[a:b] for a, b in quoted if has_tag(text[a:b])]
-    for i, part in enumerate(held):
-        text = text.replace(part, f"{_PLACE}{i}{_PLACE}")
-    said = _outside(text)
-    for i, part in enumerate(held):
-        said = said.replace(f"{_PLACE}{i}{_PLACE}", part)
-    return said
+    held: list[str] = []
+    parts, at = [], 0
+    for start, end in quoted:
+        if has_tag(text[start:end]):
+            parts += [text[at:start], f"{_PLACE}{len(held)}{_PLACE}"]
+            held.append(text[start:end])
+            at = end
+    said = _outside("".join([*parts, text[at:]]))
+    return _PLACES.sub(lambda m: held[int(m[1])] if int(m[1]) < len(held) else m[0], said)
 
 
 def has_tag(text: str) -> bool:

@@ -260,7 +260,7 @@ def of_text(body: str) -> Verdict:
     if isinstance(found, list) and found and isinstance(found[0], dict):
         found = found[0]
     if not isinstance(found, dict):
-        return Retry(reason="a body that is no object")
+        return Retry(reason=f"a body that is no object ({_plain(body)[:100]})")
     if found.get("error"):
         return of_error(found["error"])
     if found.get("object") == "error":
