@@ -89,7 +89,7 @@ def test_a_paid_reply_without_a_choice_is_asked_for_once_more_and_counted(server
     paid = {"choices": [], "usage": {"prompt_tokens": 50}, "prompt_feedback": {"block_reason": "SAFETY"}}
     server.faults.append(lambda h, n: server.log[n].body["messages"][0]["content"].endswith(" 3") and send(
         h, 200, json.dumps(paid).encode()))  # fmt: skip
-    found = client(server, tmp_path)
+    found = client(server, tmp_path, timeout=20.0)
     answers = list(found.run(requests(6)))
     assert [a.reason for a in answers] == ["", "", "", "empty", "", ""]
     assert "SAFETY" in answers[3].detail

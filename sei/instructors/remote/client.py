@@ -307,7 +307,8 @@ class Client:
         if isinstance(verdict, Ok):
             self._models.watch(verdict.model)
         if isinstance(verdict, (Ok, Reask, Drop)):
-            verdict = metered(verdict, request, self.model)
+            if not (verdict.counted.sent and verdict.counted.reply):  # a tokenizer takes seconds to load
+                verdict = await asyncio.to_thread(metered, verdict, request, self.model)
             place.tokens = min(place.tokens, verdict.input_tokens + verdict.output_tokens)
         return verdict
 
