@@ -59,14 +59,14 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Line:
-    """Requests of one kind in one round, with tokens and dollars."""
+    """Requests of one kind in one round, with tokens and dollars (``None`` where a price is not known)."""
 
     round: int
     kind: str
     requests: int
     input_tokens: int
     output_tokens: int
-    usd: float
+    usd: float | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def estimate(
             requests = round(p.requests)
             sent = round(p.requests * p.chars / chars_per_token.get(p.kind, assume.chars_per_token))
             written = round(p.requests * p.items * output.get(p.kind, assume.output_tokens[p.kind]))
-            usd = instructor.usd(sent, written)
+            usd = instructor.usd(sent, written) if instructor.priced else None
             lines.append(Line(number, p.kind, requests, sent, written, usd))
     return lines
 
@@ -286,5 +286,11 @@ def as_dict(lines: Sequence[Line]) -> dict[str, Any]:
         "requests": sum(x.requests for x in lines),
         "input_tokens": sum(x.input_tokens for x in lines),
         "output_tokens": sum(x.output_tokens for x in lines),
-        "usd": round(sum(x.usd for x in lines), 4),
+        "usd": None if (usd := dollars(lines)) is None else round(usd, 4),
     }
+
+
+def dollars(lines: Sequence[Line]) -> float | None:
+    """Return the dollars of an estimate, ``None`` where a price is not known."""
+    known = [x.usd for x in lines if x.usd is not None]
+    return sum(known) if len(known) == len(lines) else None

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sei.estimate import Assumptions, Line, as_dict, estimate, first_requests, generations
-from sei.instructors.remote.terms import Request
+from sei.estimate import Assumptions, Line, as_dict, dollars, estimate, first_requests, generations
+from sei.instructors.remote.terms import NO_PRICE, Request
 from sei.loop import Method
 from sei.ports import DataSet
 from sei.records import Checkpoint, Graded
@@ -65,14 +65,21 @@ def show(lines: Sequence[Line], generated: Mapping[str, int]) -> None:
     for head in ("round", "request", "requests", "input tokens", "output tokens", "USD"):
         table.add_column(head, justify="left" if head == "request" else "right")
     for x in lines:
-        table.add_row(str(x.round), x.kind, *_numbers(x.requests, x.input_tokens, x.output_tokens), f"{x.usd:,.2f}")
+        numbers = _numbers(x.requests, x.input_tokens, x.output_tokens)
+        table.add_row(str(x.round), x.kind, *numbers, _dollars(x.usd))
     totals = [sum(getattr(x, n) for x in lines) for n in ("requests", "input_tokens", "output_tokens")]
     table.add_section()
-    table.add_row("all", "", *_numbers(*totals), f"{sum(x.usd for x in lines):,.2f}")
+    table.add_row("all", "", *_numbers(*totals), _dollars(dollars(lines)))
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table)
     parts = ", ".join(f"{v:,} {k}" for k, v in generated.items() if v)
+    if dollars(lines) is None:
+        console.print(f"?: {NO_PRICE}", highlight=False)
     console.print(f"the target model generates at most {sum(generated.values()):,} answers: {parts}", highlight=False)
+
+
+def _dollars(usd: float | None) -> str:
+    return "?" if usd is None else f"{usd:,.2f}"
 
 
 def _numbers(*values: int) -> list[str]:

@@ -38,7 +38,8 @@ def read_jsonl(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, row) of a JSONL or gzipped JSONL file, without empty lines and a UTF-8 byte order mark.
 
-    ``written``: numbers with a point or an exponent come as ``WrittenFloat``.
+    ``written``: numbers with a point or an exponent come as ``WrittenFloat``, and a row that names a column twice is
+    refused; other readers would take either value.
 
     Raises:
         DataError: naming file and line where a row is no JSON object or lacks a field, the missing file, or an encoding
@@ -74,9 +75,25 @@ def _require_utf8(path: Path, start: bytes) -> None:
         )
 
 
+class _TwiceError(Exception):
+    """An object names something twice; the message is the name."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(x for x in names if names.count(x) > 1))
+    return found
+
+
 def _row(path: Path, number: int, line: str, fields: tuple[str, ...], *, written: bool) -> dict[str, Any]:
     try:
-        row = json.loads(line, parse_float=WrittenFloat) if written else json.loads(line)
+        row = json.loads(line, parse_float=WrittenFloat, object_pairs_hook=_once) if written else json.loads(line)
+    except _TwiceError as e:
+        raise DataError(
+            f"{path} line {number}: {str(e)!r} stands twice. Rule: a name has one value. Remedy: repair the line."
+        ) from e
     except (ValueError, RecursionError) as e:
         raise DataError(f"{path} line {number}: not JSON ({e}). Remedy: repair or remove the line.") from e
     if not isinstance(row, dict):

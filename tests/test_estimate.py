@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -113,3 +114,13 @@ def test_paper_presets_can_be_estimated_without_key_or_weights(sei, shared_data,
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [line for line in done.stdout.splitlines() if "problems" in line or "keyphrase" in line]
     assert len(rows) == 6  # two kinds, three rounds
+
+
+def test_dollars_of_a_preset_without_a_price_are_not_known_instead_of_none(sei, monkeypatch):
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    found = sei("experiment=smoke", "tracker=none", "instructor=gemini", "estimate=true")
+    assert found.returncode == 0, found.stderr
+    assert re.search(r"│ +\? │", found.stdout)
+    assert "no price is known" in found.stdout
+    held = json.loads((sei.last_run() / "estimate.json").read_text())
+    assert (held["usd"], held["lines"][0]["usd"]) == (None, None)

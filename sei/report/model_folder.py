@@ -27,7 +27,7 @@ def write_model(
     home = folder / "model"
     shutil.rmtree(home, ignore_errors=True)  # an earlier job in this folder may have left files of other weights
     if checkpoint.kind != "base":
-        shutil.copytree(checkpoint.folder, home)
+        _copy(checkpoint.folder, home)
         mend(home)  # what an older sei stored is exported right as well
         if found := folder_obstacles(home):
             log.warning("model/ may be read otherwise by programs on transformers %s: %s", OLD, "; ".join(found))
@@ -36,14 +36,19 @@ def write_model(
     write_atomic(home / "README.md", _model_card(home, checkpoint, scores, origin, best_round).encode())
 
 
+def _copy(folder: str | Path, home: Path) -> None:
+    """Copy a folder's files with the permissions of new ones; those of weights in the store bar all other users."""
+    shutil.copytree(folder, home, copy_function=shutil.copyfile)
+
+
 def _write_adapter(
     home: Path, checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, best_round: int
 ) -> None:
-    shutil.copytree(checkpoint.adapter, home)
+    _copy(checkpoint.adapter, home)
     onto = checkpoint.onto
     own = onto is not None and onto.kind != "base"
     if onto is not None and own:
-        shutil.copytree(onto.folder, home / _BASE)
+        _copy(onto.folder, home / _BASE)
         mend(home / _BASE)
     path = home / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

@@ -449,3 +449,9 @@ def test_the_command_refuses_a_missing_answer_before_anything_costs(sei, tmp_pat
     assert "Rule: " in done.stderr
     assert "Remedy: " in done.stderr
     assert not list((tmp_path / "store").glob("*/*"))
+
+
+def test_a_row_that_names_a_column_twice_is_refused(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"question": "What?", "answer": "1", "answer": "2"}\n')
+    with pytest.raises(DataError, match=r"a\.jsonl line 1: 'answer' stands twice\. Rule: .*Remedy: "):
+        JsonLines(train=str(tmp_path / "a.jsonl"), test=str(tmp_path / "a.jsonl")).load()

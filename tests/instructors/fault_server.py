@@ -41,6 +41,7 @@ class FaultServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each reply waits 40 ms for an acknowledgement
 
             def log_message(self, *_: Any) -> None:
                 """Be quiet."""

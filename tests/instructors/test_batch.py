@@ -57,10 +57,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("sei.instructors.remote.batch_api._BACKOFF", (0.01, 0.05))
+    gc.freeze()  # what was there before the test need not be looked at: half a second each time
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # of the plain client's cancelled requests
         gc.collect()
+    gc.unfreeze()
 
 
 def made(kind, server, tmp_path, more=None, **limits):

@@ -2,7 +2,11 @@ r"""LaTeX in the JSON text of replies: what is restored, what is refused, and wh
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
+import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -17,6 +21,7 @@ from sei.instructors.remote.replies import (
     solve_request,
     synthesis_request,
 )
+from tests.conftest import ROOT
 
 
 def one(*bodies):
@@ -68,6 +73,94 @@ def test_what_can_only_be_latex_is_restored(body, meant):
 def test_line_breaks_with_two_backslashes_are_mended(body, meant):
     assert one(body) == meant
     assert decoded([body]).restored["line break"] == body.count(r"\\n") - body.count(r"\\ne") - body.count(r"\\na")
+
+
+@pytest.mark.parametrize(
+    ("body", "meant"),
+    [
+        (r"a \\\\overline{AB} \\\\cap \\\\bold{C}", r"a \overline{AB} \cap \bold{C}"),
+        (r"\\\\begin{pmatrix} 1 \\\\\\\\ 2 \\\\end{pmatrix}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
+        (r"\\\\[ x \\\\, y \\\\Rightarrow z\\n\\nu = 4", "\\[ x \\, y \\Rightarrow z\n\nu = 4"),
+        (r"say \\\"one\\\" and \\\\pi", r'say "one" and \pi'),
+        (r"\\\\begin{align*} a \\\\\\\\\\n&= b", "\\begin{align*} a \\\\\n&= b"),
+    ],
+)
+def test_a_reply_that_is_escaped_once_too_often_is_mended_as_a_whole(body, meant):
+    assert one(body) == meant
+    assert not isinstance(one(body), Undecided)
+
+
+@pytest.mark.parametrize(
+    ("body", "meant"),
+    [
+        (r"\begin{pmatrix} x \\y \\3 \\-6 \\ z \end{pmatrix}", r"\begin{pmatrix} x \\y \\3 \\-6 \\ z \end{pmatrix}"),
+        (r"\begin{cases} a \\&= b \end{cases} \frac12", r"\begin{cases} a \\&= b \end{cases} \frac12"),
+        (
+            r"First.\\nThen \begin{align*} a \\\\n&= b \end{align*}",
+            "First.\nThen \\begin{align*} a \\\\\n&= b \\end{align*}",
+        ),
+        (r"\\left\lfloor x \\right\rfloor, \\langle x \rangle", r"\left\lfloor x \right\rfloor, \langle x \rangle"),
+        (r"\\frac{1}{2} with a \ne b", r"\frac{1}{2} with a \ne b"),
+        (r"\\\\frac{1}{2} and \alpha", r"\frac{1}{2} and \alpha"),
+    ],
+)
+def test_rows_and_slips_are_restored_where_the_rest_tells(body, meant):
+    assert one(body) == meant
+    assert not isinstance(one(body), Undecided)
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        (r"\\frac{1}{2} and \\\\frac{1}{3}",),
+        (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix} = \\vec{v}",),
+        (r"\begin{pmatrix} x \\y \end{pmatrix} = \\vec{v}",),
+        (r"\begin{align*} a \\n&= b \end{align*}",),
+        (r"\alpha \begin{align*} a \\\\n&= b",),
+        (r"\\begin{align*} a &= b \\\\\nc &= d \\\\n&= e",),
+        (r"\\(x\\) is $\\,\ne_2 = e_1$",),
+        (r"\\alpha\to b",),
+        (r"$k = 17a \\k = 6b$ and \alpha",),
+    ],
+)
+def test_what_two_ways_of_escaping_leave_open_is_refused(bodies):
+    assert isinstance(one(*bodies), Undecided)
+
+
+SOLUTIONS = ROOT.parent / "shared" / "data" / "math" / "test.jsonl.gz"
+
+
+@pytest.mark.skipif(not SOLUTIONS.exists(), reason=f"MATH is not at {SOLUTIONS}")
+def test_real_latex_in_every_way_of_escaping_is_never_silently_wrong():
+    """Each tenth solution of MATH, escaped in six ways; ``mixed`` takes each backslash as it comes."""
+    rng, wrong, refused = random.Random(0), [], Counter()
+    with gzip.open(SOLUTIONS, "rt", encoding="utf-8") as f:
+        texts = [json.loads(x)["solution"].strip() for i, x in enumerate(f) if not i % 10]
+
+    def proper(text):
+        return json.dumps(text, ensure_ascii=False)[1:-1]
+
+    def of_single(text, line):
+        return text.replace('"', r"\"").replace("\n", line)
+
+    ways = {
+        "proper": proper,
+        "double": lambda t: proper(proper(t)),
+        "single": lambda t: of_single(t, r"\n"),
+        "raw": lambda t: of_single(t, "\n"),
+        "lines": lambda t: of_single(t, r"\\n"),
+        "mixed": lambda t: of_single(re.sub(r"\\", lambda _: rng.choice(("\\", "\\\\")), t), r"\n"),
+    }
+    for text in texts:
+        for name, way in ways.items():
+            found = one(way(text))
+            if isinstance(found, Undecided):
+                refused[name] += 1
+            elif found != text:
+                wrong.append((name, text, found))
+    assert wrong == []
+    assert refused["proper"] == 0
+    assert max(refused[x] for x in ("double", "single", "raw")) <= 0.01 * len(texts)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,13 @@ STOPPED_WORDS = {"refusal": "I can't help with that", "azure_filter": "content m
 AS_COMMANDS = ("latex", "azure_filter", "err200str")
 
 
+class Server(ThreadingHTTPServer):
+    """One whose queue holds all that come at once; a connection that finds it full is tried again after a second."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("odd_server", CASES)
@@ -76,8 +83,8 @@ def odd(tmp_path_factory):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.LOGFILE = str(tmp_path_factory.mktemp("odd") / "requests.jsonl")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), module.H)
-    server.daemon_threads = True
+    module.H.disable_nagle_algorithm = True  # else each reply waits 40 ms for an acknowledgement
+    server = Server(("127.0.0.1", 0), module.H)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1"
     server.shutdown()

@@ -9,10 +9,11 @@ import pytest
 
 from sei.instructors.remote.grouping import group_request
 from sei.instructors.remote.latex import UndecidedError
+from sei.instructors.remote.message import text_of
 from sei.instructors.remote.reading import parsed
 from sei.instructors.remote.replies import keyphrase_request, solve_request, synthesis_request
 from sei.instructors.remote.thinking import is_all_thinking, without_thinking
-from sei.instructors.remote.verdict import Ok, Reask, of_text, text_of
+from sei.instructors.remote.verdict import Ok, Reask, of_text
 
 PHRASE = {"first_wrong_step": "the second", "keyphrase": "adds instead of multiplying"}
 GOOD = json.dumps(PHRASE)
@@ -45,6 +46,10 @@ THOUGHT = r'Is it \frac{1}{2} or {1, 2}? The form is {"keyphrase": ...}, so {x :
         GOOD[:-1] + ", }",
         f'{{"first_wrong_step": null, "keyphrase": "{PHRASE["keyphrase"]}"}}',
         GOOD.replace(", ", ",\n\t"),
+        repr(PHRASE),
+        f"{{'first_wrong_step': None, 'keyphrase': '{PHRASE['keyphrase']}'}}",
+        f'{{"first_wrong_step": "x", // a comment\n# another\n/* {{}} */ "keyphrase": "{PHRASE["keyphrase"]}"}}',
+        GOOD.replace("first_wrong_step", "First Wrong Step").replace("keyphrase", "keyPhrase"),
     ],
 )
 def test_the_last_complete_value_that_fits_is_read(text):
@@ -119,6 +124,19 @@ def test_error_types_are_read_and_their_names_restored_or_refused():
         request.check('{"error_types": [{"name": "takes\\nu for it", "ids": [1, 2]}]}')
 
 
+@pytest.mark.parametrize("answer", ["1/2", "7 // 2", "1,234", "+5", "\u22125", "NaN", "50%", "'it's 5'"])
+def test_a_bare_answer_that_is_no_json_is_never_read_in_part(answer):
+    with pytest.raises(ValueError, match="no complete JSON"):
+        solve_request("q", temperature=None).check(f'{{"solution": "s", "answer": {answer}\n}}')
+
+
+@pytest.mark.parametrize("text", ["use <think>a</think> tags", "use </think> here", 'it\'s "so"', "x <think> y"])
+def test_what_looks_like_thinking_inside_a_text_is_text(text):
+    for written in (json.dumps({"solution": text, "answer": "7"}), repr({"solution": text, "answer": "7"})):
+        for around in ("", f"<think>{THOUGHT}</think>"):
+            assert solve_request("q", temperature=None).check(around + written).value.solution == text
+
+
 def test_thinking_is_told_from_a_reply():
     assert without_thinking("a <think>b</think> c") == "a  c"
     assert without_thinking("a</think> c") == " c"
@@ -126,12 +144,29 @@ def test_thinking_is_told_from_a_reply():
     assert not is_all_thinking("x < think")
 
 
-@pytest.mark.parametrize("text", ['{"a":' * 5_000 + "1", '{"a": "' * 50_000, "[{" * 90_000, '"' + "{" * 300_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{/*" * 130_000,
+        "{//" * 130_000,
+        "{'a': '" * 50_000,
+        '{"a":' * 5_000 + "1",
+        '{"a": "' * 50_000,
+        "[{" * 90_000,
+        '"' + "{" * 300_000,
+    ],
+)
 def test_values_that_never_end_are_given_up_in_time(text):
     start = time.perf_counter()
     with pytest.raises(ValueError, match=r"."):
         parsed(text)
     assert time.perf_counter() - start < 2
+
+
+def test_many_tags_inside_texts_are_read_in_time():
+    start = time.perf_counter()
+    assert parsed('{"a": "<think>"}' * 24_000) == {"a": "<think>"}
+    assert time.perf_counter() - start < 4
 
 
 def body(content, finish="stop", **message):
@@ -147,6 +182,8 @@ def body(content, finish="stop", **message):
         ({"type": "text", "text": "a"}, "a"),
         ({"keyphrase": "x"}, '{"keyphrase": "x"}'),
         (["a", "b"], "ab"),
+        ([{"type": "text", "text": {"value": "a", "annotations": []}}, {"type": "image_url", "image_url": {}}], "a"),
+        ([{"type": "output_text", "text": "a"}, {"type": "reasoning", "text": "hm"}, None, 5], "a"),
         (None, ""),
     ],
 )

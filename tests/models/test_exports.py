@@ -126,6 +126,14 @@ def test_what_the_store_holds_is_exported_right_and_stays_as_it_is(saved, tmp_pa
     assert "for transformers 4.57 and 5 alike" in card
 
 
+def test_weights_can_be_read_by_whoever_can_read_the_rest(saved, tmp_path):
+    """A server often runs as another user, and safetensors writes files for their owner alone."""
+    base, _, _ = saved["mistral_whole"]
+    write_model(tmp_path / "run", old_store_entry(base, tmp_path / "entry"), {}, origin(base), best_round=1)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "run" / "model").iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
 def test_the_base_of_an_adapter_is_exported_right(saved, tmp_path):
     base, _, _ = saved["qwen2_yarn"]
     onto = old_store_entry(base, tmp_path / "warm_up")

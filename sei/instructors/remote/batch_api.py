@@ -115,7 +115,7 @@ class BatchApi:
             except Exception as e:  # whatever the transport raises is classified in one place
                 if (full := disk_trouble(e)) is not None:
                     raise full from e
-                verdict = of_exception(e)
+                verdict = of_exception(e, self._api.api_key)
             if not isinstance(verdict, Retry):
                 raise self._refused(what, verdict)
             last = verdict.reason

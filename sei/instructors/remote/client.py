@@ -37,6 +37,7 @@ from sei.instructors.remote.verdict import (
     Verdict,
     of_exception,
     of_text,
+    without,
 )
 from sei.instructors.remote.wire import (
     MAX_BODY,
@@ -313,14 +314,15 @@ class Client:
         self.ledger.sent += 1
         try:
             async with asyncio.timeout(1.15 * self.limits.timeout):  # the last resort; cancelling leaks a socket
-                text = await read_body(api, self.model, body, self.limits.timeout)
+                text = without(await read_body(api, self.model, body, self.limits.timeout), self._key)
         except Exception as e:  # whatever the transport raises is classified in one place
-            return of_exception(e)
+            return of_exception(e, self._key)
         verdict = of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
         if isinstance(verdict, Ok):
             self._models.watch(verdict.model)
         if isinstance(verdict, (Ok, Reask, Drop)):
-            verdict = metered(verdict, request, self.model)
+            if not (verdict.counted.sent and verdict.counted.reply):  # a tokenizer takes seconds to load
+                verdict = await asyncio.to_thread(metered, verdict, request, self.model)
             place.tokens = min(place.tokens, verdict.input_tokens + verdict.output_tokens)
         return verdict
 

@@ -19,12 +19,17 @@ log = logging.getLogger(__name__)
 _REFUSED = re.compile(
     r"unsupported|not support|n't support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|extra inputs"
     r"|extra_forbidden|unavailable|not available|deprecated|only the default|incompatible|not compatible|no longer"
-    r"|instead|cannot (?:find|be used|use)|can't be used|not implemented|not enabled"
+    r"|only \S+ (?:is|are) (?:allowed|supported)|instead"
+    r"|cannot (?:find|be used|use)|can't be used|not implemented|not enabled"
 )
 _A_VALUE = re.compile(r"too large|too long|at most|exceed|maximum|greater than|less than")  # its size, not its name
 _FORMAT = re.compile(
     r"response.?format|response.?schema|json.?schema|json.?object|json.?output|json.?mode|structured.?output|guided"
     r"|x?grammar|outlines|additionalproperties|schema"
+)
+_SYSTEM = re.compile(  # how servers and templates word that there is no system role
+    r"system.{0,40}role|role.{0,40}system|(?:system|developer) (?:message|prompt|instruction)|roles must alternate"
+    r"|only user and assistant roles|role must be"
 )
 _FIRST_ROOM = 4_096  # tokens for thoughts, where a server's model has shown that it needs some
 _MOST_ROOM = 65_536
@@ -130,14 +135,12 @@ def refused_setting(refused: Refused, body: Mapping[str, Any]) -> str | None:
     named = [n for n in body if n not in ("model", "messages") and (n == param or re.search(rf"\b{n}\b", said))]
     if "response_format" in body and (param == "response_format" or _FORMAT.search(said)):
         return "response_format"
+    first = body.get("messages") or [{}]
+    if first[0].get("role") == "system" and _SYSTEM.search(said) and not named:
+        return "system"
     if not _REFUSED.search(said):
         return None
     if "max_tokens" in named and ("max_completion_tokens" in said or not _A_VALUE.search(said)):
         return None if _A_VALUE.search(said) else "max_tokens"
     others = [n for n in named if n not in ("max_tokens", "max_completion_tokens", "response_format", "seed", "stop")]
-    if others:
-        return others[0]
-    first = body.get("messages") or [{}]
-    if first[0].get("role") == "system" and "role" in said and "system" in said:
-        return "system"
-    return None
+    return others[0] if others else None

@@ -131,6 +131,11 @@ class OpenAICompatible:
             extra_body=self.extra_body,
         )
 
+    @property
+    def priced(self) -> bool:
+        """Say whether both prices are known."""
+        return self.usd_in is not None and self.usd_out is not None
+
     def usd(self, input_tokens: int, output_tokens: int) -> float:
         """Return what tokens cost, 0 where a price is not known."""
         return (input_tokens * (self.usd_in or 0.0) + output_tokens * (self.usd_out or 0.0)) / 1e6
@@ -285,7 +290,7 @@ class OpenAICompatible:
             "cache": Answers(Path(self.cache)),
         }
         made = BatchClient(**shared, wait=self.batch_wait) if self.batch else Client(**shared)
-        if self.usd_in is None or self.usd_out is None:
+        if not self.priced:
             made.ledger.notes.append(NO_PRICE)
         return made
 

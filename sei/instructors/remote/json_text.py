@@ -19,12 +19,17 @@ from sei.instructors.remote.latex import decoded
 _MAX_DEPTH = 40
 _MAX_INNER = 3  # strings that hold a value whose strings hold a value
 _MAX_STARTS = 2_000  # places where a value might begin but does not end
-_START = re.compile(r'\{(?=\s*["}])|\[(?=\s*\{)')
-_SPACE = re.compile(r"\s*")
+_START = re.compile(r"""\{(?=\s*(?:["'}]|//|/\*))|\[(?=\s*(?:\{|//|/\*))""")
+_SPACE = re.compile(
+    r"(?:\s|//[^\n]{0,500}(?=\n|$)|/\*[^*]{0,500}\*/|\#[^\n]{0,500}(?=\n|$))*"
+)  # and comments of models
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_QUOTED = re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL)  # as Python writes a string
+_QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_DIVIDED = re.compile(r"\s*//")  # behind a number it may be a comment or a division
 _ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
-_WORDS = {"true": True, "false": False, "null": None}
+_WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 
 
 class NoJsonError(ValueError):
@@ -69,6 +74,20 @@ def complete_values(text: str) -> Iterator[Any]:
     if whole is not None:
         yield from complete_values(Raw(whole[1]).plain())
         return
+    for value, _, _ in _complete(text):
+        yield value
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """Return where the complete values of a text begin and end.
+
+    Raises:
+        NoJsonError: where the text begins very many values that do not end.
+    """
+    return [(start, end) for _, start, end in _complete(text)]
+
+
+def _complete(text: str) -> Iterator[tuple[Any, int, int]]:
     at, failed = 0, 0
     while (start := _START.search(text, at)) is not None:
         try:
@@ -79,7 +98,7 @@ def complete_values(text: str) -> Iterator[Any]:
                 raise NoJsonError(f"the reply begins more than {_MAX_STARTS} JSON values that do not end") from None
             at = start.start() + 1
         else:
-            yield value
+            yield value, start.start(), at
 
 
 def candidates(top: Any, depth: int = 0) -> Iterator[tuple[Any, Counter[str]]]:
@@ -145,14 +164,23 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
         return _object(text, at + 1, depth)
     if char == "[":
         return _array(text, at + 1, depth)
-    if (found := _STRING.match(text, at)) is not None:
-        return Raw(found[1]), found.end()
-    if (found := _NUMBER.match(text, at)) is not None:
+    if (string := _string(text, at)) is not None:
+        return string
+    if (found := _NUMBER.match(text, at)) is not None and not _DIVIDED.match(text, found.end()):
         return Number(found[0]), found.end()
     for word, value in _WORDS.items():
         if text.startswith(word, at):
             return value, at + len(word)
     raise NoJsonError(f"no JSON value at character {at}")
+
+
+def _string(text: str, at: int) -> tuple[Raw, int] | None:
+    """Return the string that begins at a place, and where it ends; one in single quotes is put into double ones."""
+    if (found := _STRING.match(text, at)) is not None:
+        return Raw(found[1]), found.end()
+    if (found := _QUOTED.match(text, at)) is not None:
+        return Raw(_QUOTE.sub(lambda m: '\\"' if m[0] == '"' else m[0], found[1])), found.end()
+    return None
 
 
 def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
@@ -161,13 +189,13 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
         at = _skip(text, at)
         if text[at : at + 1] == "}":
             return out, at + 1
-        key = _STRING.match(text, at)
+        key = _string(text, at)
         if key is None:
             raise NoJsonError(f"no key at character {at}")
-        at = _skip(text, key.end())
+        at = _skip(text, key[1])
         if text[at : at + 1] != ":":
             raise NoJsonError(f"no colon at character {at}")
-        out[Raw(key[1]).plain()], at = _value(text, _skip(text, at + 1), depth + 1)
+        out[key[0].plain()], at = _value(text, _skip(text, at + 1), depth + 1)
         at = _comma(text, at, "}")
 
 
@@ -192,5 +220,6 @@ def _comma(text: str, at: int, close: str) -> int:
 
 
 def _skip(text: str, at: int) -> int:
+    """Return where the next token begins, behind space and comments."""
     found = _SPACE.match(text, at)
     return found.end() if found else at

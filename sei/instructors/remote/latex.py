@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, OVER_ESCAPED, RELATIONS, WORDS, Doubt
+from sei.instructors.remote.escapes import (
+    GAP,
+    LETTER,
+    Evidence,
+    Piece,
+    is_break,
+    next_text,
+    pieces_of,
+    rows_at,
+    run_after,
+    slashes,
+    weighed,
+)
+from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, RELATIONS, WORDS, Doubt
 
 
 class UndecidedError(ValueError):
@@ -32,37 +45,6 @@ class Undecided(str):
         return made
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A part of a JSON string.
-
-    ``kind`` is ``text``, ``slash`` (one backslash, escaped as it should be), ``control`` (an escape that stands for a
-    control character), ``raw`` (a control character itself) or ``bare`` (a backslash where JSON allows none).
-    ``value`` is what JSON makes of it; of ``bare`` it is what follows the backslash.
-    """
-
-    kind: str
-    value: str
-
-    @property
-    def shown(self) -> str:
-        """Return the piece as LaTeX has it, where it is none that must be decided."""
-        return "\\" + self.value if self.kind == "bare" else self.value
-
-
-@dataclass
-class Evidence:
-    """What the strings of one reply say of how it escapes.
-
-    ``single``: LaTeX with one backslash that can be nothing else. ``proper``: known commands with two. ``twice``: line
-    breaks with two backslashes that can be nothing else.
-    """
-
-    single: int = 0
-    proper: int = 0
-    twice: int = 0
-
-
 @dataclass
 class Decoded:
     """Texts of a reply as they were meant, in order, with what was restored in them by kind."""
@@ -71,17 +53,11 @@ class Decoded:
     restored: Counter[str] = field(default_factory=Counter)
 
 
-_PIECE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\\\x00-\x1f\x7f]+|[\x00-\x1f\x7f]|\\", re.DOTALL)
-_SHORT = {'"': '"', "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_LETTER = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e"}
-_RUN = re.compile(r"[A-Za-z]*")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE = re.compile("[\ud800-\udfff]")
 _INLINE = re.compile(
     r"\$\$.*?\$\$|(?<![\\$])\$(?![\s$])(?:[^$\\\n]|\\.)*?(?<!\s)\$(?![\d$])|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL
 )
-_MATH = frozenset("()[]{},;:!|")  # what a backslash stands before in mathematics
-_GAP = re.compile(r"\[-?[\d.]+ ?(?:pt|em|ex|mm|cm)\]")  # behind a line break of LaTeX
 _HOLE = "\ue000"  # stands for a piece that is not yet decided while mathematics is looked for
 _LEFT = re.compile(r"(?:(?:^|[^A-Za-z])[A-Za-z]|[\d)}\]|$]|\\[a-z]+) $")
 _RIGHT = re.compile(r"\s*(?:[\d\\({\[|$-]|[A-Za-z]\b(?!'))")
@@ -92,81 +68,12 @@ def decoded(bodies: Iterable[str]) -> Decoded:
 
     A string in which something cannot be decided comes back as ``Undecided``.
     """
-    strings = [list(_pieces(body)) for body in bodies]
-    evidence = Evidence()
-    for pieces in strings:
-        _weigh(pieces, evidence)
+    strings = [pieces_of(body) for body in bodies]
+    evidence = weighed(strings)
     out = Decoded()
     for pieces in strings:
         out.texts.append(_Text(pieces, evidence, out.restored).read())
     return out
-
-
-def _pieces(body: str) -> Iterator[Piece]:
-    for found in _PIECE.findall(body):
-        if found == "\\\\":
-            yield Piece("slash", "\\")
-        elif found.startswith("\\"):
-            rest = found[1:]
-            if len(rest) == 5:
-                rest = chr(int(rest[1:], 16))
-                yield Piece("control" if _is_control(rest) else "text", rest)
-            elif rest in _SHORT:
-                value = _SHORT[rest]
-                yield Piece("control" if _is_control(value) else "text", value)
-            else:
-                yield Piece("bare", rest)
-        else:
-            yield Piece("raw" if _is_control(found) else "text", found)
-
-
-def _is_control(text: str) -> bool:
-    return len(text) == 1 and (text < " " or text == "\x7f")
-
-
-def _run_after(pieces: list[Piece], at: int) -> str:
-    """Return the letters that follow directly."""
-    after = pieces[at + 1] if at + 1 < len(pieces) else None
-    return _RUN.match(after.value)[0] if after is not None and after.kind == "text" else ""  # type: ignore[index]
-
-
-def _next(pieces: list[Piece], at: int) -> str:
-    """Return the text that follows directly, a space where there is none that could belong to a command."""
-    after = pieces[at + 1] if at + 1 < len(pieces) else None
-    return after.value if after is not None and after.kind == "text" else " "
-
-
-def _slashes(pieces: list[Piece], at: int) -> int:
-    """Return how many escaped backslashes stand in a row from here on."""
-    n = 0
-    while at + n < len(pieces) and pieces[at + n].kind == "slash":
-        n += 1
-    return n
-
-
-def _weigh(pieces: list[Piece], evidence: Evidence) -> None:
-    at = 0
-    while at < len(pieces):
-        piece, run = pieces[at], _run_after(pieces, at)
-        if piece.kind == "bare":
-            evidence.single += piece.value.isalpha() or piece.value in _MATH  # not \\$ and \\_, which Markdown has too
-        elif piece.kind == "control":
-            letter = _LETTER.get(piece.value)
-            evidence.single += letter is not None and letter + run in CERTAIN
-        elif piece.kind == "slash":
-            n = _slashes(pieces, at)
-            at += n - 1
-            run = _run_after(pieces, at)
-            if n == 1:
-                follows = _next(pieces, at)
-                evidence.proper += run in KNOWN or (follows[:1] in _MATH and not _GAP.match(follows))
-                evidence.twice += _is_break(run)
-        at += 1
-
-
-def _is_break(run: str) -> bool:
-    """Say whether a backslash and these letters are a line break written with two backslashes, and no command."""
-    return run[:1] == "n" and run not in KNOWN
 
 
 class _Text:
@@ -174,6 +81,7 @@ class _Text:
 
     def __init__(self, pieces: list[Piece], evidence: Evidence, restored: Counter[str]) -> None:
         self.pieces, self.evidence, self.restored = pieces, evidence, restored
+        self.rows = rows_at(pieces)
         self.out: list[str] = []
         self.doubt = ""
 
@@ -208,7 +116,7 @@ class _Text:
 
     def _control(self, at: int) -> None:
         char = self.pieces[at].value
-        letter, run = _LETTER.get(char), _run_after(self.pieces, at)
+        letter, run = LETTER.get(char), run_after(self.pieces, at)
         if letter is None:
             self.restored["control"] += 1  # a character that no text can hold, and no escape of LaTeX
             return
@@ -244,30 +152,33 @@ class _Text:
     def _decide(self, at: int, char: str, letter: str, name: str) -> None:
         """Judge a line break or tab before letters that would make a command of it and that are also text."""
         before, after = self._sides(at, len(name) - 1)
-        if self.evidence.proper and not self.evidence.single:
-            self._plain(at, char)  # this reply escapes its LaTeX
-        elif self._in_mathematics(at) or _is_used(name, before, after):
+        proper = self.evidence.proper > 0 and not self.evidence.single  # this reply escapes its LaTeX
+        what = {"\n": "a line break", "\t": "a tab"}.get(char, "a carriage return")
+        inside = self._in_mathematics(at, lines=not proper)
+        if _is_used(name, before, after) or (inside and not proper and not _is_term(name, after)):
             self._latex(letter)
-        elif not self.evidence.single and (
-            WORDS[name] is Doubt.WORD or (name == "ne" and re.match(r"\^|\s*=", after))  # Euler's number
-        ):
+        elif inside:
+            self._refuse(at, f"{what} before {name[1:]!r} in mathematics (or \\{name})")
+        elif (char == "\n" and proper) or (not self.evidence.single and _is_text(name, after)):
             self._plain(at, char)
         else:
-            what = {"\n": "a line break", "\t": "a tab"}.get(char, "a carriage return")
             self._refuse(at, f"{what} before {name[1:]!r} (or \\{name})")
 
     def _sides(self, at: int, letters: int) -> tuple[str, str]:
         before = "".join(p.shown for p in self.pieces[max(0, at - 4) : at])
         return before, "".join(p.shown for p in self.pieces[at + 1 : at + 5])[letters:]
 
-    def _in_mathematics(self, at: int) -> bool:
-        """Say whether a piece stands inside delimiters of mathematics where no line break would be."""
+    def _in_mathematics(self, at: int, *, lines: bool = True) -> bool:
+        """Say whether a piece stands inside delimiters of mathematics where no line break would be.
+
+        ``lines``: displayed mathematics on one line counts as well.
+        """
         starts, whole = self._layout
         here = starts[at]
         for found in _INLINE.finditer(whole):
             if found.start() < here < found.end():
                 display = found[0].startswith(("$$", "\\["))
-                return not (display and (here == found.start() + 2 or "\n" in found[0]))
+                return not (display and (not lines or here == found.start() + 2 or "\n" in found[0]))
         return False
 
     @cached_property
@@ -276,42 +187,94 @@ class _Text:
         starts, shown, size = [], [], 0
         for i, p in enumerate(self.pieces):
             starts.append(size)
-            doubtful = p.kind == "control" and _LETTER.get(p.value, "") + _run_after(self.pieces, i) in KNOWN
+            doubtful = p.kind == "control" and LETTER.get(p.value, "") + run_after(self.pieces, i) in KNOWN
             shown.append(_HOLE if doubtful else p.shown)
             size += len(shown[-1])
         return starts, "".join(shown)
 
     def _slash(self, at: int) -> int:
         """Take a row of escaped backslashes; returns where to go on."""
-        n = _slashes(self.pieces, at)
+        n = slashes(self.pieces, at)
         last = at + n - 1
-        run = _run_after(self.pieces, last)
-        if n == 2 and run in OVER_ESCAPED and not self.evidence.proper:
-            self.out.append("\\")  # a line break of LaTeX has no command's name right behind it
-            self.restored["latex"] += 1
-            return last + 1
-        follows = _next(self.pieces, last)
-        bare = self.evidence.single and not self.evidence.proper and follows[0].isspace()
-        if n == 1 and (bare or _GAP.match(follows)):
-            self.out.append("\\\\")  # a line break of LaTeX, written with as few backslashes as the rest
-            self.restored["latex"] += 1
-            return last + 1
-        if n % 2 and run[:1] == "n":
-            if run not in KNOWN:
-                self.out.append("\\" * (n - 1) + "\n")
-                self.restored["line break"] += 1
-                rest = self.pieces[last + 1].value[1:]
-                self.pieces[last + 1] = Piece("text", rest)
-                return last + 1
-            if self.evidence.twice and run in WORDS and not self._settled(last, run):
-                self._refuse(last, f"\\{run} (or a line break before {run[1:]!r})")
-                return last + 1
+        run, follows = run_after(self.pieces, last), next_text(self.pieces, last)
+        if self.evidence.doubled:
+            return self._halved(n, last, follows)
+        if n == 2 and run in KNOWN and len(run) > 1:  # a line break of LaTeX has no command's name right behind it
+            if self.evidence.proper:
+                return self._unclear(n, last, f"four backslashes before {run!r}")
+            return self._slashes(1, last)
+        if n == 1 and GAP.match(follows):
+            return self._slashes(2, last)
+        if is_break(run):
+            return self._break(n, last, run, follows)
+        if n % 2 and run[:1] == "n" and run in WORDS and self.evidence.twice and not self._settled(last, run):
+            return self._unclear(n, last, f"\\{run} (or a line break before {run[1:]!r})")
+        if n == 1 and self.evidence.single and run not in KNOWN and self._ends_row(last, run, follows):
+            certain = self.evidence.one and (self.rows[last] or follows[0].isspace())
+            return self._slashes(2, last) if certain else self._unclear(n, last, r"\\ (or the end of a row)")
         self.out.append("\\" * n)
+        return last + 1
+
+    def _ends_row(self, last: int, run: str, follows: str) -> bool:
+        """Say whether one escaped backslash may be a line break of LaTeX, with as few backslashes as the rest."""
+        if follows[0].isspace():
+            return True
+        if not self.rows[last]:
+            return 0 < len(run) <= 2 and not follows.startswith((f"{run}{{", f"{run}'"))
+        return bool(run) or follows[0].isdigit() or follows[0] in "&+-=."
+
+    def _break(self, n: int, last: int, run: str, follows: str) -> int:
+        """Take backslashes before ``n`` and no command: a line break, or the end of a row before a variable."""
+        sure = self.evidence.sure or not self.evidence.single
+        if n % 2:
+            return self._line_break(n - 1, last) if sure or not self.rows[last] else self._row_of_n(n, last, run)
+        if not self.evidence.single and not self.evidence.ends and not follows[1:2].isdigit():
+            return self._slashes(n, last, mended=False)
+        if self.evidence.one and self.evidence.sure:
+            return self._line_break(n, last)
+        return self._row_of_n(n, last, run)
+
+    def _row_of_n(self, n: int, last: int, run: str) -> int:
+        return self._unclear(n, last, f"a line break before {run[1:]!r} (or the end of a row before {run!r})")
+
+    def _halved(self, n: int, last: int, follows: str) -> int:
+        """Take backslashes of a reply that is escaped once too often."""
+        if n % 2 == 0:
+            return self._slashes(n // 2, last)
+        if follows[:1] == "n":
+            return self._line_break(n // 2, last)
+        return self._slashes(n // 2, last) if follows[:1] == '"' else self._unclear(n, last, f"{2 * n} backslashes")
+
+    def _slashes(self, n: int, last: int, *, mended: bool = True) -> int:
+        self.out.append("\\" * n)
+        self.restored["latex"] += mended
+        return last + 1
+
+    def _line_break(self, n: int, last: int) -> int:
+        """Put a line break behind n backslashes, in place of the ``n`` that follows."""
+        self.out.append("\\" * n + "\n")
+        self.restored["line break"] += 1
+        self.pieces[last + 1] = Piece("text", self.pieces[last + 1].value[1:])
+        return last + 1
+
+    def _unclear(self, n: int, last: int, what: str) -> int:
+        self._refuse(last, what)
+        self.out[-1] = "\\" * n
         return last + 1
 
     def _settled(self, at: int, run: str) -> bool:
         before, after = self._sides(at, len(run))
         return self._in_mathematics(at) or _is_used(run, before, after)
+
+
+def _is_text(name: str, after: str) -> bool:
+    """Say whether a command's rest begins a line as text: a word, or Euler's number."""
+    return WORDS[name] is Doubt.WORD or (name == "ne" and re.match(r"\^|\s*=", after) is not None)
+
+
+def _is_term(name: str, after: str) -> bool:
+    """Say whether what follows makes a term of a command's last letter, which no relation has directly behind it."""
+    return name in RELATIONS and re.match(r"\s*[_^=<>]", after) is not None
 
 
 def _is_used(name: str, before: str, after: str) -> bool:

@@ -34,9 +34,6 @@ WORDS: dict[str, Doubt] = {
     "to": Doubt.VARIABLE,
     "tan": Doubt.WORD,
     "tt": Doubt.WORD,
-    "rangle": Doubt.WORD,
-    "rfloor": Doubt.WORD,
-    "rbrace": Doubt.WORD,
 }
 """Commands whose rest may be text; the rest of any other one is none."""
 
@@ -58,7 +55,8 @@ _N = (
     "nabla natural ncong nearrow newcommand newenvironment newline newpage nexists neq nequiv ngeq ngeqq "
     "ngeqslant ngtr nicefrac nleftarrow nleftrightarrow nleq nleqq nleqslant nobreak nobreakspace nocite noindent "
     "nolimits nolinebreak nonumber nopagebreak normalfont normalsize notag notin nprec npreceq nrightarrow nsim "
-    "nsubseteq nsucc nsucceq nsupseteq ntriangleleft ntriangleright nvdash nvDash nwarrow nthroot"
+    "nsubseteq nsucc nsucceq nsupseteq ntriangleleft ntriangleright nvdash nvDash nwarrow nthroot noalign "
+    "nRightarrow nLeftarrow nLeftrightarrow nVdash nVDash nshortmid nshortparallel nsubseteqq nsupseteqq normalcolor"
 )
 _R = (
     "raggedleft raggedright raise raisebox rangle rbrace rbrack rceil real Re red ref renewcommand restriction "
@@ -99,9 +97,3 @@ CERTAIN = frozenset(" ".join((_B, _F, _N, _R, _T, _U, _C)).split()) - frozenset(
 
 KNOWN = CERTAIN | frozenset(WORDS) | frozenset(_OTHER.split())
 """All commands by which a backslash that was escaped as it should be is told."""
-
-OVER_ESCAPED = frozenset(
-    "alpha begin beta binom boxed cdot cdots dfrac div frac gamma geq ldots left leq mathbf mathrm neq pi quad "
-    "right sqrt text textbf tfrac theta times".split()
-)
-"""Commands that are looked for behind four backslashes, in a reply that has none behind two."""

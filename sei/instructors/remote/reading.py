@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pydantic
 
-from sei.instructors.remote.json_text import NoJsonError, Number, candidates, complete_values
+from sei.instructors.remote.json_text import NoJsonError, Number, candidates, complete_values, spans
 from sei.instructors.remote.latex import Undecided, UndecidedError
 from sei.instructors.remote.terms import Read
-from sei.instructors.remote.thinking import without_thinking
+from sei.instructors.remote.thinking import has_tag, without_thinking
 
 Reply = TypeVar("Reply", bound=pydantic.BaseModel)
 Value = TypeVar("Value")
+_PARTS = ("question", "solution", "answer")
 _MAX_REPLY = 400_000  # characters; a longer reply is none
 
 
@@ -108,14 +110,27 @@ def _problem_list(value: Any) -> list[Any] | None:
 
 
 def _is_problem(value: Any) -> bool:
-    return isinstance(value, dict) and {"question", "solution", "answer"} <= set(value)
+    return isinstance(value, dict) and set(_PARTS) <= set(_named(value, _PARTS))
+
+
+def _named(found: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return an object whose keys have the wanted names, where they differ in case, spaces or underscores alone."""
+    wanted = {_letters(name): name for name in names if name not in found}
+    out: dict[str, Any] = {}
+    for key, value in found.items():
+        out.setdefault(wanted.get(_letters(key), key), value)
+    return out
+
+
+def _letters(key: str) -> str:
+    return re.sub(r"[\s_-]", "", key).casefold()
 
 
 def _values(text: str) -> Iterator[Any]:
     """Yield the complete values of a reply outside its thinking; of the thinking itself where there is nothing else."""
     if len(text) > _MAX_REPLY:
         raise ValueError(f"the reply has {len(text)} characters, at most {_MAX_REPLY} are read")
-    said = without_thinking(text)
+    said = without_thinking(text, spans(text)) if has_tag(text) else text
     found = False
     for value in complete_values(said):
         found = True
@@ -132,7 +147,8 @@ def checked(model: type[Reply], found: Any, *, idle: Sequence[str] = ()) -> Repl
         ValueError: naming the field and the rule.
     """
     if isinstance(found, dict):
-        found = {k: _native(v, answer=k == "answer") for k, v in found.items()}
+        named = _named(found, model.model_fields)
+        found = {k: _native(v, answer=k == "answer") for k, v in named.items()}
         stripped = {k: v.strip() if type(v) is str else v for k, v in found.items()}
     try:
         made = model.model_validate(stripped if isinstance(found, dict) else found)

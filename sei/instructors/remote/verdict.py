@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sei.instructors.remote.message import arguments_of, end_of, refusal_of, text_of, thoughts_of, tokens_in
 from sei.instructors.remote.thinking import is_all_thinking
 
 
@@ -108,27 +109,49 @@ _MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits?
 _KEY = re.compile(
     r"api.?key.{0,20}(?:not valid|invalid|expired|incorrect)|(?:invalid|incorrect) api.?key", re.IGNORECASE
 )
+_BLOCKED = re.compile(
+    r"content exists risk|inappropriate content|was flagged|requires moderation|usage polic|content management policy"
+    r"|data.?inspection|sensitive (?:content|words)|safety system", re.IGNORECASE
+)  # fmt: skip
+_NEVER = (405, 406, 410, 415, 426, 451, 501)  # statuses that stay what they are, however often one asks
+_SAYS = ("message", "msg", "detail")
+_MARKS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_SECRET = 8  # characters of a key that is blotted out; a shorter one stands in texts by chance
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)  # for a limit per minute, however long one waits
 _LATER = re.compile(r"overloaded|rate.?limit|too many requests|resource_exhausted", re.IGNORECASE)
 _WORDS = 300  # characters of a server's message that are kept
 
 
-def of_exception(error: BaseException) -> Verdict:
-    """Classify what was raised instead of a response."""
+def of_exception(error: BaseException, secret: str = "") -> Verdict:
+    """Classify what was raised instead of a response; ``secret`` does not stand in its words."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        return of_status(error.status_code, error.response.headers, _body(error))
+        return of_status(error.status_code, error.response.headers, _body(error, secret))
     if isinstance(error, (openai.APITimeoutError, asyncio.TimeoutError, TimeoutError)):
         return Retry(reason="timeout")
     return Retry(reason=f"connection ({type(error).__name__})")
 
 
-def _body(error: Any) -> dict[str, Any]:
+def without(text: str, secret: str) -> str:
+    """Return a text in which a key, should a server repeat it, is blotted out."""
+    return text.replace(secret, "***") if len(secret) >= _SECRET else text
+
+
+def _body(error: Any, secret: str) -> dict[str, Any]:
     try:
-        found = json.loads(error.response.text)
-    except (ValueError, AttributeError, RuntimeError):
+        text = without(error.response.text, secret)
+    except (AttributeError, RuntimeError):
         return {}
-    return error_of(found)
+    try:
+        return error_of(json.loads(text))
+    except ValueError:
+        return {"message": _plain(text)}
+
+
+def _plain(text: str) -> str:
+    """Return the words of a page, without its marks."""
+    return " ".join(_MARKS.sub(" ", text).split())
 
 
 def error_of(found: Any) -> dict[str, Any]:
@@ -138,13 +161,21 @@ def error_of(found: Any) -> dict[str, Any]:
     inner = found.get("error") if isinstance(found, dict) else found
     if isinstance(inner, dict):
         return inner
+    if isinstance(found, dict) and not inner and any(found.get(name) for name in _SAYS):
+        return found
     return {"message": str(inner or found or "")[:500]}
 
 
 def words_of(error: Mapping[str, Any]) -> str:
-    """Return what an error object says, as one line of text, whatever type its message has."""
-    said = error.get("message") or error.get("msg") or error.get("detail") or ""
-    return " ".join((said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)).split())[:_WORDS]
+    """Return what an error object says, as one line of text, whatever type its message has.
+
+    What a gateway passes on from the server behind it is added.
+    """
+    said = next((error[name] for name in _SAYS if error.get(name)), "")
+    behind = error.get("metadata")
+    raw = behind.get("raw") if isinstance(behind, Mapping) else None
+    texts = [x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for x in (said, raw) if x]
+    return " ".join(": ".join(texts).split())[:_WORDS]
 
 
 def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> Verdict:
@@ -154,11 +185,19 @@ def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any])
     if status == 402 or code in _QUOTA or str(error.get("type")) in _QUOTA or _MONEY.search(message):
         what = f"HTTP {status}: {message or code}"
         return Stop(reason=f"the account's quota is used up ({what})", exit_code=75, remedy="top it up, then run again")
+    if status == 429 and _TOO_LARGE.search(message):
+        return Drop(reason="too_long", detail=message)
     if status == 429:
-        return Retry(reason="rate limit", after=retry_after(headers), slow_down=True)
+        return Retry(reason=_told("rate limit", message), after=retry_after(headers), slow_down=True)
+    if status == 403 and (blocked := _of_content(code, message)) is not None:
+        return blocked
     if status in (401, 403) or (status == 400 and _KEY.search(message)):
         remedy = "check the environment variable that instructor.api_key_env names"
-        return Stop(reason=f"the server refuses the key (HTTP {status})", exit_code=2, remedy=remedy)
+        what = _told(f"HTTP {status}", message)
+        return Stop(reason=f"the server refuses the key ({what})", exit_code=2, remedy=remedy)
+    if status in _NEVER:
+        remedy = "check instructor.model and instructor.base_url, which usually ends in /v1"
+        return Stop(reason=f"no such call ({_told(f'HTTP {status}', message)})", exit_code=2, remedy=remedy)
     if status == 404:
         remedy = "check instructor.model and instructor.base_url"
         return Stop(reason=f"no such model or address (HTTP 404: {message})", exit_code=2, remedy=remedy)
@@ -167,12 +206,18 @@ def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any])
         if dropped is None and status == 413:
             dropped = Drop(reason="too_long", detail=message)
         return dropped or Refused(detail=message, code=code, param=str(error.get("param") or ""))
-    return Retry(reason=f"HTTP {status}", after=retry_after(headers), slow_down=status in (503, 529))
+    reason = _told(f"HTTP {status}", message)
+    return Retry(reason=reason, after=retry_after(headers), slow_down=status in (503, 529))
+
+
+def _told(what: str, message: str) -> str:
+    return f"{what}: {message}" if message else what
 
 
 def _of_content(code: str, message: str) -> Drop | None:
     """Return the refusal of what a request says, not of how it says it."""
-    if "content" in code and ("filter" in code or "policy" in code or "management" in code):
+    of_policy = "content" in code and ("filter" in code or "policy" in code or "management" in code)
+    if of_policy or _BLOCKED.search(f"{code} {message}"):
         return Drop(reason="content_filter", detail=message)
     if "context_length" in code or "context length" in message or "context window" in message:
         return Drop(reason="too_long", detail=message)
@@ -211,75 +256,58 @@ def of_text(body: str) -> Verdict:
     try:
         found = json.loads(body)
     except ValueError:
-        return Retry(reason="a body that is no JSON")
+        return Retry(reason=f"a body that is no JSON ({_plain(body)[:100]})")
     if isinstance(found, list) and found and isinstance(found[0], dict):
         found = found[0]
     if not isinstance(found, dict):
-        return Retry(reason="a body that is no object")
+        return Retry(reason=f"a body that is no object ({_plain(body)[:100]})")
     if found.get("error"):
         return of_error(found["error"])
+    if found.get("object") == "error":
+        return of_error(found)
     choices = found.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return Retry(reason="no choices")
+        return _without_choices(found, body)
     if choices[0].get("error"):
         return of_error(choices[0]["error"])
     return _of_choice(choices[0], found.get("usage"), str(found.get("model") or ""))
 
 
-def _of_choice(choice: dict[str, Any], usage: Any, model: str) -> Answered:
+def _without_choices(found: dict[str, Any], body: str) -> Verdict:
+    """Classify a reply without a choice: one whose tokens are counted is paid, such as that to a blocked prompt."""
+    sent, written = tokens_in(found.get("usage"))
+    said = " ".join(body.split())[:_WORDS]
+    if not sent:
+        return Retry(reason=f"no choices ({said[:100]})")
+    tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "counted": Counted(reply=bool(written))}
+    return Reask(reason="empty", detail=f"no choices: {said}"[:_WORDS], **tokens)
+
+
+def _of_choice(choice: dict[str, Any], usage: Any, model: str) -> Verdict:
     given = choice.get("message")
     message: dict[str, Any] = given if isinstance(given, dict) else {}
-    plain, text, thoughts = choice.get("text"), text_of(message.get("content")), _thoughts(message)
-    sent, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    counted = Counted(
-        sent=bool(sent), reply=bool(written), written=plain if isinstance(plain, str) else thoughts + text
-    )
+    plain, thoughts = choice.get("text"), thoughts_of(message)
+    text = text_of(message.get("content"))
+    text = text if text.strip() else arguments_of(message)
+    sent, written = tokens_in(usage)
+    all_of_it = plain if isinstance(plain, str) else thoughts + text
+    counted = Counted(sent=bool(sent), reply=bool(written), written=all_of_it)
     tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "counted": counted}
-    finish = choice.get("finish_reason")
+    end, told = end_of(choice), f"finish_reason: {choice.get('finish_reason')}"
+    if end == "error":
+        return Retry(reason=f"a reply that broke off ({told})")
     if isinstance(plain, str):  # a plain completion: cut or empty, it is what the model says
-        return Ok(text=plain, model=model, finish=str(finish or "stop"), **tokens)
-    if finish == "content_filter":
-        return Drop(reason="content_filter", **tokens)
-    if message.get("refusal"):
-        return Drop(reason="refusal", detail=str(message["refusal"])[:_WORDS], **tokens)
-    if finish == "length":
+        return Ok(text=plain, model=model, finish=end, **tokens)
+    if end == "content_filter":
+        return Drop(reason="content_filter", detail=f"{told} {text}".strip()[:_WORDS], **tokens)
+    if refusal := refusal_of(message):
+        return Drop(reason="refusal", detail=refusal[:_WORDS], **tokens)
+    if end == "length":
         alone = is_all_thinking(text) or (not text.strip() and bool(thoughts.strip()))
-        return Reask(reason="length", thought=alone, **tokens)
+        return Reask(reason="length", detail=f"cut ({told}): {all_of_it}"[:_WORDS], thought=alone, **tokens)
     if text.strip():
         return Ok(text=text, model=model, **tokens)
     if thoughts.strip():
         return Ok(text=thoughts, model=model, thought=True, **tokens)
-    return Reask(reason="empty", **tokens)
-
-
-def text_of(content: Any) -> str:
-    """Return the text of a message's content, given as text, as a list of parts or as an object."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(text_of(part) for part in content if not _is_thought(part))
-    if isinstance(content, dict):
-        told = content.get("text")
-        return (
-            told if isinstance(told, str) else json.dumps(content, ensure_ascii=False) if "type" not in content else ""
-        )
-    return ""
-
-
-def _is_thought(part: Any) -> bool:
-    return isinstance(part, dict) and str(part.get("type")) in ("thinking", "reasoning", "thought", "redacted_thinking")
-
-
-def _thoughts(message: dict[str, Any]) -> str:
-    """Return what a message holds of the model's thoughts, wherever its server puts them."""
-    for name in ("reasoning_content", "reasoning", "thinking"):
-        if isinstance(message.get(name), str) and message[name].strip():
-            return str(message[name])
-    content = message.get("content")
-    parts = [p for p in content if _is_thought(p)] if isinstance(content, list) else []
-    return "".join(text_of(p.get("thinking") or p.get("reasoning") or p.get("text")) for p in parts)
-
-
-def _count(usage: Any, name: str) -> int:
-    value = usage.get(name) if isinstance(usage, dict) else 0
-    return value if isinstance(value, int) and value >= 0 else 0
+    held = json.dumps(given, ensure_ascii=False)
+    return Reask(reason="empty", detail=f"no text ({told}); the message is {held}"[:_WORDS], **tokens)
