@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -22,6 +25,7 @@ from sei.instructors.remote.replies import checked, parsed, synthesis_request
 from sei.instructors.remote.terms import Limits, Request, StoppedError
 from sei.ports import Exemplar, SynthesisRequest
 from sei.records import BadCase, PoolProblem
+from tests.conftest import ROOT
 from tests.instructors.fault_server import (
     FaultServer,
     answer,
@@ -283,17 +287,37 @@ def test_throughput_at_32_in_flight_is_near_the_ideal(server, tmp_path):
     assert seconds < 20 * 0.05 * n / 32  # the server runs in this process; quoted numbers come from a quiet machine
 
 
-def test_what_was_answered_before_a_kill_is_kept(server, tmp_path):
-    server.delay = 0.02
-    found = client(server, tmp_path, concurrency=4)
-    got = found.run(requests())
-    for _ in range(10):
-        next(got)
-    got.close()  # as a signal would
+KILLED = """
+import sys, time
+from sei.instructors.remote import answers
+from tests.instructors import test_remote as t
+
+keep = answers.Answers.put_all
+answers.Answers.put_all = lambda self, rows: (time.sleep(0.3), keep(self, rows))  # a slow disk
+
+class At:
+    url = sys.argv[1]
+
+import pathlib
+for _ in t.client(At, pathlib.Path(sys.argv[2]), concurrency=4).run(t.requests()):
+    pass
+"""
+
+
+@pytest.mark.parametrize("at", [4, 7, 12])
+def test_a_kill_at_any_point_repeats_no_more_than_what_was_in_flight(server, tmp_path, at):
+    """F20: an answer that waits for the disk is in flight, too."""
+    command = [sys.executable, "-c", KILLED, server.url, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as child:
+        end = time.monotonic() + 60
+        while len(server.log) < at and time.monotonic() < end:
+            time.sleep(0.005)
+        child.kill()
     before = Counter(s.body["messages"][0]["content"] for s in server.log)
+    assert sum(before.values()) >= at
     assert values(client(server, tmp_path, concurrency=4).run(requests())) == list(range(N))
     after = Counter(s.body["messages"][0]["content"] for s in server.log)
-    assert sum(after[k] - 1 for k in before if after[k] > 1) <= 4  # at most those in flight
+    assert sum(after[k] - 1 for k in before if after[k] > 1) <= 4
 
 
 def test_a_damaged_cache_is_put_aside_and_begun_anew(server, tmp_path, caplog):

@@ -184,28 +184,38 @@ class Client:
             if isinstance(verdict, Drop):
                 return self._rejected(request, verdict.reason, verdict.detail, tokens)
             if isinstance(verdict, Ok):
-                row = {"text": verdict.text, "in": sent, "out": written, "model": verdict.model}
-                row = {**row, "estimated": True} if estimated else row
                 try:
-                    read = checked_text(request, verdict.text)
-                except UndecidedError as e:
-                    reason, detail = UNDECIDED, str(e)
-                    asked = with_error(request, verdict.text, str(e))
-                    if attempt:  # it is complete and paid: a later start must not ask again
-                        await self._keeper.keep(key, row)
-                except ValueError as e:
-                    reason, detail = unread(verdict, e)
-                    asked = request if verdict.thought else with_error(request, verdict.text, str(e))
-                else:
-                    found = Answer(value=read.value, restored=read.restored, finish=verdict.finish, **tokens)
-                    self._count(request, found)  # before anything is waited for: the budget must know
-                    await self._keeper.keep(key, row)
+                    found, reason, detail, again = await self._take(key, request, verdict, tokens, last=attempt == 1)
+                finally:
+                    await self._flow.release()  # its answer is on disk, or of no use
+                if found is not None:
                     return found
+                asked = again
             else:
                 reason, detail = verdict.reason, verdict.detail
                 asked = with_room(request) if reason == "length" and not verdict.thought else request
             self.ledger.reasked += attempt == 0
         return self._rejected(request, reason, detail, tokens)
+
+    async def _take(
+        self, key: str, request: Request, verdict: Ok, tokens: dict[str, Any], *, last: bool
+    ) -> tuple[Answer | None, str, str, Request]:
+        """Return what a complete reply is worth, on disk by then; else why not, in words, and what to ask next."""
+        row: dict[str, Any] = {"text": verdict.text, "in": tokens["input_tokens"], "out": tokens["output_tokens"]}
+        row |= {"model": verdict.model, **({"estimated": True} if tokens["estimated"] else {})}
+        try:
+            read = checked_text(request, verdict.text)
+        except UndecidedError as e:
+            if last:  # it is complete and paid: a later start must not ask again
+                await self._keeper.keep(key, row)
+            return None, UNDECIDED, str(e), with_error(request, verdict.text, str(e))
+        except ValueError as e:
+            reason, detail = unread(verdict, e)
+            return None, reason, detail, request if verdict.thought else with_error(request, verdict.text, str(e))
+        found = Answer(value=read.value, restored=read.restored, finish=verdict.finish, **tokens)
+        self._count(request, found)  # before anything is waited for: the budget must know
+        await self._keeper.keep(key, row)
+        return found, "", "", request
 
     def _from_cache(self, request: Request, kept: Kept) -> Answer:
         """Return a kept answer, or the refusal of one that cannot be decided; neither is paid again."""
@@ -233,6 +243,8 @@ class Client:
                 self._require_go()
                 body = self.dialect.worded(request, self.model, structured=self.structured and not probe)
                 verdict = await self._send(api, request, body)
+                if isinstance(verdict, Ok):
+                    self._flow.hold()  # until ``_kept_or_asked`` has its answer on disk
             if isinstance(verdict, Refused):
                 learnt, probe = self._refused(verdict, body, probe)
                 if learnt is None:

@@ -12,7 +12,7 @@ from sei.instructors.remote.answers import Answers, NoAnswers
 from sei.instructors.remote.terms import Limits, StoppedError
 from sei.instructors.remote.verdict import Retry
 
-_GATHER = 0.01  # seconds in which answers gather for one transaction
+_GATHER = 0.002  # seconds in which answers gather for one transaction; their places in flight are held so long
 
 
 class Flow:
@@ -47,6 +47,16 @@ class Flow:
             async with self._changed:
                 self._in_flight -= 1
                 self._changed.notify(max(0, int(max(1.0, self._limit)) - self._in_flight))  # as many as may go
+
+    def hold(self) -> None:
+        """Keep the place of a request whose answer is not on disk yet: a kill now would lose it like one on its way."""
+        self._in_flight += 1
+
+    async def release(self) -> None:
+        """Give up a place that was held."""
+        async with self._changed:
+            self._in_flight -= 1
+            self._changed.notify()
 
     def succeeded(self) -> None:
         """Take note of an answer."""
