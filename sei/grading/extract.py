@@ -58,6 +58,7 @@ _FOREIGN = (  # of the words above those in plain letters
     "antwort", "ergebnis", "respuesta", "solucion", "resultado", "reponse", "rispost", "soluzion", "risultat",
     "resposta", "opcion", "opzione", "option",
 )  # fmt: skip
+_IN_ANSWER = ("ans", "solution", "result", "correct", "a:", "a :")  # one of these stands in each of the following
 _ANSWER = re.compile(
     rf"(?:\b(?:answers?|solution|result)(?:\s+choice)?{_ABOUT}{_LINK}"
     rf"|\bcorrect\s+(?:answer|option|choice|statement){_ABOUT}{_LINK}"
@@ -136,9 +137,10 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
         return None
     found = _strong(text, expected)
     if found is None:
-        statements = list(_ANSWER.finditer(text))
+        low = text.lower()
+        statements = list(_ANSWER.finditer(text)) if any(word in low for word in _IN_ANSWER) else []
         statements += _PLURAL.finditer(text) if expected == "list" else ()
-        statements += _ELSEWHERE.finditer(text) if _may_be_foreign(text) else ()
+        statements += _ELSEWHERE.finditer(text) if not text.isascii() or any(word in low for word in _FOREIGN) else ()
         statements += _JSON.finditer(text) if '"' in text or "{'" in text else ()
         for m in sorted(statements, key=lambda m: m.start(), reverse=True)[:_MAX_STATEMENTS]:
             if m.re is _JSON:
@@ -171,11 +173,6 @@ def _decimal_point(tail: str) -> str:
     """Write ``3,5`` as ``3.5``, as a sentence in a language with decimal commas means it."""
     line, newline, rest = tail[:2_000].partition("\n")
     return _DECIMAL_COMMA.sub(r"\1.\2", line) + newline + rest
-
-
-def _may_be_foreign(text: str) -> bool:
-    low = text.lower()
-    return not text.isascii() or any(word in low for word in _FOREIGN)
 
 
 def _strong(text: str, expected: Expected) -> tuple[int, int, Stated] | None:
