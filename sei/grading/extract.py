@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sei.grading.last import SEGMENT, Expected, last_stated, listed, number_of
@@ -93,11 +94,12 @@ class Stated:
     source: Source
 
 
-def boxes(text: str) -> list[tuple[int, str | None]]:
+@lru_cache(maxsize=4)  # asked for the same text by the strict and by the flexible reading
+def boxes(text: str) -> tuple[tuple[int, str | None], ...]:
     r"""Return (position, content) of every ``\boxed``; ``None`` where its braces are never closed."""
     found: list[tuple[int, str | None]] = []
     if "box" not in text and "oxed" not in text:
-        return found
+        return ()
     for m in list(_BOX.finditer(text))[-_MAX_BOXES:]:
         at = m.end()
         if text[at] != "{":
@@ -114,7 +116,7 @@ def boxes(text: str) -> list[tuple[int, str | None]]:
         content = text[at + 1 : i - 1] if depth == 0 else None
         if content is None or not _PLACEHOLDER.fullmatch(content) or not _REQUEST.search(text[: m.start()][-40:]):
             found.append((m.start(), content))
-    return found
+    return tuple(found)
 
 
 def extract_strict(output: str, *, finished: bool = True) -> str | None:

@@ -6,6 +6,7 @@ Thinking may have lost its opening tag (a chat template holds it) and may be cut
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from sei.grading.plain import NEXT_TURN, goes_on, may_hold_tags
 from sei.grading.text import narrow
@@ -57,6 +58,7 @@ _DOUBTS = re.compile(
 )
 
 
+@lru_cache(maxsize=4)
 def visible(output: str) -> str:
     """Return the end of an output without thoughts and without what follows the end of its turn."""
     text = output
