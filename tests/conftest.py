@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,13 @@ os.environ["WANDB_MODE"] = "offline"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
     os.environ.setdefault(_name, "/tmp/sei-test-wandb")
+
+# as on a cluster's login node: a program srun in sight makes Lightning warn wherever nobody names its environment
+_CLUSTER = Path(tempfile.mkdtemp(prefix="sei-cluster-"))
+(_CLUSTER / "srun").write_text("#!/bin/sh\nexit 1\n")
+(_CLUSTER / "srun").chmod(0o755)
+os.environ["PATH"] = f"{_CLUSTER}{os.pathsep}{os.environ['PATH']}"
+atexit.register(shutil.rmtree, _CLUSTER, ignore_errors=True)
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
