@@ -143,6 +143,8 @@ def hush() -> None:
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*defined a `validation_step` but have no.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    # a cluster's login node, or a task: which processes there are is said by the trainer, not by srun
+    warnings.filterwarnings("ignore", message=".*srun. command is available.*")
     # of Lightning's and peft's own code against newer torch and transformers
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
