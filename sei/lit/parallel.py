@@ -7,6 +7,7 @@ weighted by their supervised tokens, so that the sum of the gradients is that of
 from __future__ import annotations
 
 import hashlib
+import logging
 import multiprocessing
 import os
 import threading
@@ -28,6 +29,7 @@ from sei.lit.trainer import hush
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
+log = logging.getLogger(__name__)
 POLL_S = 0.1
 _REMEDIES = (  # by a word in the last line of a child's traceback
     (
@@ -40,7 +42,7 @@ _REMEDIES = (  # by a word in the last line of a child's traceback
         "the devices could not talk to each other; NCCL_DEBUG=INFO in front of the same command says why, and it goes "
         "on from the last resume point. trainer.devices=1 needs no NCCL.",
     ),
-    ("", "look at the traceback in sei.log; the same command goes on from the last resume point."),
+    ("", "sei.log and the console hold what the process said; the same command goes on from the last resume point."),
 )
 
 
@@ -135,7 +137,10 @@ def fit(
             finally:
                 _end_children(others)
     except ProcessException as e:
-        raise (errors[0] if errors else _ended(e, trainer.num_devices)) from e
+        if errors:
+            raise errors[0] from e
+        log.error("a process of the fine-tune ended: %s", e)  # its traceback, where it had one
+        raise _ended(e, trainer.num_devices) from e
     finally:
         receive.close()
         send.close()
@@ -173,10 +178,9 @@ def _ended(error: ProcessException, devices: int) -> DeviceError:
     who = f"the process of device {error.error_index} of {devices} (0 is the first) ended in the fine-tune"
     if isinstance(error, ProcessExitedException):
         by = f"signal {error.signal_name}" if error.signal_name else f"exit code {error.exit_code}"
-        memory = (
-            " SIGKILL mostly means that the machine's memory was used up." if error.signal_name == "SIGKILL" else ""
-        )
-        return DeviceError(f"{who}: {by}.{memory} Remedy: {_REMEDIES[0][1]}")
+        killed = error.signal_name == "SIGKILL"
+        memory = " SIGKILL mostly means that the machine's memory was used up." if killed else ""
+        return DeviceError(f"{who}: {by}.{memory} Remedy: {_REMEDIES[0 if killed else -1][1]}")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[-1] if lines else "without a word"
     remedy = next((r for word, r in _REMEDIES if word in said.lower()), _REMEDIES[-1][1])

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch.multiprocessing.spawn import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError
@@ -268,6 +268,17 @@ def test_what_a_child_said_last_stands_in_the_message_with_its_remedy(said, reme
     message = str(parallel._ended(ProcessRaisedException(text, 1, 7), 2))
     assert said in message
     assert remedy in message.split("Remedy:")[1]
+
+
+def test_only_a_killed_child_is_said_to_have_wanted_memory():
+    def message(code: int, name: str | None) -> str:
+        return str(parallel._ended(ProcessExitedException("x", 1, 7, code, name), 2))
+
+    assert "memory" in message(-9, "SIGKILL")
+    assert "smaller batch" in message(-9, "SIGKILL")
+    for other in (message(-11, "SIGSEGV"), message(3, None)):
+        assert "memory" not in other
+        assert "smaller batch" not in other
 
 
 SLURM = {
