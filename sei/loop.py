@@ -175,7 +175,8 @@ def run_rounds(
         if made is None:
             return
         record, state = made
-        record = replace(record, seconds=seconds_by_stage(store.uses[used:]))
+        uses = store.uses[used:]
+        record = replace(record, seconds=seconds_by_stage(uses), devices=devices_by_stage(uses))
         seen.append(Evaluated(checkpoint=state.current, graded=record.evaluation, scores=record.scores, record=record))
         yield seen[-1]
 
@@ -210,6 +211,14 @@ def seconds_by_stage(uses: Sequence[Use]) -> dict[str, float]:
     for u in uses:
         out[u.stage] = round(out.get(u.stage, 0.0) + u.seconds, 3)
     return out
+
+
+def devices_by_stage(uses: Sequence[Use]) -> dict[str, str]:
+    """Return the device that each stage's results were made on; a stage of entries that do not say is left out."""
+    found: dict[str, set[str]] = {}
+    for u in uses:
+        found.setdefault(u.stage, set()).update(u.device.split(" + ") if u.device else ())
+    return {stage: " + ".join(sorted(names)) for stage, names in found.items() if names}
 
 
 def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store) -> tuple[Graded, ...]:

@@ -381,7 +381,8 @@ class Solved:
 class RoundRecord:
     """Everything one round made; tracker, summary and report are rebuilt from it.
 
-    ``withheld`` is what training may not see this round, such as earlier examples near validation cases.
+    ``withheld`` is what training may not see this round, such as earlier examples near validation cases. ``seconds``
+    and ``devices`` say by stage how long making its results took, and on what.
     """
 
     round: int
@@ -397,6 +398,7 @@ class RoundRecord:
     withheld: tuple[Rejection, ...] = ()
     opinion: Opinion = field(default_factory=Opinion)
     seconds: dict[str, float] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
 
 
 def require_pool(problems: tuple[Problem, ...], stage: str) -> None:

@@ -20,7 +20,15 @@ from sei.errors import BusyError, DiskError
 from sei.estimate import observations
 from sei.exits import exit_code_of
 from sei.foresee import foresee
-from sei.loop import Evaluated, Method, RefusedDiagnosesError, best_on_dev, run_rounds, stop_reason
+from sei.loop import (
+    Evaluated,
+    Method,
+    RefusedDiagnosesError,
+    best_on_dev,
+    devices_by_stage,
+    run_rounds,
+    stop_reason,
+)
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Paid, Preflight, Tracker
@@ -285,12 +293,14 @@ def ledger(store: Store, method: Method, records: list[RoundRecord]) -> dict[str
     ``observed`` is what ``assume.ledger`` reads for the estimate of a larger run.
     """
     instructor = method.diagnose.instructor
-    stages: dict[str, dict[str, float]] = {}
+    stages: dict[str, dict[str, Any]] = {}
     for u in store.uses:
         row = stages.setdefault(u.stage, {"made": 0, "reused": 0, "seconds": 0.0})
         row["made"] += u.made
         row["reused"] += u.reused
         row["seconds"] += u.seconds if u.made else 0.0
+    for name, device in devices_by_stage(store.uses).items():
+        stages[name]["device"] = device
     uses = [dataclasses.asdict(u) for u in store.uses]
     spent = instructor.spent() if isinstance(instructor, Paid) else {}
     second = getattr(method.second_opinion, "instructor", None)

@@ -78,9 +78,12 @@ class LightningEngine:
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         batches = [b for b in batches if not set(b) <= done]
-        lit = LitCausalLM(model, max_new_tokens=self.max_new_tokens, pad=tok.pad_token_id)
-        with quiet(), tempfile.TemporaryDirectory() as scratch, progress(what, sum(map(len, batches))) as advance:
-            trainer = self.trainer.build(Path(scratch))
+        with quiet(), progress(what, sum(map(len, batches))) as advance:
+            if opened.predictor is None:  # one for as long as the model is open
+                lit = LitCausalLM(model, max_new_tokens=self.max_new_tokens, pad=tok.pad_token_id)
+                opened.predictor = lit, self.trainer.build(Path(tempfile.gettempdir()))
+            lit, trainer = opened.predictor
+            lit.max_new_tokens, lit.sampling = self.max_new_tokens, None
             for batch in batches:  # one call each: its rows reach the disk before the next begins
                 data = PromptData(prompts, [batch], tok.pad_token_id)
                 if sampling is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.devices import Accelerator, device_of, sees_gpu, type_of
 from sei.errors import ConfigError
 from sei.parts import part
 
@@ -29,7 +30,7 @@ class TrainerSettings:
     """
 
     version: ClassVar[int] = 1
-    accelerator: Literal["cpu", "gpu", "auto"] = "cpu"
+    accelerator: Accelerator = "cpu"
     devices: Annotated[int, Field(ge=1)] = 1
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-true", "bf16-mixed", "16-mixed"] = "32-true"
@@ -44,13 +45,18 @@ class TrainerSettings:
                 "also be started one a device (CUDA_VISIBLE_DEVICES=0, =1, ...): they share the store."
             )
 
+    def reads(self) -> dict[str, str]:
+        """Return the type of the device that ``auto`` means here, where it is not the CPU."""
+        found = type_of(device_of(self.accelerator)) if self.accelerator == "auto" else "cpu"
+        return {} if found == "cpu" else {"device": found}
+
     def preflight(self) -> None:
         """Look for the GPU that is asked for; say so where a CPU would only emulate a precision.
 
         Raises:
             ConfigError: where there is none, or where it does not compute in the precision.
         """
-        if self.accelerator == "cpu":
+        if self.accelerator == "cpu" or (self.accelerator == "auto" and not sees_gpu()):
             if "bf16" in self.precision and not cpu_has_bf16():
                 log.warning(
                     "trainer.precision=%s: this processor has no bfloat16 instructions and emulates them, many times "
@@ -93,12 +99,15 @@ class TrainerSettings:
         import pytorch_lightning as pl  # seconds to import: a job of store hits does without
         from pytorch_lightning.plugins.environments import LightningEnvironment
 
+        from sei.lit.one_device import OneDevice
+
+        device = device_of(self.accelerator)
         return pl.Trainer(
             # whatever started this process, its children are ours: a SLURM task's variables would make each rank 0 of 1
             plugins=[LightningEnvironment()],
-            accelerator=self.accelerator,
+            accelerator="gpu" if type_of(device) == "cuda" else "cpu",
             devices=devices,
-            strategy="auto" if devices == 1 else "ddp_spawn",
+            strategy=OneDevice(device) if devices == 1 else "ddp_spawn",
             use_distributed_sampler=False,  # the data module knows its share
             precision=self.precision,
             max_epochs=epochs,

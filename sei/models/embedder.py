@@ -11,38 +11,56 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from sei.devices import Accelerator, device_of, note, sees_gpu, type_of
 from sei.errors import ConfigError
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 
 
 @lru_cache(maxsize=1)
-def _loaded(where: str, revision: str | None) -> Any:
+def _loaded(where: str, revision: str | None, device: str) -> Any:
     """Return the model, loaded once a process: screens ask it many times."""
     from sentence_transformers import SentenceTransformer
 
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-    return SentenceTransformer(where, device="cpu", revision=revision)
+    return SentenceTransformer(where, device=device, revision=revision)
 
 
 @part
 class SentenceEmbedder:
     """A sentence-transformers model: ``packaged:minilm`` (offline, from PyPI), a folder or a hub name.
 
-    ``threads``: of the processor; another number may change the last digits of a vector.
+    ``threads``: of the processor; another number may change the last digits of a vector. ``device``: ``auto`` is the
+    GPU where torch sees one.
     """
 
     version: ClassVar[int] = 1
     source: str = "packaged:minilm"
     revision: str | None = None
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    device: Annotated[Accelerator, IMMATERIAL] = "auto"  # the type of device is in the key by ``reads``
+
+    def reads(self) -> dict[str, str]:
+        """Return the type of the device, where it is not the CPU."""
+        kind = type_of(device_of(self.device))
+        return {} if kind == "cpu" else {"device": kind}
+
+    def preflight(self) -> None:
+        """Refuse a GPU that is asked for and not there."""
+        if self.device == "gpu" and not sees_gpu():
+            raise ConfigError(
+                "embedder.device='gpu': torch sees no CUDA device on this machine. Remedy: embedder.device=auto, or a "
+                "machine, driver and build of torch with CUDA (and look at CUDA_VISIBLE_DEVICES)."
+            )
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (len(texts), dimensions) unit vectors; equal texts are embedded once."""
         import torch
 
         torch.set_num_threads(self.threads)
+        device = device_of(self.device)
+        note(device)
         distinct = sorted(set(texts))
-        vectors = _loaded(self._where(), self.revision).encode(
+        vectors = _loaded(self._where(), self.revision, device).encode(
             distinct, normalize_embeddings=True, show_progress_bar=False, batch_size=64
         )
         at = {t: i for i, t in enumerate(distinct)}

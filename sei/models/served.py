@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.devices import note
 from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.remote.answers import NoAnswers
 from sei.instructors.remote.client import Client
@@ -101,6 +102,7 @@ class ServedEngine:
         Raises:
             ConfigError: when the server cannot be started, or a fixed one is asked for other weights.
         """
+        note("server")
         asked = target.without_weights(checkpoint)
         where = target.location(checkpoint)
         if self.url is not None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.devices import Accelerator, device_of, note, type_of
 from sei.errors import ConfigError, SeiError, disk_trouble
 from sei.models.four_bits import four_bits
 from sei.models.greedy import decoding_of, make_greedy, unused
 from sei.models.portable import OLD, obstacles, read_settings
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 from sei.prompts import prompt_digest, render
 from sei.records import Checkpoint
 from sei.rows import read_jsonl
@@ -42,13 +43,17 @@ class Encoded:
 
 @dataclass
 class OpenModel:
-    """A loaded target model with its tokenizer and the way it is asked."""
+    """A loaded target model with its tokenizer and the way it is asked.
+
+    ``predictor``: what an engine needs to generate with it, made at the first use and freed with the model.
+    """
 
     model: PreTrainedModel | None
     tokenizer: PreTrainedTokenizerBase
     template: Literal["plain", "chat"]
     ask: Literal["plain", "hash", "boxed"] = "plain"
     shots: tuple[tuple[str, str], ...] = ()
+    predictor: Any = None
 
     def prompts(self, questions: Sequence[str], demonstration: tuple[str, str] | None = None) -> list[str]:
         """Render questions as the model expects them.
@@ -97,7 +102,7 @@ class TargetModel:
     ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:".
     ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
     ``plain``: none). ``few_shot``: a JSONL file of worked ``question`` and ``solution`` rows shown before
-    every question.
+    every question. ``accelerator``: where the weights are put when the model is opened; the trainer's.
     """
 
     version: ClassVar[int] = 1
@@ -109,11 +114,14 @@ class TargetModel:
     few_shot: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    accelerator: Annotated[Accelerator, IMMATERIAL] = "cpu"  # the type of device is in the key by ``reads``
 
     def reads(self) -> dict[str, str]:
-        """Return digests of the base weights' identity and of the prompt template."""
+        """Return digests of the base weights' identity and of the prompt template, and a device that is no CPU."""
         asked = {n: prompt_digest(f"{n}.v1") for n in (f"solve_{self.template}", f"ask_{self.ask}", "options")}
-        return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked}
+        kind = type_of(device_of(self.accelerator))
+        device = {} if kind == "cpu" else {"device": kind}
+        return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked, **device}
 
     def shots(self) -> tuple[tuple[str, str], ...]:
         """Return the few-shot pairs.
@@ -192,12 +200,18 @@ class TargetModel:
 
     @contextmanager
     def open(
-        self, checkpoint: Checkpoint, *, keep_adapter: bool = False, quantize: Literal["none", "nf4"] = "none"
+        self,
+        checkpoint: Checkpoint,
+        *,
+        keep_adapter: bool = False,
+        quantize: Literal["none", "nf4"] = "none",
+        device: str | None = None,
     ) -> Iterator[OpenModel]:
-        """Load a checkpoint for the duration of a block and free it afterwards.
+        """Load a checkpoint onto the trainer's device for the duration of a block and free it afterwards.
 
         ``keep_adapter`` leaves the LoRA of an ``adapter`` checkpoint apart and trainable, for training to go on in
-        it; ``quantize=nf4`` packs the other weights to four bits.
+        it; ``quantize=nf4`` packs the other weights to four bits. ``device``: instead of the trainer's (processes of
+        their own put their copies where they want them).
         """
         import torch
 
@@ -206,6 +220,10 @@ class TargetModel:
         server.stop()  # a server of other weights, or of these, would hold the memory
         torch.set_num_threads(self.threads)
         opened = _load(self, checkpoint, keep_adapter=keep_adapter, quantize=quantize)
+        assert opened.model is not None, "loaded just now"
+        if quantize == "none":  # packed weights are on their device from the start and cannot be moved
+            opened.model.to(torch.device(device or device_of(self.accelerator)))
+        note(str(opened.model.device))
         try:
             yield opened
         finally:

@@ -112,6 +112,7 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
         **flips(before, record.evaluation),
         "instructor": {k: _rounded(u) for k, u in usages(record).items() if u.requests},
         "seconds": record.seconds,
+        "devices": record.devices,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.devices import device_of, note
 from sei.errors import ConfigError
 from sei.lit.batches import Epochs, Schedule
 from sei.lit.trainer import TrainerSettings
@@ -96,7 +97,11 @@ class Finetune:
         """
         for half_made in ("model", "adapter"):
             shutil.rmtree(folder / half_made, ignore_errors=True)
-        with self.target.open(start, keep_adapter=self.method == "lora", quantize=self.quantize) as opened:
+        how: dict[str, Any] = {"keep_adapter": self.method == "lora", "quantize": self.quantize}
+        if self.trainer.devices > 1:  # each device's process gets a copy of its own
+            how["device"] = "cpu"
+            note(device_of(self.trainer.accelerator))
+        with self.target.open(start, **how) as opened:
             pairs = self._pairs(opened, examples)
             plan = self.schedule.plan([len(p) + len(c) for p, c in pairs], [len(c) for _, c in pairs], seed)
             model, curve = self._fit(opened, pairs, plan, seed, folder)

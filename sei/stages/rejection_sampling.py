@@ -103,7 +103,7 @@ class RejectionSampling:
         if not problems:
             return []
         path, adapter = folder / "samples.jsonl", pydantic.TypeAdapter(Sample)
-        kept, _ = read_rows(path, adapter)
+        kept, *_ = read_rows(path, adapter)
         at = {f"{i}/{p.id}": i for i, p in enumerate(p for p in problems for _ in range(self.samples))}
         ids, done = list(at), frozenset(at[k] for k in kept if k in at)
         if len(done) < len(ids):

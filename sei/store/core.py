@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import pydantic
 
+from sei.devices import noting, together
 from sei.errors import ConfigError
 from sei.store import why
 from sei.store.files import appending, locked, quarantine, read_rows, relocated, write_atomic
@@ -32,13 +33,17 @@ _ROOT = "store://"  # stands for the store's folder in what is written, so that 
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """One use of the store: which stage, whether it was made or reused, and the seconds that making took."""
+    """One use of the store: which stage, whether it was made or reused, and the seconds and device of making it.
+
+    ``device`` is empty where the entry was made before devices were noted.
+    """
 
     stage: str
     key: str
     made: int
     reused: int
     seconds: float
+    device: str = ""
 
 
 @dataclass(kw_only=True)
@@ -69,17 +74,19 @@ class Store:
         with locked(home):
             held = self._read(home, adapter)
             if held is not None:
-                self._note(stage, key, made=0, reused=1, seconds=held[1])
+                self._note(stage, key, made=0, reused=1, seconds=held[1], device=held[2])
                 return held[0]
             self._describe(home, stage, inputs, **extra)
             if "folder" in hints:
                 (home / "files").mkdir(parents=True, exist_ok=True)
                 extra["folder"] = home / "files"
             start = time.perf_counter()
-            result = stage(*inputs, **extra)
-            seconds = time.perf_counter() - start
-            self._write(home, adapter, result, {"stage": _name(stage), "key": key, "seconds": seconds})
-            self._note(stage, key, made=1, reused=0, seconds=seconds)
+            with noting() as noted:
+                result = stage(*inputs, **extra)
+            seconds, device = time.perf_counter() - start, together(noted)
+            entry = {"stage": _name(stage), "key": key, "seconds": seconds, "device": device}
+            self._write(home, adapter, result, entry)
+            self._note(stage, key, made=1, reused=0, seconds=seconds, device=device)
             held = self._read(home, adapter)  # what a later run will see, not what this one happens to hold
             assert held is not None, "an entry just written must be readable"
             return held[0]
@@ -96,7 +103,7 @@ class Store:
     ) -> tuple[Row, ...]:
         """Return the rows that are kept for some items; makes nothing."""
         home = self._home(stage, digest(stage, list(context)))
-        rows, _ = read_rows(home / "rows.jsonl", pydantic.TypeAdapter(stage.row_type))  # type: ignore[attr-defined]
+        rows, *_ = read_rows(home / "rows.jsonl", pydantic.TypeAdapter(stage.row_type))  # type: ignore[attr-defined]
         ids = [digest(item) for item in items]
         return tuple(rows[i] for i in ids if i in rows)
 
@@ -114,23 +121,26 @@ class Store:
         adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(stage.row_type)  # type: ignore[attr-defined]
         ids = [digest(item) for item in items]
         with locked(home):
-            rows, seconds = read_rows(home / "rows.jsonl", adapter)
+            rows, seconds, device = read_rows(home / "rows.jsonl", adapter)
             done = {i for i, d in enumerate(ids) if d in rows}
             made = 0
             if len(done) < len(ids):
                 if not (home / "about.json").exists():
                     self._describe(home, stage, context)
                 last = time.perf_counter()
-                with appending(home / "rows.jsonl") as append:
+                with appending(home / "rows.jsonl") as append, noting() as noted:
                     for index, row in stage(*context, items=items, done=frozenset(done)):
                         if ids[index] in rows:
                             continue
                         now = time.perf_counter()
                         rows[ids[index]], seconds[ids[index]] = row, round(now - last, 6)
+                        device[ids[index]] = together(noted)
                         if not getattr(row, "fault", ""):
-                            append(ids[index], adapter.dump_python(row, mode="json"), now - last)
+                            append(ids[index], adapter.dump_python(row, mode="json"), now - last, together(noted))
                         last, made = now, made + 1
-            self._note(stage, key, made=made, reused=len(done), seconds=sum(seconds[i] for i in set(ids)))
+            used = " + ".join(sorted({device[i] for i in ids} - {""}))
+            spent = sum(seconds[i] for i in set(ids))
+            self._note(stage, key, made=made, reused=len(done), seconds=spent, device=used)
         return tuple(rows[i] for i in ids)
 
     def keep_run(self, run_id: str, folder: Path, label: str) -> None:
@@ -142,9 +152,10 @@ class Store:
     def _home(self, stage: Any, key: str) -> Path:
         return self.root / _name(stage) / key
 
-    def _note(self, stage: Any, key: str, *, made: int, reused: int, seconds: float) -> None:
-        self.uses.append(Use(stage=_name(stage), key=key, made=made, reused=reused, seconds=round(seconds, 3)))
-        log.info("%-14s %s  made %d, reused %d", _name(stage), key[:8], made, reused)
+    def _note(self, stage: Any, key: str, *, seconds: float, **more: Any) -> None:
+        use = Use(stage=_name(stage), key=key, seconds=round(seconds, 3), **more)
+        self.uses.append(use)
+        log.info("%-14s %s  made %d, reused %d", use.stage, key[:8], use.made, use.reused)
 
     def _describe(self, home: Path, stage: Any, inputs: Sequence[Any], seed: int | None = None, **taken: Any) -> None:
         """Write what the entry will hold, and say why it has to be made."""
@@ -167,7 +178,7 @@ class Store:
         entry["created"] = time.time()
         write_atomic(home / "entry.json", json.dumps(entry, indent=1).encode())
 
-    def _read(self, home: Path, adapter: pydantic.TypeAdapter[Out]) -> tuple[Out, float] | None:
+    def _read(self, home: Path, adapter: pydantic.TypeAdapter[Out]) -> tuple[Out, float, str] | None:
         if not (home / "entry.json").exists():
             return None
         try:
@@ -181,7 +192,8 @@ class Store:
                     raise ValueError(f"{name} differs from its digest")
             rows = [json.loads(line) for line in body.decode().split("\n") if line]
             data = relocated(rows if entry["rows"] else rows[0], _ROOT, f"{self.root}/")
-            return adapter.validate_json(json.dumps(data)), float(entry["seconds"])
+            made = adapter.validate_json(json.dumps(data))
+            return made, float(entry["seconds"]), str(entry.get("device", ""))
         except (OSError, ValueError, KeyError, IndexError) as e:
             quarantine(home, e)
             return None

@@ -139,16 +139,19 @@ def quarantine(home: Path, reason: object) -> None:
             shutil.rmtree(p) if p.is_dir() else p.unlink()
 
 
-def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str, Row], dict[str, float]]:
-    """Return kept rows and the seconds each took, by item digest; damaged lines are set aside and made again.
+def read_rows(
+    path: Path, adapter: pydantic.TypeAdapter[Row]
+) -> tuple[dict[str, Row], dict[str, float], dict[str, str]]:
+    """Return kept rows, the seconds and the device of each, by item digest; damaged lines are set aside and made again.
 
     A torn last line is what a crash leaves and is dropped; any other damaged line has the file copied
     to ``rows.damaged-*`` first.
     """
     rows: dict[str, Row] = {}
     seconds: dict[str, float] = {}
+    device: dict[str, str] = {}
     if not path.exists():
-        return rows, seconds
+        return rows, seconds, device
     lines = path.read_bytes().split(b"\n")
     good, bad = [], []
     for number, line in enumerate(lines):
@@ -160,6 +163,7 @@ def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str,
                 raise ValueError("row differs from its digest")
             rows[kept["id"]] = adapter.validate_json(json.dumps(kept["row"]))
             seconds[kept["id"]] = float(kept.get("seconds", 0.0))
+            device[kept["id"]] = str(kept.get("device", ""))
             good.append(line)
         except (ValueError, KeyError, TypeError):
             bad.append(number)
@@ -168,12 +172,12 @@ def read_rows(path: Path, adapter: pydantic.TypeAdapter[Row]) -> tuple[dict[str,
         if bad != [len(lines) - 1]:
             shutil.copy2(path, path.with_name(f"rows.damaged-{int(time.time() * 1000)}"))
         write_atomic(path, b"".join(line + b"\n" for line in good))
-    return rows, seconds
+    return rows, seconds, device
 
 
 @contextmanager
-def appending(path: Path) -> Iterator[Callable[[str, Any, float], None]]:
-    """Yield a function that appends one row with the seconds it took, and flushes it.
+def appending(path: Path) -> Iterator[Callable[..., None]]:
+    """Yield a function that appends one row with the seconds it took and its device, and flushes it.
 
     Raises:
         DiskError: naming the file and the reason.
@@ -181,8 +185,9 @@ def appending(path: Path) -> Iterator[Callable[[str, Any, float], None]]:
     try:
         with path.open("a", encoding="utf-8") as f:
 
-            def append(row_id: str, row: Any, seconds: float) -> None:
+            def append(row_id: str, row: Any, seconds: float, device: str = "") -> None:
                 kept = {"id": row_id, "sha": row_digest(row), "seconds": round(seconds, 6), "row": row}
+                kept |= {"device": device} if device else {}
                 f.write(json.dumps(kept, ensure_ascii=False) + "\n")
                 f.flush()
 

@@ -54,6 +54,6 @@ def journal(folder: Path | None, file: str = "values.jsonl") -> Iterator[Journal
         yield Journal({}, lambda *_: None)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    kept, _ = read_rows(folder / file, _ANY)
+    kept, *_ = read_rows(folder / file, _ANY)
     with appending(folder / file) as append:
         yield Journal(kept, lambda name, value: append(name, value, 0.0))

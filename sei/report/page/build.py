@@ -92,6 +92,7 @@ def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
         "types": [[label(t), t["size"]] for t in report["error_types"]],
         "dropped": report.get("dropped", {}),
         "seconds": report.get("seconds", {}),
+        "devices": report.get("devices", {}),
         "opinion": report.get("second_opinion"),
         "points": shown["points"],
     }

@@ -65,9 +65,10 @@ function timeTable(view, stages, total) {
   const done = view.cost.ledger.stages || {}, most = total(stages[0]) || 1;
   const made = (s) => (done[s] ? `${number(done[s].made)} / ${number(done[s].reused)}` : "–");
   const times = (s) => view.rounds.map((r) => duration(r.seconds[s] || 0));
-  const rows = stages.map((s) => [stageWords(s), ...times(s), duration(total(s)), tally(total(s) / most), made(s)]);
-  const heads = ["stage", ...view.rounds.map((r) => `round ${r.round}`), "sum", "", "results made / taken from the store"];
-  return table(heads, rows, "Time by stage. The last column speaks of the last start of the command alone.", " " + "n".repeat(view.rounds.length + 1) + " n");
+  const on = (s) => [...new Set(view.rounds.flatMap((r) => (r.devices[s] || "").split(" + ")))].filter(Boolean).join(", ") || "–";
+  const rows = stages.map((s) => [stageWords(s), ...times(s), duration(total(s)), tally(total(s) / most), on(s), made(s)]);
+  const heads = ["stage", ...view.rounds.map((r) => `round ${r.round}`), "sum", "", "device", "results made / taken from the store"];
+  return table(heads, rows, "Time by stage. The last column speaks of the last start of the command alone.", " " + "n".repeat(view.rounds.length + 1) + "  n");
 }
 
 // For what the instructor was asked, over all rounds.
