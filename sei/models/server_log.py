@@ -6,14 +6,26 @@ import re
 from pathlib import Path
 
 _LAST = 15  # lines that are shown where none names a cause
+_LONGEST = 600  # characters of a cause
 _MARK = re.compile(r"^(?:\([^)]*\)\s*)*(?:(?:ERROR|CRITICAL|INFO|WARNING)\b[^\]]*\]\s*)?")  # vLLM's marks before a line
-_CAUSE = re.compile(r"^(?:[\w.]*(?:Error|Exception|OutOfMemory\w*)|[Ee]rror|error: .*|fatal)\b\s*:?.+")
-_FOLLOWS = ("see root cause above", "engine core initialization failed", "engine process failed")  # what a cause led to
+_CAUSE = re.compile(r"^(?:[\w.]*(?:Error|Exception|OutOfMemory\w*)|[Ee]rror|[\w./-]+: error|fatal)\b\s*:?.+")
+_REPORTS = re.compile(r"^(?:\([^)]*\)\s*)*(?:INFO|DEBUG)\b")  # such a line repeats settings and requests, not faults
+_COUNTS = re.compile(r"\d+ validation errors? for \w+$")  # what is wrong stands in the next line
+_FOLLOWS = (  # what a cause led to
+    "see root cause above",
+    "see stack trace (above)",
+    "engine core initialization failed",
+    "engine process failed",
+)
 _USUAL = (  # parts of the log in small letters, and what helps
     (
         ("no available memory for the cache", "free memory on device", "gpu_memory_utilization"),
         "the memory share: add --gpu-memory-utilization 0.8 (or another share) to engine.command, or free the device "
         "of other processes (nvidia-smi).",
+    ),
+    (
+        ("greater than the derived max_model_len",),
+        "the window: the model does not go that far, a smaller --max-model-len in engine.command.",
     ),
     (
         ("max_model_len", "max seq len", "maximum number of tokens that can be stored", "model's max length"),
@@ -38,9 +50,20 @@ _USUAL = (  # parts of the log in small letters, and what helps
 
 def cause_of(output: Path) -> str:
     """Return the first line of a log that names a cause, with a remedy where it is a usual one; else its last lines."""
-    lines = [_MARK.sub("", line.rstrip()).strip() for line in output.read_text("utf-8", "replace").splitlines()]
-    causes = [line for line in lines if _CAUSE.match(line) and not any(f in line.lower() for f in _FOLLOWS)]
-    text = "\n".join(lines).lower()
-    remedy = next((r for words, r in _USUAL if any(w in text for w in words)), "look at its log.")
-    said = causes[0] if causes else "\n".join(line for line in lines[-_LAST:] if line)
+    raw = [line.rstrip() for line in output.read_text("utf-8", "replace").splitlines()]
+    lines = [_MARK.sub("", line).strip() for line in raw if not _REPORTS.match(line)]
+    errors = [_with_detail(lines, at) for at, line in enumerate(lines) if _CAUSE.match(line)]
+    causes = [line for line in errors if not any(f in line.lower() for f in _FOLLOWS)]
+    said = (causes or errors or ["\n".join(line for line in lines[-_LAST:] if line)])[0][:_LONGEST]
+    if errors and not causes:  # the engine's process was ended from outside: it could say nothing
+        return f"{said}\nRemedy: look at its log for what ended the engine (a kill for want of memory?): {output}"
+    text = "\n".join([*causes, *lines]).lower()
+    remedy = next((r for words, r in _USUAL if any(w in said.lower() for w in words)), None) or next(
+        (r for words, r in _USUAL if any(w in text for w in words)), "look at its log."
+    )
     return f"{said}\nRemedy: {remedy} The whole log: {output}"
+
+
+def _with_detail(lines: list[str], at: int) -> str:
+    """Return an error's line, with the next one where it only counts what is wrong."""
+    return " ".join(lines[at : at + 2]) if _COUNTS.search(lines[at]) else lines[at]
