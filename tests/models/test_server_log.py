@@ -21,7 +21,7 @@ DEAD = (
     'INFO:     127.0.0.1:1 - "POST /v1/completions HTTP/1.1" 500 Internal Server Error\n'
 )
 MEMORY = (
-    "(EngineCore pid=9) ERROR 11-26 [core.py:1] ValueError: No available memory for the cache blocks. Try increasing it\n"
+    "(EngineCore pid=9) ERROR 11-26 [core.py:1] ValueError: No available memory for the cache blocks. Try another\n"
     "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
 )
 FLAG = (
