@@ -46,6 +46,7 @@ class Assumptions:
     ``observed`` values replace these.
     """
 
+    identity: ClassVar[str] = "estimate/assumptions"
     version: ClassVar[int] = 1
     bad_share: Annotated[float, Field(ge=0, le=1)] = 0.4
     attempt_length: Annotated[float, Field(gt=0)] = 1.5

@@ -63,6 +63,7 @@ class Method:
     decontaminate: Decontamination
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
     patience: Annotated[int, Field(ge=0)]
+    identity: ClassVar[str] = "method/self_error_instruct"
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

@@ -1,8 +1,11 @@
 """Parts: frozen, strictly checked dataclasses that a config composes.
 
 A part is built by ``_target_`` at the door. Unknown keys, wrong types and impossible values are
-refused when it is built, before any costly work. What identifies a part (class, ``version``,
+refused when it is built, before any costly work. What identifies a part (name, ``version``,
 settings) is read by the store; settings that cannot change a result are marked ``Immaterial``.
+
+The name is the class variable ``identity``, such as ``refiner/gradient``: the file of a part may move. A part of your
+own without one is known by its module and class.
 """
 
 from __future__ import annotations
@@ -38,6 +41,12 @@ def part(cls: type[T]) -> type[T]:
     make: Callable[[type[T]], Any] = checked_dataclass(config=_STRICT, frozen=True, kw_only=True)
     built: type[T] = make(cls)
     return built
+
+
+def identity_of(cls: type) -> str:
+    """Return the name of a part's class: its own ``identity`` (never one that it inherits), or its module and class."""
+    own = vars(cls).get("identity")
+    return own if isinstance(own, str) else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def settings(obj: Any) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import ast
 import json
 
+import pytest
+
+from sei.models.target import TargetModel
 from tests import stage_sources
 
 
@@ -12,17 +16,51 @@ def test_no_source_changed_without_a_new_version():
     assert len(held) > 15
 
 
-def test_a_changed_line_changes_the_digest_and_a_docstring_does_not(monkeypatch):
-    import ast
+@pytest.fixture
+def edited(monkeypatch):
+    """Returns a function that edits a module's text, as the table sees it."""
+    caches = (stage_sources._module, stage_sources._dump)
 
-    before = stage_sources.source("sei.stages.refine")
-    real = stage_sources._tree
+    def edit(old: str, new: str) -> set[str]:
+        before = {k: v["source"] for k, v in json.loads(stage_sources.TABLE.read_text()).items()}
+        real, places = ast.parse, []
 
-    def edited(module: str) -> ast.Module:
-        tree = real(module)
-        if module == "sei.stages.refine":
-            tree.body.append(ast.parse("X = 1").body[0])
-        return tree
+        def parse(text, *more, **named):
+            if old in text and "import" in text:
+                places.append(text)
+                text = text.replace(old, new)
+            return real(text, *more, **named)
 
-    monkeypatch.setattr(stage_sources, "_tree", edited)
-    assert stage_sources.source("sei.stages.refine") != before
+        for c in caches:
+            c.cache_clear()
+        monkeypatch.setattr(stage_sources.ast, "parse", parse)
+        after = {k: v["source"] for k, v in stage_sources.current().items()}
+        assert len(places) == 1
+        return {k for k in before if before[k] != after[k]}
+
+    yield edit
+    monkeypatch.undo()
+    for c in caches:
+        c.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "touched"),
+    [
+        ("Remedy: write one object a line.", "Remedy: another file.", set()),  # a message in sei/rows.py
+        ('rng = random.Random(f"refine/{seed}")', 'rng = random.Random(f"again/{seed}")', {"refiner/random"}),
+        ("return max(1, round(members * keep))", "return max(2, round(members * keep))", {"refiner/gradient"}),
+    ],
+    ids=["message", "part", "helper"],
+)
+def test_an_edit_touches_the_parts_that_rest_on_it_and_no_others(edited, old, new, touched):
+    found = edited(old, new)
+    assert touched <= found
+    assert found <= {k for k in found if k.startswith(("refiner/", "stage/refine"))}
+
+
+def test_a_part_rests_on_what_its_code_names_but_not_on_the_parts_that_it_holds():
+    found = stage_sources.sources(stage_sources.parts()["refiner/gradient"])
+    assert ("sei.lit.one_step", "Gradients") in found
+    assert (TargetModel.__module__, "TargetModel") not in found
+    assert not [m for m, _ in found if m.startswith("sei.store")]

@@ -147,6 +147,7 @@ class Arithmetic:
     so that some kinds of mistake are common and others rare, as in real life.
     """
 
+    identity: ClassVar[str] = "data/arithmetic"
     version: ClassVar[int] = 1
     name: Literal["arithmetic"] = "arithmetic"
     pool: Annotated[int, Field(ge=10, le=20_000)] = 600

@@ -39,6 +39,7 @@ class Math:
     Hub: EleutherAI/hendrycks_math (seven configurations by subject).
     """
 
+    identity: ClassVar[str] = "data/math"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "math"
     folder: str | None = None
@@ -82,6 +83,7 @@ class Math500:
     Hub: HuggingFaceH4/MATH-500.
     """
 
+    identity: ClassVar[str] = "data/math500"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "math500"
     folder: str | None = None
@@ -114,6 +116,7 @@ class OlympiadBench:
     Several answers of one problem become one list. Hub: Hothan/OlympiadBench (OE_TO_maths_en_COMP, 674 rows).
     """
 
+    identity: ClassVar[str] = "data/olympiad_bench"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "olympiadbench"
     folder: str | None = None
@@ -145,6 +148,7 @@ class MinervaMath:
     Hub: math-ai/minervamath has other fields; a local folder is needed for this schema.
     """
 
+    identity: ClassVar[str] = "data/minerva_math"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "minerva_math"
     folder: str | None = None
@@ -168,6 +172,7 @@ class Amc23:
     Hub: math-ai/amc23 (same questions).
     """
 
+    identity: ClassVar[str] = "data/amc23"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "amc23"
     folder: str | None = None
@@ -192,6 +197,7 @@ class Aime24:
     Hub: HuggingFaceH4/aime_2024.
     """
 
+    identity: ClassVar[str] = "data/aime24"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "aime24"
     folder: str | None = None

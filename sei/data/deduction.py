@@ -217,6 +217,7 @@ class Deduction:
     so that some kinds of mistake are common and others rare, as in real life.
     """
 
+    identity: ClassVar[str] = "data/deduction"
     version: ClassVar[int] = 1
     name: Literal["deduction"] = "deduction"
     pool: Annotated[int, Field(ge=10, le=3_000)] = 400

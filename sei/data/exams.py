@@ -20,6 +20,7 @@ class CollegeMath:
     Hub: di-zhang-fdu/College_Math_Test (same questions).
     """
 
+    identity: ClassVar[str] = "data/college_math"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "college_math"
     folder: str | None = None
@@ -45,6 +46,7 @@ class TalScq:
     test split has answer F). Hub: math-eval/TAL-SCQ5K.
     """
 
+    identity: ClassVar[str] = "data/tal_scq"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "tal_scq"
     folder: str | None = None
@@ -80,6 +82,7 @@ class GaokaoBenchMath:
     No hub set is known: a local folder is needed.
     """
 
+    identity: ClassVar[str] = "data/gaokao_bench_math"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "gaokaobench_math"
     folder: str | None = None
@@ -106,6 +109,7 @@ class SatMath:
     No hub set has this schema (dmayhem93/agieval-sat-math is reshaped): a local folder is needed.
     """
 
+    identity: ClassVar[str] = "data/sat_math"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "sat_math"
     folder: str | None = None
@@ -129,6 +133,7 @@ class Aqua:
     Hub: deepmind/aqua_rat (configuration raw).
     """
 
+    identity: ClassVar[str] = "data/aqua"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "aqua"
     folder: str | None = None
@@ -154,6 +159,7 @@ class MmluStem:
     Hub: cais/mmlu has them by subject under another field name; a local folder is needed for this schema.
     """
 
+    identity: ClassVar[str] = "data/mmlu_stem"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "mmlu_stem"
     folder: str | None = None

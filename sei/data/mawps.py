@@ -51,6 +51,7 @@ class Mawps:
     set leave the training split.
     """
 
+    identity: ClassVar[str] = "data/mawps"
     version: ClassVar[int] = 1
     folder: str | None
     warm_up: Annotated[int, Field(ge=0)] = 640

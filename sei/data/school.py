@@ -19,6 +19,7 @@ class Gsm8k:
     Hub: openai/gsm8k, configuration main.
     """
 
+    identity: ClassVar[str] = "data/gsm8k"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "gsm8k"
     folder: str | None = None
@@ -53,6 +54,7 @@ class GsmHard:
     Hub: reasoning-machines/gsm-hard (its one split is called train).
     """
 
+    identity: ClassVar[str] = "data/gsm_hard"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "gsm_hard"
     folder: str | None = None
@@ -74,6 +76,7 @@ class Svamp:
     Hub: ChilleD/SVAMP.
     """
 
+    identity: ClassVar[str] = "data/svamp"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "svamp"
     folder: str | None = None
@@ -109,6 +112,7 @@ class Asdiv:
     Hub: EleutherAI/asdiv (split validation).
     """
 
+    identity: ClassVar[str] = "data/asdiv"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "asdiv"
     folder: str | None = None
@@ -136,6 +140,7 @@ class MawpsParts:
     in the training split of ``data=mawps``.
     """
 
+    identity: ClassVar[str] = "data/mawps_parts"
     version: ClassVar[int] = 1
     name: ClassVar[str] = "mawps_parts"
     folder: str | None = None

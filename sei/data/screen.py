@@ -34,6 +34,7 @@ class Decontamination:
     above 0.95 among 30,000 questions the least has 0.51.
     """
 
+    identity: ClassVar[str] = "screening/decontamination"
     version: ClassVar[int] = 2
     embedder: Embedder
     ngram: Annotated[int, Field(ge=0, le=100)] = 13

@@ -57,6 +57,7 @@ class Study:
     set is left out. The cut does not depend on the order of the file.
     """
 
+    identity: ClassVar[str] = "data/study"
     version: ClassVar[int] = 2
     sets: dict[str, TrainingSet]
     dev: Annotated[int, Field(ge=1)] = 500
@@ -124,6 +125,7 @@ class Columns:
     Where a file lacks a column of the usual name, the name that known data sets give it is read (docs/data.md).
     """
 
+    identity: ClassVar[str] = "data/columns"
     version: ClassVar[int] = 2
     question: str = "question"
     answer: str = "answer"
@@ -143,6 +145,7 @@ class JsonLines:
     text; ``auto``: in the one way in which the file can be read. What files may look like: docs/data.md.
     """
 
+    identity: ClassVar[str] = "data/jsonl"
     version: ClassVar[int] = 2
     train: str
     test: str

@@ -32,6 +32,7 @@ class NameGrader:
     Where no name of the question is stated the output is unreadable.
     """
 
+    identity: ClassVar[str] = "grader/names"
     version: ClassVar[int] = 1
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:

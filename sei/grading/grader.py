@@ -38,6 +38,7 @@ class MathGrader:
     fault of the grader, a stated answer that cannot be read within it is unreadable.
     """
 
+    identity: ClassVar[str] = "grader/math"
     version: ClassVar[int] = 2
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
 

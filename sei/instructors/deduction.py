@@ -35,6 +35,7 @@ class RuleInstructor:
     share of drafts that take their question or their relation from another exemplar where it fits.
     """
 
+    identity: ClassVar[str] = "instructor/deduction"
     version: ClassVar[int] = 1
     name: str = "deduction"
     flaw_rate: Annotated[float, Field(ge=0, le=1)] = 0.12

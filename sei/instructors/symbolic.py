@@ -51,6 +51,7 @@ class SymbolicInstructor:
     stay vague. ``splice_rate``: share of drafts that combine two exemplars where they can.
     """
 
+    identity: ClassVar[str] = "instructor/symbolic"
     version: ClassVar[int] = 3
     TASKS: ClassVar[frozenset[Task]] = EMBEDDED_TASKS | {"combine"}
     name: str = "symbolic"

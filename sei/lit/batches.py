@@ -38,6 +38,7 @@ class TokenBudget:
     The error of each batch is carried into the next, so that the total is met within one example.
     """
 
+    identity: ClassVar[str] = "schedule/token_budget"
     version: ClassVar[int] = 1
     steps: Annotated[int, Field(ge=1)] = 100
     tokens_per_step: Annotated[int, Field(ge=1)] = 1000
@@ -87,6 +88,7 @@ class TokenBudget:
 class Epochs:
     """``epochs`` passes in batches of ``batch_size`` examples (the paper: 3 epochs, batch 1)."""
 
+    identity: ClassVar[str] = "schedule/epochs"
     version: ClassVar[int] = 1
     epochs: Annotated[int, Field(ge=1)] = 3
     batch_size: Annotated[int, Field(ge=1)] = 1

@@ -42,6 +42,7 @@ class LightningEngine:
     models that go on with another question); it then counts as finished.
     """
 
+    identity: ClassVar[str] = "engine/lightning"
     version: ClassVar[int] = 3
     trainer: TrainerSettings
     batch_size: Annotated[int, Field(ge=1)] = 128

@@ -29,6 +29,7 @@ class TrainerSettings:
     ``devices`` and ``strategy`` are those of the fine-tune; everything else runs on one device.
     """
 
+    identity: ClassVar[str] = "trainer/lightning"
     version: ClassVar[int] = 1
     accelerator: Accelerator = "cpu"
     devices: Annotated[int, Field(ge=1)] = 1

@@ -33,6 +33,7 @@ class SentenceEmbedder:
     GPU where torch sees one.
     """
 
+    identity: ClassVar[str] = "embedder/sentence"
     version: ClassVar[int] = 1
     source: str = "packaged:minilm"
     revision: str | None = None

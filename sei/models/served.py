@@ -53,6 +53,7 @@ class ServedEngine:
     store's key, the address and the number of requests at once are not.
     """
 
+    identity: ClassVar[str] = "engine/openai_server"
     version: ClassVar[int] = 2
     command: str | None = None
     url: Annotated[str | None, IMMATERIAL] = None

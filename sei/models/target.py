@@ -105,6 +105,7 @@ class TargetModel:
     every question. ``accelerator``: where the weights are put when the model is opened; the trainer's.
     """
 
+    identity: ClassVar[str] = "model/target"
     version: ClassVar[int] = 1
     name: str
     source: str

@@ -55,6 +55,7 @@ class Serving(Protocol):
 class Attempts:
     """Greedy answers of one checkpoint, kept row by row."""
 
+    identity: ClassVar[str] = "stage/attempt"
     version: ClassVar[int] = 2
     row_type: ClassVar[Any] = Attempt
     target: TargetModel

@@ -32,6 +32,7 @@ class Cluster:
     ``review`` is an edited ``error_types.yaml``, which has the last word.
     """
 
+    identity: ClassVar[str] = "stage/cluster"
     version: ClassVar[int] = 4
     clusterer: Clusterer
     embedder: Embedder

@@ -30,6 +30,7 @@ class Agglomerative:
     micro-clusters, which are merged with their weights (``sei.stages.micro``), and memory is linear.
     """
 
+    identity: ClassVar[str] = "clusterer/agglomerative"
     version: ClassVar[int] = 1
     min_types: Annotated[int, Field(ge=3)] = 3
     max_types: Annotated[int, Field(ge=3)] = 30
@@ -77,6 +78,7 @@ class Agglomerative:
 class NoClustering:
     """The no-clustering ablation: one type that holds every bad case."""
 
+    identity: ClassVar[str] = "clusterer/none"
     version: ClassVar[int] = 1
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
@@ -91,6 +93,7 @@ class Shuffled:
     What the other one refused or spent is kept; its names are not, since they say nothing of these members.
     """
 
+    identity: ClassVar[str] = "clusterer/shuffled"
     version: ClassVar[int] = 2
     inner: Clusterer
 

@@ -47,6 +47,7 @@ class Codebook:
     Only phrases are read; what ``cluster.finding_weight`` adds to the vectors is not.
     """
 
+    identity: ClassVar[str] = "clusterer/codebook"
     version: ClassVar[int] = 1
     embedder: Embedder
     codebook: Annotated[str, IMMATERIAL] = "packaged:school_mathematics"  # its text is in the key, its place is not

@@ -26,6 +26,7 @@ class Combine:
     whatever the clusterer. Types share the budget by ``budget.balance``.
     """
 
+    identity: ClassVar[str] = "synthesizer/combine"
     version: ClassVar[int] = 4
     instructor: Instructor
     budget: Budget

@@ -19,6 +19,7 @@ class DirectCorrection:
     There are as many candidates as bad cases: the budget is equal in optimizer steps and supervised tokens.
     """
 
+    identity: ClassVar[str] = "synthesizer/direct_correction"
     version: ClassVar[int] = 2
     instructor: Instructor
     solutions: Literal["gold", "instructor"] = "gold"

@@ -31,6 +31,7 @@ class Curriculum:
     ``replay``: how many solved problems join them, against forgetting.
     """
 
+    identity: ClassVar[str] = "stage/curriculum"
     version: ClassVar[int] = 2
     start_from: Literal["base", "previous"] = "base"
     train_on: Literal["accumulated", "this_round"] = "accumulated"

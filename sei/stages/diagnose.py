@@ -14,6 +14,7 @@ from sei.records import BadCase, Diagnosis, require_pool
 class Diagnose:
     """One diagnosis per bad case, kept row by row, so that nothing is asked for twice."""
 
+    identity: ClassVar[str] = "stage/diagnose"
     version: ClassVar[int] = 1
     row_type: ClassVar[Any] = Diagnosis
     instructor: Instructor

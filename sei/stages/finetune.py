@@ -41,6 +41,7 @@ class Finetune:
     et al. 2023) trains the adapter on frozen 4-bit weights; it is merged into the unquantized ones.
     """
 
+    identity: ClassVar[str] = "finetuner/supervised"
     version: ClassVar[int] = 2
     target: TargetModel
     trainer: TrainerSettings

@@ -18,6 +18,7 @@ from sei.store import digest
 class Grade:
     """Applies the grader to every attempt. A fault of the grader is recorded as one, never as a wrong answer."""
 
+    identity: ClassVar[str] = "stage/grade"
     version: ClassVar[int] = 2
     grader: Grader
 
@@ -42,6 +43,7 @@ class Grade:
 class GoldCheck:
     """Which problems' own gold answers, shown as their reference solutions, the grader refuses."""
 
+    identity: ClassVar[str] = "stage/gold_check"
     version: ClassVar[int] = 1
     grader: Grader
 

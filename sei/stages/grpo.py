@@ -36,6 +36,7 @@ _HALF_MADE = ("model", "adapter", "reference", "trl")
 class Groups:
     """How much is sampled: optimizer steps, questions a step, and sampled answers a question (the group, G)."""
 
+    identity: ClassVar[str] = "schedule/groups"
     version: ClassVar[int] = 2
     steps: Annotated[int, Field(ge=1)] = 60
     prompts_per_step: Annotated[int, Field(ge=1)] = 16
@@ -69,6 +70,7 @@ class GRPO:
     An interrupted fit starts again. Needs the ``trl`` extra; nothing is sent, logged or drawn by it.
     """
 
+    identity: ClassVar[str] = "finetuner/grpo"
     version: ClassVar[int] = 2
     target: TargetModel
     trainer: TrainerSettings

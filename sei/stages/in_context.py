@@ -46,6 +46,7 @@ class OneShotContext:
     (``sei.lit.shared_prefix``); a served model does so by itself, and the engine is asked.
     """
 
+    identity: ClassVar[str] = "refiner/one_shot_context"
     version: ClassVar[int] = 5
     target: TargetModel
     engine: Engine
@@ -152,6 +153,7 @@ class OneShotLikelihood:
     the same without it: above 0 the candidate helps.
     """
 
+    identity: ClassVar[str] = "refiner/one_shot_likelihood"
     version: ClassVar[int] = 2
     target: TargetModel
     keep: Keep = 0.2

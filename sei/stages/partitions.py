@@ -25,6 +25,7 @@ class Ward:
     Above ``exact_up_to`` distinct vectors k-means makes micro-clusters first, and memory is linear.
     """
 
+    identity: ClassVar[str] = "clusterer/ward"
     version: ClassVar[int] = 1
     dimensions: Annotated[int, Field(ge=2)] = 8
     min_types: Annotated[int, Field(ge=3)] = 3
@@ -76,6 +77,7 @@ class KMeans:
     Equal vectors are merged first and weigh as often as they occur. ``restarts`` are scikit-learn's ``n_init``.
     """
 
+    identity: ClassVar[str] = "clusterer/kmeans"
     version: ClassVar[int] = 1
     dimensions: Annotated[int, Field(ge=2)] = 8
     min_types: Annotated[int, Field(ge=3)] = 3
@@ -115,6 +117,7 @@ class HDBSCAN:
     under either policy. There is no number of types to choose, and no curve.
     """
 
+    identity: ClassVar[str] = "clusterer/hdbscan"
     version: ClassVar[int] = 1
     dimensions: Annotated[int, Field(ge=2)] = 8
     min_size: Annotated[int, Field(ge=2)] = 5

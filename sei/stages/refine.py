@@ -39,6 +39,7 @@ AtLeast = float | None
 class NoRefinement:
     """The ablation: every candidate is kept."""
 
+    identity: ClassVar[str] = "refiner/none"
     version: ClassVar[int] = 1
 
     def __call__(
@@ -58,6 +59,7 @@ class NoRefinement:
 class RandomRefinement:
     """The control of equal size: a random fraction is kept."""
 
+    identity: ClassVar[str] = "refiner/random"
     version: ClassVar[int] = 1
     keep: Keep = 0.5
 
@@ -79,6 +81,7 @@ class RandomRefinement:
 class Perplexity:
     """The strong control: candidates that the target model itself finds least surprising are kept."""
 
+    identity: ClassVar[str] = "refiner/perplexity"
     version: ClassVar[int] = 1
     target: TargetModel
     keep: Keep = 0.5
@@ -110,6 +113,7 @@ class OneShotStep:
     pooled validation cases of the round. ``weights``: all of them, or a fresh LoRA adapter's.
     """
 
+    identity: ClassVar[str] = "refiner/one_shot_step"
     version: ClassVar[int] = 2
     target: TargetModel
     keep: Keep = 0.5

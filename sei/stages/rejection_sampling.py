@@ -47,6 +47,7 @@ class RejectionSampling:
     shows. With the same schedule, optimizer steps and supervised tokens are equal in any case.
     """
 
+    identity: ClassVar[str] = "synthesizer/rejection_sampling"
     version: ClassVar[int] = 1
     target: TargetModel
     engine: Engine

@@ -38,6 +38,7 @@ class MetaMath:
         ConfigError: with an instructor that cannot rewrite, such as the embedded ones.
     """
 
+    identity: ClassVar[str] = "synthesizer/metamath"
     version: ClassVar[int] = 1
     instructor: Instructor
     budget: Budget
@@ -113,6 +114,7 @@ class EvolInstruct:
         ConfigError: with an instructor that cannot evolve problems, such as the embedded ones.
     """
 
+    identity: ClassVar[str] = "synthesizer/evol_instruct"
     version: ClassVar[int] = 1
     instructor: Instructor
     budget: Budget

@@ -19,6 +19,7 @@ from sei.records import Diagnosis, ErrorMap, Opinion, OpinionPair, Usage
 class NoSecondOpinion:
     """Nobody else is asked."""
 
+    identity: ClassVar[str] = "second_opinion/none"
     version: ClassVar[int] = 1
 
     def __call__(self, diagnoses: tuple[Diagnosis, ...], error_map: ErrorMap, *, seed: int) -> Opinion:
@@ -35,6 +36,7 @@ class SecondOpinion:
     of both phrases of a case, ``chance`` that of phrases of different cases.
     """
 
+    identity: ClassVar[str] = "second_opinion/sample"
     version: ClassVar[int] = 1
     instructor: Instructor
     embedder: Embedder

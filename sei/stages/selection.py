@@ -35,6 +35,7 @@ class Gradient:
     adapter's.
     """
 
+    identity: ClassVar[str] = "refiner/gradient"
     version: ClassVar[int] = 2
     target: TargetModel
     keep: Keep = 0.5
@@ -84,6 +85,7 @@ class Difficulty:
     outside.
     """
 
+    identity: ClassVar[str] = "refiner/difficulty"
     version: ClassVar[int] = 3
     target: TargetModel
     low: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -135,6 +137,7 @@ class Diversity:
     the type.
     """
 
+    identity: ClassVar[str] = "refiner/diversity"
     version: ClassVar[int] = 1
     embedder: Embedder
     keep: Keep = 0.5
@@ -184,6 +187,7 @@ class Chain:
     A candidate's score, decision and reason are those of the last refiner that looked at it.
     """
 
+    identity: ClassVar[str] = "refiner/chain"
     version: ClassVar[int] = 1
     steps: Annotated[dict[str, RefineStage], Field(min_length=1)]
 

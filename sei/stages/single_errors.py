@@ -35,6 +35,7 @@ class LLM2LLM:
     are bad cases cannot fill. ``None`` asks again, fewest first, until the budget is filled.
     """
 
+    identity: ClassVar[str] = "synthesizer/llm2llm"
     version: ClassVar[int] = 1
     instructor: Instructor
     budget: Budget
@@ -89,6 +90,7 @@ class LearningFromError:
         ConfigError: with ``contrast`` and an instructor that cannot compare.
     """
 
+    identity: ClassVar[str] = "synthesizer/learning_from_error"
     version: ClassVar[int] = 1
     instructor: Instructor
     budget: Budget

@@ -43,6 +43,7 @@ class Budget:
     remote instructor busy, but see fewer of the problems already made.
     """
 
+    identity: ClassVar[str] = "synthesizer/budget"
     version: ClassVar[int] = 1
     candidates: Annotated[int, Field(ge=1)] = 400
     scale: Annotated[float, Field(gt=0, le=100)] = 1
@@ -79,6 +80,7 @@ class Budget:
 class SelfInstruct:
     """Exemplars are bad cases of the type and problems already made for it."""
 
+    identity: ClassVar[str] = "synthesizer/self_instruct"
     version: ClassVar[int] = 4
     instructor: Instructor
     budget: Budget
@@ -100,6 +102,7 @@ class SelfInstruct:
 class RandomSynthesis:
     """The control: exemplars are drawn from the whole pool, whatever their verdict."""
 
+    identity: ClassVar[str] = "synthesizer/random"
     version: ClassVar[int] = 4
     instructor: Instructor
     budget: Budget

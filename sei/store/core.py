@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,10 @@ import pydantic
 
 from sei.devices import noting, together
 from sei.errors import ConfigError
+from sei.parts import identity_of
 from sei.store import why
 from sei.store.files import appending, locked, quarantine, read_rows, relocated, write_atomic
+from sei.store.former import FORMER
 from sei.store.identity import canonical, digest, file_digest
 
 log = logging.getLogger("sei.store")
@@ -210,4 +213,6 @@ def _hints(stage: Any) -> dict[str, Any]:
 
 
 def _name(stage: Any) -> str:
-    return type(stage).__name__.lower()
+    """Return the folder of a stage's entries: the last word of its name, as keys spell it."""
+    name = identity_of(type(stage))
+    return re.split(r"[./]", FORMER.get(name, name))[-1].lower()

@@ -8,11 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sei.parts import is_part, settings
+from sei.parts import identity_of, is_part, settings
+from sei.store.former import FORMER
 
 
 def canonical(obj: Any) -> Any:
-    """Return a JSON value that identifies a part, a record or a plain value, with type names inside.
+    """Return a JSON value that identifies a part, a record or a plain value; parts are known by name, not by place.
 
     Raises:
         TypeError: for anything without a stable identity (functions, open files, arbitrary objects).
@@ -25,7 +26,8 @@ def canonical(obj: Any) -> Any:
         return {str(k): canonical(v) for k, v in sorted(obj.items(), key=lambda kv: str(kv[0]))}
     if is_part(obj):
         cls = type(obj)
-        out = {"part": f"{cls.__module__}.{cls.__qualname__}", "version": cls.version}
+        name = identity_of(cls)
+        out = {"part": FORMER.get(name, name), "version": cls.version}
         out["settings"] = {k: canonical(v) for k, v in settings(obj).items()}
         reads = obj.reads() if hasattr(obj, "reads") else {}
         return {**out, "reads": canonical(reads)} if reads else out

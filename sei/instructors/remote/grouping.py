@@ -74,6 +74,7 @@ class LLMClusterer:
     reply that makes one type of 20 or more phrases: small models do, and it would be ``clusterer=none`` unsaid.
     """
 
+    identity: ClassVar[str] = "clusterer/llm"
     version: ClassVar[int] = 3
     instructor: Annotated[OpenAICompatible, pydantic.BeforeValidator(_remote)]
     batch: Annotated[int, Field(ge=2, le=1000)] = 100

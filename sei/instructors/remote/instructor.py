@@ -64,6 +64,7 @@ class OpenAICompatible:
     asks for them.
     """
 
+    identity: ClassVar[str] = "instructor/openai_compatible"
     version: ClassVar[int] = 3
     TASKS: ClassVar[tuple[Task, ...]] = get_args(Task)
     model: str
