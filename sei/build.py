@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
 import pydantic
@@ -40,15 +41,30 @@ def _build(node: Any, key: str, plugins: tuple[str, ...], made: dict[str, Any]) 
     return made[text]
 
 
+_HELD_BY = {"scores": ("sei.stages.refine", "Refine", "scorer")}
+"""A part with such a method is one setting of a stage: one node of the config holds both, and is taken apart here."""
+
+
 def _part(node: dict[str, Any], key: str, plugins: tuple[str, ...], made: dict[str, Any]) -> Any:
     fields = {k: _build(v, f"{key}.{k}", plugins, made) for k, v in node.items() if k != "_target_"}
     target = _locate(str(node["_target_"]), key, plugins)
+    for method, (module, name, setting) in _HELD_BY.items():
+        if hasattr(target, method):
+            stage = getattr(importlib.import_module(module), name)
+            own = {k: fields.pop(k) for k in (*stage.__dataclass_fields__,) if k in fields and k != setting}
+            held = _made(target, fields, key, more=set(stage.__dataclass_fields__) - {setting})
+            return _made(stage, {**own, setting: held}, key)
+    return _made(target, fields, key)
+
+
+def _made(target: Any, fields: dict[str, Any], key: str, more: Iterable[str] = ()) -> Any:
+    """Build a part; ``more``: what its node may hold besides."""
     try:
         return target(**fields)
     except pydantic.ValidationError as e:
         first = e.errors()[0]
         where = ".".join([key, *(str(x) for x in first["loc"])])
-        known = sorted(target.__dataclass_fields__)
+        known = sorted({*target.__dataclass_fields__, *more})
         remedy = f"{target.__name__} takes {known}" if "unexpected" in first["type"] else "see the comment in conf/"
         raise refuse(where, first.get("input"), first["msg"], remedy) from e
 

@@ -16,13 +16,13 @@ from sei.instructors.remote.grouping import LLMClusterer, group_request, merge_r
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.terms import Request
 from sei.loop import Method
-from sei.parts import part
+from sei.parts import part, parts_in
 from sei.ports import DataSet, Exemplar, SynthesisRequest
 from sei.records import BadCase, Graded, RoundRecord
+from sei.refiners.one_shot_context import OneShotContext
 from sei.stages.correct import DirectCorrection
 from sei.stages.from_one import FromOne, Start
 from sei.stages.grade import bad_cases
-from sei.stages.in_context import OneShotContext
 
 _SAMPLE = 200  # prompts whose mean length stands for all
 _OUTPUT_TOKENS = {  # by kind of request, an item
@@ -268,9 +268,10 @@ def observations(method: Method, records: Sequence[RoundRecord]) -> dict[str, An
 
 def generations(method: Method, data: DataSet, rounds: int) -> dict[str, int]:
     """Return how many answers the target model gives over all rounds, by what they are for."""
-    refiner, budget = method.refine, getattr(method.synthesize, "budget", None)
+    budget = getattr(method.synthesize, "budget", None)
     candidates = budget.total if budget else 0
-    per_candidate = refiner.bad + refiner.good if isinstance(refiner, OneShotContext) else 0
+    asking = [p for p in parts_in(method.refine) if isinstance(p, OneShotContext)]
+    per_candidate = sum(p.bad + p.good for p in asking)
     samples = int(getattr(method.synthesize, "samples", 0))
     return {
         "attempts at the pool": rounds * len(data.pool),

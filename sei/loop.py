@@ -28,10 +28,12 @@ from sei.records import (
     Keyphrase,
     PoolProblem,
     RefinedSet,
+    RefineInput,
     RoundRecord,
     Score,
     refusals,
 )
+from sei.scorer import Tested
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum
 from sei.stages.diagnose import Diagnose
@@ -72,7 +74,7 @@ class Method:
         Raises:
             ConfigError: naming the share and the refiner.
         """
-        testing = [type(p).__name__ for p in parts_in(self.refine) if hasattr(p, "min_validation")]
+        testing = [type(p).__name__ for p in parts_in(self.refine) if isinstance(p, Tested)]
         if self.cluster.exemplar_share == 1 and testing:
             raise ConfigError(
                 f"cluster.exemplar_share=1 leaves no validation case for refiner {testing[0]}, which tests candidates "
@@ -133,9 +135,10 @@ def run_round(
     )
     if not synthesis.candidates:
         return None
-    refined = store.once(
-        method.refine, state.current, error_map, synthesis.candidates, right.good, seed=seed_of("refine")
+    to_refine = RefineInput(
+        checkpoint=state.current, error_map=error_map, candidates=synthesis.candidates, good=right.good
     )
+    refined = store.once(method.refine, to_refine, seed=seed_of("refine"))
     replayable, history = union(state.solved, right.replay), (*state.history, refined)
     screen = method.decontaminate.screen(apart)
     lesson = store.once(method.curriculum, history, replayable, screen, seed=seed_of("replay"))

@@ -23,11 +23,11 @@ from sei.records import (
     PoolProblem,
     Problem,
     RefinedSet,
+    RefineInput,
     Rejection,
     RoundRecord,
     Score,
     Synthesis,
-    SyntheticExample,
     Trained,
     TrainingExample,
     Usage,
@@ -293,15 +293,7 @@ class SynthesizeStage(Protocol):
 class RefineStage(Protocol):
     """Keeps the candidates that one-shot learning shows to be effective."""
 
-    def __call__(
-        self,
-        checkpoint: Checkpoint,
-        error_map: ErrorMap,
-        candidates: tuple[SyntheticExample, ...],
-        good: tuple[PoolProblem, ...],
-        *,
-        seed: int,
-    ) -> RefinedSet:
+    def __call__(self, given: RefineInput, *, seed: int, folder: Path | None = None) -> RefinedSet:
         """Return a score, decision and reason per candidate."""
         ...
 

@@ -370,6 +370,16 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefineInput:
+    """What refinement is given: the model, the error types, the candidates, and solved problems that it may use."""
+
+    checkpoint: Checkpoint
+    error_map: ErrorMap
+    candidates: tuple[SyntheticExample, ...]
+    good: tuple[PoolProblem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Solved:
     """Right attempts of the pool in two disjoint parts: refine may see ``good``, training may replay ``replay``."""
 

@@ -21,10 +21,10 @@ CONFIG = {
     "data": {"_target_": "sei.data.arithmetic.Arithmetic", "seed": "${seed}"},
     "clusterer": {"_target_": "sei.stages.clusterers.Agglomerative", "max_types": 30},
     "synthesizer": {"_target_": "sei.stages.synthesize.SelfInstruct"},
-    "refiner": {"_target_": "sei.stages.refine.OneShotStep", "keep": 0.5},
+    "refiner": {"_target_": "sei.refiners.one_shot_step.OneShotStep", "keep": 0.5},
     "ablation": {"name": "a label that nobody believes"},
 }
-NO_REFINEMENT = {"refiner": {"_target_": "sei.stages.refine.NoRefinement"}}
+NO_REFINEMENT = {"refiner": {"_target_": "sei.refiners.none.NoRefinement"}}
 SETS = {"near": "in_domain", "far": "out_of_domain", "dev": "dev"}
 
 

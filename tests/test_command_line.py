@@ -69,7 +69,7 @@ def test_the_same_command_again_makes_nothing_and_says_the_same(first, shared_se
 def test_device_and_seconds_of_every_stage_stand_in_ledger_summary_and_page(first):
     run, _ = first
     stages = json.loads((run / "ledger.json").read_text())["stages"]
-    assert {"attempts", "grade", "oneshotstep", "finetune"} <= set(stages)
+    assert {"attempts", "grade", "refine", "finetune"} <= set(stages)
     assert all(v["device"] == "cpu" and v["seconds"] >= 0 for v in stages.values())
     (one,) = summary(run)["rounds"]
     assert set(one["devices"]) == set(json.loads((run / "summary.json").read_text())["rounds"][0]["seconds"])

@@ -28,7 +28,7 @@ def test_a_full_disk_signals_and_kills_lose_nothing(reference, tmp_path):
     assert not any(p.parent.parent.name == "finetune" for p in (tmp_path / "store").rglob("entry.json"))
     for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)):
         before, rows = stopping.finished(tmp_path), stopping.kept_rows(tmp_path)
-        words = {143: "finetune       ", 130: "oneshotstep    ", -9: "grade          "}[code]
+        words = {143: "finetune       ", 130: "refine         ", -9: "grade          "}[code]
         got, seconds, err = stopping.stop_when(tmp_path, words, number)
         assert got == code, err[-2000:]
         assert seconds < 5

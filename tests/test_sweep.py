@@ -28,14 +28,14 @@ PART = """
 import os, sys
 from typing import ClassVar
 from sei.parts import part
-from sei.records import RefinedSet
-from sei.stages.refine import NoRefinement
+from sei.records import RefinedSet, RefineInput
+from sei.refiners.none import NoRefinement
 
 @part
 class Leaves(NoRefinement):
     version: ClassVar[int] = 1
     how: str
-    def __call__(self, checkpoint, error_map, candidates, good, *, seed: int) -> RefinedSet:
+    def __call__(self, given: RefineInput, *, seed: int) -> RefinedSet:
         if self.how == "exit":
             sys.exit(5)
         os.kill(os.getpid(), 9)

@@ -12,7 +12,9 @@ from sei.lit.shared_prefix import SharedPrefix
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import BadCase, ErrorMap, ErrorType, SyntheticExample
-from sei.stages.in_context import OneShotContext, OneShotLikelihood
+from sei.refiners.one_shot_context import OneShotContext
+from sei.refiners.one_shot_likelihood import OneShotLikelihood
+from tests.builders import refine
 
 TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 ENGINE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
@@ -81,18 +83,21 @@ def candidates(n):
 
 def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
     naive, shared, raced = (
-        OneShotContext(target=TINY, engine=ENGINE, grader=MathGrader(), keep=0.25, bad=4, good=4, **how)
+        OneShotContext(target=TINY, engine=ENGINE, grader=MathGrader(), bad=4, good=4, **how)
         for how in ({"reuse_prefix": False}, {}, {"race": True, "rows": 10, "step": 2})
     )
-    results = [r(TINY.base(), error_map(), candidates(16), POOL[50:60], seed=0) for r in (naive, shared, raced)]
+    results = [
+        refine(r, TINY.base(), error_map(), candidates(16), POOL[50:60], seed=0, keep=0.25)
+        for r in (naive, shared, raced)
+    ]
     assert [s.score for s in results[1].scored] == pytest.approx([s.score for s in results[0].scored])
     assert len({s.score for s in results[0].scored}) > 1
     assert results[0].kept == results[1].kept == results[2].kept
 
 
 def test_the_likelihood_refiner_reports_the_gain_in_nats():
-    stage = OneShotLikelihood(target=TINY, keep=0.25, bad=12, good=0)
-    refined = stage(TINY.base(), error_map(), candidates(8), (), seed=0)
+    stage = OneShotLikelihood(target=TINY, bad=12, good=0)
+    refined = refine(stage, TINY.base(), error_map(), candidates(8), seed=0, keep=0.25)
     assert len(refined.kept) == 2
     cases = [b.problem for b in error_map().types[0].validation]
     shown = refined.scored[0].example

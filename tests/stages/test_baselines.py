@@ -29,9 +29,11 @@ from sei.records import (
     Scored,
     SyntheticExample,
 )
+from sei.refiners.one_shot_context import OneShotContext
 from sei.stages.correct import DirectCorrection
 from sei.stages.curriculum import Curriculum
-from sei.stages.in_context import OneShotContext
+from sei.stages.refine import Refine
+from tests.builders import refine
 
 SIGNATURES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=1.0, embedding=1.0)
 OPEN = SIGNATURES.screen({"test": []})
@@ -192,9 +194,10 @@ class Paper(TargetModel):
         return [f"{demonstration[0]}|{q}" for q in questions]
 
 
-def in_context(race: bool = False, **engine: bool) -> OneShotContext:
+def in_context(race: bool = False, **engine: bool) -> Refine:
     target = Paper(name="t", source="packaged:tiny_l")
-    return OneShotContext(target=target, engine=Believer(**engine), grader=MathGrader(), keep=0.4, race=race)
+    scorer = OneShotContext(target=target, engine=Believer(**engine), grader=MathGrader(), race=race)
+    return Refine(scorer=scorer, keep=0.4)
 
 
 def shown_and_asked():
@@ -208,11 +211,11 @@ def shown_and_asked():
 def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
     every, race = in_context(), in_context(race=True)
     made, error_map, good = shown_and_asked()
-    out = every(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    out = refine(every, Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert [s.score for s in out.scored] == pytest.approx([0.0, 0.5, 1.0])
     assert [s.example.id for s in out.scored if s.kept] == ["helpful"]
-    assert [s.score for s in every(Checkpoint(digest="b"), error_map, made, (), seed=0).scored] == [0.0, 0.0, 1.0]
-    raced = race(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    assert [s.score for s in refine(every, Checkpoint(digest="b"), error_map, made, seed=0).scored] == [0.0, 0.0, 1.0]
+    raced = refine(race, Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert raced.kept == out.kept
     assert all(r.score >= e.score - 1e-9 for r, e in zip(raced.scored, out.scored, strict=True))
 
@@ -220,8 +223,8 @@ def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
 @pytest.mark.parametrize("race", [False, True])
 def test_what_the_server_fails_on_is_left_out_of_an_in_context_score(race):
     made, error_map, good = shown_and_asked()
-    out = in_context(race=race, faults=True)(Checkpoint(digest="b"), error_map, made, good, seed=0)
-    plain = in_context(race=race)(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    out = refine(in_context(race=race, faults=True), Checkpoint(digest="b"), error_map, made, good, seed=0)
+    plain = refine(in_context(race=race), Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert out.kept == plain.kept
     if not race:
         # the odd ones of 7 bad questions (all wrong) and of 10 good ones (all right) remain
@@ -233,5 +236,5 @@ def test_what_the_server_fails_on_is_left_out_of_an_in_context_score(race):
 
 def test_an_in_context_answer_that_was_cut_is_not_read_for_a_number():
     made, error_map, good = shown_and_asked()
-    out = in_context(cut=True)(Checkpoint(digest="b"), error_map, made, good, seed=0)
+    out = refine(in_context(cut=True), Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert [s.score for s in out.scored] == [0.0, 0.0, 0.0]

@@ -15,15 +15,21 @@ from sei.lit.batches import TokenBudget
 from sei.lit.engine import LightningEngine
 from sei.lit.trainer import TrainerSettings
 from sei.models.embedder import SentenceEmbedder
-from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem, PoolProblem, TrainingExample
+from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem, PoolProblem, RefineInput, TrainingExample
+from sei.refiners.difficulty import Difficulty
+from sei.refiners.diversity import Diversity
+from sei.refiners.gradient import Gradient
+from sei.refiners.one_shot_context import OneShotContext
+from sei.refiners.one_shot_likelihood import OneShotLikelihood
+from sei.refiners.one_shot_step import OneShotStep
+from sei.refiners.perplexity import Perplexity
 from sei.stages.attempt import Attempts
 from sei.stages.finetune import Finetune
-from sei.stages.in_context import OneShotContext, OneShotLikelihood
-from sei.stages.refine import OneShotStep, Perplexity
+from sei.stages.refine import Refine
 from sei.stages.rejection_sampling import RejectionSampling
-from sei.stages.selection import Difficulty, Diversity, Gradient
 from sei.stages.synthesize import Budget
 from sei.store import Store, digest
+from tests.builders import refine
 from tests.fake_gpu import NAME, FakeGPU, as_gpu
 from tests.stages.test_selection import TINY, candidate, error_map, pair
 
@@ -59,7 +65,8 @@ def parts(accelerator):
         "full": Finetune(target=target, trainer=trainer, schedule=PLAN),
         "lora": Finetune(target=target, trainer=trainer, schedule=PLAN, method="lora"),
     }
-    calls = {name: (stage, (TINY.base(), error_map(*CASES), CANDIDATES, ())) for name, stage in refiners.items()}
+    given = RefineInput(checkpoint=TINY.base(), error_map=error_map(*CASES), candidates=CANDIDATES)
+    calls = {name: (Refine(scorer=s, keep=0.3), (given,)) for name, s in refiners.items()}
     calls |= {name: (stage, (TINY.base(), EXAMPLES)) for name, stage in fits.items()}
     budget = Budget(candidates=4)
     longer = replace(engine, max_new_tokens=24)
@@ -137,7 +144,7 @@ def test_the_embedder_is_loaded_onto_its_device(monkeypatch, request, device):
     as_gpu(monkeypatch, request)
     monkeypatch.setattr(SentenceTransformer, "encode", encode)
     with FakeGPU(), devices.noting() as noted:
-        Diversity(embedder=SentenceEmbedder(device=device))(TINY.base(), error_map(*CASES), CANDIDATES, (), seed=1)
+        refine(Diversity(embedder=SentenceEmbedder(device=device)), TINY.base(), error_map(*CASES), CANDIDATES, seed=1)
     assert noted == {NAME}
 
 

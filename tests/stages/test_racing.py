@@ -7,7 +7,7 @@ import random
 import pytest
 
 from sei.records import SyntheticExample
-from sei.stages.racing import Race, run
+from sei.refiners.racing import Race, run
 from sei.stages.refine import decide, kept_of_type
 
 

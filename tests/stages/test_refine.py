@@ -1,15 +1,26 @@
 from __future__ import annotations
 
 import math
+import sys
+import types
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
-from sei.errors import NumericError
+from sei.build import build
+from sei.errors import ConfigError, NumericError
 from sei.models.target import TargetModel
+from sei.parts import part
 from sei.records import Checkpoint, ErrorMap, ErrorType, RefinedSet, SyntheticExample
-from sei.stages.in_context import OneShotLikelihood
-from sei.stages.refine import NoRefinement, OneShotStep, RandomRefinement, decide, validation_sets
-from sei.stages.selection import Difficulty, Gradient
+from sei.refiners.difficulty import Difficulty
+from sei.refiners.gradient import Gradient
+from sei.refiners.none import NoRefinement
+from sei.refiners.one_shot_likelihood import OneShotLikelihood
+from sei.refiners.one_shot_step import OneShotStep
+from sei.refiners.random import RandomRefinement
+from sei.stages.refine import decide, validation_sets
+from tests.builders import refine
 from tests.stages.test_cluster import keyphrase
 
 
@@ -47,10 +58,10 @@ def test_kept_by_order_alone_are_counted_within_a_type():
 def test_none_keeps_all_and_random_keeps_as_many_as_the_method():
     c, e = Checkpoint(digest="x"), ErrorMap(types=())
     candidates = examples(a=10, b=6)
-    assert len(NoRefinement()(c, e, candidates, (), seed=0).kept) == 16
-    kept = RandomRefinement(keep=0.5)(c, e, candidates, (), seed=0).kept
+    assert len(refine(NoRefinement(), c, e, candidates, seed=0).kept) == 16
+    kept = refine(RandomRefinement(), c, e, candidates, seed=0).kept
     assert len(kept) == 8
-    assert kept != RandomRefinement(keep=0.5)(c, e, candidates, (), seed=1).kept
+    assert kept != refine(RandomRefinement(), c, e, candidates, seed=1).kept
 
 
 def error_type(name: str, exemplars: range, validation: range) -> ErrorType:
@@ -85,7 +96,7 @@ TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 @pytest.mark.parametrize("refiner", [OneShotStep, Gradient, Difficulty, OneShotLikelihood])
 def test_without_a_validation_case_all_are_kept_and_the_reason_says_so(refiner):
     nothing = ErrorMap(types=(error_type("a", range(2), range(2, 2)),))
-    out = refiner(target=TINY, keep=0.5)(Checkpoint(digest="x"), nothing, examples(a=4), (), seed=0)
+    out = refine(refiner(target=TINY), Checkpoint(digest="x"), nothing, examples(a=4), seed=0)
     assert [(s.kept, s.reason) for s in out.scored] == [(True, "no validation case")] * 4
     assert out.pooled_share == 1.0
 
@@ -94,3 +105,35 @@ def test_without_a_validation_case_all_are_kept_and_the_reason_says_so(refiner):
 def test_a_score_that_is_no_number_is_an_error_that_names_the_candidate(score):
     with pytest.raises(NumericError, match=r"candidate 'a1' \(error type 'a'\) is (nan|inf)"):
         decide(examples(a=3), [1.0, score, 2.0], 0.5)
+
+
+class Shortest:
+    """A refiner of one's own: short solutions first."""
+
+    version: ClassVar[int] = 1
+
+    def scores(self, given, kept):
+        return [-float(len(c.solution)) for c in given.examples]
+
+
+def test_a_scorer_of_ones_own_is_one_method_and_its_stage_is_told_apart_in_one_config_node(monkeypatch):
+    module = types.ModuleType("mine")
+    module.Shortest = part(Shortest)
+    monkeypatch.setitem(sys.modules, "mine", module)
+    stage = build({"_target_": "mine.Shortest", "keep": 0.25, "at_least": -9.0}, "refiner", ("mine",))
+    assert (stage.keep, stage.at_least) == (0.25, -9.0)
+    candidates = tuple(replace(c, solution="s" * (i + 1)) for i, c in enumerate(examples(a=8)))
+    out = refine(stage, Checkpoint(digest="x"), ErrorMap(types=()), candidates, seed=0)
+    assert [e.id for e in out.kept] == ["a0", "a1"]
+    for wrong, words in (("kep", r"refiner\.kep=.*at_least.*keep"), ("keep", r"refiner\.keep=7")):
+        with pytest.raises(ConfigError, match=words):
+            build({"_target_": "mine.Shortest", wrong: 7}, "refiner", ("mine",))
+
+
+def test_a_scorer_that_gives_too_few_scores_is_named():
+    class Lazy(Shortest):
+        def scores(self, given, kept):
+            return [0.0]
+
+    with pytest.raises(ConfigError, match="refiner Lazy gave 1 scores for 3 candidates"):
+        refine(Lazy(), Checkpoint(digest="x"), ErrorMap(types=()), examples(a=3), seed=0)

@@ -11,18 +11,24 @@ from sei.lit import one_step, shared_prefix
 from sei.lit.engine import LightningEngine
 from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings
-from sei.stages import in_context, refine, selection
-from sei.stages.in_context import OneShotContext, OneShotLikelihood
-from sei.stages.refine import OneShotStep, Perplexity
-from sei.stages.selection import Chain, Difficulty, Gradient
+from sei.records import RefineInput
+from sei.refiners import gradient, one_shot_context, one_shot_likelihood, one_shot_step
+from sei.refiners.chain import Chain
+from sei.refiners.difficulty import Difficulty
+from sei.refiners.gradient import Gradient
+from sei.refiners.one_shot_context import OneShotContext
+from sei.refiners.one_shot_likelihood import OneShotLikelihood
+from sei.refiners.one_shot_step import OneShotStep
+from sei.refiners.perplexity import Perplexity
+from sei.stages.refine import Refine
 from sei.store import Store
 from tests.stages.test_selection import TINY, candidate, error_map, pair
 
 CASES = [pair(a, 5) for a in range(11, 17)]
 CANDIDATES = tuple(candidate(i, pair(20 + i, 3 + i % 4)) for i in range(40))
 ENGINE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=8)
-SETTINGS = {"target": TINY, "keep": 0.3}
-REFINERS = {
+SETTINGS = {"target": TINY}
+SCORERS = {
     "step": OneShotStep(**SETTINGS),
     "gradient": Gradient(**SETTINGS),
     "perplexity": Perplexity(**SETTINGS, batch_size=4),
@@ -31,8 +37,9 @@ REFINERS = {
     "context": OneShotContext(**SETTINGS, engine=ENGINE, grader=MathGrader(), bad=3, good=0, rows=8),
     "race": OneShotContext(**SETTINGS, engine=ENGINE, grader=MathGrader(), bad=3, good=0, rows=8, race=True, step=1),
     "engine": OneShotContext(**SETTINGS, engine=ENGINE, grader=MathGrader(), bad=3, good=0, reuse_prefix=False),
-    "chain": Chain(steps={"first": Perplexity(**SETTINGS, batch_size=4), "then": OneShotStep(**SETTINGS)}),
 }
+REFINERS = {name: Refine(scorer=s, keep=0.3) for name, s in SCORERS.items()}
+REFINERS["chain"] = Chain(steps={"first": REFINERS["perplexity"], "then": REFINERS["step"]})
 WORK = (
     (one_step.OneStep, "loss_after"),
     (one_step.Gradients, "cosine"),
@@ -41,6 +48,10 @@ WORK = (
     (one_step, "_token_losses"),
     (LitCausalLM, "predict_step"),
 )
+
+
+def asked(candidates) -> RefineInput:
+    return RefineInput(checkpoint=TINY.base(), error_map=error_map(*CASES), candidates=candidates)
 
 
 class Stop(BaseException):
@@ -61,9 +72,8 @@ def counting(real, state):
 def counted(monkeypatch):
     """Count what costs, and stop at a number where one is set."""
     state = {"calls": 0, "stop": None}
-    for module in (refine, selection, in_context):
-        if hasattr(module, "progress"):
-            monkeypatch.setattr(module, "progress", lambda what, total: nullcontext(lambda n: None))
+    for module in (gradient, one_shot_context, one_shot_likelihood, one_shot_step):
+        monkeypatch.setattr(module, "progress", lambda what, total: nullcontext(lambda n: None))
     for owner, name in WORK:
         monkeypatch.setattr(owner, name, counting(getattr(owner, name), state))
     return state
@@ -71,28 +81,28 @@ def counted(monkeypatch):
 
 @pytest.mark.parametrize("name", REFINERS)
 def test_a_stopped_refinement_goes_on_where_it_was(tmp_path, counted, name):
-    refiner, given = REFINERS[name], (TINY.base(), error_map(*CASES), CANDIDATES, ())
-    whole = Store(root=tmp_path / "whole").once(refiner, *given, seed=1)
+    refiner, given = REFINERS[name], asked(CANDIDATES)
+    whole = Store(root=tmp_path / "whole").once(refiner, given, seed=1)
     cost, counted["calls"] = counted["calls"], 0
     assert cost >= 4
     counted["stop"] = cost // 2
     with pytest.raises(Stop):
-        Store(root=tmp_path / "cut").once(refiner, *given, seed=1)
+        Store(root=tmp_path / "cut").once(refiner, given, seed=1)
     made, counted["calls"], counted["stop"] = counted["calls"], 0, None
-    again = Store(root=tmp_path / "cut").once(refiner, *given, seed=1)
+    again = Store(root=tmp_path / "cut").once(refiner, given, seed=1)
     assert again == whole
     assert (
         counted["calls"] <= cost - made + 3
     )  # what was being made when it was stopped, and a set's own loss or gradient
     counted["calls"] = 0
-    assert Store(root=tmp_path / "cut").once(refiner, *given, seed=1) == whole
+    assert Store(root=tmp_path / "cut").once(refiner, given, seed=1) == whole
     assert counted["calls"] == 0
 
 
 def test_a_torn_score_is_made_again(tmp_path, counted):
-    refiner, given = REFINERS["step"], (TINY.base(), error_map(*CASES), CANDIDATES[:8], ())
-    whole = refiner(*given, seed=1, folder=tmp_path / "a")
+    refiner, given = REFINERS["step"], asked(CANDIDATES[:8])
+    whole = refiner(given, seed=1, folder=tmp_path / "a")
     kept = (tmp_path / "a" / "values.jsonl").read_bytes()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "values.jsonl").write_bytes(kept[: len(kept) // 2])
-    assert refiner(*given, seed=1, folder=tmp_path / "b") == whole == refiner(*given, seed=1)
+    assert refiner(given, seed=1, folder=tmp_path / "b") == whole == refiner(given, seed=1)

@@ -14,9 +14,16 @@ from sei.lit.one_step import Gradients
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.records import BadCase, ErrorMap, ErrorType, PoolProblem, RefinedSet, SyntheticExample
-from sei.stages.refine import OneShotStep, Perplexity, RandomRefinement, decide, solution_losses
-from sei.stages.selection import Chain, Difficulty, Diversity, Gradient
+from sei.refiners.chain import Chain
+from sei.refiners.difficulty import Difficulty
+from sei.refiners.diversity import Diversity
+from sei.refiners.gradient import Gradient
+from sei.refiners.one_shot_step import OneShotStep
+from sei.refiners.perplexity import Perplexity, solution_losses
+from sei.refiners.random import RandomRefinement
+from sei.stages.refine import Refine, decide
 from sei.store import digest
+from tests.builders import refine
 
 TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 
@@ -64,8 +71,7 @@ def test_one_step_refiners_prefer_what_corrects_the_types_mistake(refiner, weigh
     cases = [right for right, _ in weak(6, 1)]
     corrects, repeats = zip(*weak(4, 2), strict=True)
     candidates = tuple(candidate(i, c) for i, c in enumerate([*corrects, *repeats]))
-    stage = refiner(target=TINY, keep=0.5, weights=weights)
-    refined = stage(TINY.base(), error_map(*cases), candidates, (), seed=0)
+    refined = refine(refiner(target=TINY, weights=weights), TINY.base(), error_map(*cases), candidates, seed=0)
     assert {e.id for e in refined.kept} == {"c0", "c1", "c2", "c3"}
     assert refined.pooled_share == 0.0
     assert all(-1 <= s.score <= 1 for s in refined.scored)
@@ -78,7 +84,7 @@ def test_perplexity_keeps_what_surprises_the_model_least():
     sound = [(d.question, d.solution) for d in drawn]
     garbled = [(q, " ".join(reversed(s.split()))) for q, s in sound]
     candidates = tuple(candidate(i, c) for i, c in enumerate([*garbled, *sound]))
-    refined = Perplexity(target=TINY, keep=0.5)(TINY.base(), error_map(), candidates, (), seed=0)
+    refined = refine(Perplexity(target=TINY), TINY.base(), error_map(), candidates, seed=0)
     assert {e.id for e in refined.kept} == {f"c{i}" for i in range(6, 12)}
     assert all(s.score < 0 for s in refined.scored)
 
@@ -87,7 +93,12 @@ def test_difficulty_keeps_what_is_as_hard_as_the_bad_cases():
     cases = [pair(10 + i, 3 + i) for i in range(6)]
     odd = (pair(20, 4)[0], "7*3=<<7*3=21>>21 shells\n#### 400")  # far more surprising than any case
     candidates = (*(candidate(i, c) for i, c in enumerate(cases)), candidate(9, odd))
-    refined = Difficulty(target=TINY, low=0.0, high=1.0)(TINY.base(), error_map(*cases), candidates, (), seed=0)
+    refined = refine(
+        *(Difficulty(target=TINY, low=0.0, high=1.0), TINY.base(), error_map(*cases), candidates),
+        seed=0,
+        keep=1.0,
+        at_least=0.0,
+    )
     assert [e.id for e in refined.kept] == [f"c{i}" for i in range(6)]
     last = refined.scored[-1]
     assert (last.score < 0, last.kept, last.reason) == (True, False, "score below 0")
@@ -98,8 +109,8 @@ def test_a_smaller_share_keeps_the_middle_of_the_difficulty_window_whatever_the_
     kept = []
     for order in (1, -1):
         candidates = tuple(candidate(i, c) for i, c in list(enumerate(cases))[::order])
-        refine = Difficulty(target=TINY, low=0.0, high=1.0, keep=0.5)
-        refined = refine(TINY.base(), error_map(*cases), candidates, (), seed=0)
+        middle = Difficulty(target=TINY, low=0.0, high=1.0)
+        refined = refine(middle, TINY.base(), error_map(*cases), candidates, seed=0, at_least=0.0)
         losses = dict(zip((c.id for c in candidates), solution_losses(TINY, TINY.base(), candidates, 32), strict=True))
         kept.append({e.id for e in refined.kept})
         edges = min(losses.values()), max(losses.values())
@@ -126,10 +137,10 @@ class Axes:
 
 def test_diversity_takes_the_farthest_next_and_repeats_last():
     candidates = tuple(candidate(i, (str(angle), "s")) for i, angle in enumerate((0, 0, 1, 90, 45)))
-    refined = Diversity(embedder=Axes(), keep=0.6)(TINY.base(), ErrorMap(types=()), candidates, (), seed=0)
+    refined = refine(Diversity(embedder=Axes()), TINY.base(), ErrorMap(types=()), candidates, seed=0, keep=0.6)
     assert {e.question for e in refined.kept} == {"0", "90", "45"}
     assert refined.scored[0].score == 0.0 or refined.scored[1].score == 0.0  # one of the equal ones adds nothing
-    none = Diversity(embedder=Axes())(TINY.base(), ErrorMap(types=()), (), (), seed=0)
+    none = refine(Diversity(embedder=Axes()), TINY.base(), ErrorMap(types=()), (), seed=0)
     assert none.scored == ()
 
 
@@ -140,15 +151,15 @@ class FirstLetters:
     version: ClassVar[int] = 1
     ids: list[str]
 
-    def __call__(self, checkpoint, error_map, candidates, good, *, seed):
-        scores = [1.0 if c.id in self.ids else 0.0 for c in candidates]
-        return RefinedSet(scored=decide(candidates, scores, 1.0, 0.5), pooled_share=len(candidates) / 10)
+    def __call__(self, given, *, seed, folder=None):
+        scores = [1.0 if c.id in self.ids else 0.0 for c in given.candidates]
+        return RefinedSet(scored=decide(given.candidates, scores, 1.0, 0.5), pooled_share=len(given.candidates) / 10)
 
 
 def test_a_chain_shows_each_refiner_what_those_before_it_kept():
     candidates = tuple(candidate(i, (str(i), "s")) for i in range(4))
     chain = Chain(steps={"a": FirstLetters(ids=["c0", "c1", "c2"]), "b": FirstLetters(ids=["c1", "c3"])})
-    refined = chain(TINY.base(), ErrorMap(types=()), candidates, (), seed=0)
+    refined = refine(chain, TINY.base(), ErrorMap(types=()), candidates, seed=0)
     assert [(s.example.id, s.kept, s.reason) for s in refined.scored] == [
         ("c0", False, "b: score below 0.5"),
         ("c1", True, "b: top 100% of its type"),
@@ -159,7 +170,7 @@ def test_a_chain_shows_each_refiner_what_those_before_it_kept():
 
 
 def test_the_order_of_a_chain_is_in_its_identity():
-    one, two = RandomRefinement(keep=0.5), Perplexity(target=TINY)
+    one, two = Refine(scorer=RandomRefinement()), Refine(scorer=Perplexity(target=TINY))
     assert digest(Chain(steps={"a": one, "b": two})) != digest(Chain(steps={"b": two, "a": one}))
 
 

@@ -17,9 +17,11 @@ from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
 from sei.ports import Draft, Reply
 from sei.records import BadCase, Checkpoint, ErrorMap, ErrorType, HeldOutProblem, Keyphrase, PoolProblem
-from sei.stages.refine import NoRefinement, RandomRefinement
+from sei.refiners.none import NoRefinement
+from sei.refiners.random import RandomRefinement
 from sei.stages.single_errors import LLM2LLM, LearningFromError, nearest
 from sei.stages.synthesize import Budget
+from tests.builders import refine
 
 RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=0.95, embedding=1.0)
 WORDS = "red blue old new big tiny soft hard warm cold wet dry fast slow tall short dark pale rich poor".split()
@@ -194,7 +196,7 @@ def test_embedded_instructors_write_from_one_problem_alone():
 
 def test_candidates_go_through_any_refiner_by_error_type():
     made = llm2llm().candidates
-    everything = NoRefinement()(Checkpoint(digest="b"), ERRORS, made, (), seed=0)
+    everything = refine(NoRefinement(), Checkpoint(digest="b"), ERRORS, made, seed=0)
     assert everything.kept == made
-    half = RandomRefinement(keep=0.5)(Checkpoint(digest="b"), ERRORS, made, (), seed=0)
+    half = refine(RandomRefinement(), Checkpoint(digest="b"), ERRORS, made, seed=0)
     assert {c.error_type for c in half.kept} == {"type 0", "type 1"}

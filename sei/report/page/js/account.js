@@ -10,8 +10,8 @@ const STAGES = {
   cluster: "error types",
   nosecondopinion: "second opinion: none",
   selfinstruct: "new problems",
-  oneshotstep: "refinement",
-  oneshotcontext: "refinement",
+  refine: "refinement",
+  oneshotstep: "refinement", // in runs made before November 2026
   curriculum: "choice of training examples",
   finetune: "fine-tuning",
 };

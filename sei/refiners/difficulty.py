@@ -1,0 +1,54 @@
+"""Candidates about as hard for the target model as the mistakes they come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.refiners.perplexity import solution_losses
+from sei.scorer import Candidates
+from sei.store.journal import Journal
+
+
+@part
+class Difficulty:
+    """Candidates about as hard for the target model as the bad cases of their error type.
+
+    Difficulty is the mean loss per solution token (nats). The window of a type lies between the quantiles ``low`` and
+    ``high`` of its validation cases' losses. Score: the distance to the nearer edge, positive inside and negative
+    outside. With ``at_least`` 0 what is outside is dropped, and of every type the fraction nearest the middle stays.
+    """
+
+    identity: ClassVar[str] = "refiner/difficulty"
+    version: ClassVar[int] = 3
+    target: TargetModel
+    low: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    high: Annotated[float, Field(gt=0, le=1)] = 0.9
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    max_validation: Annotated[int, Field(ge=1)] = 64
+    batch_size: Annotated[int, Field(ge=1)] = 32
+
+    def __post_init__(self) -> None:
+        """Refuse an empty window."""
+        if self.low >= self.high:
+            raise ValueError(f"low={self.low} must be below high={self.high}: they bound a window of quantiles")
+
+    def scores(self, given: Candidates, kept: Journal) -> list[float]:
+        """Score every candidate by how far its loss is from its type's window."""
+        groups = given.validation.cases
+        cases = [b.problem for group in groups.values() for b in group]
+        losses = solution_losses(self.target, given.checkpoint, [*given.examples, *cases], self.batch_size, kept)
+        mine, theirs = losses[: len(given.examples)], iter(losses[len(given.examples) :])
+        windows = {
+            name: np.quantile([next(theirs) for _ in group], [self.low, self.high]).tolist()
+            for name, group in groups.items()
+        }
+        out = []
+        for c, loss in zip(given.examples, mine, strict=True):
+            low, high = windows[given.validation.name(c)]
+            out.append(min(loss - low, high - loss))
+        return out

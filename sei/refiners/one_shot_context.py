@@ -1,0 +1,129 @@
+"""Refine as in the paper (section 3.3): the candidate as the one in-context demonstration of a frozen model."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.ports import Grader
+from sei.progress import progress
+from sei.prompts import asked
+from sei.records import PoolProblem, SyntheticExample
+from sei.refiners.questions import questions_of, weights_of
+from sei.refiners.racing import Race, run
+from sei.scorer import Candidates, by_type, kept_of_type
+from sei.stages.attempt import Engine, Limited
+from sei.store.journal import Journal
+
+Answered = tuple[str, bool, str]  # text, whether it was finished, why there is none
+
+
+@part
+class OneShotContext:
+    """The model answers validation questions with the candidate shown before each of them.
+
+    Questions are ``bad`` validation cases of the candidate's error type (types with fewer than
+    ``min_validation``: of the pooled ones) and ``good`` ones, which the model solved without help. Score =
+    mean of the exact-match rates on both (0 to 1); where there are no good ones, the rate on the bad ones. A cut answer
+    is judged like a cut attempt; what the server or the grader fails on is left out of the score.
+
+    ``race``: a candidate that can no longer be kept is asked nothing more (``sei.refiners.racing``). Its score is then
+    the most it could have reached; the kept set is the same. It saves answers, not time where batches shrink (a CPU),
+    so it is for models that are paid by the answer. ``step``: questions of a candidate asked at a time.
+    ``reuse_prefix``: a candidate is read once for all its questions, in batches of ``rows`` prompts
+    (``sei.lit.shared_prefix``); a served model does so by itself, and the engine is asked.
+    """
+
+    identity: ClassVar[str] = "refiner/one_shot_context"
+    version: ClassVar[int] = 5
+    target: TargetModel
+    engine: Engine
+    grader: Grader
+    bad: Annotated[int, Field(ge=1)] = 10
+    good: Annotated[int, Field(ge=0)] = 10
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    race: bool = False
+    step: Annotated[int, Field(ge=1)] = 5
+    reuse_prefix: bool = True
+    rows: Annotated[int, Field(ge=1)] = 96
+
+    @property
+    def max_validation(self) -> int:
+        """Return how many validation cases a candidate is tried on."""
+        return self.bad
+
+    def scores(self, given: Candidates, kept: Journal) -> list[float]:
+        """Score every candidate by what the frozen model solves with it in view."""
+        of_type = questions_of(given, self.good)
+        candidates = given.examples
+        races = [
+            Race(
+                candidates=members,
+                weights=weights_of(of_type[name if name in of_type else ""]),
+                keep=kept_of_type(len(members), given.keep) if self.race else len(members),
+            )
+            for name, members in by_type(candidates).items()
+        ]
+        questions = [(c, [p for g in of_type.get(c.error_type, of_type[""]) for p in g]) for c in candidates]
+        total = sum(len(q) for _, q in questions)
+        asks = itertools.count()
+        with (
+            self.engine.open(self.target, given.checkpoint) as opened,
+            progress("refinement", total) as advance,
+        ):
+
+            def ask(pairs: list[tuple[int, int]]) -> list[bool | None]:
+                """Judge the answers; what is asked rests on earlier judgements alone, so a number names it."""
+                shown = [(questions[i][0], questions[i][1][q]) for i, q in pairs]
+                answers = self._answers(opened, shown, kept, f"ask/{next(asks)}")
+                advance(len(pairs))
+                return [self._right(problem, a) for (_, problem), a in zip(shown, answers, strict=True)]
+
+            advance(total - run(races, ask, step=self.step, rows=2 * self.rows))
+        scores = [0.0] * len(candidates)
+        for r in races:
+            for i, score in zip(r.candidates, r.scores(), strict=True):
+                scores[i] = score
+        return scores
+
+    def _right(self, problem: PoolProblem, answer: Answered) -> bool | None:
+        """Say whether an answer is right; None where the server or the grader is at fault, which says nothing of it."""
+        text, finished, fault = answer
+        if fault:
+            return None
+        outcome = self.grader.grade(problem, text, finished=finished)
+        return None if outcome.fault else outcome.verdict == "right"
+
+    def _answers(
+        self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]], kept: Journal, name: str
+    ) -> list[Answered]:
+        """Return the model's answer to every question after its candidate; those that are kept are not asked again."""
+        prompts = [opened.prompts([asked(p.question, p.options)], (c.question, c.solution))[0] for c, p in pairs]
+        if not (self.reuse_prefix and getattr(opened, "model", None) and isinstance(self.engine, Limited)):
+            return self._from_engine(opened, prompts, kept, name)
+        from sei.lit.shared_prefix import SharedPrefix
+
+        groups: dict[str, list[int]] = {}
+        for i, (c, _) in enumerate(pairs):
+            groups.setdefault(c.id, []).append(i)
+        shared = SharedPrefix(opened, rows=self.rows)
+        asks = [[prompts[i] for i in g] for g in groups.values()]
+        found: dict[int, Answered] = {}
+        given = shared.answers(asks, *self.engine.limits(), kept=kept, name=name)
+        for rows, group in zip(groups.values(), given, strict=True):
+            found.update((i, (a.text, a.finished, a.fault)) for i, a in zip(rows, group, strict=True))
+        return [found[i] for i in range(len(pairs))]
+
+    def _from_engine(self, opened: Any, prompts: Sequence[str], kept: Journal, name: str) -> list[Answered]:
+        """Ask the engine; an answer that could not be had is not kept, the next run asks again."""
+        given = {i: kept.get(f"{name}/{i}") for i in range(len(prompts)) if f"{name}/{i}" in kept}
+        for at, text, finished, fault in self.engine.answer(opened, prompts, frozenset(given), "answers"):
+            given[at] = (text, finished, fault)
+            if not fault:
+                kept.put(f"{name}/{at}", (text, finished, fault))
+        return [(text, finished, fault) for text, finished, fault in (given[i] for i in range(len(prompts)))]

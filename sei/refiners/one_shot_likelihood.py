@@ -1,0 +1,77 @@
+"""A cheaper relative of the paper's test: how much likelier reference solutions become with a candidate in view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.progress import progress
+from sei.prompts import asked
+from sei.refiners.questions import questions_of, weights_of
+from sei.scorer import Candidates
+from sei.store.journal import Journal
+
+
+@part
+class OneShotLikelihood:
+    """How much likelier the reference solutions become with the candidate shown before their questions.
+
+    Not the paper's test, but a cheaper relative: nothing is generated. Questions are those of ``OneShotContext``.
+    Score = mean over both groups of the mean log-probability per solution token (nats) with the candidate in view, less
+    the same without it: above 0 the candidate helps.
+    """
+
+    identity: ClassVar[str] = "refiner/one_shot_likelihood"
+    version: ClassVar[int] = 2
+    target: TargetModel
+    bad: Annotated[int, Field(ge=1)] = 10
+    good: Annotated[int, Field(ge=0)] = 10
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    rows: Annotated[int, Field(ge=1)] = 64
+
+    @property
+    def max_validation(self) -> int:
+        """Return how many validation cases a candidate is tried on."""
+        return self.bad
+
+    def scores(self, given: Candidates, kept: Journal) -> list[float]:
+        """Score every candidate by the log-probability it lends to the reference solutions."""
+        from sei.lit.shared_prefix import SharedPrefix
+
+        of_type, candidates = questions_of(given, self.good), given.examples
+        names = [c.error_type if c.error_type in of_type else "" for c in candidates]
+        with (
+            self.target.open(given.checkpoint) as opened,
+            progress("refinement", len(candidates)) as advance,
+        ):
+            shared = SharedPrefix(opened, rows=self.rows)
+
+            def groups(shown: Sequence[tuple[str, tuple[str, str] | None]]) -> list[float]:
+                asks = [[p for g in of_type[name] for p in g] for name, _ in shown]
+                texts = [
+                    opened.prompts([asked(p.question, p.options) for p in problems], demonstration)
+                    for problems, (_, demonstration) in zip(asks, shown, strict=True)
+                ]
+                values = shared.log_likelihoods(
+                    [[(t, p.solution) for t, p in zip(ts, ps, strict=True)] for ts, ps in zip(texts, asks, strict=True)]
+                )
+                return [
+                    sum(w * v for w, v in zip(weights_of(of_type[name]), row, strict=True))
+                    for (name, _), row in zip(shown, values, strict=True)
+                ]
+
+            alone = kept.once("alone", lambda: groups([(name, None) for name in of_type]))
+            bare = dict(zip(of_type, alone, strict=True))
+            scores = []
+            for start in range(0, len(candidates), 16):
+                block = range(start, min(start + 16, len(candidates)))
+                shown = [(names[i], (candidates[i].question, candidates[i].solution)) for i in block]
+                values = kept.once(f"block/{start}", partial(groups, shown))
+                scores += [v - bare[name] for (name, _), v in zip(shown, values, strict=True)]
+                advance(len(block))
+        return scores

@@ -1,0 +1,48 @@
+"""The one-step test: train on the candidate once, look at validation cases of its error type, undo the step."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.progress import progress
+from sei.scorer import Candidates
+from sei.store.journal import Journal
+
+
+@part
+class OneShotStep:
+    """One training step on the candidate; the gain is measured on validation cases of its error type.
+
+    Score = validation loss before the step less after it (mean per solution token). The gradient is
+    scaled to unit length, so ``step_size`` is the length of the step whatever the candidate; the
+    weights are put back exactly. Types with fewer than ``min_validation`` cases are scored on the
+    pooled validation cases of the round. ``weights``: all of them, or a fresh LoRA adapter's.
+    """
+
+    identity: ClassVar[str] = "refiner/one_shot_step"
+    version: ClassVar[int] = 2
+    target: TargetModel
+    step_size: Annotated[float, Field(gt=0)] = 0.1
+    min_validation: Annotated[int, Field(ge=1)] = 5
+    max_validation: Annotated[int, Field(ge=1)] = 16
+    weights: Literal["all", "lora"] = "all"
+
+    def scores(self, given: Candidates, kept: Journal) -> list[float]:
+        """Score every candidate on its type's validation part."""
+        from sei.lit.one_step import OneStep
+
+        out: list[float] = []
+        tests = given.validation
+        with self.target.open(given.checkpoint) as opened, progress("refinement", len(given.examples)) as advance:
+            step = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=given.seed)
+            for i, c in enumerate(given.examples):
+                name, pairs, sample = tests.name(c), tests.pairs(c), (c.question, c.solution)
+                before = kept.once(f"before/{name}", partial(step.loss, name, pairs))
+                out.append(before - kept.once(f"after/{i}", partial(step.loss_after, name, pairs, sample)))
+                advance(1)
+        return out

@@ -1,0 +1,44 @@
+"""The strong control: candidates that the target model itself finds least surprising are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from sei.models.target import TargetModel
+from sei.parts import part
+from sei.records import Checkpoint, PoolProblem, SyntheticExample
+from sei.scorer import Candidates
+from sei.store.journal import Journal
+
+
+@part
+class Perplexity:
+    """Score: minus the mean loss per solution token (nats)."""
+
+    identity: ClassVar[str] = "refiner/perplexity"
+    version: ClassVar[int] = 1
+    target: TargetModel
+    batch_size: Annotated[int, Field(ge=1)] = 32
+
+    def scores(self, given: Candidates, kept: Journal) -> list[float]:
+        """Score every candidate by itself."""
+        return [-x for x in solution_losses(self.target, given.checkpoint, given.examples, self.batch_size, kept)]
+
+
+def solution_losses(
+    target: TargetModel,
+    checkpoint: Checkpoint,
+    problems: Sequence[SyntheticExample | PoolProblem],
+    batch_size: int,
+    kept: Journal | None = None,
+) -> list[float]:
+    """Return the checkpoint's mean loss per solution token (nats) of every problem; ``kept`` keeps batches."""
+    from sei.lit.one_step import mean_losses
+
+    if not problems:
+        return []
+    with target.open(checkpoint) as opened:
+        return mean_losses(opened, [(p.question, p.solution) for p in problems], batch_size, kept)
