@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol, get_args, get_type_hints
 
 import pydantic
 
+from sei.contracts import misfits
 from sei.errors import ConfigError
 from sei.parts import is_part_class
 
@@ -60,13 +61,33 @@ def _part(node: dict[str, Any], key: str, plugins: tuple[str, ...], made: dict[s
 def _made(target: Any, fields: dict[str, Any], key: str, more: Iterable[str] = ()) -> Any:
     """Build a part; ``more``: what its node may hold besides."""
     try:
-        return target(**fields)
+        made = target(**fields)
     except pydantic.ValidationError as e:
         first = e.errors()[0]
         where = ".".join([key, *(str(x) for x in first["loc"])])
         known = sorted({*target.__dataclass_fields__, *more})
         remedy = f"{target.__name__} takes {known}" if "unexpected" in first["type"] else "see the comment in conf/"
         raise refuse(where, first.get("input"), first["msg"], remedy) from e
+    for name, port in _ports(target).items():
+        for x in _items(getattr(made, name)):
+            if misfit := misfits(type(x), port):
+                remedy = f"give it the parameters of sei's {port.__name__}, by the same names"
+                raise refuse(f"{key}.{name}", type(x).__name__, misfit, remedy)
+    return made
+
+
+def _ports(target: Any) -> dict[str, Any]:
+    """Return the fields of a part that hold whatever fits a Protocol."""
+    found: dict[str, Any] = {}
+    for name, hint in get_type_hints(target).items():
+        for p in (hint, *get_args(hint)):
+            if name in target.__dataclass_fields__ and isinstance(p, type) and Protocol in p.__mro__:
+                found[name] = p
+    return found
+
+
+def _items(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else [value]
 
 
 def _locate(target: str, key: str, plugins: tuple[str, ...]) -> Any:

@@ -153,13 +153,13 @@ def _plans(
             Plan("error types", max(1.0, distinct / clusterer.batch), _mean(some["error types"]), clusterer.batch)
         )
         plans.append(Plan("merge", float(clusterer.merge), _mean(some["merge"]), types))
-    synthesizer = method.synthesize
+    synthesizer: Any = method.synthesize
     if isinstance(synthesizer, DirectCorrection):
         wanted = bad * method.cluster.exemplar_share if synthesizer.solutions == "instructor" else 0.0
         return [*plans, Plan("correction", wanted, _mean(some["correction"]))]
     if not hasattr(synthesizer, "instructor"):
         return plans  # the target model writes its own solutions
-    budget = synthesizer.budget  # type: ignore[attr-defined]  # every other synthesizer asks for new problems
+    budget = synthesizer.budget
     one = isinstance(synthesizer, FromOne)
     each = synthesizer.each(_starts(method, bad)) if isinstance(synthesizer, FromOne) else budget.per_request
     keep = seen.get("keep", assume.keep)

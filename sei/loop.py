@@ -128,7 +128,11 @@ def run_round(
     apart = held_out_texts(data, error_map)
     screen = method.decontaminate.screen({**apart, "earlier": earlier_texts(state.history)})
     synthesis = store.once(
-        *(method.synthesize, error_map, data.pool, screen, number),
+        method.synthesize,
+        error_map,
+        data.pool,
+        screen,
+        number,
         seed=seed_of("synthesize"),
         checkpoint=state.current,
         replay=right.replay,

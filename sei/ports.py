@@ -277,13 +277,22 @@ class SecondOpinionStage(Protocol):
 class SynthesizeStage(Protocol):
     """Writes candidates for every error type.
 
-    A synthesizer may also take, as keywords, what the store offers it: ``checkpoint`` (the current one),
-    ``replay`` (the solved pool problems that training may replay; refinement's part is never offered) and
-    ``folder`` (where it keeps its half after a crash). What it takes is part of its key; others stay as they are.
+    Keywords are what the store offers: ``checkpoint`` (the current one), ``replay`` (the solved pool problems that
+    training may replay; refinement's part is never offered) and ``folder`` (where it keeps its half after a crash). A
+    synthesizer may leave out those that it does not need; what it takes is part of its key.
     """
 
     def __call__(
-        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Any, round: int, *, seed: int
+        self,
+        error_map: ErrorMap,
+        pool: tuple[PoolProblem, ...],
+        screen: Screen,
+        round: int,
+        *,
+        seed: int,
+        checkpoint: Checkpoint,
+        replay: tuple[PoolProblem, ...],
+        folder: Path | None = None,
     ) -> Synthesis:
         """Return all candidates after screening with everything dropped."""
         ...
@@ -302,7 +311,9 @@ class RefineStage(Protocol):
 class FinetuneStage(Protocol):
     """Fine-tunes the target model."""
 
-    def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
+    def __call__(
+        self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path = ...
+    ) -> Trained:
         """Return the checkpoint, its curve and its budget."""
         ...
 

@@ -169,3 +169,40 @@ def test_the_readme_names_every_top_level_part():
 def test_all_stages_share_one_instructor_with_one_ledger():
     method = built("instructor=openai_compatible", "clusterer=llm")["method"]
     assert method.diagnose.instructor is method.synthesize.instructor is method.cluster.clusterer.instructor
+
+
+MISFITS = {
+    "clusterer": (
+        "def group(self, banana): return None",
+        r"clusterer=.*Mine\.group\(self, banana\) does not fit Clust",
+    ),
+    "refiner": (
+        "def scores(self, given, kept, more): return []",
+        r"scorer=.*Mine\.scores\(self, given, kept, more\) does",
+    ),
+    "finetuner": (
+        "def __call__(self, start): return None",
+        r"finetune=.*Mine\.__call__\(self, start\) does not fit Fine",
+    ),
+    "synthesizer": (
+        "def __call__(self, error_map, pool, screen, round, *, seed): return None",
+        r"synthesize=.*does not say what it returns",
+    ),
+}
+
+
+@pytest.mark.parametrize("group", MISFITS)
+def test_a_part_that_cannot_be_called_as_its_protocol_says_is_refused_at_the_door(group, tmp_path, monkeypatch):
+    method, words = MISFITS[group]
+    (tmp_path / f"mine_{group}.py").write_text(
+        "from typing import ClassVar\nfrom sei.parts import part\n\n"
+        f"@part\nclass Mine:\n    version: ClassVar[int] = 1\n    {method}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    cfg, choices = composed(f"plugins=[mine_{group}]")
+    plain = check(cfg, choices)
+    where = {"clusterer": ("cluster", "clusterer"), "refiner": ("method", "refine")}
+    holder, key = where.get(group, ("method", {"finetuner": "finetune", "synthesizer": "synthesize"}.get(group)))
+    plain[holder][key] = {"_target_": f"mine_{group}.Mine"}
+    with pytest.raises(ConfigError, match=words):
+        build(plain[holder], holder, tuple(plain["plugins"]))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
 import pydantic
 
@@ -26,12 +26,32 @@ from sei.store.identity import canonical, digest, file_digest
 log = logging.getLogger("sei.store")
 
 Out = TypeVar("Out")
-Item = TypeVar("Item")
-Row = TypeVar("Row")
+Given = ParamSpec("Given")
+Context = TypeVar("Context", contravariant=True)
+Item = TypeVar("Item", contravariant=True)
+Row = TypeVar("Row", covariant=True)
 
 RUNS = "runs"  # beside the stages: which run used which entries
 _FULL_HASH_LIMIT = 64 * 2**20  # larger files are checked by size alone on every read
 _ROOT = "store://"  # stands for the store's folder in what is written, so that a store can be moved
+
+
+class EachOf(Protocol[Item, Row]):
+    """A stage that makes a row per item."""
+
+    def __call__(self, *, items: Sequence[Item], done: frozenset[int]) -> Iterable[tuple[int, Row]]:
+        """Yield (index, row) for every item that is not done."""
+        ...
+
+
+class EachWith(Protocol[Context, Item, Row]):
+    """A stage that makes a row per item with something that all rows share, such as a checkpoint."""
+
+    def __call__(
+        self, context: Context, /, *, items: Sequence[Item], done: frozenset[int]
+    ) -> Iterable[tuple[int, Row]]:
+        """Yield (index, row) for every item that is not done."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +82,16 @@ class Store:
     def __post_init__(self) -> None:
         self.root = self.root.expanduser().resolve()
 
-    def once(self, stage: Callable[..., Out], *inputs: Any, seed: int | None = None, **offered: Any) -> Out:
+    def once(self, stage: Callable[Given, Out], *inputs: Given.args, **offered: Given.kwargs) -> Out:
         """Return the result of ``stage(*inputs)``, making it only if no finished entry exists.
 
-        A stage whose ``__call__`` takes ``folder`` gets one from the start, so that after a crash it
-        finds its own half; one that takes ``seed``, or another name that is ``offered``, gets that value,
-        which is then part of the key. What a stage does not take does not concern it and is not in its key.
+        Inputs are checked by type against the stage's ``__call__``, or that of its Protocol. What a Protocol names as a
+        keyword (``seed``, ``checkpoint``) is ``offered``: a stage that takes it gets that value, which is then part of
+        its key; what it does not take does not concern it. One that takes ``folder`` gets one from the start, so that
+        after a crash it finds its own half.
         """
         hints = _hints(stage)
-        extra: dict[str, Any] = {k: v for k, v in {"seed": seed, **offered}.items() if k in hints}
+        extra: dict[str, Any] = {k: v for k, v in offered.items() if k in hints}
         key = digest(stage, list(inputs), extra)
         home = self._home(stage, key)
         adapter: pydantic.TypeAdapter[Out] = pydantic.TypeAdapter(hints["return"])
@@ -94,25 +115,29 @@ class Store:
             assert held is not None, "an entry just written must be readable"
             return held[0]
 
-    def found(self, stage: Callable[..., Out], *inputs: Any, seed: int | None = None) -> Out | None:
+    def found(self, stage: Callable[Given, Out], *inputs: Given.args, **offered: Given.kwargs) -> Out | None:
         """Return a finished result if there is one; makes nothing."""
         hints = _hints(stage)
-        home = self._home(stage, digest(stage, list(inputs), {"seed": seed} if "seed" in hints else {}))
+        home = self._home(stage, digest(stage, list(inputs), {k: v for k, v in offered.items() if k in hints}))
         held = self._read(home, pydantic.TypeAdapter(hints["return"]))
         return held[0] if held else None
 
-    def kept(
-        self, stage: Callable[..., Iterable[tuple[int, Row]]], *context: Any, items: Sequence[Item]
-    ) -> tuple[Row, ...]:
+    def kept(self, stage: EachWith[Context, Item, Row], context: Context, *, items: Sequence[Item]) -> tuple[Row, ...]:
         """Return the rows that are kept for some items; makes nothing."""
-        home = self._home(stage, digest(stage, list(context)))
+        home = self._home(stage, digest(stage, [context]))
         rows, *_ = read_rows(home / "rows.jsonl", pydantic.TypeAdapter(stage.row_type))  # type: ignore[attr-defined]
         ids = [digest(item) for item in items]
         return tuple(rows[i] for i in ids if i in rows)
 
+    @overload
+    def each(self, stage: EachOf[Item, Row], /, *, items: Sequence[Item]) -> tuple[Row, ...]: ...
+
+    @overload
     def each(
-        self, stage: Callable[..., Iterable[tuple[int, Row]]], *context: Any, items: Sequence[Item]
-    ) -> tuple[Row, ...]:
+        self, stage: EachWith[Context, Item, Row], context: Context, /, *, items: Sequence[Item]
+    ) -> tuple[Row, ...]: ...
+
+    def each(self, stage: Any, /, *context: Any, items: Sequence[Any]) -> tuple[Any, ...]:
         """Return one row per item, keeping rows by item: one changed item redoes one row.
 
         ``stage(*context, items=..., done=...)`` yields ``(index, row)``; ``done`` holds the indices
@@ -121,7 +146,7 @@ class Store:
         """
         key = digest(stage, list(context))
         home = self._home(stage, key)
-        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(stage.row_type)  # type: ignore[attr-defined]
+        adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(stage.row_type)
         ids = [digest(item) for item in items]
         with locked(home):
             rows, seconds, device = read_rows(home / "rows.jsonl", adapter)
