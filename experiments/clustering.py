@@ -24,12 +24,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from sei.clusterers.agglomerative import Agglomerative
+from sei.clusterers.codebook import Codebook, read_codebook
+from sei.clusterers.hdbscan import HDBSCAN
+from sei.clusterers.kmeans import KMeans
+from sei.clusterers.none import NoClustering
+from sei.clusterers.number_of_types import Vectors, unit
+from sei.clusterers.shuffled import Shuffled
+from sei.clusterers.ward import Ward
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
-from sei.stages.clusterers import Agglomerative, NoClustering, Shuffled
-from sei.stages.codebook import Codebook, read_codebook
-from sei.stages.grouping import Vectors, unit
-from sei.stages.partitions import HDBSCAN, KMeans, Ward
 
 ROWS = Path(__file__).parent.parent / "tests" / "fixtures" / "keyphrases.jsonl"
 SEEDS = range(5)

@@ -11,8 +11,8 @@ from collections import Counter
 
 from sei.data.competition import Math
 from sei.data.school import Gsm8k
-from sei.instructors.rewrite import RefusedError, trace
-from sei.instructors.worked import read_steps
+from sei.instructors.symbolic.rewrite import RefusedError, trace
+from sei.instructors.symbolic.worked import read_steps
 
 
 def main() -> None:

@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.statistics import mcnemar, wilson
-from sei.instructors.by_value import first_departure, read_attempt, read_reference
-from sei.instructors.diagnose import counted_steps
-from sei.instructors.in_order import first_difference
-from sei.instructors.symbolic import SymbolicInstructor
-from sei.instructors.worked import Step, read_steps
+from sei.instructors.symbolic.by_value import first_departure, read_attempt, read_reference
+from sei.instructors.symbolic.diagnose import counted_steps
+from sei.instructors.symbolic.in_order import first_difference
+from sei.instructors.symbolic.instructor import SymbolicInstructor
+from sei.instructors.symbolic.worked import Step, read_steps
 from sei.records import BadCase, Diagnosis, Finding, PoolProblem
 
 FILES = ("gsm8k-openai", "mr-gsm8k", "processbench-gsm8k", "tora", "mathcoder")

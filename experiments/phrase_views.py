@@ -32,13 +32,13 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from experiments.clustering import read
+from sei.clusterers.codebook import read_codebook
+from sei.clusterers.number_of_types import Vectors, unit
 from sei.errors import TooManyBadRecordsError
-from sei.instructors.symbolic import SymbolicInstructor
+from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.models.embedder import SentenceEmbedder
 from sei.records import BadCase, Keyphrase, PoolProblem
 from sei.stages.cluster import two_views
-from sei.stages.codebook import read_codebook
-from sei.stages.grouping import Vectors, unit
 
 PHRASES, TYPES, ROWS = read("choose")
 BOOK = read_codebook("packaged:school_mathematics").types
@@ -206,7 +206,7 @@ def smollm2(plain: Vectors, embedder: Any) -> None:
 
 def reader(url: str, name: str) -> None:
     """Print the types that a served model finds as ``clusterer=llm``."""
-    from sei.instructors.remote.grouping import LLMClusterer
+    from sei.clusterers.llm import LLMClusterer
     from sei.instructors.remote.instructor import OpenAICompatible
 
     with tempfile.TemporaryDirectory() as folder:

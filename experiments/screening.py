@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sei.data.near import RougeIndex, words
-from sei.data.screen import Decontamination
 from sei.models.embedder import SentenceEmbedder
+from sei.screening.near import RougeIndex, words
+from sei.screening.screen import Decontamination
 
 _NAMES = ("question", "problem", "Problem", "query", "Question")
 _HELD = 30_000

@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from sei.clusterers.llm import LLMClusterer, group_request, merge_request
 from sei.errors import ConfigError
-from sei.instructors.remote.grouping import LLMClusterer, group_request, merge_request
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.terms import Request
 from sei.loop import Method
@@ -20,9 +20,9 @@ from sei.parts import part, parts_in
 from sei.ports import DataSet, Exemplar, SynthesisRequest
 from sei.records import BadCase, Graded, RoundRecord
 from sei.refiners.one_shot_context import OneShotContext
-from sei.stages.correct import DirectCorrection
-from sei.stages.from_one import FromOne, Start
 from sei.stages.grade import bad_cases
+from sei.synthesizers.direct_correction import DirectCorrection
+from sei.synthesizers.per_problem import FromOne, Start
 
 _SAMPLE = 200  # prompts whose mean length stands for all
 _OUTPUT_TOKENS = {  # by kind of request, an item

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from sei.errors import SeiError, disk_trouble
-from sei.visible import visible
+from sei.printable import visible
 
 log = logging.getLogger("sei")
 INTERRUPTED, TERMINATED = 130, 143

@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.data.screen import Decontamination
 from sei.errors import ConfigError, DataError, TooManyBadRecordsError
 from sei.parts import part, parts_in
 from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SecondOpinionStage, SynthesizeStage
@@ -34,11 +33,12 @@ from sei.records import (
     refusals,
 )
 from sei.scorer import Tested
+from sei.screening.screen import Decontamination
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum
 from sei.stages.diagnose import Diagnose
-from sei.stages.follow import last_seen
 from sei.stages.grade import GoldCheck, Grade, bad_cases, scores, solved
+from sei.stages.type_names import last_seen
 from sei.store import Store, Use
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sei.visible import visible
+from sei.printable import visible
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError, DiskError
 from sei.estimate import observations
 from sei.exits import exit_code_of
-from sei.foresee import foresee
 from sei.loop import (
     Evaluated,
     Method,
@@ -32,6 +31,7 @@ from sei.loop import (
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Paid, Preflight, Tracker
+from sei.preview import foresee
 from sei.records import RoundRecord, Score
 from sei.report import console, histograms, plots
 from sei.report.cards import Origin, described

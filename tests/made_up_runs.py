@@ -19,8 +19,8 @@ CONFIG = {
     "budget_scale": 1,
     "model": {"name": "small", "source": "packaged:small"},
     "data": {"_target_": "sei.data.arithmetic.Arithmetic", "seed": "${seed}"},
-    "clusterer": {"_target_": "sei.stages.clusterers.Agglomerative", "max_types": 30},
-    "synthesizer": {"_target_": "sei.stages.synthesize.SelfInstruct"},
+    "clusterer": {"_target_": "sei.clusterers.agglomerative.Agglomerative", "max_types": 30},
+    "synthesizer": {"_target_": "sei.synthesizers.self_instruct.SelfInstruct"},
     "refiner": {"_target_": "sei.refiners.one_shot_step.OneShotStep", "keep": 0.5},
     "ablation": {"name": "a label that nobody believes"},
 }

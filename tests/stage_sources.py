@@ -55,6 +55,9 @@ class _Told(ast.NodeTransformer):
         named = isinstance(node.target, ast.Name) and node.target.id in ("identity", "version")
         return None if named else node
 
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Where a name stands is no part of a result; what it stands for is looked at by itself."""
+
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from sei import exits, progress
 from sei.errors import ConfigError
+from sei.printable import visible
 from sei.records import (
     BadCase,
     CurvePoint,
@@ -24,7 +25,6 @@ from sei.records import (
 )
 from sei.report import console, interactive, plots
 from sei.track import LocalTracker
-from sei.visible import visible
 from tests.conftest import ROOT
 from tests.report.test_flow import record
 

@@ -13,14 +13,14 @@ from collections import Counter
 import pytest
 
 from sei.data.arithmetic import Arithmetic
+from sei.engines.lightning import LightningEngine
+from sei.finetuners.supervised import Finetune
 from sei.grading import MathGrader
 from sei.lit.batches import TokenBudget
-from sei.lit.engine import LightningEngine
 from sei.lit.one_step import mean_losses
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
-from sei.stages.finetune import Finetune
 from tests import stopping
 from tests.instructors.fault_server import FaultServer
 from tests.instructors.teacher import Teacher

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sei.data.deduction import Deduction
+from sei.engines.lightning import LightningEngine
 from sei.grading.deduction import NameGrader
-from sei.lit.engine import LightningEngine
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sei.engines import server
+from sei.engines.lightning import LightningEngine, Sampling
+from sei.engines.openai_server import ServedEngine
 from sei.errors import ConfigError, SeiError
-from sei.lit.engine import LightningEngine, Sampling
 from sei.lit.trainer import TrainerSettings
-from sei.models import server
-from sei.models.served import ServedEngine
 from sei.models.target import TargetModel
 from tests.models import real_vllm
 from tests.models.older import NotMadeError

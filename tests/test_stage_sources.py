@@ -49,7 +49,7 @@ def edited(monkeypatch):
     [
         ("Remedy: write one object a line.", "Remedy: another file.", set()),  # a message in sei/rows.py
         ('rng = random.Random(f"refine/{seed}")', 'rng = random.Random(f"again/{seed}")', {"refiner/random"}),
-        ("return max(1, round(members * keep))", "return max(2, round(members * keep))", {"refiner/gradient"}),
+        ("return max(1, round(members * keep))", "return max(2, round(members * keep))", {"stage/refine", "refiner/one_shot_context"}),
     ],
     ids=["message", "part", "helper"],
 )

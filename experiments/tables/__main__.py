@@ -16,8 +16,8 @@ from experiments.tables.measures import STAGES, Stage
 from experiments.tables.methods import Block, blocks
 from experiments.tables.render import csv_text, latex, markdown
 from experiments.tables.runs import Run, Skipped, collect
+from sei.printable import visible
 from sei.store import write_atomic
-from sei.visible import visible
 
 _WHICH = {"best": "the checkpoint that is best on dev (the run's model)", "last": "the last round"}
 

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from experiments.tables.runs import Run
+from sei.printable import visible
 from sei.report.page.config import CONF
-from sei.visible import visible
 
 FULL = "Self-Error-Instruct"
 BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # buy more of the same

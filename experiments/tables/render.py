@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from experiments.tables.build import Record, Result, Table, Value
-from sei.visible import visible
+from sei.printable import visible
 
 _TEX = {
     "\\": r"\textbackslash{}",

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from sei.printable import visible
 from sei.report.lm_eval import FLEXIBLE
-from sei.visible import visible
 
 BASE = 0  # the stage before the first round
 Items = dict[tuple[str, str], bool]  # (id, question) to right or wrong

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from sei.lit.engine import Answer, ends_of
+from sei.engines.lightning import Answer, ends_of
 from sei.store.journal import Journal
 
 Tokens = list[int]

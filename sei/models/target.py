@@ -216,7 +216,7 @@ class TargetModel:
         """
         import torch
 
-        from sei.models import server
+        from sei.engines import server
 
         server.stop()  # a server of other weights, or of these, would hold the memory
         torch.set_num_threads(self.threads)

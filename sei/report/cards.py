@@ -11,7 +11,7 @@ import yaml
 
 from sei.models.target import TargetModel
 from sei.parts import is_part, settings
-from sei.visible import visible
+from sei.printable import visible
 
 # inside a line; what is markup at its beginning alone never stands there
 _MARKUP = re.compile(r"([\\`*_\[\]<>|&~$:@^]|(?<=www)\.)", re.IGNORECASE)

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sei.printable import visible
 from sei.records import Score
-from sei.visible import visible
 
 _ENDS = {
     "rounds": "all rounds done",

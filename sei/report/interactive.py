@@ -6,8 +6,8 @@ import html
 import textwrap
 from typing import Any
 
+from sei.printable import visible
 from sei.records import ErrorMap
-from sei.visible import visible
 
 
 def cluster_map(error_map: ErrorMap) -> Any:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sei.printable import visible
 from sei.records import ErrorMap, RoundRecord, Score, StepLog
 from sei.report import flow
-from sei.visible import visible
 
 
 def _figure(width: float = 7.0, height: float = 5.0) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from sei.lit.engine import Sampling
+from sei.engines.lightning import Sampling
 from sei.models.target import OpenModel, TargetModel
 from sei.parts import part
 from sei.prompts import asked

@@ -15,8 +15,8 @@ from sei.parts import IMMATERIAL, part
 from sei.ports import Clusterer, Embedder, Grouping
 from sei.records import BadCase, ErrorMap, ErrorType, Finding, Keyphrase, MapPoint, Rejection
 from sei.signature import masked_signature
-from sei.stages.follow import stable_names
 from sei.stages.review import Review, read_review
+from sei.stages.type_names import stable_names
 from sei.store import digest
 
 Vectors = NDArray[np.float32]

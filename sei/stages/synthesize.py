@@ -10,14 +10,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from sei.data.near import RougeIndex
 from sei.errors import TooManyBadRecordsError
 from sei.parts import part
 from sei.ports import Draft, Exemplar, Instructor, Reply, Screen, SynthesisRequest
 from sei.progress import progress
 from sei.records import (
     BadCase,
-    ErrorMap,
     PoolProblem,
     Rejection,
     Synthesis,
@@ -25,6 +23,7 @@ from sei.records import (
     Usage,
     require_pool,
 )
+from sei.screening.near import RougeIndex
 from sei.signature import masked_signature
 from sei.store import digest
 
@@ -74,49 +73,6 @@ class Budget:
         for i in by_remainder[: self.total - sum(out)]:
             out[i] += 1
         return out
-
-
-@part
-class SelfInstruct:
-    """Exemplars are bad cases of the type and problems already made for it."""
-
-    identity: ClassVar[str] = "synthesizer/self_instruct"
-    version: ClassVar[int] = 4
-    instructor: Instructor
-    budget: Budget
-
-    def __call__(
-        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
-    ) -> Synthesis:
-        """Return the candidates of a round; problems whose answer is off contract are refused and counted."""
-        quotas = self.budget.share_out([len(t.members) for t in error_map.types])
-        sources = [
-            (t.name, exemplars([b.problem for b in t.exemplars]), q)
-            for t, q in zip(error_map.types, quotas, strict=True)
-        ]
-        cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
-        return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
-
-
-@part
-class RandomSynthesis:
-    """The control: exemplars are drawn from the whole pool, whatever their verdict."""
-
-    identity: ClassVar[str] = "synthesizer/random"
-    version: ClassVar[int] = 4
-    instructor: Instructor
-    budget: Budget
-
-    def __call__(
-        self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
-    ) -> Synthesis:
-        """Return as many candidates as self-instruct would, from random exemplars."""
-        require_pool(pool, "synthesize")
-        cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
-        validation = {b.problem.id for t in error_map.types for b in t.validation}
-        free = [p for p in pool if p.id not in validation]
-        sources = [("random", exemplars(free), self.budget.total)]
-        return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
 
 
 def exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 from sei.data.arithmetic import Arithmetic
 from sei.data.skills import SKILLS
 from sei.grading import MathGrader
-from sei.instructors.worked import evaluate, read_steps
+from sei.instructors.symbolic.worked import evaluate, read_steps
 from sei.models.target import TargetModel
 from sei.signature import masked_signature
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import LCSseq
 
-from sei.data.near import NgramIndex, RougeIndex, words
-from sei.data.screen import Decontamination
 from sei.models.embedder import SentenceEmbedder
+from sei.screening.near import NgramIndex, RougeIndex, words
+from sei.screening.screen import Decontamination
 
 MINILM = SentenceEmbedder()
 TEST = (

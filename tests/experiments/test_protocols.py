@@ -20,9 +20,9 @@ from experiments.refiner_gain.arms import PROTOCOL as GAIN
 from experiments.statistics import paired_t
 from experiments.words_types.arms import PROTOCOL as WORDS
 from experiments.words_types.tables import METRICS
+from sei.clusterers.shuffled import Shuffled
+from sei.clusterers.ward import Ward
 from sei.parts import is_part
-from sei.stages.clusterers import Shuffled
-from sei.stages.partitions import Ward
 from tests.test_config import built
 
 PROTOCOLS = {

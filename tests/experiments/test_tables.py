@@ -283,8 +283,8 @@ def test_budgets_that_deviate_both_ways_are_given_as_a_range(tmp_path):
 
 
 def test_tokens_of_another_kind_of_fine_tuning_are_not_compared(tmp_path):
-    write(tmp_path / "0", finetuner={"_target_": "sei.stages.finetune.Finetune"})
-    write(tmp_path / "1", finetuner={"_target_": "sei.stages.grpo.GRPO"}, tokens=2500)
+    write(tmp_path / "0", finetuner={"_target_": "sei.finetuners.supervised.Finetune"})
+    write(tmp_path / "1", finetuner={"_target_": "sei.finetuners.grpo.GRPO"}, tokens=2500)
     said = build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1]
     assert said == "NOT equal: another kind of fine-tuning: steps and tokens not comparable"
 

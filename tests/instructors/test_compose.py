@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from sei.instructors.compose import with_opening
-from sei.instructors.rewrite import (
+from sei.instructors.symbolic.compose import with_opening
+from sei.instructors.symbolic.instructor import SymbolicInstructor
+from sei.instructors.symbolic.rewrite import (
     RefusedError,
     Traced,
     carry_out,
@@ -16,8 +17,7 @@ from sei.instructors.rewrite import (
     write_question,
     write_solution,
 )
-from sei.instructors.symbolic import SymbolicInstructor
-from sei.instructors.worked import evaluate, read_steps
+from sei.instructors.symbolic.worked import evaluate, read_steps
 from sei.ports import Exemplar, SynthesisRequest
 from tests.instructors.test_symbolic import drawn
 

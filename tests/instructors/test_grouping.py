@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from sei.clusterers.llm import LLMClusterer
 from sei.errors import TooManyBadRecordsError
-from sei.instructors.remote.grouping import LLMClusterer
 from sei.instructors.remote.instructor import OpenAICompatible
 from tests.instructors.fault_server import FaultServer
 from tests.instructors.test_remote import quick  # noqa: F401  # applies to every test here
@@ -123,7 +123,7 @@ def test_a_later_batch_may_belong_to_one_type(server, tmp_path):
 
 
 def test_a_placebo_and_a_review_work_on_it(server, tmp_path):
-    from sei.stages.clusterers import Shuffled
+    from sei.clusterers.shuffled import Shuffled
 
     found = stage(Shuffled(inner=llm(server, tmp_path, merge=False)))(phrases(3, 12), seed=0)
     assert sorted(len(t.members) for t in found.types) == [12, 12, 12]

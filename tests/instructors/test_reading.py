@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from sei.instructors.remote.grouping import group_request
+from sei.clusterers.llm import group_request
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.message import text_of
 from sei.instructors.remote.reading import parsed

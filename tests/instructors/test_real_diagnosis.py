@@ -15,11 +15,11 @@ from experiments.diagnosis import diagnose, first_difference_rule, instructor, l
 from experiments.statistics import mcnemar
 from sei.data.arithmetic import stream
 from sei.data.skills import SKILLS
-from sei.instructors.diagnose import counted_steps, find_divergence
-from sei.instructors.freeform import read_freeform
-from sei.instructors.in_order import first_difference
-from sei.instructors.phrases import word_finding
-from sei.instructors.worked import show, show_tree
+from sei.instructors.symbolic.diagnose import counted_steps, find_divergence
+from sei.instructors.symbolic.freeform import read_freeform
+from sei.instructors.symbolic.in_order import first_difference
+from sei.instructors.symbolic.phrases import word_finding
+from sei.instructors.symbolic.worked import show, show_tree
 
 GOLDEN = Path(__file__).parent / "embedded_findings.jsonl"
 

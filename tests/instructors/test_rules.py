@@ -9,10 +9,11 @@ import pytest
 
 from sei.data.deduction import stream
 from sei.data.orderings import SKILLS
-from sei.instructors import deduction, misreadings, puzzle
-from sei.instructors.deduction import RuleInstructor
-from sei.instructors.misreadings import find_divergence, template_words, word_finding
-from sei.instructors.puzzle import RefusedError, answer, arrange, read, tell, work
+from sei.instructors.ordering import instructor as deduction
+from sei.instructors.ordering import misreadings, puzzle
+from sei.instructors.ordering.instructor import RuleInstructor
+from sei.instructors.ordering.misreadings import find_divergence, template_words, word_finding
+from sei.instructors.ordering.puzzle import RefusedError, answer, arrange, read, tell, work
 from sei.ports import Exemplar, Instructor, SynthesisRequest
 from sei.records import BadCase, PoolProblem
 from sei.signature import masked_signature

@@ -7,11 +7,11 @@ import pytest
 
 from sei.data.arithmetic import stream
 from sei.data.skills import SKILLS
-from sei.instructors.diagnose import find_divergence
-from sei.instructors.phrases import template_words, word_finding
-from sei.instructors.rewrite import RefusedError, carry_out, trace, write_question
-from sei.instructors.symbolic import SymbolicInstructor
-from sei.instructors.worked import evaluate, number, parse_tree, read_steps, show_tree
+from sei.instructors.symbolic.diagnose import find_divergence
+from sei.instructors.symbolic.instructor import SymbolicInstructor
+from sei.instructors.symbolic.phrases import template_words, word_finding
+from sei.instructors.symbolic.rewrite import RefusedError, carry_out, trace, write_question
+from sei.instructors.symbolic.worked import evaluate, number, parse_tree, read_steps, show_tree
 from sei.ports import Exemplar, SynthesisRequest
 from sei.records import BadCase, PoolProblem
 
@@ -171,7 +171,7 @@ def test_answers_depend_on_the_request_alone():
 
 
 def test_tails_travel_from_one_exemplar_to_another():
-    from sei.instructors.rewrite import tail_of, with_tail
+    from sei.instructors.symbolic.rewrite import tail_of, with_tail
 
     pool = [d for d in drawn(300) if d.skill in ("groups", "dozens")]
     donors = [t for d in pool if (t := _traced(d)) and tail_of(t)]

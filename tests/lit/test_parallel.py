@@ -22,14 +22,14 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError
 from sei.exits import Interruption, catch_signals
+from sei.finetuners import supervised as finetune
+from sei.finetuners.supervised import Finetune
 from sei.lit import parallel
 from sei.lit.batches import Epochs, TokenBudget, share
 from sei.lit.parallel import ParallelCausalLM
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
-from sei.stages import finetune
-from sei.stages.finetune import Finetune
 from sei.store import folder_digest
 
 TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")

@@ -9,12 +9,12 @@ import pytest
 
 from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError
+from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.one_step import mean_losses
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
-from sei.stages.finetune import Finetune
 
 TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 

@@ -7,12 +7,12 @@ import logging
 import pytest
 
 from sei.data.arithmetic import Arithmetic
+from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
-from sei.stages.finetune import Finetune
 
 TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 

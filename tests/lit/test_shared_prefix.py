@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sei.data.arithmetic import Arithmetic
+from sei.engines.lightning import LightningEngine
 from sei.grading import MathGrader
-from sei.lit.engine import LightningEngine
 from sei.lit.one_step import mean_losses
 from sei.lit.shared_prefix import SharedPrefix
 from sei.lit.trainer import TrainerSettings

@@ -7,15 +7,15 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from sei.data.arithmetic import Arithmetic
+from sei.engines.lightning import LightningEngine, Sampling
 from sei.errors import NumericError
+from sei.finetuners.supervised import Finetune
 from sei.lit.batches import Epochs, TokenBudget
-from sei.lit.engine import LightningEngine, Sampling
 from sei.lit.module import LitCausalLM
 from sei.lit.one_step import OneStep, mean_losses
 from sei.lit.trainer import TrainerSettings, cpu_has_bf16
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
-from sei.stages.finetune import Finetune
 
 
 @pytest.fixture(scope="module")

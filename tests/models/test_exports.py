@@ -14,13 +14,14 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from sei.models import portable, server
-from sei.models.served import ServedEngine
+from sei.engines import server
+from sei.engines.openai_server import ServedEngine
+from sei.finetuners.supervised import checkpoint_in, save_adapter, save_merged, with_adapter
+from sei.models import portable
 from sei.models.target import TargetModel
 from sei.records import Checkpoint
 from sei.report.cards import Origin
 from sei.report.model_folder import write_model
-from sei.stages.finetune import checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.store import folder_digest
 from tests.models.shapes import LLAMA3, TEXTS, YARN, write_shape
 

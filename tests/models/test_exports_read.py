@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.models import portable
@@ -18,7 +19,6 @@ from sei.models.target import TargetModel
 from sei.records import Checkpoint, TrainingExample
 from sei.report.cards import Origin
 from sei.report.model_folder import write_model
-from sei.stages.finetune import Finetune
 from tests.models import older
 from tests.models.kinds import KINDS, write_kind
 from tests.models.shapes import SHAPES, TEXTS, write_shape

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from sei.engines.lightning import LightningEngine
 from sei.errors import DataError
-from sei.lit.engine import LightningEngine
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import OpenModel, TargetModel
 from sei.prompts import asked

@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sei.engines import server
+from sei.engines.lightning import Sampling
+from sei.engines.openai_server import ServedEngine
 from sei.errors import BusyError, ConfigError, TooManyBadRecordsError
 from sei.grading import MathGrader
 from sei.instructors.remote.terms import StoppedError
-from sei.lit.engine import Sampling
-from sei.models import server
-from sei.models.served import ServedEngine
 from sei.models.target import TargetModel
 from sei.records import Checkpoint, HeldOutProblem
 from sei.stages.attempt import Attempts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sei.models.server_log import cause_of
+from sei.engines.server_log import cause_of
 
 SETTINGS = (
     "(APIServer pid=7) INFO 11-26 23:54:17 [utils.py:1] non-default args: {'gpu_memory_utilization': 0.2, "

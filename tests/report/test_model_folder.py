@@ -13,11 +13,11 @@ import torch
 from huggingface_hub import ModelCard
 
 from sei.data.arithmetic import Arithmetic
+from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.records import Checkpoint, TrainingExample
 from sei.report.model_folder import write_model
-from sei.stages.finetune import Finetune
 from tests.conftest import ROOT
 from tests.report.run_folders import scores
 from tests.report.test_dataset import TINY, code_of, origin

@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from sei.data.screen import Decontamination
 from sei.errors import TooManyBadRecordsError
 from sei.grading import MathGrader
-from sei.instructors.symbolic import SymbolicInstructor
+from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.models.embedder import SentenceEmbedder
 from sei.models.target import TargetModel
 from sei.parts import part
@@ -30,9 +29,10 @@ from sei.records import (
     SyntheticExample,
 )
 from sei.refiners.one_shot_context import OneShotContext
-from sei.stages.correct import DirectCorrection
+from sei.screening.screen import Decontamination
 from sei.stages.curriculum import Curriculum
 from sei.stages.refine import Refine
+from sei.synthesizers.direct_correction import DirectCorrection
 from tests.builders import refine
 
 SIGNATURES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=1.0, embedding=1.0)

@@ -5,11 +5,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from sei.clusterers.agglomerative import Agglomerative
+from sei.clusterers.none import NoClustering
+from sei.clusterers.shuffled import Shuffled
 from sei.parts import part
 from sei.ports import Grouping
 from sei.records import BadCase, Finding, Keyphrase, PoolProblem, Rejection, Usage
 from sei.stages.cluster import Cluster, two_views
-from sei.stages.clusterers import Agglomerative, NoClustering, Shuffled
 
 
 @part

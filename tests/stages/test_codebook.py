@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
+from sei.clusterers.codebook import Codebook, read_codebook
 from sei.errors import ConfigError
-from sei.stages.codebook import Codebook, read_codebook
 from sei.store import digest
 from tests.stages.test_cluster import Letters, phrases, stage
 

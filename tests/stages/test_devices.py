@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from sei import devices
-from sei.data.screen import Decontamination
+from sei.engines.lightning import LightningEngine
+from sei.finetuners.supervised import Finetune
 from sei.grading import MathGrader
 from sei.lit.batches import TokenBudget
-from sei.lit.engine import LightningEngine
 from sei.lit.trainer import TrainerSettings
 from sei.models.embedder import SentenceEmbedder
 from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem, PoolProblem, RefineInput, TrainingExample
@@ -23,12 +23,12 @@ from sei.refiners.one_shot_context import OneShotContext
 from sei.refiners.one_shot_likelihood import OneShotLikelihood
 from sei.refiners.one_shot_step import OneShotStep
 from sei.refiners.perplexity import Perplexity
+from sei.screening.screen import Decontamination
 from sei.stages.attempt import Attempts
-from sei.stages.finetune import Finetune
 from sei.stages.refine import Refine
-from sei.stages.rejection_sampling import RejectionSampling
 from sei.stages.synthesize import Budget
 from sei.store import Store, digest
+from sei.synthesizers.rejection_sampling import RejectionSampling
 from tests.builders import refine
 from tests.fake_gpu import NAME, FakeGPU, as_gpu
 from tests.stages.test_selection import TINY, candidate, error_map, pair

@@ -8,7 +8,7 @@ import numpy as np
 
 from sei.records import ErrorType
 from sei.stages.cluster import Cluster
-from sei.stages.follow import last_seen, stable_names
+from sei.stages.type_names import last_seen, stable_names
 from tests.stages.test_cluster import keyphrase, phrases, stage
 
 

@@ -15,6 +15,9 @@ from pydantic import ValidationError
 
 from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError, TooManyBadRecordsError
+from sei.finetuners.grpo import GRPO, Groups, _quiet, prompts_for_trl
+from sei.finetuners.rewards import Rewards, problem_of, reward
+from sei.finetuners.supervised import Finetune
 from sei.grading import MathGrader
 from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
@@ -22,9 +25,6 @@ from sei.models.target import TargetModel
 from sei.parts import part
 from sei.ports import Outcome
 from sei.records import Problem, TrainingExample
-from sei.stages.finetune import Finetune
-from sei.stages.grpo import GRPO, Groups, _quiet, prompts_for_trl
-from sei.stages.rewards import Rewards, problem_of, reward
 from tests.test_config import built
 
 TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")

@@ -5,11 +5,13 @@ import pytest
 from sklearn.cluster import AgglomerativeClustering as SklearnWard
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+from sei.clusterers.agglomerative import Agglomerative
+from sei.clusterers.hdbscan import HDBSCAN
+from sei.clusterers.kmeans import KMeans
+from sei.clusterers.micro_clusters import merge_many
+from sei.clusterers.number_of_types import merged, silhouette, unit
+from sei.clusterers.ward import Ward, ward_cuts
 from sei.stages import clusterers
-from sei.stages.clusterers import Agglomerative
-from sei.stages.grouping import merged, silhouette, unit
-from sei.stages.micro import merge_many
-from sei.stages.partitions import HDBSCAN, KMeans, Ward, ward_cuts
 
 ALL = [Ward(), KMeans(), HDBSCAN(), HDBSCAN(noise="drop")]
 

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 
+from sei.engines.lightning import LightningEngine
 from sei.grading import MathGrader
 from sei.lit import one_step, shared_prefix
-from sei.lit.engine import LightningEngine
 from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings
 from sei.records import RefineInput

@@ -8,15 +8,15 @@ from typing import ClassVar
 
 import pytest
 
-from sei.data.screen import Decontamination
 from sei.errors import RoleError, TooManyBadRecordsError
 from sei.grading import MathGrader
 from sei.models.embedder import SentenceEmbedder
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.records import BadCase, Checkpoint, ErrorMap, ErrorType, HeldOutProblem, PoolProblem
-from sei.stages.rejection_sampling import RejectionSampling, reasoning
+from sei.screening.screen import Decontamination
 from sei.stages.synthesize import Budget
+from sei.synthesizers.rejection_sampling import RejectionSampling, reasoning
 
 RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=1.0, embedding=1.0)
 CALLS: list = []

@@ -8,15 +8,17 @@ import re
 import pytest
 
 from sei.data.arithmetic import Arithmetic
-from sei.data.screen import Decontamination
 from sei.errors import RoleError
 from sei.grading import MathGrader
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.models.embedder import SentenceEmbedder
 from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem
-from sei.stages.rewriting import EvolInstruct, MetaMath
-from sei.stages.single_errors import LLM2LLM, LearningFromError
+from sei.screening.screen import Decontamination
 from sei.stages.synthesize import Budget
+from sei.synthesizers.evol_instruct import EvolInstruct
+from sei.synthesizers.learning_from_error import LearningFromError
+from sei.synthesizers.llm2llm import LLM2LLM
+from sei.synthesizers.metamath import MetaMath
 from tests.instructors.fault_server import FaultServer
 from tests.instructors.teacher import Teacher, _data
 

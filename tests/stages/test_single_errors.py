@@ -9,18 +9,19 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from sei.data.screen import Decontamination
 from sei.errors import ConfigError, RoleError, TooManyBadRecordsError
-from sei.instructors.deduction import RuleInstructor
-from sei.instructors.symbolic import SymbolicInstructor
+from sei.instructors.ordering.instructor import RuleInstructor
+from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
 from sei.ports import Draft, Reply
 from sei.records import BadCase, Checkpoint, ErrorMap, ErrorType, HeldOutProblem, Keyphrase, PoolProblem
 from sei.refiners.none import NoRefinement
 from sei.refiners.random import RandomRefinement
-from sei.stages.single_errors import LLM2LLM, LearningFromError, nearest
+from sei.screening.screen import Decontamination
 from sei.stages.synthesize import Budget
+from sei.synthesizers.learning_from_error import LearningFromError, nearest
+from sei.synthesizers.llm2llm import LLM2LLM
 from tests.builders import refine
 
 RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=0.95, embedding=1.0)

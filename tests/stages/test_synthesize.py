@@ -6,16 +6,18 @@ from typing import ClassVar
 
 import pytest
 
-from sei.data.near import RougeIndex
-from sei.data.screen import Decontamination
 from sei.errors import RoleError, TooManyBadRecordsError
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
 from sei.ports import Draft, Reply
 from sei.records import Attempt, BadCase, ErrorMap, ErrorType, Graded, HeldOutProblem, Keyphrase, PoolProblem
+from sei.screening.near import RougeIndex
+from sei.screening.screen import Decontamination
 from sei.signature import masked_signature
 from sei.stages.grade import bad_cases, solved, wilson
-from sei.stages.synthesize import Budget, RandomSynthesis, SelfInstruct
+from sei.stages.synthesize import Budget
+from sei.synthesizers.random import RandomSynthesis
+from sei.synthesizers.self_instruct import SelfInstruct
 
 RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=0.9, embedding=1.0)
 SEEN: list[object] = []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sei.errors import SeiError
 from sei.exits import tell
+from sei.printable import visible
 from sei.report.page.write import make_page, make_sweep_page
-from sei.visible import visible
 
 
 def main(arguments: list[str] | None = None) -> int:

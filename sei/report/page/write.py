@@ -15,10 +15,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from sei.printable import visible
 from sei.report.page.build import gather
 from sei.report.page.sweep import gather_sweep
 from sei.store import write_atomic
-from sei.visible import visible
 
 log = logging.getLogger(__name__)
 NAME = "report.html"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from sei.instructors.by_value import first_departure, read_attempt
-from sei.instructors.freeform import read_freeform
-from sei.instructors.in_order import first_difference
-from sei.instructors.worked import Step, read_steps
+from sei.instructors.symbolic.by_value import first_departure, read_attempt
+from sei.instructors.symbolic.freeform import read_freeform
+from sei.instructors.symbolic.in_order import first_difference
+from sei.instructors.symbolic.worked import Step, read_steps
 from sei.records import Finding
 
 _BARE_WORKING = re.compile(r"[^A-Za-z<>]*<<[^<>]*>>[^A-Za-z<>]*[A-Za-z]*\W*|####.*")

@@ -12,10 +12,10 @@ import pydantic
 import yaml
 from pydantic import Field
 
+from sei.clusterers.number_of_types import Vectors, unit
 from sei.errors import ConfigError
 from sei.parts import IMMATERIAL, part
 from sei.ports import Embedder, Grouping
-from sei.stages.grouping import Vectors, unit
 from sei.store import digest
 
 _PACKAGED = Path(__file__).parent / "codebooks"

@@ -14,8 +14,8 @@ from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis
-from sei.stages.from_one import questions, require_tasks
 from sei.stages.synthesize import Budget, exemplars, synthesize
+from sei.synthesizers.per_problem import questions, require_tasks
 
 
 @part

@@ -20,9 +20,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from sei.engines.server_log import cause_of
 from sei.errors import BusyError, ConfigError
 from sei.models import portable
-from sei.models.server_log import cause_of
 
 log = logging.getLogger(__name__)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG: a killed run leaves no server that holds a GPU

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
-from sei.instructors.worked import NUMERAL, Step, evaluate, number, read_steps, show
+from sei.instructors.symbolic.worked import NUMERAL, Step, evaluate, number, read_steps, show
 from sei.records import Finding
 
 

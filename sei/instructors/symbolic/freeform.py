@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeGuard
 
-from sei.instructors.worked import Step, Tree, evaluate, number
+from sei.instructors.symbolic.worked import Step, Tree, evaluate, number
 
 _LONGEST = 20_000  # characters that are read
 _LONGEST_LINE = 3_000

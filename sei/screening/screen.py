@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from sei.data.near import NgramIndex, RougeIndex
 from sei.parts import part
 from sei.ports import Embedder
+from sei.screening.near import NgramIndex, RougeIndex
 from sei.signature import masked_signature
 from sei.store import digest
 

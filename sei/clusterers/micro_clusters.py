@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sei.stages.grouping import Labels, Vectors
+from sei.clusterers.number_of_types import Labels, Vectors
 
 MICRO = 2000
 """Micro-clusters: a matrix of distances between them is 32 MB."""

@@ -14,8 +14,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.instructors.misreadings import VAGUE, find_divergence, read_working, word_finding
-from sei.instructors.puzzle import Clue, Puzzle, RefusedError, answer, arrange, read, tell, work
+from sei.instructors.ordering.misreadings import VAGUE, find_divergence, read_working, word_finding
+from sei.instructors.ordering.puzzle import Clue, Puzzle, RefusedError, answer, arrange, read, tell, work
 from sei.instructors.rules import diagnosed, draw
 from sei.parts import part
 from sei.ports import Draft, Exemplar, Reply, SynthesisRequest

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from sei.instructors.rewrite import Plan, RefusedError, Traced, sentences, tail_of, with_tail, without_tail
-from sei.instructors.worked import NUMERAL, show
+from sei.instructors.symbolic.rewrite import Plan, RefusedError, Traced, sentences, tail_of, with_tail, without_tail
+from sei.instructors.symbolic.worked import NUMERAL, show
 from sei.signature import persons_and_objects
 
 _MOST_STEPS = 2  # of other problems, in one new problem

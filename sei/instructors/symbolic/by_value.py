@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from sei.instructors.freeform import read_freeform
-from sei.instructors.in_order import compare
-from sei.instructors.worked import NUMERAL, Step, evaluate, leaves, number, show
+from sei.instructors.symbolic.freeform import read_freeform
+from sei.instructors.symbolic.in_order import compare
+from sei.instructors.symbolic.worked import NUMERAL, Step, evaluate, leaves, number, show
 from sei.records import Finding
 
 _UNKNOWN = re.compile(r"\bunknown variable ([A-Za-z])\b")

@@ -17,6 +17,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.errors import ConfigError
+from sei.finetuners.rewards import Rewards, problem_of
+from sei.finetuners.supervised import Method, checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.lit.trainer import TrainerSettings
 from sei.models.greedy import SAID_TO_TRL, changes_decoding
 from sei.models.target import OpenModel, TargetModel
@@ -24,8 +26,6 @@ from sei.parts import part
 from sei.ports import Grader
 from sei.progress import progress
 from sei.records import Checkpoint, Problem, StepLog, Trained, TrainingExample
-from sei.stages.finetune import Method, checkpoint_in, save_adapter, save_merged, with_adapter
-from sei.stages.rewards import Rewards, problem_of
 from sei.store import digest
 
 _OLDEST = (1, 16)  # of TRL: rewards that are None stay out of a group's mean

@@ -15,10 +15,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.instructors.compose import in_context_of
-from sei.instructors.diagnose import find_divergence
-from sei.instructors.phrases import VAGUE, word_finding
-from sei.instructors.rewrite import (
+from sei.instructors.rules import diagnosed, draw
+from sei.instructors.symbolic.compose import in_context_of
+from sei.instructors.symbolic.diagnose import find_divergence
+from sei.instructors.symbolic.phrases import VAGUE, word_finding
+from sei.instructors.symbolic.rewrite import (
     Plan,
     RefusedError,
     Traced,
@@ -32,8 +33,7 @@ from sei.instructors.rewrite import (
     write_question,
     write_solution,
 )
-from sei.instructors.rules import diagnosed, draw
-from sei.instructors.worked import Step, show
+from sei.instructors.symbolic.worked import Step, show
 from sei.parts import part
 from sei.ports import EMBEDDED_TASKS, Draft, Exemplar, Reply, SynthesisRequest, Task
 from sei.records import BadCase, Diagnosis, Rejection

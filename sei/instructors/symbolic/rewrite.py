@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from sei.instructors.worked import NUMERAL, Step, Tree, evaluate, number, read_steps, show, show_tree
+from sei.instructors.symbolic.worked import NUMERAL, Step, Tree, evaluate, number, read_steps, show, show_tree
 from sei.signature import persons_and_objects
 
 # world knowledge that a reader brings along: word of the question -> constants it stands for

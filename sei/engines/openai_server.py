@@ -15,12 +15,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.devices import note
+from sei.engines import server
+from sei.engines.lightning import Answer, Sampling
 from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.remote.answers import NoAnswers
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.terms import Limits, Request
-from sei.lit.engine import Answer, Sampling
-from sei.models import server
 from sei.models.target import OpenModel, TargetModel
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress

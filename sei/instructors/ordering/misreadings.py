@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sei.instructors.puzzle import Ask, Clue, Puzzle, RefusedError, read
+from sei.instructors.ordering.puzzle import Ask, Clue, Puzzle, RefusedError, read
 from sei.records import Finding
 
 Line = tuple[str, ...]

@@ -1,20 +1,18 @@
-"""Clusterers: agglomerative, none (ablation), shuffled (placebo)."""
+"""Agglomerative clustering with average linkage."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from sei.clusterers.micro_clusters import merge_many
+from sei.clusterers.number_of_types import Labels, Vectors, merged, silhouette
 from sei.parts import part
-from sei.ports import Clusterer, Grouping
+from sei.ports import Grouping
 from sei.records import CurvePoint
-from sei.stages.grouping import Labels, Vectors, merged, silhouette
-from sei.stages.micro import merge_many
 
 Options = tuple[list[CurvePoint], dict[int, Labels]]
 
@@ -27,7 +25,7 @@ class Agglomerative:
     ``min_mean_size`` members on average; among those whose mean silhouette is within ``tolerance`` of
     the best, the smallest number wins. So two types or one type per phrase never come out by accident.
     Equal vectors are merged first. Memory is quadratic up to ``exact_up_to`` phrases; above, k-means makes
-    micro-clusters, which are merged with their weights (``sei.stages.micro``), and memory is linear.
+    micro-clusters, which are merged with their weights (``sei.clusterers.micro_clusters``), and memory is linear.
     """
 
     identity: ClassVar[str] = "clusterer/agglomerative"
@@ -72,34 +70,3 @@ class Agglomerative:
         cuts = merge_many(distinct, np.ones(len(distinct)), "average", numbers, seed)
         scores = {k: round(silhouette(distinct, counts, cuts[k]), 4) for k in numbers}
         return [CurvePoint(num_types=k, score=s) for k, s in scores.items()], {k: cuts[k][back] for k in numbers}
-
-
-@part
-class NoClustering:
-    """The no-clustering ablation: one type that holds every bad case."""
-
-    identity: ClassVar[str] = "clusterer/none"
-    version: ClassVar[int] = 1
-
-    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Put everything into one type."""
-        return Grouping(labels=(0,) * len(vectors))
-
-
-@part
-class Shuffled:
-    """The placebo: the sizes of another clusterer's types, with members permuted at random.
-
-    What the other one refused or spent is kept; its names are not, since they say nothing of these members.
-    """
-
-    identity: ClassVar[str] = "clusterer/shuffled"
-    version: ClassVar[int] = 2
-    inner: Clusterer
-
-    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Permute the labels of the inner clusterer."""
-        grouping = self.inner.group(phrases, vectors, seed)
-        labels = list(grouping.labels)
-        random.Random(f"shuffled/{seed}").shuffle(labels)
-        return replace(grouping, labels=tuple(labels), names=())

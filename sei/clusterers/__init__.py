@@ -1,0 +1,1 @@
+"""Clusterers: keyphrases to error types. One file for each choice of ``conf/clusterer``."""

@@ -1,0 +1,54 @@
+"""Density-based clustering (HDBSCAN)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from sei.clusterers.number_of_types import Vectors, components, merged, unit
+from sei.parts import part
+from sei.ports import Grouping
+
+
+@part
+class HDBSCAN:
+    """Density-based clustering on the first principal components; what lies between the types is noise.
+
+    A type has ``min_size`` distinct phrases, or ``min_share`` of them where that is more. Noise goes to the
+    type with the nearest centroid (``nearest``), so that every bad case is used, or to no type (``drop``,
+    label -1: the bad case is counted as refused). Where no dense place is found, all phrases are one type
+    under either policy. There is no number of types to choose, and no curve.
+    """
+
+    identity: ClassVar[str] = "clusterer/hdbscan"
+    version: ClassVar[int] = 1
+    dimensions: Annotated[int, Field(ge=2)] = 8
+    min_size: Annotated[int, Field(ge=2)] = 5
+    min_share: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    neighbours: Annotated[int, Field(ge=1)] = 3
+    selection: Literal["leaf", "eom"] = "eom"
+    noise: Literal["nearest", "drop"] = "nearest"
+
+    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
+        """Group unit vectors (n, d); label -1 is noise where ``noise`` is ``drop``."""
+        from sklearn import cluster
+
+        distinct, back, _ = merged(vectors)
+        size = max(self.min_size, round(self.min_share * len(distinct)))
+        if len(distinct) < 2 * max(size, self.neighbours):  # two types of the least size would not fit
+            return Grouping(labels=(0,) * len(vectors))
+        rows = unit(components(distinct, self.dimensions))
+        model = cluster.HDBSCAN(
+            min_cluster_size=size, min_samples=self.neighbours, cluster_selection_method=self.selection, copy=True
+        )
+        labels = model.fit_predict(rows)
+        k = int(labels.max()) + 1
+        if k == 0:
+            return Grouping(labels=(0,) * len(vectors))
+        if self.noise == "nearest":
+            centroids = unit(np.array([rows[labels == c].mean(axis=0) for c in range(k)]))
+            labels = np.where(labels < 0, (rows @ centroids.T).argmax(axis=1), labels)
+        return Grouping(labels=tuple(int(x) for x in labels[back]))

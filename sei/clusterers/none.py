@@ -1,0 +1,22 @@
+"""No clustering: the ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sei.clusterers.number_of_types import Vectors
+from sei.parts import part
+from sei.ports import Grouping
+
+
+@part
+class NoClustering:
+    """The no-clustering ablation: one type that holds every bad case."""
+
+    identity: ClassVar[str] = "clusterer/none"
+    version: ClassVar[int] = 1
+
+    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
+        """Put everything into one type."""
+        return Grouping(labels=(0,) * len(vectors))

@@ -1,0 +1,31 @@
+"""The placebo: members of the types of another clusterer, permuted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from sei.clusterers.number_of_types import Vectors
+from sei.parts import part
+from sei.ports import Clusterer, Grouping
+
+
+@part
+class Shuffled:
+    """The placebo: the sizes of another clusterer's types, with members permuted at random.
+
+    What the other one refused or spent is kept; its names are not, since they say nothing of these members.
+    """
+
+    identity: ClassVar[str] = "clusterer/shuffled"
+    version: ClassVar[int] = 2
+    inner: Clusterer
+
+    def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
+        """Permute the labels of the inner clusterer."""
+        grouping = self.inner.group(phrases, vectors, seed)
+        labels = list(grouping.labels)
+        random.Random(f"shuffled/{seed}").shuffle(labels)
+        return replace(grouping, labels=tuple(labels), names=())

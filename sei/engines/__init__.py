@@ -1,0 +1,1 @@
+"""Engines: how a target model answers, in this process or served."""

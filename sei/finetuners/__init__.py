@@ -1,0 +1,1 @@
+"""Fine-tuners: how the target model is taught, and what a reward is."""

@@ -1,0 +1,1 @@
+"""What synthetic text is kept apart from, and how nearness is found fast."""

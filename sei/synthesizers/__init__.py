@@ -1,0 +1,1 @@
+"""Synthesizers: new problems. One file for each choice of ``conf/synthesizer``."""
