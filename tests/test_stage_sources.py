@@ -48,8 +48,16 @@ def edited(monkeypatch):
     ("old", "new", "touched"),
     [
         ("Remedy: write one object a line.", "Remedy: another file.", set()),  # a message in sei/rows.py
-        ('rng = random.Random(f"refine/{seed}")', 'rng = random.Random(f"again/{seed}")', {"refiner/random"}),
-        ("return max(1, round(members * keep))", "return max(2, round(members * keep))", {"stage/refine", "refiner/one_shot_context"}),
+        (
+            'rng = random.Random(f"refine/{given.seed}")',
+            'rng = random.Random(f"again/{given.seed}")',
+            {"refiner/random"},
+        ),
+        (
+            "return max(1, round(members * keep))",
+            "return max(2, round(members * keep))",
+            {"stage/refine", "refiner/one_shot_context"},
+        ),
     ],
     ids=["message", "part", "helper"],
 )

@@ -19,7 +19,7 @@ _FOLLOWS = (  # what a cause led to
 )
 _USUAL = (  # parts of the log in small letters, and what helps
     (
-        ("no available memory for the cache", "free memory on device", "gpu_memory_utilization"),
+        ("no available memory for the cache", "free memory on device", "gpu_memory_utilization", "kv-cache-memory"),
         "the memory share: add --gpu-memory-utilization 0.8 (or another share) to engine.command, or free the device "
         "of other processes (nvidia-smi).",
     ),
@@ -57,11 +57,13 @@ def cause_of(output: Path) -> str:
     said = (causes or errors or ["\n".join(line for line in lines[-_LAST:] if line)])[0][:_LONGEST]
     if errors and not causes:  # the engine's process was ended from outside: it could say nothing
         return f"{said}\nRemedy: look at its log for what ended the engine (a kill for want of memory?): {output}"
-    text = "\n".join([*causes, *lines]).lower()
-    remedy = next((r for words, r in _USUAL if any(w in said.lower() for w in words)), None) or next(
-        (r for words, r in _USUAL if any(w in text for w in words)), "look at its log."
-    )
+    # the first error, then what it led to; other lines only repeat settings
+    remedy = _remedy(said) or _remedy("\n".join(causes)) or "look at its log."
     return f"{said}\nRemedy: {remedy} The whole log: {output}"
+
+
+def _remedy(text: str) -> str | None:
+    return next((r for words, r in _USUAL if any(w in text.lower() for w in words)), None)
 
 
 def _with_detail(lines: list[str], at: int) -> str:

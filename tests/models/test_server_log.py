@@ -24,6 +24,11 @@ MEMORY = (
     "(EngineCore pid=9) ERROR 11-26 [core.py:1] ValueError: No available memory for the cache blocks. Try another\n"
     "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
 )
+KV = (
+    "(EngineCore pid=9) INFO 11-27 [x.py:1] config.json not found in the cache\nsomething was not found in a folder\n"
+    "(Worker pid=8) ERROR 11-27 [e.py:1] ValueError: Available memory on node 0 (13.86/17.34 GiB) on kv cache "
+    "allocation is less than requested memory for kv (3000.0 GiB). Decrease --kv-cache-memory-bytes\n"
+)
 FLAG = (
     "Triton is installed, but doesn't include CPU backend. Disabling Triton.\nusage: vllm [-h] [-v]\n"
     "vllm: error: unrecognized arguments: --no-such-flag\n"
@@ -36,10 +41,11 @@ FLAG = (
         (TOO_LONG, "1 validation error for ModelConfig Value error, User-specified max_model_len", "a smaller --max-m"),
         (DEAD, "vllm.v1.engine.exceptions.EngineDeadError", "what ended the engine"),
         (MEMORY, "ValueError: No available memory for the cache blocks", "the memory share"),
+        (KV, "ValueError: Available memory on node 0 (13.86/17.34 GiB)", "the memory share"),
         (FLAG, "vllm: error: unrecognized arguments: --no-such-flag", "does not know an option"),
         ("RuntimeError: Failed to infer device type\n", "RuntimeError: Failed to infer device type", "look at its log"),
     ],
-    ids=["window", "killed", "memory", "flag", "other"],
+    ids=["window", "killed", "memory", "kv", "flag", "other"],
 )
 def test_the_cause_comes_first_and_settings_are_no_cause(tmp_path, log, first, remedy):
     file = tmp_path / "log"
