@@ -1,4 +1,4 @@
-"""How well clusterers find the types of 328 labelled keyphrases: ``python -m experiments.clustering``.
+"""How well clusterers find the types of 328 labelled keyphrases: ``python -m experiments.measurements.clustering``.
 
 ``--half choose`` prints the half that settings may be chosen on (default: report). ``--wordllama FOLDER``
 adds an embedder that PyPI has (pip install --no-deps --target FOLDER wordllama). ``--scaling N...`` prints
@@ -31,7 +31,7 @@ from sei.stages.codebook import Codebook, read_codebook
 from sei.stages.grouping import Vectors, unit
 from sei.stages.partitions import HDBSCAN, KMeans, Ward
 
-ROWS = Path(__file__).parent.parent / "tests" / "fixtures" / "keyphrases.jsonl"
+ROWS = Path(__file__).parent.parent.parent / "tests" / "fixtures" / "keyphrases.jsonl"
 SEEDS = range(5)
 
 
@@ -216,7 +216,7 @@ def main() -> None:
         for n in args.scaling:
             for name in ("agglomerative exact", "agglomerative", "ward exact", "ward", "kmeans", "hdbscan"):
                 if n <= 10_000 or "exact" not in name:
-                    command = [sys.executable, "-m", "experiments.clustering", "--measure", name, str(n)]
+                    command = [sys.executable, "-m", "experiments.measurements.clustering", "--measure", name, str(n)]
                     subprocess.run(command, check=False)
     else:
         table(args.half, args.wordllama)

@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from experiments.statistics import Interval
-from experiments.tables.compare import BASE_MODEL, compare
-from experiments.tables.measures import (
+from sei.compare.differences import BASE_MODEL, compare
+from sei.compare.measures import (
     ROLES,
     Estimate,
     Outcome,
@@ -20,8 +19,9 @@ from experiments.tables.measures import (
     spent,
     unequal,
 )
-from experiments.tables.methods import Block, Method
-from experiments.tables.runs import BASE, Run
+from sei.compare.methods import Block, Method
+from sei.compare.runs import BASE, Run
+from sei.statistics import Interval
 
 NOT_MEASURED = "not measured"
 Value = str | int | float | None

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from experiments.tables.runs import Run
+from sei.compare.runs import Run
 from sei.report.page.config import CONF
 from sei.visible import visible
 

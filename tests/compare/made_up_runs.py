@@ -6,9 +6,9 @@ import json
 
 import yaml
 
-from experiments.tables.measures import STAGES
-from experiments.tables.methods import blocks
-from experiments.tables.runs import collect
+from sei.compare.measures import STAGES
+from sei.compare.methods import blocks
+from sei.compare.runs import collect
 
 BEST = STAGES["best"]
 CONFIG = {

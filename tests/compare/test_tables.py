@@ -7,12 +7,12 @@ import os
 
 import pytest
 
-from experiments.statistics import paired_t
-from experiments.tables import build
-from experiments.tables.measures import STAGES
-from experiments.tables.methods import blocks, method_name
-from experiments.tables.runs import collect
-from tests.made_up_runs import BEST, CONFIG, NO_REFINEMENT, full_and_ablated, names, read, write, write_items
+from sei.compare import build
+from sei.compare.measures import STAGES
+from sei.compare.methods import blocks, method_name
+from sei.compare.runs import collect
+from sei.compare.significance import paired_t
+from tests.compare.made_up_runs import BEST, CONFIG, NO_REFINEMENT, full_and_ablated, names, read, write, write_items
 
 # --- names ---
 
