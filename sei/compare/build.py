@@ -83,15 +83,17 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
         everyone = Method(BASE_MODEL, BASE_MODEL, _one_a_seed(block), {})
         own = outcomes(of_block(block))
         for method, at in ((everyone, at_round(BASE)), *((m, stage) for m in block.methods)):
-            cells = []
+            cells, told = [], set[tuple[str, ...]]()
             for column in columns:
                 # a mean over sets is over those of the block's own data
                 mine = next((o for o in own if (o.role, o.headline) == (column.role, True)), None)
                 wanted = mine if len(column.sets) > 1 else column
                 found = estimate(method, wanted, at) if wanted is not None else None
                 cells.append(_estimate_cell(found, method))
-                if wanted is None or wanted is column or wanted not in columns:
-                    records.append(_main_record(block, method, wanted or column, found))
+                meant = wanted or column
+                if meant.sets not in told:
+                    told.add(meant.sets)
+                    records.append(_main_record(block, method, meant, found))
                 if found is not None:
                     kinds.add(found.kind)
                     if wanted is not None and len(wanted.sets) == 1:

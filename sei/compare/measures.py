@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sei.compare.methods import Block, Method
 from sei.compare.runs import Run
 from sei.compare.significance import bootstrap, clustered, clustered_error
-from sei.statistics import Z95, Z95_ROUNDED, Interval, t_interval, wilson
+from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, t_interval, wilson
 
 ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain"}  # dev chose the checkpoint: it is no test
 WITHIN = 0.02  # budgets that differ by no more count as equal
@@ -81,7 +81,7 @@ def values(method: Method, outcome: Outcome, stage: Stage) -> dict[int, float]:
 def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = True) -> Estimate | None:
     """Return mean and interval of an outcome: t over seeds, or for one seed over items; None if never measured.
 
-    Seeds that agree exactly (above all those that share a base model) count as one measurement. Without ``items``
+    Seeds that agree but for rounding (above all those that share a base model) count as one measurement. Without ``items``
     no item file is read, and ``by_question`` stays empty.
     """
     found = values(method, outcome, stage)
@@ -89,7 +89,7 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
         return None
     runs = [method.runs[s] for s in found]
     counts = [runs[0].stages[stage(runs[0])][name] for name in outcome.sets]
-    if len(set(found.values())) > 1:
+    if not alike(list(found.values())):
         interval, kind = t_interval(list(found.values())), "t over seeds"
     elif len(counts) == 1:
         interval, kind = wilson(round(counts[0].accuracy * counts[0].n), counts[0].n, Z95), "Wilson over items"

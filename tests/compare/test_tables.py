@@ -148,6 +148,35 @@ def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
     assert [(r["accuracy"], r["interval"]) for r in missing] == [(None, "not measured")]
 
 
+def test_seeds_that_rounding_alone_parts_show_no_spread(tmp_path):
+    for seed, (a, b) in enumerate([(0.1, 0.2), (0.3, 0.0)]):  # (0.1 + 0.2) / 2 is not 0.3 / 2 to the last digit
+        home = write(tmp_path / str(seed), seed=seed, sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
+        summary = json.loads((home / "summary.json").read_text())
+        for name, value in (("a", a), ("b", b)):
+            summary["rounds"][0]["scores"][name]["accuracy"] = value
+        (home / "summary.json").write_text(json.dumps(summary))
+    records = build.main_table(read(tmp_path), BEST).records
+    (mean,) = (r for r in records if r["method"] == "Self-Error-Instruct" and r["outcome"].startswith("in domain, mean"))
+    assert (mean["interval"], mean["seeds"]) == ("bootstrap over items", 2)
+    assert mean["accuracy_high"] - mean["accuracy_low"] > 0.05
+
+
+def test_main_records_hold_the_mean_over_sets_and_each_outcome_once(tmp_path):
+    write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
+    for more in ({}, {"model": {"name": "other"}}):  # the second alone has one set in domain
+        if more:
+            write(tmp_path / "1", sets={"c": "in_domain"}, rounds=(0.7,), **more)
+        records = build.main_table(read(tmp_path), BEST).records
+        found = [(r["outcome"], r["accuracy"]) for r in records if r["model"] == "small" and r["method"] != "base model"]
+        assert [f for f in found if f[1] is not None] == [
+            ("in domain, mean of 2 sets", pytest.approx(0.6)),
+            ("a (in domain)", 0.6),
+            ("b (in domain)", 0.6),
+        ]
+        known = [(r["model"], r["method"], r["outcome"]) for r in records]
+        assert len(known) == len(set(known))
+
+
 def test_methods_that_no_run_has_stand_in_the_main_table_as_not_measured(tmp_path):
     full_and_ablated(tmp_path)
     table = build.main_table(read(tmp_path), BEST, ["no refinement", "MetaMath rewriting"]).tables[0]
