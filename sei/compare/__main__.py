@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sei.compare.build import Result, ablation_tables, budget_table, main_table, rounds_tables
+from sei.compare.build import ablation_tables, budget_table, main_table, rounds_tables
+from sei.compare.cells import Result
 from sei.compare.measures import STAGES, Stage
 from sei.compare.methods import Block, blocks
 from sei.compare.render import csv_text, latex, markdown

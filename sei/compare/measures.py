@@ -81,8 +81,8 @@ def values(method: Method, outcome: Outcome, stage: Stage) -> dict[int, float]:
 def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = True) -> Estimate | None:
     """Return mean and interval of an outcome: t over seeds, or for one seed over items; None if never measured.
 
-    Seeds that agree but for rounding (above all those that share a base model) count as one measurement. Without ``items``
-    no item file is read, and ``by_question`` stays empty.
+    Seeds that agree but for rounding (above all those that share a base model) count as one measurement. Without
+    ``items`` no item file is read, and ``by_question`` stays empty.
     """
     found = values(method, outcome, stage)
     if not found:

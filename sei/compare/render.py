@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from sei.compare.build import Record, Result, Table, Value
+from sei.compare.cells import Record, Result, Table, Value
 from sei.visible import visible
 
 _TEX = {
