@@ -78,7 +78,7 @@ def _compare(
         seeds,
         Interval(sum(a[s] - b[s] for s in seeds) / len(seeds), math.nan, math.nan),
         clustered_mean(answers, outcome.sets),
-        "not tested: one seed, no item files",
+        "not tested: one seed, no item files that fit the summary",
         None,
         None,
         None,

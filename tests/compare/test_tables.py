@@ -7,12 +7,22 @@ import os
 
 import pytest
 
-from sei.compare import build
+from sei.compare import build, figures
 from sei.compare.measures import STAGES
 from sei.compare.methods import blocks, method_name
 from sei.compare.runs import collect
 from sei.compare.significance import paired_t
-from tests.compare.made_up_runs import BEST, CONFIG, NO_REFINEMENT, full_and_ablated, names, read, write, write_items
+from tests.compare.made_up_runs import (
+    BEST,
+    CONFIG,
+    NO_REFINEMENT,
+    full_and_ablated,
+    names,
+    read,
+    set_accuracy,
+    write,
+    write_items,
+)
 
 # --- names ---
 
@@ -136,9 +146,7 @@ def test_main_table(tmp_path):
 def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
     write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain", "c": "out_of_domain"}, rounds=(0.6,))
     home = write(tmp_path / "1", sets={"a": "in_domain", "c": "out_of_domain"}, rounds=(0.6,), **NO_REFINEMENT)
-    summary = json.loads((home / "summary.json").read_text())
-    summary["rounds"][0]["scores"]["a"]["accuracy"] = 0.7
-    (home / "summary.json").write_text(json.dumps(summary))
+    set_accuracy(home, a=0.7)
     result = build.main_table(read(tmp_path), BEST)
     assert result.tables[0].header[4:6] == ("in domain, mean of 2 sets", "a (in domain, n=100)")
     assert [r[4:7] for r in result.tables[0].rows if r[2] == "no refinement"] == [
@@ -151,10 +159,7 @@ def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
 def test_seeds_that_rounding_alone_parts_show_no_spread(tmp_path):
     for seed, (a, b) in enumerate([(0.1, 0.2), (0.3, 0.0)]):  # (0.1 + 0.2) / 2 is not 0.3 / 2 to the last digit
         home = write(tmp_path / str(seed), seed=seed, sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
-        summary = json.loads((home / "summary.json").read_text())
-        for name, value in (("a", a), ("b", b)):
-            summary["rounds"][0]["scores"][name]["accuracy"] = value
-        (home / "summary.json").write_text(json.dumps(summary))
+        set_accuracy(home, a=a, b=b)
     records = build.main_table(read(tmp_path), BEST).records
     (mean,) = (r for r in records if r["method"] != "base model" and r["outcome"].startswith("in domain, mean"))
     assert (mean["interval"], mean["seeds"]) == ("bootstrap over items", 2)
@@ -247,6 +252,17 @@ def test_one_seed_with_items_is_tested_by_mcnemar(tmp_path):
     assert (far["p"], far["verdict"]) == (None, "not tested")
 
 
+def test_items_that_do_not_fit_the_summary_test_nothing(tmp_path):
+    a = write(tmp_path / "runs" / "0", rounds=(0.5,))
+    b = write(tmp_path / "runs" / "1", rounds=(0.9,), **NO_REFINEMENT)
+    write_items(a, "round_1", "near", [True] * 80 + [False] * 20)
+    write_items(b, "round_1", "near", [True] * 30 + [False] * 70)  # 40 points better, says the summary; 50 worse
+    near = build.ablation_tables(read(tmp_path), BEST).records[1]
+    assert (near["test"], near["verdict"]) == ("not tested: one seed, no item files that fit the summary", "not tested")
+    assert (near["delta"], near["delta_low"], near["p"]) == (pytest.approx(0.4), None, None)
+    figures.draw(read(tmp_path), BEST, tmp_path)
+
+
 def test_items_of_runs_without_harness_files_are_read_from_the_evaluation(tmp_path):
     home = write(tmp_path / "0", rounds=(0.5,))
     (home / "round_1").mkdir()
@@ -272,6 +288,8 @@ def test_one_seed_over_several_sets_is_tested_on_the_mean_that_is_shown(tmp_path
     sets = {"a": "in_domain", "b": "in_domain"}
     one = write(tmp_path / "0", rounds=(0.5,), sets=sets)
     other = write(tmp_path / "1", rounds=(0.5,), sets=sets, **NO_REFINEMENT)
+    set_accuracy(one, a=0.96, b=1.0)
+    set_accuracy(other, a=1.0, b=0.4)
     write_items(one, "round_1", "a", [False] * 40 + [True] * 960)
     write_items(other, "round_1", "a", [True] * 1000)  # 40 of 1,000 turned right: +4 points
     write_items(one, "round_1", "b", [True] * 10)
