@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.tables.runs import Run, collect
+from sei.compare.runs import Run, collect
 from sei.store import write_atomic
 
 _ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain", "dev": "dev"}

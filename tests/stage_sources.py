@@ -28,6 +28,7 @@ PLUMBING = ("sei.errors", "sei.parts", "sei.ports", "sei.progress", "sei.records
 NOT_RESULTS = (
     "sei.track",
     "sei.report",
+    "sei.compare",
     "sei.run",
     "sei.sweep",
     "sei.build",

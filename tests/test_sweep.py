@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from experiments.sweep_cost import made, made_twice
+from experiments.measurements.sweep_cost import made, made_twice
 from sei.report.summary import best_dev_accuracy, config_digest
 from sei.sweep import SweepJob, announce, mark, run_apart, settle
 from tests.conftest import ROOT, Sei
@@ -184,7 +184,7 @@ def test_announcing_another_sweep_in_the_same_folder_forgets_jobs_with_other_ove
 
 def _tables(sweep: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.tables", str(sweep)], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "sei.compare", str(sweep)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return done.stdout
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compare.made_up_runs import full_and_ablated
 from tests.conftest import ROOT
 
 
@@ -59,6 +60,22 @@ def test_an_unpacked_wheel_composes_from_any_folder(wheel, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "NoClustering" in done.stdout
+
+
+def test_tables_of_finished_runs_come_from_an_unpacked_wheel(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    full_and_ablated(tmp_path / "runs")
+    done = subprocess.run(
+        [sys.executable, "-m", "sei.compare", "runs"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "### Ablation: small, Arithmetic, near (in domain), against Self-Error-Instruct" in done.stdout
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from experiments.error_types.arms import PROTOCOL
 from experiments.protocol import Protocol, values
-from experiments.statistics import ALPHA, holm, paired_t, t_interval
+from sei.compare.significance import holm, paired_t
+from sei.statistics import ALPHA, t_interval
 
 Metrics = dict[str, tuple[str, str, str]]  # title: set, checkpoint (base, best, last), field of its scores
 PRIMARY = ("arithmetic_far", "best", "macro")

@@ -11,7 +11,8 @@ from typing import Any
 
 from experiments.first_measurement.arms import BLOCKS, PROTOCOL, SEEDS
 from experiments.protocol import values
-from experiments.statistics import holm, paired_t, t_interval
+from sei.compare.significance import holm, paired_t
+from sei.statistics import t_interval
 
 SETS = {"in domain": "arithmetic_test", "out of domain": "arithmetic_far"}
 _STEPS = re.compile(r"<<(.*?)>>")

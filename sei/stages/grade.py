@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,6 +10,7 @@ from sei.parts import part
 from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
 from sei.signature import masked_signature
+from sei.statistics import wilson
 from sei.store import digest
 
 
@@ -77,16 +77,6 @@ def solved(graded: Sequence[Graded]) -> Solved:
     return Solved(good=tuple(parts[0]), replay=tuple(parts[1]))
 
 
-def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share; (0, 1) for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    p = correct / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def scores(graded: Sequence[Graded]) -> dict[str, Score]:
     """Score every held-out set: right / n with unreadable ones in n and grader faults out of n."""
     sets: dict[str, list[Graded]] = defaultdict(list)
@@ -115,5 +105,5 @@ def _score(rows: list[Graded]) -> Score:
         accuracy=correct / n if n else 0.0,
         accuracy_strict=sum(g.strict_verdict == "right" for g in counted) / n if n else 0.0,
         macro=sum(sum(v) / len(v) for v in groups.values()) / len(groups) if groups else None,
-        ci95=wilson(correct, n),
+        ci95=wilson(correct, n).ends if n else (0.0, 1.0),
     )

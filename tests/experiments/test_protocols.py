@@ -17,11 +17,11 @@ from experiments.one_round_types.afterwards import kinds_table
 from experiments.one_round_types.arms import PAIRS
 from experiments.one_round_types.arms import PROTOCOL as ONE_ROUND
 from experiments.refiner_gain.arms import PROTOCOL as GAIN
-from experiments.statistics import paired_t
 from experiments.words_types.arms import PROTOCOL as WORDS
 from experiments.words_types.tables import METRICS
 from sei.clusterers.shuffled import Shuffled
 from sei.clusterers.ward import Ward
+from sei.compare.significance import paired_t
 from sei.parts import is_part
 from tests.test_config import built
 

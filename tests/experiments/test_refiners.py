@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.refiners import REFINERS, auc, parts, table
+from experiments.measurements.refiners import REFINERS, auc, parts, table
 from sei.parts import is_part
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import sweep_cost
+from experiments.measurements import sweep_cost
 from tests.test_sweep import TINY
 
 

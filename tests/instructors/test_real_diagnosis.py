@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.diagnosis import diagnose, first_difference_rule, instructor, load, right
-from experiments.statistics import mcnemar
+from experiments.measurements.diagnosis import diagnose, first_difference_rule, instructor, load, right
+from sei.compare.significance import mcnemar
 from sei.data.arithmetic import stream
 from sei.data.skills import SKILLS
 from sei.instructors.symbolic.diagnose import counted_steps, find_divergence

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from sei.stages.grade import wilson
+from sei.statistics import wilson
 
 SETTINGS = (
     "",
@@ -24,7 +24,7 @@ SETTINGS = (
 
 def scored(role: str, correct: int, n: int) -> dict[str, Any]:
     return {"role": role, "n": n, "correct": correct, "unreadable": 2, "grader_errors": 0, "accuracy": correct / n,
-            "accuracy_strict": correct / n, "macro": None, "ci95": list(wilson(correct, n))}  # fmt: skip
+            "accuracy_strict": correct / n, "macro": None, "ci95": list(wilson(correct, n).ends)}  # fmt: skip
 
 
 def summary(seed: int, corrects: list[int], best: int, n: int = 200, **rest: Any) -> dict[str, Any]:

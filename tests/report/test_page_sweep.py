@@ -11,7 +11,7 @@ from sei.report.page import make_sweep_page
 from sei.report.page.settings import is_seed
 from sei.report.page.spread import over_seeds, spread
 from sei.report.page.sweep import gather_sweep
-from sei.stages.grade import wilson
+from sei.statistics import wilson
 from tests.report.sweep_folders import SETTINGS, large_sweep, make_sweep, scored, summary
 from tests.report.test_page import HOSTILE, data_of
 
@@ -31,7 +31,7 @@ def test_seeds_that_show_no_difference_have_no_interval(values):
 
 def test_an_accuracy_has_the_interval_of_its_seeds_or_of_its_only_one():
     one = over_seeds([scored("dev", 30, 200)])
-    assert (one["how"], one["n"], one["ci95"]) == ("wilson", 1, list(wilson(30, 200)))
+    assert (one["how"], one["n"], one["ci95"]) == ("wilson", 1, list(wilson(30, 200).ends))
     two = over_seeds([scored("dev", 10, 200), scored("dev", 12, 200)])
     assert (two["how"], two["ci95"]) == ("t", [0.0, pytest.approx(0.055 + 12.706205 * 0.005, abs=1e-6)])
     same = over_seeds([scored("dev", 10, 200)] * 2)
@@ -92,7 +92,7 @@ def test_curves_are_means_over_seeds_from_the_base_on_and_say_who_went_on(tmp_pa
 def test_a_single_seed_has_the_interval_of_its_own_summary(tmp_path):
     jobs = [(["seed=4"], "done", summary(4, [80, 90], 1))]
     (setting,) = gather_sweep(make_sweep(tmp_path, jobs))["settings"]
-    assert [p["ci95"] for p in setting["curves"]["test_set"]] == [list(wilson(80, 200)), list(wilson(90, 200))]
+    assert [p["ci95"] for p in setting["curves"]["test_set"]] == [list(wilson(k, 200).ends) for k in (80, 90)]
     assert setting["changes"]["test_set"]["ci95"] is None
 
 

@@ -14,7 +14,7 @@ from sei.records import Attempt, BadCase, ErrorMap, ErrorType, Graded, HeldOutPr
 from sei.screening.near import RougeIndex
 from sei.screening.screen import Decontamination
 from sei.signature import masked_signature
-from sei.stages.grade import bad_cases, solved, wilson
+from sei.stages.grade import bad_cases, solved
 from sei.stages.synthesize import Budget
 from sei.synthesizers.random import RandomSynthesis
 from sei.synthesizers.self_instruct import SelfInstruct
@@ -179,12 +179,6 @@ def test_test_problems_are_refused_by_type():
         list(
             Diagnose(instructor=Scripted())(items=[BadCase(problem=held, output="2", extracted="2")], done=frozenset())
         )
-
-
-def test_the_wilson_interval():
-    low, high = wilson(50, 100)
-    assert (round(low, 4), round(high, 4)) == (0.4038, 0.5962)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 @part

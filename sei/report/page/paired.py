@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import Any
 
 from sei.report.lm_eval import FLEXIBLE
 from sei.report.page.files import Files
+from sei.statistics import matched_difference
 
 _SAMPLES = re.compile(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.-]+\.jsonl")
-_Z = 1.959964  # two-sided 95 %
 
 
 def changes(files: Files, number: int) -> dict[str, dict[str, Any]]:
@@ -24,17 +23,11 @@ def changes(files: Files, number: int) -> dict[str, dict[str, Any]]:
 
 
 def change(before: dict[str, bool], after: dict[str, bool]) -> dict[str, Any]:
-    """Return ``fixed``, ``broken``, ``n`` and the 95 % interval of the difference of two shares on the same items.
-
-    The interval is Wald's for matched pairs with half an item added to each of the four cells, which also holds where
-    few items change (Agresti and Min 2005).
-    """
+    """Return ``fixed``, ``broken``, ``n`` and the 95 % interval of the difference of two shares on the same items."""
     both = [(before[i], after[i]) for i in before if i in after]
     fixed, broken = both.count((False, True)), both.count((True, False))
-    n = len(both) + 2
-    middle = (fixed - broken) / n
-    half = _Z * math.sqrt((fixed + broken + 1) / n - middle**2) / math.sqrt(n)
-    return {"n": len(both), "fixed": fixed, "broken": broken, "ci95": [middle - half, middle + half]}
+    ends = matched_difference(fixed, broken, len(both)).ends
+    return {"n": len(both), "fixed": fixed, "broken": broken, "ci95": [*ends]}
 
 
 def _samples(home: Path) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
+
+from sei.statistics import alike, t_interval
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
@@ -19,9 +20,8 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
     """
     mean, ends = statistics.fmean(values), [min(values), max(values)]
     out = {"n": len(values), "mean": mean, "range": ends, "ci95": None}
-    if len(values) > 1 and ends[1] - ends[0] > 1e-9:
-        half = _quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-        out["ci95"] = [mean - half, mean + half]
+    if not alike(values):
+        out["ci95"] = [*t_interval(values).ends]
     return out
 
 
@@ -38,10 +38,3 @@ def over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return {**out, "how": "equal"}
     low, high = out["ci95"]
     return {**out, "ci95": [max(0.0, low), min(1.0, high)], "how": "t"}
-
-
-def _quantile(freedom: int) -> float:
-    """Return the 0.975 quantile of Student's t."""
-    from scipy.special import stdtrit  # a third of a second, which pages of single runs need not wait for
-
-    return float(stdtrit(freedom, 0.975))

@@ -5,7 +5,7 @@ const SWEEP_CHANGES =
   "line is no change, an end without a tick lies beyond the scale.";
 const SWEEP_CAUTION =
   "The intervals speak of other seeds on these same problems. Of many settings, the one with the largest change owes part " +
-  "of it to luck. Paired tests of one setting against another: python -m experiments.tables FOLDER, from a checkout.";
+  "of it to luck. Paired tests of one setting against another: python -m sei.compare FOLDER.";
 const SWEEP_CURVES =
   "Mean accuracy over the seeds, in percent; base is the model before round 1. The ring marks the round chosen on dev (by " +
   "most seeds); a line is dashed where only some seeds went on. The band is the 95 % interval: over seeds (Student's t), " +

@@ -1,8 +1,9 @@
 """Does the symbolic instructor find the step where real models go wrong?
 
-Run as ``SEI_DATA=DATA python -m experiments.diagnosis``. DATA holds real wrong solutions of GSM8K problems under
-``badcases/`` and GSM8K itself under ``gsm8k/``. The instructor sees question, reference solution and wrong output, and
-no deliberate vagueness is mixed in (``flaw_rate=0``). A missing reference is looked up in GSM8K by its question.
+Run as ``SEI_DATA=DATA python -m experiments.measurements.diagnosis``. DATA holds real wrong solutions of GSM8K problems
+under ``badcases/`` and GSM8K itself under ``gsm8k/``. The instructor sees question, reference solution and wrong
+output, and no deliberate vagueness is mixed in (``flaw_rate=0``). A missing reference is looked up in GSM8K by its
+question.
 
 **Whose step.** A person's ``error_step`` counts the parts into which the data set splits an output (lines in MR-GSM8K,
 paragraphs in ProcessBench); the instructor's counts equations and stated numbers. Each part is found again in the
@@ -29,13 +30,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.statistics import mcnemar, wilson
+from sei.compare.significance import mcnemar
 from sei.instructors.symbolic.by_value import first_departure, read_attempt, read_reference
 from sei.instructors.symbolic.diagnose import counted_steps
 from sei.instructors.symbolic.in_order import first_difference
 from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.instructors.symbolic.worked import Step, read_steps
 from sei.records import BadCase, Diagnosis, Finding, PoolProblem
+from sei.statistics import Z95, wilson
 
 FILES = ("gsm8k-openai", "mr-gsm8k", "processbench-gsm8k", "tora", "mathcoder")
 EXAMPLES = 2  # per relation
@@ -198,7 +200,7 @@ def _print_agreement(half: str, cases: Sequence[Case]) -> None:
         print(f"  {group}, n={len(rows)}: " + ", ".join(f"{k} {sum(v[i] for i in rows)}" for k, v in hits.items()))
     ours = hits["instructor"]
     for name, theirs in hits.items():
-        interval = wilson(sum(theirs), len(theirs))
+        interval = wilson(sum(theirs), len(theirs), Z95)
         fixed, broken = (sum(a and not b for a, b in zip(*p, strict=True)) for p in ((ours, theirs), (theirs, ours)))
         named = [h for c, h in zip(cases, theirs, strict=True) if RULES[name](c) is not None]
         print(

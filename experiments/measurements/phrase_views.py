@@ -1,4 +1,6 @@
-"""What else could tell error types apart in free phrases: ``SEI_DATA=DATA python -m experiments.phrase_views``.
+"""What else could tell error types apart in free phrases.
+
+``SEI_DATA=DATA python -m experiments.measurements.phrase_views``.
 
 Everything is tried on the ``choose`` half of the labelled keyphrases (``tests/fixtures/keyphrases.jsonl``) alone, so
 that the other half stays one to report. DATA holds ``badcases/``, from which come question, wrong step and finding.
@@ -31,7 +33,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from experiments.clustering import read
+from experiments.measurements.clustering import read
 from sei.clusterers.codebook import read_codebook
 from sei.clusterers.number_of_types import Vectors, unit
 from sei.errors import TooManyBadRecordsError
@@ -172,7 +174,7 @@ def smollm2(plain: Vectors, embedder: Any) -> None:
     """Print views by SmolLM2-135M: hidden states after a prompt, and how likely types make a phrase."""
     import torch
 
-    from experiments.refiners import parts
+    from experiments.measurements.refiners import parts
     from sei.lit.shared_prefix import SharedPrefix
 
     target = parts("model=smollm2_135m", "model.dtype=float32", "trainer.precision=32-true")["model"]

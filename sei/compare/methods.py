@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from experiments.tables.runs import Run
+from sei.compare.runs import Run
 from sei.printable import visible
 from sei.report.page.config import CONF
 
@@ -92,7 +92,10 @@ class Block:
 
 
 def settings(config: Mapping[str, Any]) -> Settings:
-    """Return what can change a result as one level, ``finetuner.lr: 0.0005``; references stay as written."""
+    """Return what can change a result as one level, ``finetuner.lr: 0.0005``; references stay as written.
+
+    A class of this package is known by its own name, which it keeps when its module moves; a plugin's by its path.
+    """
     flat: Settings = {}
     _flatten({k: v for k, v in config.items() if k not in _IGNORED}, "", flat)
     return flat
@@ -219,9 +222,9 @@ def _differences(mine: Settings, reference: Settings, everyone: Sequence[Setting
         if part is None:
             differs = mine.get(key, _ABSENT) != reference.get(key, _ABSENT)
         elif key == f"{part}.{_TARGET}":
-            differs = part not in _WORDS or not _word(part, _class(swapped[part]))
+            differs = part not in _WORDS or not _word(part, swapped[part])
         else:
-            told = key == f"{part}.{_VARIANTS.get(_class(swapped[part]), ('',))[0]}"  # by the word for the variant
+            told = key == f"{part}.{_VARIANTS.get(swapped[part], ('',))[0]}"  # by the word for the variant
             alike = [s for s in everyone if s.get(f"{part}.{_TARGET}") == swapped[part]]
             differs = not told and key in mine and len({repr(s.get(key, _ABSENT)) for s in alike}) > 1
         if differs:
@@ -235,11 +238,11 @@ def _parts(mine: Settings) -> dict[str, str]:
 
 
 def _word(slot: str, kind: str) -> str:
-    return _WORDS[slot].get(kind, kind)
+    return _WORDS[slot].get(kind, _class(kind))
 
 
 def _kinds(mine: Settings) -> dict[str, str]:
-    return {slot: _variant(mine, slot, _class(mine.get(f"{slot}.{_TARGET}", ""))) for slot in _WORDS}
+    return {slot: _variant(mine, slot, str(mine.get(f"{slot}.{_TARGET}", ""))) for slot in _WORDS}
 
 
 def _variant(mine: Settings, slot: str, kind: str) -> str:
@@ -275,7 +278,7 @@ def _flatten(value: Any, at: str, out: Settings) -> None:
         for k, v in value.items():
             _flatten(v, f"{at}.{k}" if at else str(k), out)
     else:
-        out[at] = value
+        out[at] = _class(value) if at.endswith(_TARGET) and str(value).startswith("sei.") else value
 
 
 def _get(config: Mapping[str, Any], part: str, key: str) -> str:

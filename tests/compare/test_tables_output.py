@@ -11,10 +11,10 @@ import subprocess
 
 import pytest
 
-from experiments.tables import build, figures, render
-from experiments.tables.__main__ import main
-from experiments.tables.runs import Run, collect
-from tests.made_up_runs import BEST, NO_REFINEMENT, full_and_ablated, read, write
+from sei.compare import build, figures, render
+from sei.compare.__main__ import main
+from sei.compare.runs import Run, collect
+from tests.compare.made_up_runs import BEST, NO_REFINEMENT, full_and_ablated, read, write
 
 # --- files ---
 

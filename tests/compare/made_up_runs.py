@@ -6,9 +6,9 @@ import json
 
 import yaml
 
-from experiments.tables.measures import STAGES
-from experiments.tables.methods import blocks
-from experiments.tables.runs import collect
+from sei.compare.measures import STAGES
+from sei.compare.methods import blocks
+from sei.compare.runs import collect
 
 BEST = STAGES["best"]
 CONFIG = {
@@ -68,6 +68,14 @@ def write_items(home, where, name, right, stamp="2026-01-01T00-00-00.000000"):
         for f in ("strict-match", "flexible-extract")
     ]
     (folder / f"samples_{name}_{stamp}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+
+
+def set_accuracy(home, **by_set):
+    """Give sets of the first round accuracies of their own."""
+    summary = json.loads((home / "summary.json").read_text())
+    for name, value in by_set.items():
+        summary["rounds"][0]["scores"][name]["accuracy"] = value
+    (home / "summary.json").write_text(json.dumps(summary))
 
 
 def read(*folders):

@@ -1,4 +1,4 @@
-"""Published solutions as if a model had written them: ``python -m experiments.grading_texts FOLDER``.
+"""Published solutions as if a model had written them: ``python -m experiments.measurements.grading_texts FOLDER``.
 
 FOLDER holds data sets as files (README). Each solution ends in its own words, so the grader has to find the answer in
 real text: explanations of AQuA, SAT, TAL-SCQ (English and Chinese) and GAOKAO with their options, and MATH solutions

@@ -1,4 +1,4 @@
-"""How much of a data set the symbolic instructor can work with: ``python -m experiments.coverage FOLDER``.
+"""How much of a data set the symbolic instructor can work with: ``python -m experiments.measurements.coverage FOLDER``.
 
 FOLDER holds data sets as files (README). A training problem is covered when every operand of its worked
 solution can be traced to the question or to an earlier step, so that it can be written anew.

@@ -9,13 +9,13 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.statistics import Interval, bootstrap, clustered, clustered_error, t_interval, wilson
-from experiments.tables.methods import Block, Method
-from experiments.tables.runs import Run
+from sei.compare.methods import Block, Method
+from sei.compare.runs import Run
+from sei.compare.significance import bootstrap, clustered, clustered_error
+from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, t_interval, wilson
 
 ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain"}  # dev chose the checkpoint: it is no test
 WITHIN = 0.02  # budgets that differ by no more count as equal
-_Z95 = 1.959964
 Stage = Callable[[Run], int]
 STAGES: Mapping[str, Stage] = {"best": lambda run: run.best, "last": lambda run: run.last}
 
@@ -81,18 +81,18 @@ def values(method: Method, outcome: Outcome, stage: Stage) -> dict[int, float]:
 def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = True) -> Estimate | None:
     """Return mean and interval of an outcome: t over seeds, or for one seed over items; None if never measured.
 
-    Seeds that agree exactly (above all those that share a base model) count as one measurement. Without ``items``
-    no item file is read, and ``by_question`` stays empty.
+    Seeds that agree but for rounding (above all those that share a base model) count as one measurement. Without
+    ``items`` no item file is read, and ``by_question`` stays empty.
     """
     found = values(method, outcome, stage)
     if not found:
         return None
     runs = [method.runs[s] for s in found]
     counts = [runs[0].stages[stage(runs[0])][name] for name in outcome.sets]
-    if len(set(found.values())) > 1:
+    if not alike(list(found.values())):
         interval, kind = t_interval(list(found.values())), "t over seeds"
     elif len(counts) == 1:
-        interval, kind = wilson(round(counts[0].accuracy * counts[0].n), counts[0].n), "Wilson over items"
+        interval, kind = wilson(round(counts[0].accuracy * counts[0].n), counts[0].n, Z95), "Wilson over items"
     else:
         right = [round(c.accuracy * c.n) for c in counts]
         drawn = [[1.0] * k + [0.0] * (c.n - k) for k, c in zip(right, counts, strict=True)]
@@ -124,7 +124,7 @@ def clustered_mean(pairs: Sequence[tuple[Answers, Answers | None]], sets: Sequen
             questions += shared
         means.append(clustered(x, questions).mean)
         errors.append(clustered_error(x, questions))
-    mean, half = sum(means) / len(means), _Z95 * math.sqrt(sum(e * e for e in errors)) / len(errors)
+    mean, half = sum(means) / len(means), Z95_ROUNDED * math.sqrt(sum(e * e for e in errors)) / len(errors)
     return Interval(mean, mean - half, mean + half)
 
 

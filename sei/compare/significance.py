@@ -1,8 +1,8 @@
-"""Statistics of finished runs: intervals, paired tests, and the smallest difference that a comparison can see.
+"""Paired tests, intervals over items, and the smallest difference that a comparison can see.
 
 All of them take shares (0 to 1) or any other real values; none knows of runs or files. Intervals are two-sided at
-95 % unless told otherwise. Sources: Wilson (1927) for shares; McNemar (1947), in its exact form, for two models on the
-same items; Holm (1979) for many comparisons; Miller (2024, arXiv 2411.00640) for standard errors clustered by question.
+95 %. Sources: McNemar (1947), in its exact form, for two models on the same items; Holm (1979) for many comparisons;
+Miller (2024, arXiv 2411.00640) for standard errors clustered by question.
 """
 
 from __future__ import annotations
@@ -16,25 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-ALPHA = 0.05  # two-sided
+from sei.statistics import ALPHA, Z95, Interval, alike, t_interval
+
 POWER = 0.8
-_SAME = 1e-12  # spread below which values count as equal: differences of shares carry rounding errors
+_SAME = 1e-12  # a drawn difference that is short of the seen one by no more counts as equal: sums carry rounding errors
 _NODES = 300  # of the sum over spreads
 _SEARCH = 1e3  # standardized difference that every test finds
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean with the two ends of its interval; ends are NaN where there is none (a single value)."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def known(self) -> bool:
-        """Say whether there are ends."""
-        return not math.isnan(self.low)
 
 
 @dataclass(frozen=True)
@@ -51,34 +38,6 @@ class PairedT:
     detectable: float
 
 
-def wilson(correct: int, n: int, confidence: float = 1 - ALPHA) -> Interval:
-    """Return the share ``correct / n`` with Wilson's score interval (Wilson 1927, without continuity correction).
-
-    Raises:
-        ValueError: unless ``0 <= correct <= n`` and ``n > 0``.
-    """
-    if not 0 <= correct <= n or n == 0:
-        raise ValueError(f"{correct} of {n} is no share")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    share = correct / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
-
-
-def t_interval(values: Sequence[float], confidence: float = 1 - ALPHA) -> Interval:
-    """Return the mean of independent values (one a seed) with Student's t-interval; no ends for a single value.
-
-    Raises:
-        ValueError: when there is no value.
-    """
-    x = _array(values)
-    if len(x) < 2:
-        return Interval(float(x[0]), math.nan, math.nan)
-    half = float(stats.t.ppf((1 + confidence) / 2, len(x) - 1)) * float(x.std(ddof=1)) / math.sqrt(len(x))
-    return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half)
-
-
 def paired_t(after: Sequence[float], before: Sequence[float]) -> PairedT:
     """Test the mean of ``after - before`` against 0; the i-th values belong to the same seed.
 
@@ -91,12 +50,12 @@ def paired_t(after: Sequence[float], before: Sequence[float]) -> PairedT:
         raise ValueError(f"{len(after)} and {len(before)} values make no pairs to test")
     x = _array(after) - _array(before)
     sd = float(x.std(ddof=1))
-    if sd < _SAME:
+    if alike(list(x)):
         return PairedT(Interval(float(x.mean()), math.nan, math.nan), 1.0, len(x), 0.0, 0.0)
     return PairedT(t_interval(list(x)), float(stats.ttest_1samp(x, 0.0).pvalue), len(x), sd, detectable_t(sd, len(x)))
 
 
-def clustered(values: Sequence[float], clusters: Sequence[Hashable], confidence: float = 1 - ALPHA) -> Interval:
+def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
     """Return the mean over items with a normal interval whose standard error is clustered (Miller 2024, section 2.2).
 
     Values of one cluster (the same question answered under several seeds) may depend on each other in any way:
@@ -106,8 +65,7 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable], confidence:
         ValueError: for different lengths or no value.
     """
     se, mean = clustered_error(values, clusters), float(_array(values).mean())
-    z = float(stats.norm.ppf((1 + confidence) / 2))
-    return Interval(mean, mean - z * se, mean + z * se)
+    return Interval(mean, mean - Z95 * se, mean + Z95 * se)
 
 
 def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> float:

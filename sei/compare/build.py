@@ -1,14 +1,13 @@
-"""The four tables as text cells for people and as records for scripts."""
+"""The four tables: main, ablation, rounds, budget."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 
-from experiments.statistics import Interval
-from experiments.tables.compare import BASE_MODEL, compare
-from experiments.tables.measures import (
+from sei.compare.cells import NOT_MEASURED, Record, Result, Table, cell, estimate_cell, named_ends, p_value, points
+from sei.compare.differences import BASE_MODEL, Comparison, compare
+from sei.compare.measures import (
     ROLES,
     Estimate,
     Outcome,
@@ -20,53 +19,8 @@ from experiments.tables.measures import (
     spent,
     unequal,
 )
-from experiments.tables.methods import Block, Method
-from experiments.tables.runs import BASE, Run
-
-NOT_MEASURED = "not measured"
-Value = str | int | float | None
-Record = dict[str, Value]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: title, header, rows of text cells (percent), notes below it."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Result:
-    """All tables of one kind (``main``, ``ablation``, ``rounds``, ``budget``) and their records (shares)."""
-
-    name: str
-    tables: tuple[Table, ...]
-    records: tuple[Record, ...] = field(default=())
-
-
-def points(value: float | None, *, signed: bool = False) -> str:
-    """Return a share as percent with one decimal."""
-    if value is None:
-        return NOT_MEASURED
-    shown = f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
-    return shown.replace("-0.0", "0.0").replace("+0.0", "0.0")
-
-
-def cell(interval: Interval | None, *, signed: bool = False) -> str:
-    """Return ``mean [low, high]`` in percent."""
-    if interval is None:
-        return NOT_MEASURED
-    mean = points(interval.mean, signed=signed)
-    ends = [points(v, signed=signed) for v in (interval.low, interval.high)]
-    return f"{mean} [{ends[0]}, {ends[1]}]" if interval.known else mean
-
-
-def p_value(p: float | None) -> str:
-    """Return a p value with three decimals."""
-    return "-" if p is None else "<0.001" if p < 0.0005 else f"{p:.3f}"
+from sei.compare.methods import Block, Method
+from sei.compare.runs import BASE, Run
 
 
 def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = ()) -> Result:
@@ -83,15 +37,17 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
         everyone = Method(BASE_MODEL, BASE_MODEL, _one_a_seed(block), {})
         own = outcomes(of_block(block))
         for method, at in ((everyone, at_round(BASE)), *((m, stage) for m in block.methods)):
-            cells = []
+            cells, told = [], set[tuple[str, tuple[str, ...]]]()
             for column in columns:
                 # a mean over sets is over those of the block's own data
                 mine = next((o for o in own if (o.role, o.headline) == (column.role, True)), None)
                 wanted = mine if len(column.sets) > 1 else column
                 found = estimate(method, wanted, at) if wanted is not None else None
-                cells.append(_estimate_cell(found, method))
-                if wanted is None or wanted is column or wanted not in columns:
-                    records.append(_main_record(block, method, wanted or column, found))
+                cells.append(estimate_cell(found, method))
+                meant = wanted or column
+                if (meant.role, meant.sets) not in told:
+                    told.add((meant.role, meant.sets))
+                    records.append(_main_record(block, method, meant, found))
                 if found is not None:
                     kinds.add(found.kind)
                     if wanted is not None and len(wanted.sets) == 1:
@@ -99,18 +55,22 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
             rows.append((block.model, block.data, method.name, _seeds(method.seeds), *cells))
         absent = [name for name in expected if name not in {m.name for m in block.methods}]
         rows += [(block.model, block.data, name, "0", *[NOT_MEASURED] * len(columns)) for name in absent]
-    own_sets = {o.sets for b in blocks for o in outcomes(of_block(b)) if o.headline}
-    titles = [
-        f"{ROLES[c.role]}, mean of the sets in the row"
-        if len(c.sets) > 1 and c.sets not in own_sets
-        else _titled(c, by_set)
-        for c in columns
-    ]
     notes = [f"Accuracy in percent, mean over seeds [95 % interval: {', '.join(sorted(kinds)) or 'none'}]."]
     if any(r["questions_low"] is not None for r in records):
         notes.append("main.csv has intervals clustered by question as well.")
-    header = ("model", "data", "method", "seeds", *titles)
+    header = ("model", "data", "method", "seeds", *_main_titles(blocks, columns, by_set))
     return Result("main", (Table("Main table", header, tuple(rows), tuple(notes)),), tuple(records))
+
+
+def _main_titles(blocks: Sequence[Block], columns: Sequence[Outcome], n: dict[str, set[int]]) -> list[str]:
+    own_sets = {o.sets for b in blocks for o in outcomes(of_block(b)) if o.headline}
+    return [
+        f"{ROLES[c.role]}, mean of the sets in the row" if len(c.sets) > 1 and c.sets not in own_sets else _titled(c, n)
+        for c in columns
+    ]
+
+
+_ABLATION = ("method", "seeds", "difference", "by question", "p", "p (Holm)", "detectable", "verdict", "budget")
 
 
 def ablation_tables(blocks: Sequence[Block], stage: Stage) -> Result:
@@ -121,62 +81,55 @@ def ablation_tables(blocks: Sequence[Block], stage: Stage) -> Result:
         if block.full is None or not block.others:
             continue
         for outcome in [o for o in outcomes(of_block(block)) if o.headline]:
-            rows = []
             found = {c.method: c for c in compare(block, outcome, stage)}
-            for name in (BASE_MODEL, *(m.name for m in block.others)):
-                c = found.get(name)
-                if c is None:
-                    rows.append((name, "-", *[NOT_MEASURED] * 7))
-                    continue
-                least = "unknown" if c.detectable is None else points(c.detectable)
-                rows.append(
-                    (
-                        *(name, _seeds(c.seeds), cell(c.delta, signed=True), cell(c.by_question, signed=True)),
-                        *(p_value(c.p), p_value(c.p_holm), "-" if c.p is None else least, c.verdict, c.budget),
-                    )
-                )
-                records.append(
-                    {
-                        "model": block.model,
-                        "data": block.data,
-                        "outcome": outcome.title,
-                        "reference": block.full.name,
-                        "method": name,
-                        "seeds": len(c.seeds),
-                        **_ends("delta", c.delta),
-                        **_ends("questions", c.by_question),
-                        "test": c.test,
-                        "p": c.p,
-                        "p_holm": c.p_holm,
-                        "detectable": c.detectable,
-                        "verdict": c.verdict,
-                        "budget": c.budget,
-                    }
-                )
-            tests = sorted({c.test for c in found.values()})
-            alone = any(c.p_holm is not None and len(c.seeds) == 1 for c in found.values())
-            notes = (
-                f"Difference of method less {block.full.name}, in points, same seeds [95 %]: {'; '.join(tests)}.",
-                "By question: for new questions like these and the same seeds (clustered); silent on other seeds.",
-                "Detectable: the smallest true difference that this test finds with 80 % power at 5 %, before Holm.",
-                "Real: p (Holm, over the methods of this table) below 0.05. Null says no more than: nothing seen.",
-                *(["One seed: the test is about these trained models, not about the methods."] if alone else []),
-                "Budget: candidates and supervised tokens of whole runs, equal within 2 %.",
-            )
-            header = (
-                "method",
-                "seeds",
-                "difference",
-                "by question",
-                "p",
-                "p (Holm)",
-                "detectable",
-                "verdict",
-                "budget",
-            )
+            names = (BASE_MODEL, *(m.name for m in block.others))
+            rows = tuple(_ablation_row(name, found.get(name)) for name in names)
+            records += [_ablation_record(block, outcome, found[name]) for name in names if name in found]
             title = f"Ablation: {block.model}, {block.data}, {outcome.title}, against {block.full.name}"
-            tables.append(Table(title, header, tuple(rows), notes))
+            tables.append(Table(title, _ABLATION, rows, _ablation_notes(block.full.name, found.values())))
     return Result("ablation", tuple(tables), tuple(records))
+
+
+def _ablation_row(name: str, c: Comparison | None) -> tuple[str, ...]:
+    if c is None:
+        return name, "-", *[NOT_MEASURED] * 7
+    least = "unknown" if c.detectable is None else points(c.detectable)
+    return (
+        *(name, _seeds(c.seeds), cell(c.delta, signed=True), cell(c.by_question, signed=True)),
+        *(p_value(c.p), p_value(c.p_holm), "-" if c.p is None else least, c.verdict, c.budget),
+    )
+
+
+def _ablation_record(block: Block, outcome: Outcome, c: Comparison) -> Record:
+    return {
+        "model": block.model,
+        "data": block.data,
+        "outcome": outcome.title,
+        "reference": block.full.name if block.full else None,
+        "method": c.method,
+        "seeds": len(c.seeds),
+        **named_ends("delta", c.delta),
+        **named_ends("questions", c.by_question),
+        "test": c.test,
+        "p": c.p,
+        "p_holm": c.p_holm,
+        "detectable": c.detectable,
+        "verdict": c.verdict,
+        "budget": c.budget,
+    }
+
+
+def _ablation_notes(full: str, found: Collection[Comparison]) -> tuple[str, ...]:
+    tests = sorted({c.test for c in found})
+    alone = any(c.p_holm is not None and len(c.seeds) == 1 for c in found)
+    return (
+        f"Difference of method less {full}, in points, same seeds [95 %]: {'; '.join(tests)}.",
+        "By question: for new questions like these and the same seeds (clustered); silent on other seeds.",
+        "Detectable: the smallest true difference that this test finds with 80 % power at 5 %, before Holm.",
+        "Real: p (Holm, over the methods of this table) below 0.05. Null says no more than: nothing seen.",
+        *(["One seed: the test is about these trained models, not about the methods."] if alone else []),
+        "Budget: candidates and supervised tokens of whole runs, equal within 2 %.",
+    )
 
 
 def rounds_tables(blocks: Sequence[Block]) -> Result:
@@ -191,7 +144,7 @@ def rounds_tables(blocks: Sequence[Block]) -> Result:
                 cells = []
                 for number in range(most + 1):
                     found = estimate(method, outcome, at_round(number), items=False)
-                    cells.append(_estimate_cell(found, method))
+                    cells.append(estimate_cell(found, method))
                     records.append({**_main_record(block, method, outcome, found), "round": number})
                 rows.append((outcome.title, method.name, _seeds(method.seeds), *cells))
         header = ("outcome", "method", "seeds", "base", *(f"round {n}" for n in range(1, most + 1)))
@@ -230,7 +183,7 @@ def budget_table(blocks: Sequence[Block], stage: Stage) -> Result:
                 costs = spent(method)
                 shown = [NOT_MEASURED if v is None else f"{v:.0f}" for v in costs]
                 found = [estimate(method, o, stage, items=False) for o in columns]
-                cells = [_estimate_cell(e, method) for e in found]
+                cells = [estimate_cell(e, method) for e in found]
                 rows.append((block.model, block.data, family, method.name, _seeds(method.seeds), *shown, *cells))
                 for outcome, e in zip(columns, found, strict=True):
                     cost: Record = {"candidates": costs[0], "tokens": costs[1], "family": family}
@@ -248,13 +201,6 @@ def _one_a_seed(block: Block) -> dict[int, Run]:
     return {s: r for m in reversed(first) for s, r in m.runs.items()}
 
 
-def _estimate_cell(found: Estimate | None, method: Method) -> str:
-    if found is None:
-        return NOT_MEASURED
-    some = f" ({len(found.seeds)} of {len(method.seeds)} seeds)" if len(found.seeds) < len(method.seeds) else ""
-    return cell(found.interval) + some
-
-
 def _titled(outcome: Outcome, n: dict[str, set[int]]) -> str:
     found = sorted(n.get(outcome.title, ()))
     many = f", n={found[0]}" + (f" to {found[-1]}" if len(found) > 1 else "") if found else ""
@@ -265,15 +211,8 @@ def _seeds(seeds: Sequence[int]) -> str:
     return str(len(seeds))
 
 
-def _ends(name: str, interval: Interval | None) -> Record:
-    if interval is None:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    ends = (interval.low, interval.high) if interval.known else (None, None)
-    return {name: interval.mean, f"{name}_low": ends[0], f"{name}_high": ends[1]}
-
-
 def _main_record(block: Block, method: Method, outcome: Outcome, found: Estimate | None) -> Record:
-    questions = _ends("questions", found.by_question if found else None)
+    questions = named_ends("questions", found.by_question if found else None)
     return {
         "model": block.model,
         "data": block.data,
@@ -282,7 +221,7 @@ def _main_record(block: Block, method: Method, outcome: Outcome, found: Estimate
         "role": outcome.role,
         "n": found.n if found else None,
         "seeds": len(found.seeds) if found else 0,
-        **_ends("accuracy", found.interval if found else None),
+        **named_ends("accuracy", found.interval if found else None),
         "interval": found.kind if found else NOT_MEASURED,
         "questions_low": questions["questions_low"],
         "questions_high": questions["questions_high"],

@@ -1,4 +1,6 @@
-"""What in-context scoring costs: ``python -m experiments.in_context_cost --store FOLDER [sei overrides...]``.
+"""What in-context scoring costs.
+
+``python -m experiments.measurements.in_context_cost --store FOLDER [sei overrides...]``.
 
 Makes the candidates of a first round (from the store where they are there), then scores them in turn, in one process,
 by the naive loop (every prompt on its own, Hugging Face ``generate`` in batches of 16), with prefixes read once,
@@ -24,7 +26,7 @@ from typing import Any
 import torch
 from scipy.stats import spearmanr
 
-from experiments.refiners import parts
+from experiments.measurements.refiners import parts
 from sei.loop import derive_seed, run_rounds
 from sei.records import RefinedSet
 from sei.stages.grade import solved

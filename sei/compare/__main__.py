@@ -1,4 +1,4 @@
-"""Command line: ``python -m experiments.tables FOLDER... [--out DIR] [--base-arm NAME] [--checkpoint best|last]``.
+"""Command line: ``python -m sei.compare FOLDER... [--out DIR] [--base-arm NAME] [--checkpoint best|last]``.
 
 Prints the tables as Markdown; with ``--out`` also writes them as .md, .tex and .csv, and figures as PDF and PNG.
 Exit code 2 where there is nothing to show; runs without numbers are listed and do no harm.
@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.tables.build import Result, ablation_tables, budget_table, main_table, rounds_tables
-from experiments.tables.measures import STAGES, Stage
-from experiments.tables.methods import Block, blocks
-from experiments.tables.render import csv_text, latex, markdown
-from experiments.tables.runs import Run, Skipped, collect
+from sei.compare.build import ablation_tables, budget_table, main_table, rounds_tables
+from sei.compare.cells import Result
+from sei.compare.measures import STAGES, Stage
+from sei.compare.methods import Block, blocks
+from sei.compare.render import csv_text, latex, markdown
+from sei.compare.runs import Run, Skipped, collect
 from sei.printable import visible
 from sei.store import write_atomic
 
@@ -24,7 +25,7 @@ _WHICH = {"best": "the checkpoint that is best on dev (the run's model)", "last"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables of the folders named in ``argv`` (else the command line) and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.tables", description=__doc__.splitlines()[2])
+    parser = argparse.ArgumentParser(prog="python -m sei.compare", description=__doc__.splitlines()[2])
     parser.add_argument("folder", nargs="+", type=Path, help="run folders or folders of runs")
     parser.add_argument("--out", type=Path, help="folder for .md, .tex, .csv and figures")
     parser.add_argument("--expect", action="append", default=[], help="method that the main table has a row for anyway")
@@ -92,7 +93,7 @@ def _short(commit: str) -> str:
 
 
 def _write(out: Path, results: Sequence[Result], grouped: Sequence[Block], stage: Stage) -> None:
-    from experiments.tables.figures import draw
+    from sei.compare.figures import draw
 
     out.mkdir(parents=True, exist_ok=True)
     for result in results:

@@ -14,10 +14,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from experiments.statistics import Interval
-from experiments.tables.build import families
-from experiments.tables.compare import Comparison, compare
-from experiments.tables.measures import (
+from sei.compare.build import families
+from sei.compare.differences import Comparison, compare
+from sei.compare.measures import (
     Outcome,
     Stage,
     at_round,
@@ -27,8 +26,9 @@ from experiments.tables.measures import (
     spent,
     unequal,
 )
-from experiments.tables.methods import Block, Method
-from experiments.tables.runs import BASE
+from sei.compare.methods import Block, Method
+from sei.compare.runs import BASE
+from sei.statistics import Interval
 
 _STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
 _MARKS = "osD^v<>PX*hp"

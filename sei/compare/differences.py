@@ -6,18 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from experiments.statistics import (
-    ALPHA,
-    Interval,
-    bootstrap,
-    detectable_sign_flip,
-    holm,
-    paired_t,
-    sign_flip,
-)
-from experiments.tables.measures import Answers, Outcome, Stage, at_round, budget, clustered_mean, unequal, values
-from experiments.tables.methods import Block, Method, kind_of
-from experiments.tables.runs import BASE, Run
+from sei.compare.measures import Answers, Outcome, Stage, at_round, budget, clustered_mean, unequal, values
+from sei.compare.methods import Block, Method, kind_of
+from sei.compare.runs import BASE, Run
+from sei.compare.significance import bootstrap, detectable_sign_flip, holm, paired_t, sign_flip
+from sei.statistics import ALPHA, Interval
 
 BASE_MODEL = "base model"
 ONE_SEED = " (one seed)"
@@ -85,7 +78,7 @@ def _compare(
         seeds,
         Interval(sum(a[s] - b[s] for s in seeds) / len(seeds), math.nan, math.nan),
         clustered_mean(answers, outcome.sets),
-        "not tested: one seed, no item files",
+        "not tested: one seed, no item files that fit the summary",
         None,
         None,
         None,

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from sei.printable import visible
 from sei.report.lm_eval import FLEXIBLE
+from sei.statistics import alike
 
 BASE = 0  # the stage before the first round
 Items = dict[tuple[str, str], bool]  # (id, question) to right or wrong
@@ -98,10 +99,19 @@ class Run:
         return found.accuracy if found is not None and found.n else None
 
     def items(self, stage: int) -> dict[str, Items]:
-        """Return right or wrong per item by set; empty where the run kept no such files (or broken ones)."""
+        """Return right or wrong per item by set; absent are sets without files that fit their score.
+
+        A broken file, or one whose share of right items is not the accuracy in the summary, is as good as none: it
+        tells of another model, or not of all items.
+        """
         if stage not in self._items:
-            self._items[stage] = _items(self.folder, stage)
+            found = _items(self.folder, stage)
+            self._items[stage] = {k: v for k, v in found.items() if self._fits(v, self.accuracy(stage, k))}
         return self._items[stage]
+
+    @staticmethod
+    def _fits(items: Items, accuracy: float | None) -> bool:
+        return bool(items) and accuracy is not None and alike((sum(items.values()) / len(items), accuracy))
 
 
 def collect(folders: Sequence[Path]) -> tuple[list[Run], list[Skipped]]:

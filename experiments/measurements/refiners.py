@@ -1,4 +1,6 @@
-"""How well refiners rank flawed candidates below sound ones: ``python -m experiments.refiners --store FOLDER``.
+"""How well refiners rank flawed candidates below sound ones.
+
+``python -m experiments.measurements.refiners --store FOLDER``.
 
 The symbolic instructor flaws a known share of what it writes (``--rates``), in five kinds. For every seed a run without
 refinement is made (or taken from the store), and every refiner scores the candidates of its first and its second round
@@ -22,12 +24,12 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from experiments.statistics import t_interval
 from sei.__main__ import CONF, check
 from sei.build import build
 from sei.loop import derive_seed, run_rounds
 from sei.records import Checkpoint, RoundRecord
 from sei.stages.grade import solved
+from sei.statistics import t_interval
 from sei.store import Store
 
 SEEDS = (301, 302, 303, 304, 305)

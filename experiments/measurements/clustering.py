@@ -1,4 +1,4 @@
-"""How well clusterers find the types of 328 labelled keyphrases: ``python -m experiments.clustering``.
+"""How well clusterers find the types of 328 labelled keyphrases: ``python -m experiments.measurements.clustering``.
 
 ``--half choose`` prints the half that settings may be chosen on (default: report). ``--wordllama FOLDER``
 adds an embedder that PyPI has (pip install --no-deps --target FOLDER wordllama). ``--scaling N...`` prints
@@ -35,7 +35,7 @@ from sei.clusterers.ward import Ward
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
 
-ROWS = Path(__file__).parent.parent / "tests" / "fixtures" / "keyphrases.jsonl"
+ROWS = Path(__file__).parent.parent.parent / "tests" / "fixtures" / "keyphrases.jsonl"
 SEEDS = range(5)
 
 
@@ -220,7 +220,7 @@ def main() -> None:
         for n in args.scaling:
             for name in ("agglomerative exact", "agglomerative", "ward exact", "ward", "kmeans", "hdbscan"):
                 if n <= 10_000 or "exact" not in name:
-                    command = [sys.executable, "-m", "experiments.clustering", "--measure", name, str(n)]
+                    command = [sys.executable, "-m", "experiments.measurements.clustering", "--measure", name, str(n)]
                     subprocess.run(command, check=False)
     else:
         table(args.half, args.wordllama)

@@ -1,7 +1,8 @@
 """What a sweep saves by sharing: the wall time of its jobs together, and of the same jobs apart from each other.
 
-``python -m experiments.sweep_cost FOLDER [--jobs 2] [--parts together apart] [--only OVERRIDE...] -- OVERRIDE...``,
-for example ``python -m experiments.sweep_cost cost -- 'ablation=glob(*)' seed=0,1,2,3,4``
+``python -m experiments.measurements.sweep_cost FOLDER [--jobs 2] [--parts together apart] [--only OVERRIDE...]
+-- OVERRIDE...``, for example
+``python -m experiments.measurements.sweep_cost cost -- 'ablation=glob(*)' seed=0,1,2,3,4``
 
 *Together* is one ``sei -m`` command on an empty store with joblib's launcher; *apart* every job of it as a command of
 its own on an empty store of its own; both with ``--jobs`` at the same time. ``--only seed=0 seed=1`` runs apart no more
@@ -122,7 +123,8 @@ def _seconds(home: Path) -> dict[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the parts that are not done and print what they say; the exit code is 2 where one was interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.sweep_cost", description=__doc__.splitlines()[0])
+    program = "python -m experiments.measurements.sweep_cost"
+    parser = argparse.ArgumentParser(prog=program, description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("override", nargs="+", help="of the sweep, as for sei -m")
     parser.add_argument("--jobs", type=int, default=2, help="jobs at the same time")

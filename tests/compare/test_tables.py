@@ -3,125 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
-from experiments.statistics import paired_t
-from experiments.tables import build
-from experiments.tables.measures import STAGES
-from experiments.tables.methods import blocks, method_name
-from experiments.tables.runs import collect
-from tests.made_up_runs import BEST, CONFIG, NO_REFINEMENT, full_and_ablated, names, read, write, write_items
-
-# --- names ---
-
-
-def test_methods_are_named_by_what_was_built_not_by_label_or_folder(tmp_path):
-    write(tmp_path / "no_clusters" / "0", name="experiment_no_refinement")
-    write(tmp_path / "sei" / "0", **NO_REFINEMENT, ablation={"name": "full"})
-    write(tmp_path / "z" / "0", rounds=(0.6,), budget_scale=3)
-    assert names(read(tmp_path)) == ["Self-Error-Instruct", "Self-Error-Instruct, budget_scale=3", "no refinement"]
-
-
-def test_settings_of_a_swapped_part_are_named_where_they_disagree(tmp_path):
-    write(tmp_path / "0")
-    for i, length in enumerate((0.1, 0.2)):
-        write(tmp_path / f"c{i}", refiner={"_target_": "sei.stages.selection.Gradient", "step_size": length})
-    assert names(read(tmp_path))[1:] == [
-        "gradient filter, refiner.step_size=0.1",
-        "gradient filter, refiner.step_size=0.2",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("part", "key", "value", "said"),
-    [
-        ("correct.DirectCorrection", "solutions", "instructor", "direct correction by the instructor"),
-        ("correct.DirectCorrection", "solutions", "gold", "direct correction"),
-        ("single_errors.LearningFromError", "contrast", True, "learning from error by contrast"),
-        ("single_errors.LearningFromError", "contrast", False, "learning from error"),
-    ],
+from sei.compare import build, figures
+from sei.compare.measures import STAGES
+from sei.compare.runs import collect
+from sei.compare.significance import paired_t
+from tests.compare.made_up_runs import (
+    BEST,
+    NO_REFINEMENT,
+    full_and_ablated,
+    read,
+    set_accuracy,
+    write,
+    write_items,
 )
-def test_a_variant_that_is_a_method_of_its_own_is_named_even_alone(tmp_path, part, key, value, said):
-    write(tmp_path / "0")
-    write(tmp_path / "1", synthesizer={"_target_": f"sei.stages.{part}", key: value})
-    assert names(read(tmp_path)) == ["Self-Error-Instruct", said]
-
-
-@pytest.mark.parametrize(
-    ("usual", "other"),
-    [
-        ({"replay": 150}, {"replay": 0}),
-        ({"budget": {"bad": 5}}, {"budget": {"bad": 1}}),
-        ({"scoring": {"min_validation": 5}}, {"scoring": {"min_validation": 1_000_000}}),
-        ({"budget_scale": 1}, {"budget_scale": 2}),
-    ],
-)
-def test_of_two_arms_the_one_with_default_settings_is_the_method(tmp_path, usual, other):
-    write(tmp_path / "0", **other)
-    write(tmp_path / "1", **usual)
-    (block,) = read(tmp_path)
-    assert block.full.runs[1].folder.name == "1"
-    assert names([block])[1].startswith("Self-Error-Instruct, ")
-
-
-def test_what_came_from_the_environment_parts_methods(tmp_path):
-    instructor = {"_target_": "sei.Remote", "model": "${oc.env:SEI_INSTRUCTOR,local}"}
-    for model in ("small", "large"):
-        home = write(tmp_path / model, instructor=instructor)
-        summary = json.loads((home / "summary.json").read_text())
-        (home / "summary.json").write_text(json.dumps({**summary, "environment": {"instructor.model": model}}))
-    assert names(read(tmp_path)) == ["Self-Error-Instruct", "Self-Error-Instruct, instructor.model=small"]
-
-
-def test_runs_on_test_sets_of_other_sizes_are_never_paired(tmp_path):
-    sizes = {"small": 60, "large": 100}
-    for name, n in sizes.items():
-        home = write(tmp_path / name, **(NO_REFINEMENT if name == "small" else {}))
-        summary = json.loads((home / "summary.json").read_text())
-        summary["baseline"]["near"] |= {"n": n - 2, "grader_errors": 2}
-        (home / "summary.json").write_text(json.dumps(summary))
-    found = read(tmp_path)
-    assert [(b.data, names([b])) for b in found] == [
-        ("Arithmetic (near n=100)", ["Self-Error-Instruct"]),
-        ("Arithmetic (near n=60)", ["no refinement"]),
-    ]
-
-
-def test_a_part_without_a_word_is_named_by_its_class(tmp_path):
-    write(tmp_path / "0")
-    write(tmp_path / "1", clusterer={"_target_": "mine.Halves"}, instructor={"_target_": "mine.Oracle"})
-    assert names(read(tmp_path)) == ["Self-Error-Instruct", "Halves, instructor=Oracle"]
-
-
-def test_method_name_beside_a_reference(tmp_path):
-    run = collect([write(tmp_path / "0", budget_scale=2)])[0][0]
-    assert method_name(run, CONFIG) == "Self-Error-Instruct, budget_scale=2"
-    assert method_name(run, run.config) == "Self-Error-Instruct"
-
-
-def test_models_and_kinds_of_data_are_apart(tmp_path):
-    write(tmp_path / "0")
-    write(tmp_path / "1", model={"name": "large"})
-    write(tmp_path / "2", data={"_target_": "sei.data.mawps.Mawps"})
-    assert [(b.model, b.data) for b in read(tmp_path)] == [
-        ("large", "Arithmetic"),
-        ("small", "Arithmetic"),
-        ("small", "Mawps"),
-    ]
-
-
-def test_of_the_same_method_and_seed_the_newest_counts(tmp_path):
-    for i, name in enumerate(("new", "old")):
-        home = write(tmp_path / name, rounds=(0.9 - i / 10,))
-        os.utime(home / "summary.json", (1000 - i, 1000 - i))
-    found, older = blocks(collect([tmp_path])[0])
-    assert found[0].methods[0].runs[1].folder.name == "new"
-    assert [r.folder.name for r in older] == ["old"]
-
-
-# --- tables ---
 
 
 def test_main_table(tmp_path):
@@ -136,9 +33,7 @@ def test_main_table(tmp_path):
 def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
     write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain", "c": "out_of_domain"}, rounds=(0.6,))
     home = write(tmp_path / "1", sets={"a": "in_domain", "c": "out_of_domain"}, rounds=(0.6,), **NO_REFINEMENT)
-    summary = json.loads((home / "summary.json").read_text())
-    summary["rounds"][0]["scores"]["a"]["accuracy"] = 0.7
-    (home / "summary.json").write_text(json.dumps(summary))
+    set_accuracy(home, a=0.7)
     result = build.main_table(read(tmp_path), BEST)
     assert result.tables[0].header[4:6] == ("in domain, mean of 2 sets", "a (in domain, n=100)")
     assert [r[4:7] for r in result.tables[0].rows if r[2] == "no refinement"] == [
@@ -146,6 +41,32 @@ def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
     ]
     missing = [r for r in result.records if r["method"] == "no refinement" and r["outcome"] == "b (in domain)"]
     assert [(r["accuracy"], r["interval"]) for r in missing] == [(None, "not measured")]
+
+
+def test_seeds_that_rounding_alone_parts_show_no_spread(tmp_path):
+    for seed, (a, b) in enumerate([(0.1, 0.2), (0.3, 0.0)]):  # (0.1 + 0.2) / 2 is not 0.3 / 2 to the last digit
+        home = write(tmp_path / str(seed), seed=seed, sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
+        set_accuracy(home, a=a, b=b)
+    records = build.main_table(read(tmp_path), BEST).records
+    (mean,) = (r for r in records if r["method"] != "base model" and r["outcome"].startswith("in domain, mean"))
+    assert (mean["interval"], mean["seeds"]) == ("bootstrap over items", 2)
+    assert mean["accuracy_high"] - mean["accuracy_low"] > 0.05
+
+
+def test_main_records_hold_the_mean_over_sets_and_each_outcome_once(tmp_path):
+    write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
+    for more in ({}, {"model": {"name": "other"}}):  # the second alone has one set in domain
+        if more:
+            write(tmp_path / "1", sets={"c": "in_domain"}, rounds=(0.7,), **more)
+        records = build.main_table(read(tmp_path), BEST).records
+        mine = [r for r in records if r["model"] == "small" and r["method"] != "base model"]
+        assert [(r["outcome"], r["accuracy"]) for r in mine if r["accuracy"] is not None] == [
+            ("in domain, mean of 2 sets", pytest.approx(0.6)),
+            ("a (in domain)", 0.6),
+            ("b (in domain)", 0.6),
+        ]
+        known = [(r["model"], r["method"], r["outcome"]) for r in records]
+        assert len(known) == len(set(known))
 
 
 def test_methods_that_no_run_has_stand_in_the_main_table_as_not_measured(tmp_path):
@@ -218,6 +139,17 @@ def test_one_seed_with_items_is_tested_by_mcnemar(tmp_path):
     assert (far["p"], far["verdict"]) == (None, "not tested")
 
 
+def test_items_that_do_not_fit_the_summary_test_nothing(tmp_path):
+    a = write(tmp_path / "runs" / "0", rounds=(0.5,))
+    b = write(tmp_path / "runs" / "1", rounds=(0.9,), **NO_REFINEMENT)
+    write_items(a, "round_1", "near", [True] * 80 + [False] * 20)
+    write_items(b, "round_1", "near", [True] * 30 + [False] * 70)  # 40 points better, says the summary; 50 worse
+    near = build.ablation_tables(read(tmp_path), BEST).records[1]
+    assert (near["test"], near["verdict"]) == ("not tested: one seed, no item files that fit the summary", "not tested")
+    assert (near["delta"], near["delta_low"], near["p"]) == (pytest.approx(0.4), None, None)
+    figures.draw(read(tmp_path), BEST, tmp_path)
+
+
 def test_items_of_runs_without_harness_files_are_read_from_the_evaluation(tmp_path):
     home = write(tmp_path / "0", rounds=(0.5,))
     (home / "round_1").mkdir()
@@ -243,6 +175,8 @@ def test_one_seed_over_several_sets_is_tested_on_the_mean_that_is_shown(tmp_path
     sets = {"a": "in_domain", "b": "in_domain"}
     one = write(tmp_path / "0", rounds=(0.5,), sets=sets)
     other = write(tmp_path / "1", rounds=(0.5,), sets=sets, **NO_REFINEMENT)
+    set_accuracy(one, a=0.96, b=1.0)
+    set_accuracy(other, a=1.0, b=0.4)
     write_items(one, "round_1", "a", [False] * 40 + [True] * 960)
     write_items(other, "round_1", "a", [True] * 1000)  # 40 of 1,000 turned right: +4 points
     write_items(one, "round_1", "b", [True] * 10)

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from experiments.tables.build import Record, Result, Table, Value
+from sei.compare.cells import Record, Result, Table, Value
 from sei.printable import visible
 
 _TEX = {

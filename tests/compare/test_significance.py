@@ -9,39 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from experiments import statistics as st
-
-
-@pytest.mark.parametrize(("correct", "n"), [(0, 10), (1, 1), (7, 10), (521, 1000), (1000, 1000)])
-def test_wilson_agrees_with_scipy(correct, n):
-    theirs = stats.binomtest(correct, n).proportion_ci(method="wilson")
-    ours = st.wilson(correct, n)
-    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
-    assert ours.mean == correct / n
-
-
-def test_wilson_by_hand():
-    # 8 of 10, z = 1.96: (0.8 + 3.8416/20 ± 1.96 sqrt(0.16/10 + 3.8416/400)) / 1.38416
-    assert st.wilson(8, 10).low == pytest.approx(0.4902, abs=5e-5)
-    assert st.wilson(8, 10).high == pytest.approx(0.9433, abs=5e-5)
-
-
-@pytest.mark.parametrize(("correct", "n"), [(0, 0), (-1, 3), (4, 3)])
-def test_wilson_refuses_what_is_no_share(correct, n):
-    with pytest.raises(ValueError, match="no share"):
-        st.wilson(correct, n)
-
-
-def test_t_interval_by_hand():
-    # mean 3, sd 1.5811, 5 values: half width 2.7764 * 1.5811 / sqrt(5)
-    got = st.t_interval([1, 2, 3, 4, 5])
-    assert (got.mean, got.low, got.high) == pytest.approx((3, 3 - 1.96324, 3 + 1.96324), abs=1e-4)
-
-
-def test_one_value_has_no_interval():
-    got = st.t_interval([0.25])
-    assert got.mean == 0.25
-    assert not got.known
+from sei.compare import significance as st
 
 
 def test_paired_t_agrees_with_scipy():

@@ -1,8 +1,8 @@
-"""Numeric grading beside Math-Verify, in one process, in turn: ``python -m experiments.grading_speed FOLDER``.
+"""Numeric grading beside Math-Verify, in one process, in turn.
 
-FOLDER holds data sets as files (README). The outputs are GSM8K test solutions that end in one of four styles,
-each against its own answer and against its neighbour's; both graders see the same rows. Reported is the
-median over rounds of the ratio of their times.
+``python -m experiments.measurements.grading_speed FOLDER``. FOLDER holds data sets as files (README). The outputs are
+GSM8K test solutions that end in one of four styles, each against its own answer and against its neighbour's; both
+graders see the same rows. Reported is the median over rounds of the ratio of their times.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What screening costs, and what its overlap rule may miss: ``SEI_DATA=DATA python -m experiments.screening``.
+"""What screening costs, and what its overlap rule may miss.
+
+``SEI_DATA=DATA python -m experiments.measurements.screening``.
 
 Takes 30,000 questions of the data folder as held out, test sets first, and recombines sentences of the others into
 candidates with new numbers. Prints the time that ``--candidates`` (100,000) need by all rules on ``--threads`` threads
