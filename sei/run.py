@@ -15,19 +15,12 @@ import filelock
 import yaml
 
 from sei.build import build
+from sei.choice import Evaluated, best_on_dev, stop_reason
 from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError, DiskError
 from sei.estimate import observations
 from sei.exits import exit_code_of
-from sei.loop import (
-    Evaluated,
-    Method,
-    RefusedDiagnosesError,
-    best_on_dev,
-    devices_by_stage,
-    run_rounds,
-    stop_reason,
-)
+from sei.loop import Method, run_rounds
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Paid, Preflight, Tracker
@@ -50,7 +43,9 @@ from sei.report.summary import (
     round_dict,
     score_dict,
 )
+from sei.stages.diagnose import RefusedDiagnosesError
 from sei.store import Store, digest, require_locks, require_writable
+from sei.store.uses import devices_by_stage
 
 log = logging.getLogger(__name__)
 _ELSEWHERE = "free space or fix permissions, or hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place"

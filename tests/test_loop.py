@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from sei.choice import Evaluated, best_on_dev, on_plateau, stop_reason
 from sei.errors import NumericError
-from sei.loop import Evaluated, Method, best_on_dev, on_plateau, run_rounds, stop_reason
+from sei.loop import Method, run_rounds
 from sei.parts import part
 from sei.records import Attempt, Checkpoint, PoolProblem, Score
 from sei.store import Store

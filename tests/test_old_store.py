@@ -13,10 +13,11 @@ from typing import ClassVar
 
 import pytest
 
-from sei.loop import earlier_texts, held_out_texts, keyphrases
 from sei.models.target import TargetModel
 from sei.parts import identity_of, part
 from sei.records import TrainingExample
+from sei.screening.held_out import earlier_texts, held_out_texts
+from sei.stages.diagnose import keyphrases
 from sei.stages.grade import GoldCheck, bad_cases, solved
 from sei.store import Store, digest
 from sei.store.former import FORMER

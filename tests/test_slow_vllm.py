@@ -13,11 +13,12 @@ import psutil
 import pytest
 
 from sei.engines import server
-from sei.engines.lightning import LightningEngine, Sampling
+from sei.engines.lightning import LightningEngine
 from sei.engines.openai_server import ServedEngine
 from sei.errors import ConfigError, SeiError
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
+from sei.opened import Sampling
 from tests.models import real_vllm
 from tests.models.older import NotMadeError
 from tests.servers import needs, served

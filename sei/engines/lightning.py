@@ -6,32 +6,14 @@ import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from sei.lit.trainer import TrainerSettings, quiet
+from sei.opened import Answer, OpenModel, Sampling, ends_of
 from sei.parts import part
 from sei.progress import progress
-
-
-class Answer(NamedTuple):
-    """One generated output for the prompt at ``at``; ``finished`` is false where it was cut at the length cap.
-
-    ``fault``: why there is none, where a server could not give one.
-    """
-
-    at: int
-    text: str
-    finished: bool
-    fault: str = ""
-
-
-class Sampling(NamedTuple):
-    """Draw tokens at ``temperature`` (above 0) from the whole distribution instead of taking the likeliest."""
-
-    temperature: float
-    seed: int
 
 
 @part
@@ -59,7 +41,7 @@ class LightningEngine:
 
     def answer(
         self,
-        opened: Any,
+        opened: OpenModel,
         texts: Sequence[str],
         done: frozenset[int],
         what: str,
@@ -74,7 +56,7 @@ class LightningEngine:
         from sei.lit.data import PromptData
         from sei.lit.module import LitCausalLM
 
-        tok, model, ends = opened.tokenizer, opened.model, ends_of(opened)
+        tok, model, ends = opened.tokenizer, opened.weights, ends_of(opened)
         prompts = tok(list(texts), add_special_tokens=opened.template == "plain")["input_ids"]
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
@@ -97,12 +79,6 @@ class LightningEngine:
                         cut = min((at for s in self.stop if (at := text.find(s)) >= 0), default=None)
                         yield Answer(index, text[:cut].strip(), finished or cut is not None)
                     advance(len(indices))
-
-
-def ends_of(opened: Any) -> frozenset[int]:
-    """Return the ids of the tokens that end an answer: several, where the model came with several."""
-    ids = opened.model.generation_config.eos_token_id
-    return frozenset(ids if isinstance(ids, (list, tuple)) else [] if ids is None else [int(ids)])
 
 
 def _seed(seed: int, batch: Sequence[int]) -> int:

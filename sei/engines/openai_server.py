@@ -16,12 +16,12 @@ from pydantic import Field
 
 from sei.devices import note
 from sei.engines import server
-from sei.engines.lightning import Answer, Sampling
 from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.remote.answers import NoAnswers
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.terms import Limits, Request
-from sei.models.target import OpenModel, TargetModel
+from sei.models.target import TargetModel
+from sei.opened import Answer, OpenModel, Sampling
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint
@@ -104,7 +104,7 @@ class ServedEngine:
             ConfigError: when the server cannot be started, or a fixed one is asked for other weights.
         """
         note("server")
-        asked = target.without_weights(checkpoint)
+        asked = target.without_weights()
         where = target.location(checkpoint)
         if self.url is not None:
             if checkpoint.kind != "base":

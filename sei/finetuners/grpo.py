@@ -21,7 +21,8 @@ from sei.finetuners.rewards import Rewards, problem_of
 from sei.finetuners.supervised import Method, checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.lit.trainer import TrainerSettings
 from sei.models.greedy import SAID_TO_TRL, changes_decoding
-from sei.models.target import OpenModel, TargetModel
+from sei.models.target import TargetModel
+from sei.opened import OpenModel
 from sei.parts import part
 from sei.ports import Grader
 from sei.progress import progress

@@ -9,7 +9,7 @@ from typing import Any
 
 from sei.errors import NumericError, TooManyBadRecordsError
 from sei.grading import extract_flexible, extract_strict
-from sei.models.target import OpenModel
+from sei.opened import OpenModel
 from sei.ports import Grader, Outcome
 from sei.records import Problem, StepLog, TrainingExample
 

@@ -17,6 +17,7 @@ from sei.lit.batches import Epochs, Schedule
 from sei.lit.trainer import TrainerSettings
 from sei.models.portable import mend
 from sei.models.target import TargetModel
+from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint, StepLog, Trained, TrainingExample
@@ -119,7 +120,7 @@ class Finetune:
             examples=len(pairs),
         )
 
-    def _pairs(self, opened: Any, examples: Sequence[TrainingExample]) -> list[tuple[Any, Any]]:
+    def _pairs(self, opened: OpenModel, examples: Sequence[TrainingExample]) -> list[tuple[Any, Any]]:
         encoded = opened.encode([(x.question, x.solution) for x in examples])
         pairs = [(e.prompt, e.completion) for e in encoded if not e.unknown]
         pairs = [p for p in pairs if len(p[0]) + len(p[1]) <= self.max_length]
@@ -131,7 +132,7 @@ class Finetune:
         return pairs
 
     def _fit(
-        self, opened: Any, pairs: Sequence[Any], plan: Sequence[Sequence[int]], seed: int, folder: Path
+        self, opened: OpenModel, pairs: Sequence[Any], plan: Sequence[Sequence[int]], seed: int, folder: Path
     ) -> tuple[Any, tuple[StepLog, ...]]:
         import pytorch_lightning as pl
 
@@ -142,7 +143,7 @@ class Finetune:
 
         pl.seed_everything(seed, verbose=False)
         with quiet():
-            model = self._wrap(opened.model).train()
+            model = self._wrap(opened.weights).train()
         settings: dict[str, Any] = {
             "lr": self.lr,
             "warmup_ratio": self.warmup_ratio,
@@ -194,7 +195,7 @@ class Finetune:
 
         onto = start.onto if start.kind == "adapter" and start.onto is not None else start
         with self.target.open(onto) as opened:
-            merged = PeftModel.from_pretrained(opened.model, folder / "adapter").merge_and_unload()
+            merged = PeftModel.from_pretrained(opened.weights, folder / "adapter").merge_and_unload()
             _write(merged, opened.tokenizer, folder / "model")
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from sei.lit.batches import IGNORE, collate
+from sei.opened import OpenModel
 from sei.store.journal import Journal
 
 Pair = tuple[str, str]  # question, solution
 
 
-def encode_batch(opened: Any, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
+def encode_batch(opened: OpenModel, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
     """Encode and pad (question, solution) pairs; see ``collate``."""
     rows = [(e.prompt, e.completion) for e in opened.encode(pairs)]
     return collate(rows, opened.tokenizer.pad_token_id)
@@ -33,12 +34,12 @@ def _token_losses(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:  
 
 
 @torch.no_grad()
-def mean_losses(opened: Any, pairs: Sequence[Pair], batch_size: int, kept: Journal | None = None) -> list[float]:
+def mean_losses(opened: OpenModel, pairs: Sequence[Pair], batch_size: int, kept: Journal | None = None) -> list[float]:
     """Return the mean loss per solution token of every pair; ``kept`` holds those of a batch."""
 
     def losses(start: int) -> list[float]:
-        batch = _to(encode_batch(opened, pairs[start : start + batch_size]), opened.model)
-        found: list[float] = _token_losses(opened.model, batch).tolist()
+        batch = _to(encode_batch(opened, pairs[start : start + batch_size]), opened.weights)
+        found: list[float] = _token_losses(opened.weights, batch).tolist()
         return found
 
     out: list[float] = []
@@ -51,9 +52,9 @@ def _to(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
     return {k: v.to(model.device) for k, v in batch.items()}
 
 
-def _trainable(opened: Any, *, lora: bool, seed: int) -> tuple[Any, list[torch.nn.Parameter]]:
+def _trainable(opened: OpenModel, *, lora: bool, seed: int) -> tuple[Any, list[torch.nn.Parameter]]:
     """Return the model and what of it a score may move: all weights, or a fresh rank-8 adapter's."""
-    model = opened.model
+    model = opened.weights
     if lora:
         from peft import LoraConfig, get_peft_model
 
@@ -70,7 +71,7 @@ class OneStep:
     With ``lora`` only a fresh rank-8 adapter moves (for models whose weights are many).
     """
 
-    def __init__(self, opened: Any, *, step_size: float, lora: bool, seed: int) -> None:
+    def __init__(self, opened: OpenModel, *, step_size: float, lora: bool, seed: int) -> None:
         self.opened, self.step_size = opened, step_size
         self.model, self.params = _trainable(opened, lora=lora, seed=seed)
         self._batches: dict[str, dict[str, torch.Tensor]] = {}
@@ -108,7 +109,7 @@ class Gradients:
     ``B`` has a gradient: a fixed random projection of each weight's own (compare Xia et al. 2024, LESS, section 4).
     """
 
-    def __init__(self, opened: Any, *, lora: bool, seed: int) -> None:
+    def __init__(self, opened: OpenModel, *, lora: bool, seed: int) -> None:
         self.opened = opened
         self.model, self.params = _trainable(opened, lora=lora, seed=seed)
         self._directions: dict[str, list[torch.Tensor]] = {}

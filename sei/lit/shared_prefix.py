@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from sei.engines.lightning import Answer, ends_of
+from sei.opened import Answer, OpenModel, ends_of
 from sei.store.journal import Journal
 
 Tokens = list[int]
@@ -28,8 +28,8 @@ class SharedPrefix:
     ``rows``: prompts in one batch; whole groups go together as far as they fit.
     """
 
-    def __init__(self, opened: Any, *, rows: int = 96) -> None:
-        self.model, self.tokenizer, self.rows = opened.model, opened.tokenizer, rows
+    def __init__(self, opened: OpenModel, *, rows: int = 96) -> None:
+        self.model, self.tokenizer, self.rows = opened.weights, opened.tokenizer, rows
         self._special = opened.template == "plain"
         self._ends = ends_of(opened)
 

@@ -6,9 +6,8 @@ import gc
 import importlib.resources
 import importlib.util
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -19,8 +18,9 @@ from sei.errors import ConfigError, SeiError, disk_trouble
 from sei.models.four_bits import four_bits
 from sei.models.greedy import decoding_of, make_greedy, unused
 from sei.models.portable import OLD, obstacles, read_settings
+from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
-from sei.prompts import prompt_digest, render
+from sei.prompts import prompt_digest
 from sei.records import Checkpoint
 from sei.rows import read_jsonl
 from sei.store import digest, file_digest
@@ -29,68 +29,7 @@ log = logging.getLogger(__name__)
 _WARNED: set[str] = set()
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoded:
-    """Token ids of one supervised pair: ``prompt`` is masked out of the loss, ``completion`` ends in EOS."""
-
-    prompt: tuple[int, ...]
-    completion: tuple[int, ...]
-    unknown: bool = False
-
-
-@dataclass
-class OpenModel:
-    """A loaded target model with its tokenizer and the way it is asked.
-
-    ``predictor``: what an engine needs to generate with it, made at the first use and freed with the model.
-    """
-
-    model: PreTrainedModel | None
-    tokenizer: PreTrainedTokenizerBase
-    template: Literal["plain", "chat"]
-    ask: Literal["plain", "hash", "boxed"] = "plain"
-    shots: tuple[tuple[str, str], ...] = ()
-    predictor: Any = None
-
-    def prompts(self, questions: Sequence[str], demonstration: tuple[str, str] | None = None) -> list[str]:
-        """Render questions as the model expects them.
-
-        Worked (question, solution) pairs come first: the configured few-shot ones, then ``demonstration``.
-        """
-        pairs = [*self.shots, *([demonstration] if demonstration else [])]
-        shown = [(render(f"ask_{self.ask}.v1", question=q), s) for q, s in pairs]
-        questions = [render(f"ask_{self.ask}.v1", question=q) for q in questions]
-        if self.template == "plain":
-            before = "".join(f"{render('solve_plain.v1', question=q)}\n{s}\n\n" for q, s in shown)
-            return [before + render("solve_plain.v1", question=q) for q in questions]
-        return [self._chat(q, shown) for q in questions]
-
-    def _chat(self, question: str, shown: Sequence[tuple[str, str]]) -> str:
-        turns = []
-        for q, s in shown:
-            turns.append({"role": "user", "content": render("solve_chat.v1", question=q)})
-            turns.append({"role": "assistant", "content": s})
-        turns.append({"role": "user", "content": render("solve_chat.v1", question=question)})
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-
-    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
-        """Encode (question, solution) pairs for training.
-
-        ``unknown`` marks a text with a word the tokenizer does not know (the word-level embedded model).
-        """
-        special = self.template == "plain"
-        glue = "\n" if self.template == "plain" else ""
-        bare = replace(self, shots=())  # supervised pairs teach to answer without examples in view
-        prompts = self.tokenizer(bare.prompts([q for q, _ in pairs]), add_special_tokens=special)["input_ids"]
-        answers = self.tokenizer([glue + s for _, s in pairs], add_special_tokens=False)["input_ids"]
-        unk, eos = self.tokenizer.unk_token_id, int(self.tokenizer.eos_token_id)
-        return [
-            Encoded(prompt=tuple(p), completion=(*a, eos), unknown=unk not in (None, eos) and (unk in p or unk in a))
-            for p, a in zip(prompts, answers, strict=True)
-        ]
+    pass
 
 
 @part
@@ -233,7 +172,7 @@ class TargetModel:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def without_weights(self, checkpoint: Checkpoint) -> OpenModel:
+    def without_weights(self) -> OpenModel:
         """Return the tokenizer and the way of asking, for weights that are served by another process."""
         return OpenModel(
             model=None, tokenizer=_tokenizer(self), template=self.template, ask=self.ask, shots=self.shots()

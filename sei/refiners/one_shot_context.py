@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from sei.models.target import TargetModel
+from sei.opened import OpenModel
 from sei.parts import part
 from sei.ports import Grader
 from sei.progress import progress
@@ -100,7 +101,7 @@ class OneShotContext:
         return None if outcome.fault else outcome.verdict == "right"
 
     def _answers(
-        self, opened: Any, pairs: Sequence[tuple[SyntheticExample, PoolProblem]], kept: Journal, name: str
+        self, opened: OpenModel, pairs: Sequence[tuple[SyntheticExample, PoolProblem]], kept: Journal, name: str
     ) -> list[Answered]:
         """Return the model's answer to every question after its candidate; those that are kept are not asked again."""
         prompts = [opened.prompts([asked(p.question, p.options)], (c.question, c.solution))[0] for c, p in pairs]
@@ -119,7 +120,7 @@ class OneShotContext:
             found.update((i, (a.text, a.finished, a.fault)) for i, a in zip(rows, group, strict=True))
         return [found[i] for i in range(len(pairs))]
 
-    def _from_engine(self, opened: Any, prompts: Sequence[str], kept: Journal, name: str) -> list[Answered]:
+    def _from_engine(self, opened: OpenModel, prompts: Sequence[str], kept: Journal, name: str) -> list[Answered]:
         """Ask the engine; an answer that could not be had is not kept, the next run asks again."""
         given = {i: kept.get(f"{name}/{i}") for i in range(len(prompts)) if f"{name}/{i}" in kept}
         for at, text, finished, fault in self.engine.answer(opened, prompts, frozenset(given), "answers"):

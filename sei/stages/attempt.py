@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from sei.engines.lightning import Sampling
-from sei.models.target import OpenModel, TargetModel
+from sei.models.target import TargetModel
+from sei.opened import OpenModel, Sampling
 from sei.parts import part
 from sei.prompts import asked
 from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
@@ -23,7 +23,7 @@ class Engine(Protocol):
 
     def answer(
         self,
-        opened: Any,
+        opened: OpenModel,
         texts: Sequence[str],
         done: frozenset[int],
         what: str,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+from sei.errors import TooManyBadRecordsError
 from sei.parts import part
 from sei.ports import Instructor
-from sei.records import BadCase, Diagnosis, require_pool
+from sei.records import BadCase, Diagnosis, Keyphrase, refusals, require_pool
 
 
 @part
@@ -28,3 +29,30 @@ class Diagnose:
         require_pool(tuple(c.problem for c in items), "diagnose")
         missing = [i for i in range(len(items)) if i not in done]
         yield from zip(missing, self.instructor.diagnose([items[i] for i in missing]), strict=True)
+
+
+class RefusedDiagnosesError(TooManyBadRecordsError):
+    """Too many diagnoses were refused; ``diagnoses`` are all of round ``number``, to be written for inspection."""
+
+    def __init__(self, message: str, diagnoses: tuple[Diagnosis, ...], number: int) -> None:
+        super().__init__(message)
+        self.diagnoses, self.number = diagnoses, number
+
+
+def keyphrases(diagnoses: tuple[Diagnosis, ...], max_fail_share: float, number: int) -> tuple[Keyphrase, ...]:
+    """Return the keyphrases of all diagnoses of round ``number`` that gave one.
+
+    Raises:
+        RefusedDiagnosesError: when more than ``max_fail_share`` of them were refused.
+    """
+    found = tuple(d.keyphrase for d in diagnoses if d.keyphrase is not None)
+    refused = [d.rejection for d in diagnoses if d.rejection is not None]
+    if diagnoses and len(refused) / len(diagnoses) > max_fail_share:
+        raise RefusedDiagnosesError(
+            f"{len(refused)} of {len(diagnoses)} diagnoses were refused, more than max_fail_share={max_fail_share} "
+            f"({refusals(refused)}). Remedy: mend what these words name; round_{number}/diagnoses.jsonl in the run "
+            "folder holds every one of them. Or raise max_fail_share.",
+            diagnoses,
+            number,
+        )
+    return found

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import ClassVar
 
+from sei.errors import DataError
 from sei.parts import part
 from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
@@ -107,3 +108,17 @@ def _score(rows: list[Graded]) -> Score:
         macro=sum(sum(v) / len(v) for v in groups.values()) / len(groups) if groups else None,
         ci95=wilson(correct, n).ends if n else (0.0, 1.0),
     )
+
+
+def require_gold(failures: Sequence[str]) -> None:
+    """Refuse a data set whose own gold answers the grader does not accept: ``failures`` of ``GoldCheck``.
+
+    Raises:
+        DataError: naming the first such problems.
+    """
+    if failures:
+        raise DataError(
+            f"the grader refuses {len(failures)} gold answers of the data set: {', '.join(failures[:20])}"
+            f"{' ...' if len(failures) > 20 else ''}. Rule: what the grader cannot accept it may not call wrong. "
+            "Remedy: drop these rows or use a grader that reads their answers."
+        )

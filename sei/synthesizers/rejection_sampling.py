@@ -12,10 +12,10 @@ from typing import Annotated, ClassVar
 import pydantic
 from pydantic import Field
 
-from sei.engines.lightning import Sampling
 from sei.errors import TooManyBadRecordsError
 from sei.instructors.symbolic.worked import evaluate, read_steps, show, show_tree
 from sei.models.target import TargetModel
+from sei.opened import Sampling
 from sei.parts import part
 from sei.ports import Grader, Screen
 from sei.prompts import asked

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from sei.data.arithmetic import Arithmetic
-from sei.engines.lightning import LightningEngine, Sampling
+from sei.engines.lightning import LightningEngine
 from sei.errors import NumericError
 from sei.finetuners.supervised import Finetune
 from sei.lit.batches import Epochs, TokenBudget
@@ -15,6 +15,7 @@ from sei.lit.module import LitCausalLM
 from sei.lit.one_step import OneStep, mean_losses
 from sei.lit.trainer import TrainerSettings, cpu_has_bf16
 from sei.models.target import TargetModel
+from sei.opened import Sampling
 from sei.records import TrainingExample
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sei.data.arithmetic import Arithmetic
 from sei.engines import server
-from sei.engines.lightning import LightningEngine, Sampling, ends_of
+from sei.engines.lightning import LightningEngine
 from sei.engines.openai_server import ServedEngine
 from sei.finetuners.grpo import GRPO, Groups
 from sei.grading import MathGrader
@@ -19,6 +19,7 @@ from sei.lit.trainer import TrainerSettings
 from sei.models import portable
 from sei.models.greedy import SAID_TO_TRL, changes_decoding, unused
 from sei.models.target import TargetModel
+from sei.opened import Sampling, ends_of
 
 TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 IN_PROCESS = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)

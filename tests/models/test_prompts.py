@@ -7,7 +7,8 @@ import pytest
 from sei.engines.lightning import LightningEngine
 from sei.errors import DataError
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import OpenModel, TargetModel
+from sei.models.target import TargetModel
+from sei.opened import OpenModel
 from sei.prompts import asked
 from sei.store import digest
 

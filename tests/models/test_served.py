@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from sei.engines import server
-from sei.engines.lightning import Sampling
 from sei.engines.openai_server import ServedEngine
 from sei.errors import BusyError, ConfigError, TooManyBadRecordsError
 from sei.grading import MathGrader
 from sei.instructors.remote.terms import StoppedError
 from sei.models.target import TargetModel
+from sei.opened import Sampling
 from sei.records import Checkpoint, HeldOutProblem
 from sei.stages.attempt import Attempts
 from sei.stages.grade import Grade, scores

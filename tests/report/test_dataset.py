@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from sei.data.arithmetic import Arithmetic
-from sei.models.target import OpenModel, TargetModel
+from sei.models.target import TargetModel
+from sei.opened import OpenModel
 from sei.records import Rejection, RoundRecord, TrainingExample
 from sei.report.cards import Origin, described
 from sei.report.dataset import chat_rows, write_dataset

@@ -1,0 +1,42 @@
+"""Which round of a run is the best, and when a run ends: decided on dev alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sei.records import Checkpoint, Graded, RoundRecord, Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """A checkpoint with its graded held-out answers and, from round 1 on, the record of the round that made it."""
+
+    checkpoint: Checkpoint
+    graded: tuple[Graded, ...]
+    scores: dict[str, Score]
+    record: RoundRecord | None = None
+
+
+def dev_accuracy(e: Evaluated) -> float:
+    """Return the accuracy over all dev sets, 0 where there is none."""
+    rows = [s for s in e.scores.values() if s.role == "dev"]
+    return sum(s.correct for s in rows) / max(1, sum(s.n for s in rows))
+
+
+def best_on_dev(seen: Sequence[Evaluated]) -> Evaluated:
+    """Return the checkpoint with the best accuracy over dev sets; the earlier one where they tie."""
+    return max(seen, key=dev_accuracy)
+
+
+def on_plateau(seen: Sequence[Evaluated], patience: int) -> bool:
+    """Say whether the last ``patience`` rounds brought no better dev accuracy than was there before them."""
+    best = max(range(len(seen)), key=lambda i: (dev_accuracy(seen[i]), -i))
+    return 0 < patience <= len(seen) - 1 - best
+
+
+def stop_reason(seen: Sequence[Evaluated], rounds: int, patience: int) -> str:
+    """Return why a finished run ended: ``rounds``, ``plateau`` or ``converged`` (nothing left to learn from)."""
+    if len(seen) > rounds:
+        return "rounds"
+    return "plateau" if on_plateau(seen, patience) else "converged"

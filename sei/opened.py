@@ -1,0 +1,112 @@
+"""A target model that is open: how it is asked, and what its answers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from sei.errors import ConfigError
+from sei.prompts import render
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Token ids of one supervised pair: ``prompt`` is masked out of the loss, ``completion`` ends in EOS."""
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+    unknown: bool = False
+
+
+@dataclass
+class OpenModel:
+    """A loaded target model with its tokenizer and the way it is asked.
+
+    ``predictor``: what an engine needs to generate with it, made at the first use and freed with the model.
+    """
+
+    model: PreTrainedModel | None
+    tokenizer: PreTrainedTokenizerBase
+    template: Literal["plain", "chat"]
+    ask: Literal["plain", "hash", "boxed"] = "plain"
+    shots: tuple[tuple[str, str], ...] = ()
+    predictor: Any = None
+
+    @property
+    def weights(self) -> PreTrainedModel:
+        """Return the loaded model.
+
+        Raises:
+            ConfigError: where another process serves it.
+        """
+        if self.model is None:
+            raise ConfigError(
+                "this model is served by another process: its weights are not here. Remedy: engine=lightning"
+            )
+        return self.model
+
+    def prompts(self, questions: Sequence[str], demonstration: tuple[str, str] | None = None) -> list[str]:
+        """Render questions as the model expects them.
+
+        Worked (question, solution) pairs come first: the configured few-shot ones, then ``demonstration``.
+        """
+        pairs = [*self.shots, *([demonstration] if demonstration else [])]
+        shown = [(render(f"ask_{self.ask}.v1", question=q), s) for q, s in pairs]
+        questions = [render(f"ask_{self.ask}.v1", question=q) for q in questions]
+        if self.template == "plain":
+            before = "".join(f"{render('solve_plain.v1', question=q)}\n{s}\n\n" for q, s in shown)
+            return [before + render("solve_plain.v1", question=q) for q in questions]
+        return [self._chat(q, shown) for q in questions]
+
+    def _chat(self, question: str, shown: Sequence[tuple[str, str]]) -> str:
+        turns = []
+        for q, s in shown:
+            turns.append({"role": "user", "content": render("solve_chat.v1", question=q)})
+            turns.append({"role": "assistant", "content": s})
+        turns.append({"role": "user", "content": render("solve_chat.v1", question=question)})
+        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
+        """Encode (question, solution) pairs for training.
+
+        ``unknown`` marks a text with a word the tokenizer does not know (the word-level embedded model).
+        """
+        special = self.template == "plain"
+        glue = "\n" if self.template == "plain" else ""
+        bare = replace(self, shots=())  # supervised pairs teach to answer without examples in view
+        prompts = self.tokenizer(bare.prompts([q for q, _ in pairs]), add_special_tokens=special)["input_ids"]
+        answers = self.tokenizer([glue + s for _, s in pairs], add_special_tokens=False)["input_ids"]
+        unk, eos = self.tokenizer.unk_token_id, int(self.tokenizer.eos_token_id)
+        return [
+            Encoded(prompt=tuple(p), completion=(*a, eos), unknown=unk not in (None, eos) and (unk in p or unk in a))
+            for p, a in zip(prompts, answers, strict=True)
+        ]
+
+
+class Answer(NamedTuple):
+    """One generated output for the prompt at ``at``; ``finished`` is false where it was cut at the length cap.
+
+    ``fault``: why there is none, where a server could not give one.
+    """
+
+    at: int
+    text: str
+    finished: bool
+    fault: str = ""
+
+
+class Sampling(NamedTuple):
+    """Draw tokens at ``temperature`` (above 0) from the whole distribution instead of taking the likeliest."""
+
+    temperature: float
+    seed: int
+
+
+def ends_of(opened: OpenModel) -> frozenset[int]:
+    """Return the ids of the tokens that end an answer: several, where the model came with several."""
+    ids = opened.weights.generation_config.eos_token_id
+    return frozenset(ids if isinstance(ids, (list, tuple)) else [] if ids is None else [int(ids)])

@@ -1,0 +1,22 @@
+"""The questions that nothing trained on may come near."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sei.ports import DataSet
+from sei.records import ErrorMap, RefinedSet
+
+
+def held_out_texts(data: DataSet, error_map: ErrorMap) -> dict[str, list[str]]:
+    """Return the questions that nothing trained on may come near: test, dev, validation of this round."""
+    return {
+        "test": [p.question for p in data.held_out if p.role != "dev"],
+        "dev": [p.question for p in data.held_out if p.role == "dev"],
+        "validation": [b.problem.question for t in error_map.types for b in t.validation],
+    }
+
+
+def earlier_texts(history: Sequence[RefinedSet]) -> list[str]:
+    """Return the synthetic questions of earlier rounds, kept or not: asking for them again teaches nothing."""
+    return [s.example.question for r in history for s in r.scored]
