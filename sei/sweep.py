@@ -136,6 +136,7 @@ def _run(job: SweepJob) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE)
         process.kill()
+        process.wait()
         mark(job, "interrupted", exits.TERMINATED, time.time() - start)
         raise
     interrupted = exits.ended_by_signal(process.returncode)

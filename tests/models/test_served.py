@@ -205,7 +205,7 @@ def test_a_killed_run_leaves_no_server(tmp_path):
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "name").write_text("w")
     code = (
-        "import time; from sei.models import server\n"
+        "import time; from sei.engines import server\n"
         f"server.serve({COMMAND!r}, {str(tmp_path / 'w')!r}, 'w', startup=30)\n"
         "print(server._running.process.pid, flush=True); time.sleep(60)"
     )

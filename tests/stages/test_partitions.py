@@ -5,13 +5,13 @@ import pytest
 from sklearn.cluster import AgglomerativeClustering as SklearnWard
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
+from sei.clusterers import agglomerative
 from sei.clusterers.agglomerative import Agglomerative
 from sei.clusterers.hdbscan import HDBSCAN
 from sei.clusterers.kmeans import KMeans
 from sei.clusterers.micro_clusters import merge_many
 from sei.clusterers.number_of_types import merged, silhouette, unit
 from sei.clusterers.ward import Ward, ward_cuts
-from sei.stages import clusterers
 
 ALL = [Ward(), KMeans(), HDBSCAN(), HDBSCAN(noise="drop")]
 
@@ -127,5 +127,5 @@ def test_one_tree_cut_many_times_is_what_a_tree_for_each_number_gives():
 
 
 def test_below_the_size_agglomerative_never_takes_the_other_path(monkeypatch):
-    monkeypatch.setattr(clusterers, "merge_many", lambda *a: pytest.fail("micro-clusters of few phrases"))
+    monkeypatch.setattr(agglomerative, "merge_many", lambda *a: pytest.fail("micro-clusters of few phrases"))
     assert len(set(group(Agglomerative(), blobs(5, 12)[0]).labels)) == 5
