@@ -318,13 +318,8 @@ class FinetuneStage(Protocol):
         ...
 
 
-@runtime_checkable
-class Tracker(Protocol):
-    """Writes rounds to an experiment tracker, from records alone."""
-
-    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
-        """Open the run; ``group`` is the sweep, empty for a single run."""
-        ...
+class TrackedRun(Protocol):
+    """A run that is open in an experiment tracker; everything is written from records alone."""
 
     def baseline(self, scores: dict[str, Score]) -> None:
         """Log the scores of the base model as round 0."""
@@ -340,4 +335,13 @@ class Tracker(Protocol):
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
         """Close the run, also after a failure."""
+        ...
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Where a run is logged."""
+
+    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> TrackedRun:
+        """Open a run and return it; ``group`` is the sweep, empty for a single run."""
         ...

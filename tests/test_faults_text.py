@@ -24,7 +24,7 @@ from sei.records import (
     Score,
 )
 from sei.report import console, interactive, plots
-from sei.track import LocalTracker
+from sei.track.local import LocalTracker
 from tests.conftest import ROOT
 from tests.report.test_flow import record
 
@@ -163,8 +163,7 @@ def test_the_message_that_ends_a_run_has_no_control_characters(capsys):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_spreadsheet_takes_names_for_text(tmp_path, start):
-    tracker = LocalTracker()
-    tracker.start("n", {}, tmp_path, group="", run_id="r")
+    tracker = LocalTracker().start("n", {}, tmp_path, group="", run_id="r")
     tracker.baseline({f"{start}cmd|' /C calc'!A0": score(), "plain": score()})
     with (tmp_path / "metrics.csv").open(newline="", encoding="utf-8") as f:
         rows = list(csv.reader(f))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sei.track.local import LocalTracker
+from sei.track.several import SeveralTrackers
 from tests import stopping
 from tests.conftest import Sei
 
@@ -150,3 +152,54 @@ def test_a_terminated_run_is_marked_as_preempted(tmp_path):
     types = [r["type"] for r in records(run)]
     assert "preempting" in types
     assert [r["exit"]["exit_code"] for r in records(run) if r["type"] == "exit"] == [143]
+
+
+class Deaf:
+    """A tracker whose runs cannot be closed."""
+
+    def start(self, name, config, folder, *, group, run_id):
+        return self
+
+    def finish(self, summary, exit_code):
+        raise ConnectionResetError("gone")
+
+
+def test_several_trackers_run_at_once_and_one_that_fails_keeps_no_other_open(tmp_path, caplog):
+    closed = []
+
+    class Counted(LocalTracker):
+        def start(self, *given, **named):
+            run = super().start(*given, **named)
+            run.finish = lambda *_: closed.append(run)
+            return run
+
+    (tmp_path / "a").mkdir()
+    several = SeveralTrackers(trackers={"first": Deaf(), "second": Counted()})
+    run = several.start("n", {}, tmp_path / "a", group="", run_id="r")
+    run.runs["first"].baseline = lambda scores: None
+    run.baseline({})
+    with caplog.at_level("WARNING"):
+        run.finish({}, 0)
+    assert len(closed) == 1
+    assert "tracker first could not be closed (ConnectionResetError: gone)" in caplog.text
+    assert (tmp_path / "a" / "metrics.csv").exists()
+
+
+def test_what_is_open_is_closed_where_a_later_tracker_cannot_be_opened(tmp_path):
+    class Broken(Deaf):
+        def start(self, *given, **named):
+            raise OSError("no account")
+
+    ended = []
+    first = LocalTracker()
+    run = first.start("n", {}, tmp_path, group="", run_id="r")
+    run.finish = lambda summary, exit_code: ended.append(exit_code)
+
+    class Opens(Deaf):
+        def start(self, *given, **named):
+            return run
+
+    several = SeveralTrackers(trackers={"first": Opens(), "second": Broken()})
+    with pytest.raises(OSError, match="no account"):
+        several.start("n", {}, tmp_path, group="", run_id="r")
+    assert ended == [1]

@@ -12,6 +12,7 @@ import yaml
 from sei.models.target import TargetModel
 from sei.parts import is_part, settings
 from sei.printable import visible
+from sei.scorer import Scorer
 
 # inside a line; what is markup at its beginning alone never stands there
 _MARKUP = re.compile(r"([\\`*_\[\]<>|&~$:@^]|(?<=www)\.)", re.IGNORECASE)
@@ -59,6 +60,8 @@ def described(part: Any) -> str:
     for name, value in settings(part).items():
         if isinstance(value, (bool, int, float)):
             inside.append(f"{name}={value}")
+        elif isinstance(value, Scorer):
+            inside.append(f"{name}={described(value)}")
         elif isinstance(value, (list, tuple)) and value and all(is_part(v) for v in value):
             inside.append(f"{name}=[{', '.join(described(v) for v in value)}]")
     return f"{type(part).__name__}({', '.join(inside)})"

@@ -139,7 +139,7 @@ def quiet_process(monkeypatch, home):
     monkeypatch.setattr("sei.__main__.catch_signals", lambda: None)
     monkeypatch.setattr("sei.instructors.remote.client._BACKOFF", (0.02, 0.2))
     for name in ("_draw", "write_page", "write_model", "write_lm_eval", "write_dataset"):
-        monkeypatch.setattr(f"sei.run.{name}", lambda *a, **k: None)
+        monkeypatch.setattr(f"sei.report.run_report.{name}", lambda *a, **k: None)
     monkeypatch.setenv("SEI_STORE", str(home / "store"))
     monkeypatch.setattr(dialect, "_KNOWN", {})
     yield

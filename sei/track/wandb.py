@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -48,13 +47,14 @@ class WandbTracker:
     can be followed back to bad cases, offline as well: W&B's own lineage joins runs, and here one run makes them all.
     """
 
+    identity: ClassVar[str] = "tracker/wandb"
     version: ClassVar[int] = 1
     mode: Literal["offline", "online"] = "offline"
     project: str = "sei"
     entity: str | None = None
     log_model: bool = True
 
-    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
+    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> WandbRun:
         """Open the run; an earlier one of this process is closed first."""
         import wandb
 
@@ -78,12 +78,18 @@ class WandbTracker:
         run.define_metric("train/*", step_metric="train/step")
 
         run.config.update({"run_folder": folder.name}, allow_val_change=True)
+        return WandbRun(run, log_model=self.log_model)
+
+
+class WandbRun:
+    """A run of W&B that is open in this process."""
+
+    def __init__(self, run: Any, *, log_model: bool) -> None:
+        self._run, self._log_model = run, log_model
 
     def baseline(self, scores: dict[str, Score]) -> None:
         """Log the base model as round 0."""
-        import wandb
-
-        wandb.log({"round": 0, **{f"eval/{k}": v for k, v in _flat(scores).items()}})
+        self._run.log({"round": 0, **{f"eval/{k}": v for k, v in _flat(scores).items()}})
 
     def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
         """Log curves, scores, tables and pictures of one round."""
@@ -91,9 +97,9 @@ class WandbTracker:
 
         before = (record.round - 1) * record.trained.steps
         for s in record.trained.curve:
-            wandb.log({"train/step": before + s.step, "train/loss": s.loss, "train/tokens": s.tokens})
+            self._run.log({"train/step": before + s.step, "train/loss": s.loss, "train/tokens": s.tokens})
         counts = {k: v for k, v in report.items() if isinstance(v, (int, float)) and k != "round"}
-        wandb.log(
+        self._run.log(
             {
                 "round": record.round,
                 **{f"eval/{k}": v for k, v in _flat(record.scores).items()},
@@ -125,23 +131,22 @@ class WandbTracker:
 
     def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
         """Log the run's model with its scores."""
-        if self.log_model and list(folder.glob("*.safetensors")):
+        if self._log_model and list(folder.glob("*.safetensors")):
             made_from = [self._versioned("curated-data", n) for n in rounds]
             self._artifact("model", "model", folder, ("**/*",), {"made_from": made_from, **_flat(scores)})
 
     def _versioned(self, name: str, number: int) -> str:
-        import wandb
 
-        return f"{name}-{wandb.run.id}:round-{number}"  # type: ignore[union-attr]
+        return f"{name}-{self._run.id}:round-{number}"
 
     def _artifact(self, name: str, kind: str, folder: Path, patterns: Sequence[str], metadata: dict[str, Any]) -> None:
         import wandb
 
-        artifact = wandb.Artifact(f"{name}-{wandb.run.id}", type=kind, metadata=metadata)  # type: ignore[union-attr]
+        artifact = wandb.Artifact(f"{name}-{self._run.id}", type=kind, metadata=metadata)
         for path in sorted({p for pattern in patterns for p in folder.glob(pattern) if p.is_file()}):
             # run folders are written once: no second copy of the weights is staged
             artifact.add_file(str(path), name=path.relative_to(folder).as_posix(), policy="immutable", skip_cache=True)
-        wandb.log_artifact(artifact, aliases=[f"round-{metadata['round']}"] if "round" in metadata else ["best"])
+        self._run.log_artifact(artifact, aliases=[f"round-{metadata['round']}"] if "round" in metadata else ["best"])
 
     def _flow(self, picture: Path) -> dict[str, Any]:
         import wandb
@@ -178,74 +183,8 @@ class WandbTracker:
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
         """Close the run, also after a failure."""
-        import wandb
-
-        if wandb.run is not None and summary:
-            wandb.run.summary["config_digest"] = summary["config_digest"]
-        if wandb.run is not None and was_signal(exit_code):
-            wandb.run.mark_preempting()
-        wandb.finish(exit_code=exit_code)
-
-
-def _cell(text: str) -> str:
-    """Return a text that a spreadsheet takes for text: one that starts like a formula gets a quote before it."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-@part
-class LocalTracker:
-    """``metrics.csv`` in the run folder: one row per round and set."""
-
-    version: ClassVar[int] = 1
-
-    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
-        """Write the head of the file."""
-        self._rows(folder / "metrics.csv", [["round", "set", "role", "n", "accuracy", "low95", "high95"]], "w")
-        _CURRENT["folder"] = folder
-
-    def baseline(self, scores: dict[str, Score]) -> None:
-        """Append round 0."""
-        self._append(0, scores)
-
-    def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
-        """Append one round."""
-        self._append(record.round, record.scores)
-
-    def _append(self, number: int, scores: dict[str, Score]) -> None:
-        rows = [[number, _cell(name), s.role, s.n, s.accuracy, *s.ci95] for name, s in scores.items()]
-        self._rows(_CURRENT["folder"] / "metrics.csv", rows, "a")
-
-    def _rows(self, path: Path, rows: list[list[Any]], mode: str) -> None:
-        with path.open(mode, newline="", encoding="utf-8") as f:
-            csv.writer(f).writerows(rows)
-
-    def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
-        """The run folder holds it."""
-
-    def finish(self, summary: dict[str, Any], exit_code: int) -> None:
-        """Nothing is held open."""
-
-
-_CURRENT: dict[str, Path] = {}  # the run folder of the job that this process is in; parts are frozen
-
-
-@part
-class NoTracker:
-    """Logs nowhere; the run folder still holds everything."""
-
-    version: ClassVar[int] = 1
-
-    def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> None:
-        """Nothing to open."""
-
-    def baseline(self, scores: dict[str, Score]) -> None:
-        """Nothing to log."""
-
-    def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
-        """Nothing to log."""
-
-    def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
-        """Nothing to log."""
-
-    def finish(self, summary: dict[str, Any], exit_code: int) -> None:
-        """Nothing to close."""
+        if summary:
+            self._run.summary["config_digest"] = summary["config_digest"]
+        if was_signal(exit_code):
+            self._run.mark_preempting()
+        self._run.finish(exit_code=exit_code)

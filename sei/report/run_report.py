@@ -1,0 +1,157 @@
+"""What a run leaves in its folder, written as rounds become known: the one thing of this package that a run needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sei.choice import Evaluated, best_on_dev, stop_reason
+from sei.loop import Method
+from sei.models.target import TargetModel
+from sei.records import Diagnosis, RoundRecord, Score
+from sei.report import console, histograms, plots
+from sei.report.cards import Origin, described
+from sei.report.dataset import write_dataset
+from sei.report.flow import flows
+from sei.report.folder import write_json, write_round, write_rows
+from sei.report.ledger import ledger
+from sei.report.lm_eval import write_lm_eval
+from sei.report.model_folder import write_model
+from sei.report.page import write_page
+from sei.report.summary import (
+    config_digest,
+    from_environment,
+    git_commit,
+    instructor_dict,
+    machine,
+    round_dict,
+    score_dict,
+)
+from sei.store import Store, Use
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """The run folder of one job: files of every round, pictures, page, summary, ledger and model.
+
+    ``config`` is the job's, resolved; ``rounds`` is how many it may have.
+    """
+
+    folder: Path
+    experiment: str
+    seed: int
+    rounds: int
+    config: dict[str, Any]
+    model: TargetModel
+    method: Method
+    data: Any
+
+    def publish(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+        """Write what just became known, the last of ``evaluated``; return what the summary says of that round."""
+        last = evaluated[-1]
+        where = self.folder / ("base" if last.record is None else f"round_{last.record.round}")
+        write_lm_eval(
+            where / "lm_eval",
+            last.graded,
+            model=self.model.name,
+            digest=last.checkpoint.digest,
+            commit=git_commit(),
+            shots=len(self.model.shots()),
+        )
+        if last.record is None:
+            report: dict[str, Any] = {"scores": score_dict(last.scores)}
+            write_json(where / "report.json", report)
+        else:
+            report = round_dict(last.record, evaluated[-2].graded)
+            write_round(self.folder, last.record, report)
+            records = [e.record for e in evaluated if e.record is not None]
+            write_dataset(where / "dataset", records, report["dropped"], self._origin())
+            write_json(self.folder / "error_type_flow.json", [dataclasses.asdict(f) for f in flows(records)])
+            _draw(self.folder, records, _stages(evaluated))
+        write_page(self.folder, so_far=len(evaluated) - 1)
+        return report
+
+    def refused(self, diagnoses: Sequence[Diagnosis], number: int) -> None:
+        """Write the diagnoses of a round that ended because too many of them were refused."""
+        write_rows(self.folder / f"round_{number}" / "diagnoses.jsonl", diagnoses)
+
+    def finish(self, evaluated: Sequence[Evaluated], uses: Sequence[Use]) -> dict[str, Any]:
+        """Write summary and model, show the table in the terminal, and return the summary."""
+        summary = self._summary(evaluated)
+        write_json(self.folder / "summary.json", summary)
+        best, number = best_on_dev(evaluated), summary["best_round"]
+        write_model(self.folder, best.checkpoint, best.scores, self._origin(), best_round=number)
+        made, reused = sum(u.made for u in uses), sum(u.reused for u in uses)
+        console.show(_stages(evaluated), number, summary["stopped"], self.folder, made, reused)
+        return summary
+
+    def close(self, store: Store, evaluated: Sequence[Evaluated], *, done: bool) -> None:
+        """Write the ledger, also after a failure, and the page of a run that is done."""
+        records = [e.record for e in evaluated if e.record is not None]
+        write_json(self.folder / "ledger.json", ledger(store, self.method, records))
+        if done:
+            write_page(self.folder)
+
+    def _summary(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+        """Return the summary of a run; equal for equal configs but for ``seconds``."""
+        pairs = itertools.pairwise(evaluated)
+        return {
+            "experiment": self.experiment,
+            "seed": self.seed,
+            "config_digest": config_digest(self.config),
+            "environment": from_environment(self.config, _as_written(self.folder)),
+            "git_commit": git_commit(),
+            "versions": machine(),
+            "baseline": score_dict(evaluated[0].scores),
+            "rounds": [round_dict(b.record, a.graded) for a, b in pairs if b.record is not None],
+            "stopped": stop_reason(evaluated, self.rounds, self.method.patience),
+            "best_round": list(evaluated).index(best_on_dev(evaluated)),
+            "instructor": instructor_dict([e.record for e in evaluated if e.record is not None]),
+        }
+
+    def _origin(self) -> Origin:
+        method, instructor = self.method, self.method.diagnose.instructor
+        return Origin(
+            experiment=self.experiment,
+            seed=self.seed,
+            config_digest=config_digest(self.config),
+            git_commit=git_commit(),
+            target=self.model,
+            parts={
+                "data": described(self.data),
+                "instructor": " ".join([type(instructor).__name__, str(getattr(instructor, "model", ""))]).strip(),
+                "clusterer": described(method.cluster.clusterer),
+                "synthesizer": described(method.synthesize),
+                "refiner": described(method.refine),
+                "finetuner": described(method.finetune),
+            },
+        )
+
+
+def _draw(folder: Path, records: Sequence[RoundRecord], stages: Sequence[tuple[str, dict[str, Score]]]) -> None:
+    record = records[-1]
+    home = folder / f"round_{record.round}"
+    plots.cluster_map(record.error_map, home / "cluster_map.png")
+    plots.criterion_curve(record.error_map, home / "criterion_curve.png")
+    plots.training_curve(record.trained.curve, home / "training_curve.png")
+    histograms.score_histograms(record.refined, home / "refinement_scores.png")
+    plots.score_curve(stages, folder / "scores.png")
+    if len(records) > 1:
+        plots.type_flow(records, folder / "error_type_flow.png")
+
+
+def _stages(evaluated: Sequence[Evaluated]) -> list[tuple[str, dict[str, Score]]]:
+    return [("base" if e.record is None else f"round {e.record.round}", e.scores) for e in evaluated]
+
+
+def _as_written(folder: Path) -> dict[str, Any]:
+    """Return the config as Hydra wrote it, before references were filled in; empty where a run came without Hydra."""
+    path = folder / ".hydra" / "config.yaml"
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found if isinstance(found, dict) else {}
