@@ -156,7 +156,7 @@ def _ended(error: BaseException) -> int:
     return code
 
 
-class Announce(Callback):
+class ListSweepJobs(Callback):
     """Writes a sweep's jobs into its folder before the first starts, so that one cut short shows what is missing."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:

@@ -10,6 +10,7 @@ import pydantic
 
 from sei.contracts import misfits
 from sei.errors import ConfigError
+from sei.former import FORMER
 from sei.parts import is_part_class
 
 
@@ -97,7 +98,9 @@ def _locate(target: str, key: str, plugins: tuple[str, ...]) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError, SyntaxError) as e:
-        raise refuse(f"{key}._target_", target, f"no such part ({e})", "check the path of the class") from e
+        moved = next((name for name, path in FORMER.items() if path == target), None)
+        remedy = f"it moved; the file for {moved} in conf/ has its new path" if moved else "check the path of the class"
+        raise refuse(f"{key}._target_", target, f"no such part ({e})", remedy) from e
     if not is_part_class(found):
         raise refuse(f"{key}._target_", target, "not a part", "decorate the class with sei.parts.part")
     return found

@@ -13,6 +13,9 @@ from typing import ClassVar
 
 import pytest
 
+from sei.build import build
+from sei.errors import ConfigError
+from sei.former import FORMER
 from sei.models.target import TargetModel
 from sei.parts import identity_of, part
 from sei.records import TrainingExample
@@ -20,7 +23,6 @@ from sei.screening.held_out import earlier_texts, held_out_texts
 from sei.stages.diagnose import keyphrases
 from sei.stages.grade import GoldCheck, bad_cases, solved
 from sei.store import Store, digest
-from sei.store.former import FORMER
 from tests import stage_sources
 from tests.test_config import built
 
@@ -105,6 +107,11 @@ def test_a_part_of_ones_own_without_a_name_is_known_by_module_and_class():
 
     assert identity_of(Mine).startswith("tests.test_old_store.")
     assert identity_of(TargetModel) == "model/target"
+
+
+def test_a_class_named_by_its_old_path_is_refused_with_the_way_to_the_new_one():
+    with pytest.raises(ConfigError, match=r"it moved; the file for clusterer/ward in conf/ has its new path"):
+        build({"_target_": "sei.stages.partitions.Ward"}, "clusterer", ())
 
 
 def test_every_part_of_sei_has_a_name_of_its_own_and_old_ones_keep_their_spelling():

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from sei.errors import ConfigError
 from sei.finetuners.rewards import Rewards, problem_of
-from sei.finetuners.supervised import Method, checkpoint_in, save_adapter, save_merged, with_adapter
+from sei.finetuners.supervised import Weights, checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.lit.trainer import TrainerSettings
 from sei.models.greedy import SAID_TO_TRL, changes_decoding
 from sei.models.target import TargetModel
@@ -77,7 +77,7 @@ class GRPO:
     trainer: TrainerSettings
     grader: Grader
     schedule: Groups
-    method: Method = "full"
+    method: Weights = "full"
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     lr: Annotated[float, Field(gt=0, lt=1)] = 1e-6

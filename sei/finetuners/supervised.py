@@ -24,7 +24,7 @@ from sei.records import Checkpoint, StepLog, Trained, TrainingExample
 from sei.store import folder_digest
 
 log = logging.getLogger(__name__)
-Method = Literal["full", "lora"]
+Weights = Literal["full", "lora"]
 
 
 @part
@@ -47,7 +47,7 @@ class Finetune:
     target: TargetModel
     trainer: TrainerSettings
     schedule: Schedule
-    method: Method = "full"
+    method: Weights = "full"
     lr: Annotated[float, Field(gt=0, lt=1)] = 5e-4
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.03
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -231,7 +231,7 @@ def save_adapter(model: Any, source: str, folder: Path) -> None:
     model.save_pretrained(folder / "adapter", save_embedding_layers=False)
 
 
-def save_merged(model: Any, tokenizer: Any, folder: Path, method: Method) -> None:
+def save_merged(model: Any, tokenizer: Any, folder: Path, method: Weights) -> None:
     """Write all weights to ``model/``, a LoRA merged into them, with the tokenizer: every later stage opens that."""
     merged = model.merge_and_unload() if method == "lora" else model
     if hasattr(merged.config, "quantization_config"):
@@ -245,7 +245,7 @@ def _write(model: Any, tokenizer: Any, home: Path) -> None:
     mend(home)
 
 
-def checkpoint_in(folder: Path, start: Checkpoint, method: Method) -> Checkpoint:
+def checkpoint_in(folder: Path, start: Checkpoint, method: Weights) -> Checkpoint:
     """Return the checkpoint that was written to a folder by training from ``start``."""
     made, where = folder_digest(folder / "model"), folder.resolve()
     if method == "full":

@@ -17,10 +17,10 @@ import pydantic
 
 from sei.devices import noting, together
 from sei.errors import ConfigError
+from sei.former import FORMER
 from sei.parts import identity_of
 from sei.store import why
 from sei.store.files import appending, locked, quarantine, read_rows, relocated, write_atomic
-from sei.store.former import FORMER
 from sei.store.identity import canonical, digest, file_digest
 
 log = logging.getLogger("sei.store")

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sei.former import FORMER
 from sei.parts import identity_of, is_part, settings
-from sei.store.former import FORMER
 
 
 def canonical(obj: Any) -> Any:
