@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
@@ -27,6 +27,7 @@ from sei.screening.near import RougeIndex
 from sei.signature import masked_signature
 from sei.store import digest
 
+Reason = Callable[[Draft], str | None]  # why a draft must be dropped
 Source = tuple[str, tuple[Exemplar, ...], int]  # name, exemplars to draw from, quota
 
 
@@ -120,6 +121,71 @@ class Sieve:
         return None
 
 
+class Harvest:
+    """What requests brought, by owner: an error type, or the problem that new ones are asked from.
+
+    ``made``: candidates kept. ``dry``: replies in a row that gave none. ``asked``: requests so far.
+    """
+
+    def __init__(self, owners: Sequence[str], sieve: Sieve, round: int) -> None:
+        self.sieve, self.round = sieve, round
+        self.made: dict[str, list[SyntheticExample]] = {o: [] for o in owners}
+        self.asked: Counter[str] = Counter()
+        self.dry: Counter[str] = Counter()
+        self.rejections: list[Rejection] = []
+        self.usage = Usage()
+
+    @property
+    def kept(self) -> int:
+        """Return how many candidates there are."""
+        return sum(map(len, self.made.values()))
+
+    def take(self, owner: str, error_type: str, reply: Reply, room: int, reason: Reason) -> int:
+        """Keep what of a reply has no ``reason`` against it, ``room`` at most, and count the rest; returns how many."""
+        self.usage += reply.usage
+        self.rejections += reply.rejections
+        self.sieve.look_at(reply.drafts)
+        gained = 0
+        for draft in reply.drafts:
+            why = "over_quota" if gained >= room else reason(draft)
+            if why is None:
+                self.made[owner].append(example(draft, error_type, self.round))
+                gained += 1
+                continue
+            detail = "" if why == "over_quota" else draft.question[:300]
+            self.rejections.append(Rejection(stage="synthesize", reason=why, subject=owner, detail=detail))
+        self.dry[owner] = 0 if gained else self.dry[owner] + 1
+        return gained
+
+    def synthesis(self, *, wanted: bool, remedy: str) -> Synthesis:
+        """Return all candidates in the order of their owners, with what was dropped.
+
+        Raises:
+            TooManyBadRecordsError: when round 1 ``wanted`` candidates and nothing was kept.
+        """
+        candidates = tuple(x for made in self.made.values() for x in made)
+        if wanted and not candidates and self.round == 1:  # in later rounds: nothing left to learn from
+            reasons = Counter(r.reason for r in self.rejections).most_common(3)
+            raise TooManyBadRecordsError(
+                f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: {remedy}."
+            )
+        return Synthesis(candidates=candidates, rejections=tuple(self.rejections), usage=self.usage)
+
+
+def in_waves(
+    instructor: Instructor,
+    total: int,
+    wave: Callable[[], Sequence[tuple[str, SynthesisRequest]]],
+    take: Callable[[str, SynthesisRequest, Reply], int],
+) -> None:
+    """Send waves of requests, each with its owner, until one is empty; every reply is taken before the next wave."""
+    with progress("synthesis", total) as advance:
+        while asked := wave():
+            replies = instructor.write([request for _, request in asked])
+            for (owner, request), reply in zip(asked, replies, strict=True):
+                advance(take(owner, request, reply))
+
+
 def synthesize(
     instructor: Instructor,
     budget: Budget,
@@ -134,109 +200,83 @@ def synthesize(
 
     ``contexts``: problems from which every request gets so many; with any, the task is ``combine``.
     """
-    filling = _Filling(budget, sources, Sieve(known, screen, budget.rouge_l), round, seed, contexts)
-    usage = Usage()
-    total = sum(filling.quota.values())
-    with progress("synthesis", total) as advance:
-        while requests := filling.wave():
-            for request, reply in zip(requests, instructor.write(requests), strict=True):
-                usage += reply.usage
-                advance(filling.take(request, reply))
-            filling.pass_on()
-    candidates = tuple(x for name, _, _ in sources for x in filling.kept[name])
-    if sources and total and not candidates and round == 1:  # in later rounds: nothing left to learn from
-        reasons = Counter(r.reason for r in filling.rejections).most_common(3)
-        raise TooManyBadRecordsError(
-            f"synthesis kept nothing of {sum(filling.asked.values())} requests; reasons: {reasons}. Remedy: a larger "
-            "pool, budget.max_requests, or near_duplicate nearer to 1."
-        )
-    return Synthesis(candidates=candidates, rejections=tuple(filling.rejections), usage=usage)
+    harvest = Harvest([name for name, _, _ in sources], Sieve(known, screen, budget.rouge_l), round)
+    quotas = _Quotas(budget, sources, harvest, seed, contexts)
+    total = sum(quotas.quota.values())
+    in_waves(instructor, total, quotas.wave, quotas.take)
+    remedy = "a larger pool, budget.max_requests, or near_duplicate nearer to 1"
+    return harvest.synthesis(wanted=bool(sources and total), remedy=remedy)
 
 
 _DRY = (3, 20)  # replies in a row that gave nothing, after which a type is asked no more: where others give, where none
 
 
-class _Filling:
-    """The quotas of all error types while they fill up: what was asked, kept and dropped so far."""
+class _Quotas:
+    """The quotas of all error types while they fill up."""
 
     def __init__(
         self,
         budget: Budget,
         sources: Sequence[Source],
-        sieve: Sieve,
-        round: int,
+        harvest: Harvest,
         seed: int,
         contexts: tuple[Sequence[Exemplar], int],
     ) -> None:
-        self.budget, self.sources, self.sieve, self.contexts = budget, sources, sieve, contexts
-        self.round, self.seed = round, seed
-        self.kept: dict[str, list[SyntheticExample]] = {name: [] for name, _, _ in sources}
+        self.budget, self.sources, self.contexts = budget, sources, contexts
+        self.harvest, self.seed = harvest, seed
         self.quota = {name: q for name, _, q in sources}
-        self.rejections: list[Rejection] = []
-        self.asked: Counter[str] = Counter()
-        self._dry: Counter[str] = Counter()
         # where no type gives: as many as show all exemplars once, since a few bad replies say little of a large type
         shown = budget.bad + budget.generated
         self._patience = {name: min(-(-len(given) // shown), _DRY[1]) for name, given, _ in sources if given}
         self._limit = budget.max_requests * max(1, budget.total / budget.per_request)
-        self._rng = random.Random(f"synthesize/{seed}/{round}")
+        self._rng = random.Random(f"synthesize/{seed}/{harvest.round}")
 
-    def wave(self) -> list[SynthesisRequest]:
+    def wave(self) -> list[tuple[str, SynthesisRequest]]:
         """Return the next requests, of all types that lack candidates and still give; none: it is over."""
-        if sum(map(len, self.kept.values())) >= sum(self.quota.values()) or sum(self.asked.values()) >= self._limit:
+        self._pass_on()
+        if self.harvest.kept >= sum(self.quota.values()) or self.harvest.asked.total() >= self._limit:
             return []
         return [
-            self._in_contexts(self._request(name, exemplars))
+            (name, self._in_contexts(self._request(name, exemplars)))
             for name, exemplars, _ in self.sources
-            if (short := self.quota[name] - len(self.kept[name])) > 0 and not self._is_dry(name) and exemplars
+            if (short := self._room(name)) > 0 and not self._is_dry(name) and exemplars
             for _ in range(min(self.budget.requests_at_once, -(-short // self.budget.per_request)))
         ]
 
-    def take(self, request: SynthesisRequest, reply: Reply) -> int:
+    def take(self, name: str, _: SynthesisRequest, reply: Reply) -> int:
         """Keep what of a reply passes the sieve and fits its type's quota; returns how many."""
-        name = request.error_type
-        before = len(self.kept[name])
-        self.rejections += reply.rejections
-        self.sieve.look_at(reply.drafts)
-        for draft in reply.drafts:
-            if len(self.kept[name]) >= self.quota[name]:
-                self._drop("over_quota", name)
-            elif (reason := self.sieve.reason(draft)) is not None:
-                self._drop(reason, name, draft.question[:300])
-            else:
-                self.kept[name].append(example(draft, name, self.round))
-        gained = len(self.kept[name]) - before
-        self._dry[name] = 0 if gained else self._dry[name] + 1
-        return gained
+        return self.harvest.take(name, name, reply, self._room(name), self.harvest.sieve.reason)
 
-    def pass_on(self) -> None:
+    def _room(self, name: str) -> int:
+        return self.quota[name] - len(self.harvest.made[name])
+
+    def _pass_on(self) -> None:
         """Move what dry types cannot fill to the largest type that still gives."""
         alive = [n for n in self.quota if not self._is_dry(n)]
         for name in self.quota:
-            short = self.quota[name] - len(self.kept[name])
+            short = self._room(name)
             if self._is_dry(name) and short > 0 and alive:
-                self.quota[name] = len(self.kept[name])
+                self.quota[name] -= short
                 self.quota[max(alive, key=lambda n: self.quota[n])] += short
 
     def _is_dry(self, name: str) -> bool:
-        if self._dry[name] < _DRY[0]:
+        dry = self.harvest.dry
+        if dry[name] < _DRY[0]:
             return False
-        others_give = any(self._dry[n] < _DRY[0] for n in self._patience)
-        return others_give or self._dry[name] >= self._patience.get(name, 0)
-
-    def _drop(self, reason: str, name: str, detail: str = "") -> None:
-        self.rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=detail))
+        others_give = any(dry[n] < _DRY[0] for n in self._patience)
+        return others_give or dry[name] >= self._patience.get(name, 0)
 
     def _request(self, name: str, exemplars: Sequence[Exemplar]) -> SynthesisRequest:
-        budget, made = self.budget, self.kept[name]
+        budget, made = self.budget, self.harvest.made[name]
         generated = budget.generated if len(made) >= budget.generated else 0
         bad = budget.bad + budget.generated - generated
         chosen = self._rng.sample(list(exemplars), min(bad, len(exemplars)))
         own = self._rng.sample(made, generated)
         chosen += [Exemplar(id=m.id, question=m.question, solution=m.solution) for m in own]
-        self.asked[name] += 1
+        self.harvest.asked[name] += 1
+        index = self.harvest.asked[name]
         return SynthesisRequest(
-            error_type=name, exemplars=tuple(chosen), n=budget.per_request, index=self.asked[name], seed=self.seed
+            error_type=name, exemplars=tuple(chosen), n=budget.per_request, index=index, seed=self.seed
         )
 
     def _in_contexts(self, request: SynthesisRequest) -> SynthesisRequest:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
-from sei.errors import ConfigError, TooManyBadRecordsError
+from sei.errors import ConfigError
 from sei.ports import EMBEDDED_TASKS, Draft, Grader, Instructor, Reply, Screen, SynthesisRequest, Task
-from sei.progress import progress
 from sei.records import (
     BadCase,
     ErrorMap,
     PoolProblem,
     Problem,
-    Rejection,
     Synthesis,
     SyntheticExample,
-    Usage,
     require_pool,
 )
-from sei.stages.synthesize import Budget, Sieve, example
+from sei.stages.synthesize import Budget, Harvest, Sieve, in_waves
 
 _DRY = 3  # requests in a row without a kept problem after which nothing more is asked of a start
 
@@ -99,54 +96,35 @@ def questions(error_map: ErrorMap) -> list[str]:
     return [c.problem.question for c in cases]
 
 
-@dataclass(kw_only=True)
-class _Asked:
-    """What is known of the starts while they are asked: kept problems, requests, requests in vain, refusals."""
+class _Starts:
+    """The starts while they are asked, those with the fewest problems first."""
 
-    starts: Sequence[Start]
-    total: int
-    most: int | None
-    round: int
-    rng: random.Random
-    rejections: list[Rejection] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    kept: int = 0
+    def __init__(self, writer: FromOne, starts: Sequence[Start], harvest: Harvest, most: int | None, seed: int) -> None:
+        self.writer, self.starts, self.harvest, self.most, self.seed = writer, starts, harvest, most, seed
+        self.of = {s.problem.id: s for s in starts}
+        self.total, self.n = writer.budget.total, writer.each(len(starts))
+        self._limit = writer.budget.max_requests * max(1, self.total / self.n)
+        self._rng = random.Random(f"from one/{seed}/{harvest.round}")
 
-    def __post_init__(self) -> None:
-        self.made: dict[str, list[SyntheticExample]] = {s.problem.id: [] for s in self.starts}
-        self.requests: Counter[str] = Counter()
-        self.dry: Counter[str] = Counter()
+    def wave(self) -> list[tuple[str, SynthesisRequest]]:
+        """Return the next requests, by lot where starts tie; none: it is over."""
+        missing = self.total - self.harvest.kept
+        if missing <= 0 or self.harvest.asked.total() >= self._limit:
+            return []
+        made = self.harvest.made
+        still = [o for o in self.of if self.harvest.dry[o] < _DRY and (self.most is None or len(made[o]) < self.most)]
+        by_lot = self._rng.sample(still, len(still))
+        return [(o, self._request(o)) for o in sorted(by_lot, key=lambda o: len(made[o]))[: -(-missing // self.n)]]
 
-    def wave(self, n: int) -> list[Start]:
-        """Return the starts to ask next for ``n`` each: those with the fewest problems, by lot where they tie."""
-        still = [
-            s
-            for s in self.starts
-            if self.dry[s.problem.id] < _DRY and (self.most is None or len(self.made[s.problem.id]) < self.most)
-        ]
-        by_lot = self.rng.sample(still, len(still))
-        return sorted(by_lot, key=lambda s: len(self.made[s.problem.id]))[: -(-(self.total - self.kept) // n)]
+    def room(self, owner: str) -> int:
+        """Return how many more problems may be kept of a start."""
+        left = self.total - self.harvest.kept
+        return left if self.most is None else min(left, self.most - len(self.harvest.made[owner]))
 
-    def ask(self, writer: FromOne, start: Start, n: int, seed: int) -> SynthesisRequest:
-        self.requests[start.problem.id] += 1
-        return writer.request(start, self.made[start.problem.id], self.requests[start.problem.id], n, seed)
-
-    def take(self, start: Start, request: SynthesisRequest, reply: Reply, sieve: Sieve, grader: Grader | None) -> None:
-        """Keep what fits and count the rest under its reason."""
-        name, made = start.problem.id, self.made[start.problem.id]
-        before = len(made)
-        self.rejections += reply.rejections
-        self.usage += reply.usage
-        for draft in reply.drafts:
-            full = self.kept >= self.total or len(made) == self.most
-            reason = "over_quota" if full else _reason(draft, request, sieve, grader)
-            if reason is None:
-                made.append(example(draft, start.error_type, self.round))
-                self.kept += 1
-                continue
-            detail = "" if full else draft.question[:300]
-            self.rejections.append(Rejection(stage="synthesize", reason=reason, subject=name, detail=detail))
-        self.dry[name] = 0 if len(made) > before else self.dry[name] + 1
+    def _request(self, owner: str) -> SynthesisRequest:
+        self.harvest.asked[owner] += 1
+        index = self.harvest.asked[owner]
+        return self.writer.request(self.of[owner], self.harvest.made[owner], index, self.n, self.seed)
 
 
 def write_from_each(
@@ -169,28 +147,17 @@ def write_from_each(
     Raises:
         TooManyBadRecordsError: when round 1 had starts and nothing was kept.
     """
-    total, n = writer.budget.total, writer.each(len(starts))
-    rng = random.Random(f"from one/{seed}/{round}")
-    asked = _Asked(starts=starts, total=total, most=most, round=round, rng=rng)
     sieve = Sieve(known, screen, rouge_l)
-    limit = writer.budget.max_requests * max(1, total / n)
-    with progress("synthesis", total) as advance:
-        while asked.kept < total and asked.requests.total() < limit and (wave := asked.wave(n)):
-            before = asked.kept
-            requests = [asked.ask(writer, s, n, seed) for s in wave]
-            replies = list(writer.instructor.write(requests))
-            sieve.look_at([d for r in replies for d in r.drafts])
-            for start, request, reply in zip(wave, requests, replies, strict=True):
-                asked.take(start, request, reply, sieve, grader)
-            advance(asked.kept - before)
-    candidates = tuple(x for made in asked.made.values() for x in made)
-    if starts and not candidates and round == 1:  # in later rounds: nothing left to learn from
-        reasons = Counter(r.reason for r in asked.rejections).most_common(3)
-        raise TooManyBadRecordsError(
-            f"synthesis kept nothing of {asked.requests.total()} requests; reasons: {reasons}. Remedy: a larger pool, "
-            "synthesizer.rouge_l or near_duplicate nearer to 1."
-        )
-    return Synthesis(candidates=candidates, rejections=tuple(asked.rejections), usage=asked.usage)
+    harvest = Harvest([s.problem.id for s in starts], sieve, round)
+    asked = _Starts(writer, starts, harvest, most, seed)
+
+    def take(owner: str, request: SynthesisRequest, reply: Reply) -> int:
+        reason = partial(_reason, request=request, sieve=sieve, grader=grader)
+        return harvest.take(owner, asked.of[owner].error_type, reply, asked.room(owner), reason)
+
+    in_waves(writer.instructor, asked.total, asked.wave, take)
+    remedy = "a larger pool, synthesizer.rouge_l or near_duplicate nearer to 1"
+    return harvest.synthesis(wanted=bool(starts), remedy=remedy)
 
 
 def _reason(draft: Draft, request: SynthesisRequest, sieve: Sieve, grader: Grader | None) -> str | None:
