@@ -45,6 +45,8 @@ _SETTINGS = (
     "start_from",
     "train_on",
     "replay",
+    "answer_tokens",
+    "max_unreadable",
     "near_duplicate",
     "decontaminate",
     "embedder",
@@ -92,6 +94,11 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
     folder_name(plain["name"])
+    if plain["engine"].get("max_new_tokens", 0) is None:
+        data = choices.get("data", "this data")
+        rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
+        remedy = "engine.max_new_tokens=512 (worked solutions), 256 (short ones), 4096 (a model that thinks)"
+        raise refuse("engine.max_new_tokens", None, rule, remedy)
     ablation = plain["ablation"] or {}
     for key, wanted in (ablation.get("sets") or {}).items():
         found = choices.get(key) if key in choices else OmegaConf.select(cfg, key)

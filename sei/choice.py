@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sei.records import Checkpoint, Graded, RoundRecord, Score
+
+Ending = Literal["converged", "unreadable", "no_candidate"]
+"""Why a round has nothing to learn from: the pool is solved, the rest cannot be read, or no candidate is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +39,8 @@ def on_plateau(seen: Sequence[Evaluated], patience: int) -> bool:
     return 0 < patience <= len(seen) - 1 - best
 
 
-def stop_reason(seen: Sequence[Evaluated], rounds: int, patience: int) -> str:
-    """Return why a finished run ended: ``rounds``, ``plateau`` or ``converged`` (nothing left to learn from)."""
+def stop_reason(seen: Sequence[Evaluated], rounds: int, patience: int, ending: Ending | None) -> str:
+    """Return why a finished run ended: ``rounds``, ``plateau``, or the ``ending`` that its last round met."""
     if len(seen) > rounds:
         return "rounds"
-    return "plateau" if on_plateau(seen, patience) else "converged"
+    return "plateau" if ending is None and on_plateau(seen, patience) else str(ending)

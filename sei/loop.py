@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.choice import Evaluated, on_plateau
+from sei.choice import Ending, Evaluated, on_plateau
 from sei.errors import ConfigError
 from sei.parts import part, parts_in
 from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SecondOpinionStage, SynthesizeStage
@@ -40,7 +40,7 @@ from sei.screening.screen import Decontamination
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum, Lesson
 from sei.stages.diagnose import Diagnose, keyphrases
-from sei.stages.grade import GoldCheck, Grade, bad_cases, require_gold, scores, solved
+from sei.stages.grade import GoldCheck, Grade, bad_cases, on_dev, require_gold, require_readable, scores, solved
 from sei.stages.type_names import last_seen
 from sei.store import Store
 from sei.store.uses import devices_by_stage, seconds_by_stage
@@ -51,9 +51,9 @@ class Method:
     """All stages of the method, built and checked.
 
     ``warm_up`` teaches the answer format on the data set's warm-up pairs before anything else;
-    ``decontaminate`` keeps synthetic questions apart from held-out text; ``max_fail_share`` of
-    diagnoses may be refused before a run stops; after ``patience`` rounds without a better dev
-    accuracy it ends (0: never).
+    ``decontaminate`` keeps synthetic questions apart from held-out text; ``max_unreadable`` is the share of the base's
+    answers on dev or pool that may be unreadable, and ``max_fail_share`` that of diagnoses that may be refused, before
+    a run stops; after ``patience`` rounds without a better dev accuracy it ends (0: never).
     """
 
     attempt: AttemptStage
@@ -68,6 +68,7 @@ class Method:
     warm_up: FinetuneStage
     decontaminate: Decontamination
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.5
     patience: Annotated[int, Field(ge=0)]
     identity: ClassVar[str] = "method/self_error_instruct"
     version: ClassVar[int] = 1
@@ -130,12 +131,14 @@ class Errors:
     opinion: Opinion
 
 
-def run_round(r: Round) -> tuple[RoundRecord, RoundState] | None:
-    """Run one round of Self-Error-Instruct; ``None`` where no bad case is left, or none that problems come of."""
+def run_round(r: Round) -> tuple[RoundRecord, RoundState] | Ending:
+    """Run one round of Self-Error-Instruct; where nothing is left to learn from, say why."""
     errors = find_errors(r)  # sections 3.1 and 3.2
-    synthesis = write(r, errors) if errors else None  # section 3.2
-    if errors is None or synthesis is None:
-        return None
+    if isinstance(errors, str):
+        return errors
+    synthesis = write(r, errors)  # section 3.2
+    if not synthesis.candidates:
+        return "no_candidate"
     refined = keep(r, errors, synthesis)  # section 3.3
     history, replayable = (*r.state.history, refined), union(r.state.solved, errors.right.replay)
     lesson, trained = train(r, errors, history, replayable)  # section 3.4
@@ -158,13 +161,19 @@ def run_round(r: Round) -> tuple[RoundRecord, RoundState] | None:
     return record, replace(r.state, current=trained.checkpoint, history=history, solved=replayable, types=types)
 
 
-def find_errors(r: Round) -> Errors | None:
-    """Try the pool, name the error of every bad case and group them into types; ``None`` where no bad case is left."""
+def find_errors(r: Round) -> Errors | Ending:
+    """Try the pool, name the error of every bad case and group them into types; where there is none, say why.
+
+    Raises:
+        UnreadableAnswersError: where the base's answers cannot be read.
+    """
     method, store = r.method, r.store
     graded = store.once(method.grade, store.each(method.attempt, r.state.current, items=r.data.pool))
+    if r.number == 1:
+        require_readable(graded, method.max_unreadable, "pool")
     bad = bad_cases(graded)
     if not bad:
-        return None
+        return "unreadable" if any(g.verdict == "unreadable" for g in graded) else "converged"
     diagnoses = store.each(method.diagnose, items=bad)
     phrases = keyphrases(diagnoses, method.max_fail_share, r.number)
     error_map = store.once(method.cluster, phrases, seed=r.seed_of("cluster"), earlier=r.state.types)
@@ -172,10 +181,10 @@ def find_errors(r: Round) -> Errors | None:
     return Errors(graded=graded, right=solved(graded), diagnoses=diagnoses, error_map=error_map, opinion=opinion)
 
 
-def write(r: Round, errors: Errors) -> Synthesis | None:
-    """Have new problems written for every error type, apart from held-out text; ``None`` where none is left."""
+def write(r: Round, errors: Errors) -> Synthesis:
+    """Have new problems written for every error type, apart from held-out text."""
     apart = held_out_texts(r.data, errors.error_map)
-    synthesis = r.store.once(
+    return r.store.once(
         r.method.synthesize,
         errors.error_map,
         r.data.pool,
@@ -185,7 +194,6 @@ def write(r: Round, errors: Errors) -> Synthesis | None:
         checkpoint=r.state.current,
         replay=errors.right.replay,
     )
-    return synthesis if synthesis.candidates else None
 
 
 def keep(r: Round, errors: Errors, synthesis: Synthesis) -> RefinedSet:
@@ -214,26 +222,36 @@ def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store
     return store.once(method.grade, store.each(method.attempt, checkpoint, items=data.held_out))
 
 
-def run_rounds(
-    method: Method, data: DataSet, rounds: int, seed: int, store: Store, base: Checkpoint
-) -> Iterator[Evaluated]:
-    """Yield the evaluated base, then every evaluated round until ``sei.choice.stop_reason`` gives one."""
-    require_gold(store.once(GoldCheck(grader=method.grade.grader), (*data.pool, *data.held_out)))
-    start = starting_checkpoint(method, data, store, base)
-    graded = evaluate(method, data, start, store)
-    seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]
-    yield seen[0]
-    state = RoundState(current=start, base=start)
-    while len(seen) <= rounds and not on_plateau(seen, method.patience):
-        used = len(store.uses)
-        made = run_round(Round(number=len(seen), method=method, data=data, state=state, store=store, seed=seed))
-        if made is None:
-            return
-        record, state = made
-        uses = store.uses[used:]
-        record = replace(record, seconds=seconds_by_stage(uses), devices=devices_by_stage(uses))
-        seen.append(Evaluated(checkpoint=state.current, graded=record.evaluation, scores=record.scores, record=record))
-        yield seen[-1]
+class Rounds:
+    """The rounds of a run, made as they are asked for; ``ending`` says why there are no more, where a round does."""
+
+    def __init__(self, method: Method, data: DataSet, rounds: int, seed: int, store: Store, base: Checkpoint) -> None:
+        self.method, self.data, self.rounds, self.seed, self.store, self.base = method, data, rounds, seed, store, base
+        self.ending: Ending | None = None
+
+    def __iter__(self) -> Iterator[Evaluated]:
+        """Yield the evaluated base, then every evaluated round until ``sei.choice.stop_reason`` gives one."""
+        method, data, store = self.method, self.data, self.store
+        require_gold(store.once(GoldCheck(grader=method.grade.grader), (*data.pool, *data.held_out)))
+        start = starting_checkpoint(method, data, store, self.base)
+        graded = evaluate(method, data, start, store)
+        seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]
+        yield seen[0]
+        require_readable(on_dev(graded), method.max_unreadable, "dev set")
+        state = RoundState(current=start, base=start)
+        while len(seen) <= self.rounds and not on_plateau(seen, method.patience):
+            used, number = len(store.uses), len(seen)
+            r = Round(number=number, method=method, data=data, state=state, store=store, seed=self.seed)
+            made = run_round(r)
+            if isinstance(made, str):
+                self.ending = made
+                return
+            record, state = made
+            uses = store.uses[used:]
+            record = replace(record, seconds=seconds_by_stage(uses), devices=devices_by_stage(uses))
+            new = Evaluated(checkpoint=state.current, graded=record.evaluation, scores=record.scores, record=record)
+            seen.append(new)
+            yield new
 
 
 def starting_checkpoint(method: Method, data: DataSet, store: Store, base: Checkpoint) -> Checkpoint:

@@ -355,6 +355,8 @@ class Trained:
 class Score:
     """Accuracy on one set. ``accuracy`` = correct / n, unreadable ones in n, grader faults out of n.
 
+    ``cut``: answers that were cut at the length cap, readable or not.
+
     ``macro`` is the mean over hidden groups; ``ci95`` is the Wilson interval of ``accuracy``.
     """
 
@@ -367,6 +369,12 @@ class Score:
     accuracy_strict: float
     macro: float | None
     ci95: tuple[float, float]
+    cut: int = 0
+
+    @property
+    def unreadable_share(self) -> float:
+        """Return the share of answers that state no result that can be read."""
+        return self.unreadable / self.n if self.n else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from sei.choice import Evaluated, best_on_dev
 from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError, DiskError
 from sei.exits import exit_code_of
-from sei.loop import Method, run_rounds
+from sei.loop import Method, Rounds
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Preflight, TrackedRun, Tracker
@@ -131,11 +131,12 @@ def run(job: Job) -> dict[str, Any]:
     store = Store(root=job.store)
     report = _report(job)
     tracked = job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
+    rounds = Rounds(job.method, data, job.rounds, job.seed, store, base)
     exit_code = 1
     summary: dict[str, Any] = {}
     evaluated: list[Evaluated] = []
     try:
-        for e in run_rounds(job.method, data, job.rounds, job.seed, store, base):
+        for e in rounds:
             evaluated.append(e)
             said = report.publish(evaluated)
             if e.record is None:
@@ -143,7 +144,7 @@ def run(job: Job) -> dict[str, Any]:
             else:
                 tracked.round(e.record, said, job.folder / f"round_{e.record.round}")
             store.keep_run(job.run_id, job.folder, job.label)
-        summary = report.finish(evaluated, store.uses)
+        summary = report.finish(evaluated, store.uses, rounds.ending)
         behind = job.method.curriculum.rounds_behind(summary["best_round"])
         tracked.model(job.folder / "model", best_on_dev(evaluated).scores, behind)
         exit_code = 0

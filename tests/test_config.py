@@ -38,6 +38,7 @@ def built(*overrides: str):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_yaml_on_disk_composes_and_builds(group, option):
     beside = ["instructor=openai_compatible"] if "instructor: ${instructor}" in needs(group, option) else []
+    beside += ["engine.max_new_tokens=64"] if option == "jsonl" else []
     assert all(is_part(p) for p in built(f"{group}={option}", *beside).values())
 
 
@@ -206,3 +207,14 @@ def test_a_part_that_cannot_be_called_as_its_protocol_says_is_refused_at_the_doo
     plain[holder][key] = {"_target_": f"mine_{group}.Mine"}
     with pytest.raises(ConfigError, match=words):
         build(plain[holder], holder, tuple(plain["plugins"]))
+
+
+def test_how_long_an_answer_may_be_follows_the_data_or_must_be_said():
+    assert composed("data=math")[0].engine.max_new_tokens == 1024
+    assert composed()[0].engine.max_new_tokens == 96
+    cfg, choices = composed("data=jsonl")
+    with pytest.raises(
+        ConfigError, match=r"engine.max_new_tokens=None: data=jsonl does not say .*engine.max_new_tokens=512"
+    ):
+        check(cfg, choices)
+    assert check(*composed("data=jsonl", "engine.max_new_tokens=300"))["engine"]["max_new_tokens"] == 300

@@ -10,9 +10,10 @@ import pytest
 
 from sei.choice import Evaluated, best_on_dev, on_plateau, stop_reason
 from sei.errors import NumericError
-from sei.loop import Method, run_rounds
+from sei.loop import Rounds
 from sei.parts import part
-from sei.records import Attempt, Checkpoint, PoolProblem, Score
+from sei.records import Attempt, Checkpoint, PoolProblem, Score, Synthesis
+from sei.stages.grade import UnreadableAnswersError
 from sei.store import Store
 from tests.test_config import built
 
@@ -28,6 +29,8 @@ class Scripted:
     wrong: int
     always: bool = False
     skip: int = 0
+    silent: int = 0  # pool and dev problems each that get no answer
+    cut: bool = False
 
     def __call__(self, checkpoint, *, items, done):
         first = [p for p in items if isinstance(p, PoolProblem)][self.skip : self.skip + self.wrong]
@@ -35,7 +38,8 @@ class Scripted:
         for i, p in enumerate(items):
             off = str(int(p.answer) + 7) if p.id in wrong else p.answer
             output = _LAST_STEP.sub(rf"={off}>>{off}\2#### {off}", p.solution)
-            yield i, Attempt(problem=p, output=output, finished=True)
+            quiet = p in [q for q in items if getattr(q, "role", "pool") in ("pool", "dev")][: self.silent]
+            yield i, Attempt(problem=p, output="let us see" if quiet else output, finished=not (quiet and self.cut))
 
 
 SMALL = (
@@ -48,19 +52,18 @@ SMALL = (
 )
 
 
-def rounds(
-    tmp_path, wrong: int, *overrides: str, always: bool = False, n: int = 2, skip: int = 0
-) -> tuple[list[Evaluated], Method]:
+def rounds(tmp_path, wrong: int, *overrides: str, n: int = 2, **script: Any) -> tuple[list[Evaluated], Rounds]:
     parts = built(*SMALL, "budget.candidates=6", *overrides)
-    method = replace(parts["method"], attempt=Scripted(wrong=wrong, always=always, skip=skip))
+    method = replace(parts["method"], attempt=Scripted(wrong=wrong, **script))
     store = Store(root=tmp_path / "store")
-    return list(run_rounds(method, parts["data"].load(), n, 0, store, parts["model"].base())), method
+    made = Rounds(method, parts["data"].load(), n, 0, store, parts["model"].base())
+    return list(made), made
 
 
 def test_without_a_bad_case_a_run_has_converged_and_trains_nothing(tmp_path):
-    seen, method = rounds(tmp_path, 0)
+    seen, made = rounds(tmp_path, 0)
     assert len(seen) == 1
-    assert stop_reason(seen, 2, method.patience) == "converged"
+    assert stop_reason(seen, 2, made.method.patience, made.ending) == "converged"
     assert not (tmp_path / "store" / "finetune").exists()
 
 
@@ -69,13 +72,53 @@ def test_without_a_bad_case_a_run_has_converged_and_trains_nothing(tmp_path):
     [(1, ()), (2, ()), (12, ("clusterer=none",)), (12, ("clusterer=shuffled",)), (1, ("refiner=one_shot_context",))],
 )
 def test_one_bad_case_or_one_type_makes_a_whole_round_and_then_converges(tmp_path, wrong, overrides):
-    seen, method = rounds(tmp_path, wrong, *overrides, skip=3)
+    seen, made = rounds(tmp_path, wrong, *overrides, skip=3)
     assert len(seen) == 2
     record = seen[1].record
     assert record is not None
     assert sum(len(t.members) for t in record.error_map.types) == len(record.diagnoses) == wrong
     assert record.refined.kept
-    assert stop_reason(seen, 2, method.patience) == "converged"
+    assert stop_reason(seen, 2, made.method.patience, made.ending) == "converged"
+
+
+def test_converged_is_said_only_of_a_solved_pool(tmp_path):
+    seen, made = rounds(tmp_path, 0, silent=4)
+    assert len(seen) == 1
+    assert stop_reason(seen, 2, made.method.patience, made.ending) == "unreadable"
+
+
+def without_candidates(real):
+    def once(self, stage, *inputs, **offered):
+        found = real(self, stage, *inputs, **offered)
+        return replace(found, candidates=()) if isinstance(found, Synthesis) else found
+
+    return once
+
+
+def test_a_round_without_candidates_has_an_ending_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(Store, "once", without_candidates(Store.once))
+    seen, made = rounds(tmp_path, 6)
+    assert len(seen) == 1
+    assert made.ending == "no_candidate"
+
+
+@pytest.mark.parametrize(("cut", "first"), [(True, "engine.max_new_tokens=N"), (False, "model.ask=hash or boxed")])
+def test_a_base_whose_answers_cannot_be_read_is_refused_before_diagnosis(tmp_path, cut, first):
+    with pytest.raises(UnreadableAnswersError) as e:
+        rounds(tmp_path, 6, silent=9, cut=cut)
+    said = str(e.value)
+    assert "9 of 10 answers of the base on the dev set state no result" in said
+    assert f"{9 if cut else 0} of them were cut" in said
+    assert said.count("'let us see'") == 3
+    assert f"the likeliest first: {first}" in said
+    assert not (tmp_path / "store" / "diagnose").exists()
+    seen, _ = rounds(tmp_path / "more", 6, "max_unreadable=0.95", silent=9, cut=cut, n=1)
+    assert (seen[0].scores["arithmetic_dev"].unreadable, seen[0].scores["arithmetic_dev"].cut) == (9, 9 * cut)
+
+
+def test_a_pool_that_cannot_be_read_is_refused_too(tmp_path):
+    with pytest.raises(UnreadableAnswersError, match="30 of 40 answers of the base on the pool"):
+        rounds(tmp_path, 2, "data.dev=100", silent=30)
 
 
 def test_training_accumulates_or_sees_this_round_alone_and_starts_where_it_is_told(tmp_path):
@@ -104,7 +147,8 @@ EMBEDDED = ("self_instruct", "random", "llm2llm", "learning_from_error", "reject
 @pytest.mark.parametrize("synthesizer", EMBEDDED)
 def test_every_embedded_baseline_makes_rounds_at_the_same_budget_and_sees_no_held_out_problem(tmp_path, synthesizer):
     more = ("synthesizer.samples=2",) if synthesizer == "rejection_sampling" else ()
-    seen, method = rounds(tmp_path, 12, f"synthesizer={synthesizer}", "refiner=none", *more, n=1)
+    seen, made = rounds(tmp_path, 12, f"synthesizer={synthesizer}", "refiner=none", *more, n=1)
+    method = made.method
     record = seen[1].record
     assert record is not None
     assert len(record.synthesis.candidates) == len(record.refined.kept) == 6
@@ -114,7 +158,7 @@ def test_every_embedded_baseline_makes_rounds_at_the_same_budget_and_sees_no_hel
     assert forbidden
     assert not forbidden & {i for c in record.synthesis.candidates for i in c.source_ids}
     store = Store(root=tmp_path / "store")
-    again = list(run_rounds(method, built(*SMALL)["data"].load(), 1, 0, store, seen[0].checkpoint))
+    again = list(Rounds(method, built(*SMALL)["data"].load(), 1, 0, store, seen[0].checkpoint))
     assert again[1].record.synthesis == record.synthesis
     assert not any(u.made for u in store.uses)
 
@@ -154,8 +198,8 @@ def test_a_plateau_on_dev_ends_a_run_after_patience_rounds(accuracies, patience,
 def test_the_best_on_dev_is_the_earlier_of_equals():
     seen = evaluated(0.5, 0.7, 0.7, 0.6)
     assert seen.index(best_on_dev(seen)) == 1
-    assert stop_reason(seen, 3, 2) == "rounds"
-    assert stop_reason(seen, 9, 2) == "plateau"
+    assert stop_reason(seen, 3, 2, None) == "rounds"
+    assert stop_reason(seen, 9, 2, None) == "plateau"
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
@@ -178,7 +222,7 @@ def test_one_changed_problem_redoes_one_attempt_and_at_most_one_diagnosis(tmp_pa
     data, base = parts["data"].load(), parts["model"].base()
     for pool in (data.pool, (replace(data.pool[0], question=data.pool[0].question + " Say it."), *data.pool[1:])):
         store = Store(root=tmp_path / "store")
-        list(run_rounds(method, replace(data, pool=pool), 1, 0, store, base))
+        list(Rounds(method, replace(data, pool=pool), 1, 0, store, base))
     made = {stage: sum(u.made for u in store.uses if u.stage == stage) for stage in ("scripted", "diagnose")}
     first_checkpoint = [u for u in store.uses if u.stage == "scripted"][:2]
     assert [u.made for u in first_checkpoint] == [0, 1]

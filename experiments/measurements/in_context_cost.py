@@ -27,7 +27,7 @@ import torch
 from scipy.stats import spearmanr
 
 from experiments.measurements.refiners import parts
-from sei.loop import derive_seed, run_rounds
+from sei.loop import Rounds, derive_seed
 from sei.records import RefinedSet
 from sei.stages.grade import solved
 from sei.store import Store
@@ -72,7 +72,7 @@ def main() -> None:
     made = parts(*common)
     data, store = made["data"].load(), Store(root=args.store)
     quick = replace(data, held_out=data.held_out[:1])  # nothing is evaluated here
-    base, last = list(run_rounds(made["method"], quick, 1, 0, store, made["model"].base()))
+    base, last = list(Rounds(made["method"], quick, 1, 0, store, made["model"].base()))
     record: Any = last.record
     good, seed = solved(record.graded).good, derive_seed(0, "refine", 1)
     rows: dict[str, tuple[float, int, RefinedSet]] = {}

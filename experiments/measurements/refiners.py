@@ -26,7 +26,7 @@ from omegaconf import OmegaConf
 
 from sei.__main__ import CONF, check
 from sei.build import build
-from sei.loop import derive_seed, run_rounds
+from sei.loop import Rounds, derive_seed
 from sei.records import Checkpoint, RoundRecord
 from sei.stages.grade import solved
 from sei.statistics import t_interval
@@ -77,7 +77,7 @@ def measure(seed: int, rate: float, budget: int, store: Path) -> Iterable[dict[s
     """Yield a row per round and refiner: AUC over all flaws and per kind, seconds, candidates."""
     common = (f"seed={seed}", f"instructor.flaw_rate={rate}", f"budget.candidates={budget}", "rounds=2", "patience=0")
     made = parts(*common, "refiner=none")
-    seen = list(run_rounds(made["method"], made["data"].load(), 2, seed, Store(root=store), made["model"].base()))
+    seen = list(Rounds(made["method"], made["data"].load(), 2, seed, Store(root=store), made["model"].base()))
     for before, after in itertools.pairwise(seen):
         if after.record is not None:
             for name, overrides in REFINERS.items():

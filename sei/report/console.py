@@ -12,10 +12,13 @@ from rich.text import Text
 from sei.printable import visible
 from sei.records import Score
 
+MARKED = 0.5  # share of unreadable answers above which a score says more of the format than of the model
 _ENDS = {
     "rounds": "all rounds done",
     "plateau": "ended early: no better dev accuracy for `patience` rounds",
-    "converged": "ended early: nothing left to learn from",
+    "converged": "ended early: the pool is solved, nothing left to learn from",
+    "unreadable": "ended early: what is not solved states no result that can be read (more engine.max_new_tokens?)",
+    "no_candidate": "ended early: no new problem passed the checks (dropped.jsonl says why)",
 }
 
 
@@ -29,10 +32,12 @@ def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Ta
         table.add_column(_plain(f"{name} *" if i == best else name), justify="right")
     if len(stages) > 1:
         table.add_column("gain *", justify="right")
+    table.add_column("unreadable (cut)", justify="right")
     for key, first in stages[0][1].items():
         cells = [_cell(s[key]) for _, s in stages]
         gain = [f"{100 * (stages[best][1][key].accuracy - first.accuracy):+.1f}"] if len(stages) > 1 else []
-        table.add_row(_plain(key), first.role, str(first.n), *cells, *gain)
+        unread = " → ".join(f"{s.unreadable} ({s.cut})" for s in dict.fromkeys((first, stages[best][1][key])))
+        table.add_row(_plain(key), first.role, str(first.n), *cells, *gain, unread)
     return table
 
 
@@ -42,7 +47,8 @@ def _plain(text: str) -> Text:
 
 
 def _cell(s: Score) -> str:
-    return f"{100 * s.accuracy:.1f} [{100 * s.ci95[0]:.1f}, {100 * s.ci95[1]:.1f}]"
+    mark = " †" if s.unreadable_share > MARKED else ""
+    return f"{100 * s.accuracy:.1f} [{100 * s.ci95[0]:.1f}, {100 * s.ci95[1]:.1f}]{mark}"
 
 
 def show(
@@ -51,6 +57,8 @@ def show(
     """Print the table, why the run ended, and where the results lie."""
     console = Console(width=None if Console().is_terminal else 140)
     console.print(score_table(stages, best))
+    if any(s.unreadable_share > MARKED for _, found in stages for s in found.values()):
+        console.print("† more than half of these answers state no result that can be read", highlight=False)
     console.print(f"* best on dev: this is model/; {_ENDS[stopped]}", highlight=False)
     console.print(f"{made} results made, {reused} reused from the store")
     console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sei.choice import Evaluated, best_on_dev, stop_reason
+from sei.choice import Ending, Evaluated, best_on_dev, stop_reason
 from sei.loop import Method
 from sei.models.target import TargetModel
 from sei.records import Diagnosis, RoundRecord, Score
@@ -35,6 +36,8 @@ from sei.report.summary import (
 )
 from sei.store import Store, Use
 
+log = logging.getLogger("sei")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
@@ -55,6 +58,10 @@ class RunReport:
     def publish(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
         """Write what just became known, the last of ``evaluated``; return what the summary says of that round."""
         last = evaluated[-1]
+        for name, score in last.scores.items():
+            if score.unreadable or score.cut:
+                said = (name, score.unreadable, score.n, score.cut)
+                log.info("%s: %d of %d answers cannot be read, %d were cut at engine.max_new_tokens", *said)
         where = self.folder / ("base" if last.record is None else f"round_{last.record.round}")
         write_lm_eval(
             where / "lm_eval",
@@ -81,9 +88,9 @@ class RunReport:
         """Write the diagnoses of a round that ended because too many of them were refused."""
         write_rows(self.folder / f"round_{number}" / "diagnoses.jsonl", diagnoses)
 
-    def finish(self, evaluated: Sequence[Evaluated], uses: Sequence[Use]) -> dict[str, Any]:
+    def finish(self, evaluated: Sequence[Evaluated], uses: Sequence[Use], ending: Ending | None) -> dict[str, Any]:
         """Write summary and model, show the table in the terminal, and return the summary."""
-        summary = self._summary(evaluated)
+        summary = self._summary(evaluated, ending)
         write_json(self.folder / "summary.json", summary)
         best, number = best_on_dev(evaluated), summary["best_round"]
         write_model(self.folder, best.checkpoint, best.scores, self._origin(), best_round=number)
@@ -98,7 +105,7 @@ class RunReport:
         if done:
             write_page(self.folder)
 
-    def _summary(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+    def _summary(self, evaluated: Sequence[Evaluated], ending: Ending | None) -> dict[str, Any]:
         """Return the summary of a run; equal for equal configs but for ``seconds``."""
         pairs = itertools.pairwise(evaluated)
         return {
@@ -110,7 +117,7 @@ class RunReport:
             "versions": machine(),
             "baseline": score_dict(evaluated[0].scores),
             "rounds": [round_dict(b.record, a.graded) for a, b in pairs if b.record is not None],
-            "stopped": stop_reason(evaluated, self.rounds, self.method.patience),
+            "stopped": stop_reason(evaluated, self.rounds, self.method.patience, ending),
             "best_round": list(evaluated).index(best_on_dev(evaluated)),
             "instructor": instructor_dict([e.record for e in evaluated if e.record is not None]),
         }

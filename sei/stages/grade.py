@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import ClassVar
 
-from sei.errors import DataError
+from sei.errors import DataError, TooManyBadRecordsError
 from sei.parts import part
 from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
@@ -87,6 +87,11 @@ def scores(graded: Sequence[Graded]) -> dict[str, Score]:
     return {name: _score(rows) for name, rows in sets.items()}
 
 
+def on_dev(graded: Sequence[Graded]) -> list[Graded]:
+    """Return the answers to dev problems."""
+    return [g for g in graded if isinstance(g.attempt.problem, HeldOutProblem) and g.attempt.problem.role == "dev"]
+
+
 def _score(rows: list[Graded]) -> Score:
     first = rows[0].attempt.problem
     assert isinstance(first, HeldOutProblem), "scores() passes held-out problems only"
@@ -107,6 +112,7 @@ def _score(rows: list[Graded]) -> Score:
         accuracy_strict=sum(g.strict_verdict == "right" for g in counted) / n if n else 0.0,
         macro=sum(sum(v) / len(v) for v in groups.values()) / len(groups) if groups else None,
         ci95=wilson(correct, n).ends if n else (0.0, 1.0),
+        cut=sum(not g.attempt.finished for g in counted),
     )
 
 
@@ -122,3 +128,38 @@ def require_gold(failures: Sequence[str]) -> None:
             f"{' ...' if len(failures) > 20 else ''}. Rule: what the grader cannot accept it may not call wrong. "
             "Remedy: drop these rows or use a grader that reads their answers."
         )
+
+
+class UnreadableAnswersError(TooManyBadRecordsError):
+    """Too many of the base's answers state no result; ``graded`` are those that were looked at."""
+
+    def __init__(self, message: str, graded: tuple[Graded, ...], where: str) -> None:
+        super().__init__(message)
+        self.graded, self.where = graded, where
+
+
+def require_readable(graded: Sequence[Graded], most: float, where: str) -> None:
+    """Refuse a base whose answers cannot be read: what it lacks is the format, and no error type comes of that.
+
+    ``where``: whose answers they are, such as ``pool``; ``most``: the share of unreadable ones that may pass.
+
+    Raises:
+        UnreadableAnswersError: with counts, three of the answers, and remedies in the order of likelihood.
+    """
+    counted = tuple(g for g in graded if not g.fault)
+    unread = [g for g in counted if g.verdict == "unreadable"]
+    if not counted or len(unread) <= most * len(counted):
+        return
+    cut = sum(not g.attempt.finished for g in unread)
+    longer = "engine.max_new_tokens=N, more than today (a model that thinks needs thousands)"
+    asking = "model.ask=hash or boxed, which asks for a form of the answer", "model.few_shot=PATH with worked examples"
+    remedies = [longer, *asking] if cut > len(unread) / 2 else [*asking, longer]
+    shown = "; ".join(repr(" ".join(g.attempt.output.split())[-120:]) for g in unread[:3])
+    raise UnreadableAnswersError(
+        f"{len(unread)} of {len(counted)} answers of the base on the {where} state no result that can be read, more "
+        f"than max_unreadable={most:g}; {cut} of them were cut at engine.max_new_tokens. Three of them end: {shown}. "
+        f"Rule: a missing format is no error of reasoning, and no error types are made of it. Remedy, the likeliest "
+        f"first: {'; '.join(remedies)}; data.warm_up=N where the data set has it; or a higher max_unreadable.",
+        counted,
+        where,
+    )

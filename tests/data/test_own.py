@@ -443,7 +443,14 @@ def test_the_command_refuses_a_missing_answer_before_anything_costs(sei, tmp_pat
     row = '{{"question": "What is {0} plus {0}?", "answer": {1}}}\n'
     (tmp_path / "a.jsonl").write_text("".join(row.format(i, "NaN" if i == 20 else 2 * i) for i in range(30)))
     (tmp_path / "b.jsonl").write_text(row.format(40, 80))
-    done = sei("data=jsonl", "experiment=smoke", "data.train=a.jsonl", "data.test=b.jsonl", "data.dev=5")
+    done = sei(
+        "data=jsonl",
+        "experiment=smoke",
+        "data.train=a.jsonl",
+        "data.test=b.jsonl",
+        "data.dev=5",
+        "engine.max_new_tokens=64",
+    )
     assert done.returncode == 2, done.stderr
     assert "a.jsonl line 21: answer=nan is no text" in done.stderr
     assert "Rule: " in done.stderr

@@ -2,12 +2,15 @@
 const ENDS = {
   rounds: "all rounds were done",
   plateau: "no better dev accuracy for as many rounds as the config allows (patience)",
-  converged: "nothing was left to learn from",
+  converged: "the pool is solved: nothing was left to learn from",
+  unreadable: "what is not solved states no result that can be read",
+  no_candidate: "no new problem passed the checks",
   "": "it has not ended (yet): these are the rounds done so far",
 };
 const ACCURACY =
   "Accuracy on each held-out set, and the change in percentage points, with 95 % intervals. The interval of the change " +
-  "is paired: the same problems before and after. Unreadable answers count as wrong.";
+  "is paired: the same problems before and after. Unreadable answers count as wrong; " +
+  "†: more than half of a set's answers are unreadable, which says more of the format than of the model.";
 const ONE_RUN =
   "This is one run with one seed: the intervals speak of these two models on problems like these, not of what another " +
   "seed would give. The dev set chose the round, so its own gain is flattered; the tests chose nothing.";
@@ -46,7 +49,9 @@ function gain(a, b, change) {
 function scoreRow(set, shown) {
   const a = set.scores[0], b = shown ? set.scores[shown] : null;
   const role = `${words(set.role)}${set.role === "dev" ? " (chose the round)" : ""}, n = ${number((a || b).n)}`;
-  const unreadable = [a, b].filter(Boolean).map((s) => s.unreadable).join(" → ");
+  const many = (s) => (s.n && s.unreadable > s.n / 2 ? " †" : "");
+  const unread = (s) => `${number(s.unreadable)}${s.cut === undefined ? "" : ` (${number(s.cut)} cut)`}${many(s)}`;
+  const unreadable = [a, b].filter(Boolean).map(unread).join(" → ");
   const second = shown ? [cell(b), gain(a, b, set.change)] : [];
   return [[el("b", null, set.name), note(role)], cell(a), ...second, a ? dumbbell(a, b) : "–", unreadable];
 }
@@ -92,10 +97,11 @@ function otherCounts(view, shown) {
     both(s, (x) => share(x.accuracy_strict)),
     both(s, (x) => share(x.macro)),
     both(s, (x) => number(x.unreadable)),
+    both(s, (x) => (x.cut === undefined ? "–" : number(x.cut))),
     both(s, (x) => number(x.grader_errors)),
   ]);
-  const heads = ["set", "accuracy", "strict", "macro", "unreadable", "grader faults"];
-  return el("details", null, el("summary", null, "Counted in other ways"), table(heads, rows, OTHER_COUNTS, " nnnnn"));
+  const heads = ["set", "accuracy", "strict", "macro", "unreadable", "cut at the cap", "grader faults"];
+  return el("details", null, el("summary", null, "Counted in other ways"), table(heads, rows, OTHER_COUNTS, " nnnnnn"));
 }
 
 function resultPart(view) {
