@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from sei.errors import TooManyBadRecordsError
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Draft, Exemplar, Instructor, Reply, Screen, SynthesisRequest
 from sei.progress import progress
@@ -151,6 +152,19 @@ def synthesize(
             "pool, budget.max_requests, or near_duplicate nearer to 1."
         )
     return Synthesis(candidates=candidates, rejections=tuple(filling.rejections), usage=usage)
+
+
+def estimated(instructor: Instructor, budget: Budget, outlook: Outlook) -> Estimate:
+    """Return what ``synthesize`` would ask."""
+    n = budget.per_request
+    samples = [
+        SynthesisRequest(error_type=outlook.phrase, exemplars=shown, n=n, index=i, seed=0)
+        for i, shown in enumerate(outlook.drawn(budget.bad + budget.generated))
+    ]
+    asked = budget.total / (n * outlook.keep)
+    if not outlook.keep_observed:
+        asked += outlook.types / 2  # a type's last request asks for more than it needs
+    return outlook.synthesis(instructor, samples, asked, n, budget.total)
 
 
 _DRY = (3, 20)  # replies in a row that gave nothing, after which a type is asked no more: where others give, where none

@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Embedder, Instructor, Screen, SynthesisRequest
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample, require_pool
 from sei.stages.synthesize import Budget, exemplars
-from sei.synthesizers.per_problem import Start, bad_starts, questions, require_tasks, write_from_each
+from sei.synthesizers.per_problem import Start, bad_starts, estimated, questions, require_tasks, write_from_each
 
 _LONGEST = 6_000  # characters of a wrong attempt that are shown
 Near = Annotated[float, Field(gt=0, le=1)]
@@ -92,6 +93,10 @@ class LearningFromError:
         starts, known = bad_starts(error_map), questions(error_map)
         writer = _Beside(self, starts, replay) if self.contrast else self
         return write_from_each(writer, starts, known, screen, round, seed, rouge_l=self.rouge_l)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the requests that fill the budget, a start each."""
+        return estimated(self, outlook)
 
     def _request(self, start: Start, index: int, n: int, seed: int, beside: Sequence[PoolProblem]) -> SynthesisRequest:
         details = [("wrong_attempt", start.output[-_LONGEST:])]
