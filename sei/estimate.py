@@ -221,8 +221,11 @@ def _line(a: Asks, assume: Assumptions, seen: dict[str, Any]) -> Line:
 
 def first_requests(found: RoundEstimate) -> dict[str, Shown]:
     """Return the first request of every kind that the run would send, and of no other, made of pool problems."""
-    sent = [a for a in found.asks if a.requests > 0 and a.samples]
-    return {a.name: a.samples[0] for a in reversed(sent)}
+    first: dict[str, Shown] = {}
+    for a in found.asks:
+        if a.requests > 0 and a.samples:
+            first.setdefault(a.name, a.samples[0])
+    return first
 
 
 def generations(found: RoundEstimate, data: DataSet, rounds: int) -> dict[str, int]:

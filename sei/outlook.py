@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from sei.parts import parts_in
-from sei.ports import Exemplar, Paid, SynthesisRequest
+from sei.ports import Paid, SynthesisRequest
 from sei.records import BadCase, PoolProblem
 
 
@@ -151,11 +151,10 @@ class Outlook:
         """Return the problems of the sample."""
         return [c.problem for c in self.cases]
 
-    def drawn(self, n: int) -> list[tuple[Exemplar, ...]]:
+    def drawn(self, n: int) -> list[list[PoolProblem]]:
         """Return ``n`` problems drawn together, once for every case of the sample; the same at every call."""
         rng, problems = copy.copy(self.rng), self.problems
-        draws = [rng.sample(problems, min(n, len(problems))) for _ in problems]
-        return [tuple(Exemplar(id=p.id, question=p.question, solution=p.solution) for p in d) for d in draws]
+        return [rng.sample(problems, min(n, len(problems))) for _ in problems]
 
     def diagnosis(self, instructor: object, requests: float) -> Estimate:
         """Return what an instructor is asked that diagnoses so many bad cases."""

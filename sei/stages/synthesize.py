@@ -154,12 +154,20 @@ def synthesize(
     return Synthesis(candidates=candidates, rejections=tuple(filling.rejections), usage=usage)
 
 
-def estimated(instructor: Instructor, budget: Budget, outlook: Outlook) -> Estimate:
-    """Return what ``synthesize`` would ask."""
-    n = budget.per_request
+def estimated(instructor: Instructor, budget: Budget, outlook: Outlook, contexts: int = 0) -> Estimate:
+    """Return what ``synthesize`` would ask, with so many contexts a request."""
+    n, many = budget.per_request, budget.bad + budget.generated
     samples = [
-        SynthesisRequest(error_type=outlook.phrase, exemplars=shown, n=n, index=i, seed=0)
-        for i, shown in enumerate(outlook.drawn(budget.bad + budget.generated))
+        SynthesisRequest(
+            error_type=outlook.phrase,
+            exemplars=exemplars(shown[:many]),
+            n=n,
+            index=i,
+            seed=0,
+            task="combine" if contexts else "error_type",
+            contexts=exemplars(shown[many:]),
+        )
+        for i, shown in enumerate(outlook.drawn(many + contexts))
     ]
     asked = budget.total / (n * outlook.keep)
     if not outlook.keep_observed:

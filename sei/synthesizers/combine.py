@@ -64,4 +64,4 @@ class Combine:
 
     def estimate(self, outlook: Outlook) -> Estimate:
         """Return the requests that fill the budget."""
-        return estimated(self.instructor, self.budget, outlook)
+        return estimated(self.instructor, self.budget, outlook, self.contexts)

@@ -91,12 +91,17 @@ class LearningFromError:
         """
         require_pool(replay, "synthesize")
         starts, known = bad_starts(error_map), questions(error_map)
-        writer = _Beside(self, starts, replay) if self.contrast else self
+        writer = _Beside(self, self._nearest(starts, replay)) if self.contrast else self
         return write_from_each(writer, starts, known, screen, round, seed, rouge_l=self.rouge_l)
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return the requests that fill the budget, a start each."""
-        return estimated(self, outlook)
+        """Return the requests that fill the budget, a start each; problems of the pool stand for the nearest ones."""
+        drawn = outlook.drawn(self.nearest) if self.contrast else []
+        beside = {p.id: near for p, near in zip(outlook.problems, drawn, strict=False)}
+        return estimated(_Beside(self, beside) if self.contrast else self, outlook)
+
+    def _nearest(self, starts: Sequence[Start], solved: Sequence[PoolProblem]) -> dict[str, list[PoolProblem]]:
+        return nearest(self.embedder, [s.problem for s in starts], solved, self.nearest)
 
     def _request(self, start: Start, index: int, n: int, seed: int, beside: Sequence[PoolProblem]) -> SynthesisRequest:
         details = [("wrong_attempt", start.output[-_LONGEST:])]
@@ -113,11 +118,11 @@ class LearningFromError:
 
 
 class _Beside:
-    """Learning from error with the nearest solved questions beside every bad case."""
+    """Learning from error with solved questions beside every bad case, by its problem's id."""
 
-    def __init__(self, stage: LearningFromError, starts: Sequence[Start], solved: Sequence[PoolProblem]) -> None:
+    def __init__(self, stage: LearningFromError, beside: dict[str, list[PoolProblem]]) -> None:
         self.stage, self.instructor, self.budget, self.each = stage, stage.instructor, stage.budget, stage.each
-        self.beside = nearest(stage.embedder, [s.problem for s in starts], solved, stage.nearest)
+        self.beside = beside
 
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
