@@ -19,10 +19,11 @@ from pydantic import Field
 from sei.contracts import misfits
 from sei.errors import ConfigError
 from sei.loop import Method
-from sei.outlook import Asks, Estimated, Outlook, Remote, Shown, costs
+from sei.outlook import Asks, Estimated, Outlook, Remote, Shown, costs, is_own
 from sei.parts import is_part, part
-from sei.ports import DataSet, Paid
+from sei.ports import Clusterer, DataSet, Paid
 from sei.records import BadCase, Graded, RoundRecord
+from sei.scorer import Scorer
 from sei.stages.attempt import Engine
 from sei.stages.grade import bad_cases
 
@@ -148,6 +149,8 @@ def _answering(method: Method) -> Iterator[tuple[Any, str]]:
 
 _GENERATES = "it makes the target model generate and has no method `estimate` (sei.outlook.Estimated)"
 
+_NOBODY_KNOWS = "whether it asks anything is not known, it has no method `estimate` (sei.outlook.Estimated)"
+
 
 def _within(held: Any, holder: Any) -> Iterator[tuple[Any, str]]:
     if isinstance(held, Estimated):
@@ -157,8 +160,11 @@ def _within(held: Any, holder: Any) -> Iterator[tuple[Any, str]]:
     elif isinstance(held, Engine):
         yield holder, _GENERATES
     elif is_part(held):
-        for f in dataclasses.fields(held):
-            yield from _within(getattr(held, f.name), held)
+        inner = [x for f in dataclasses.fields(held) for x in _within(getattr(held, f.name), held)]
+        known = any(p is held for p, _ in inner)
+        if is_own(held) and not known and (callable(held) or isinstance(held, (Clusterer, Scorer))):
+            yield held, _NOBODY_KNOWS
+        yield from inner
     elif isinstance(held, (dict, list, tuple)):
         for value in held.values() if isinstance(held, dict) else held:
             yield from _within(value, holder)

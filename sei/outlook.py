@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from sei.parts import parts_in
-from sei.ports import Paid, SynthesisRequest
+from sei.parts import is_part, parts_in
+from sei.ports import Instructor, Paid, SynthesisRequest
 from sei.records import BadCase, PoolProblem
 
 
@@ -199,7 +199,8 @@ class Estimated(Protocol):
     """Any part that asks an instructor, or makes the target model generate, and tells beforehand how much.
 
     A part that has an ``estimate`` answers for the parts that it holds. One that asks and has none is named in the
-    output as not estimated.
+    output as not estimated, and so is any clusterer, stage or scorer of one's own; one that asks nothing returns
+    ``Estimate()``.
     """
 
     def estimate(self, outlook: Outlook) -> Estimate:
@@ -208,8 +209,13 @@ class Estimated(Protocol):
 
 
 def costs(held: Any) -> bool:
-    """Say whether a part, or one that it holds, costs something."""
-    return any(isinstance(p, Paid) for p in parts_in(held))
+    """Say whether a part, or one that it holds, costs something, or may: of an instructor of one's own nobody knows."""
+    return any(isinstance(p, Paid) or (isinstance(p, Instructor) and is_own(p)) for p in parts_in(held))
+
+
+def is_own(held: Any) -> bool:
+    """Say whether a part is one of the user's own, from a package under ``plugins``."""
+    return is_part(held) and type(held).__module__.partition(".")[0] != "sei"
 
 
 def _asking(
@@ -218,6 +224,6 @@ def _asking(
     if isinstance(instructor, Remote):
         return Estimate(asks=asks(instructor), candidates=candidates)
     if costs(instructor):
-        lacks = f"{type(instructor).__name__} costs something and does not show its requests (sei.outlook.Remote)"
+        lacks = f"its instructor {type(instructor).__name__} does not show what it would send (sei.outlook.Remote)"
         return Estimate(unknown=lacks, candidates=candidates)
     return Estimate(candidates=candidates)
