@@ -219,6 +219,24 @@ class Asking:
 
 
 @part
+class Plain:
+    """A clusterer that holds nothing; whether it asks on its own nobody can see."""
+
+    version: ClassVar[int] = 1
+
+    def group(self, phrases: Any, vectors: Any, seed: int) -> Grouping:
+        return Grouping(labels=(0,) * len(phrases))
+
+
+@part
+class AsksNothing(Plain):
+    version: ClassVar[int] = 1
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        return Estimate()
+
+
+@part
 class Generates:
     """A refiner that makes the target model answer."""
 
@@ -237,11 +255,16 @@ def test_silent_clusterers_and_refiners_are_named_too():
     asking, generates = of_round(swapped, data, ASSUMED).not_estimated
     assert asking.startswith("Asking: it asks OpenAICompatible")
     assert generates.startswith("Generates: it makes the target model generate")
+    for clusterer, named in {Plain(): 1, AsksNothing(): 0}.items():
+        found = of_round(replace(method, cluster=replace(method.cluster, clusterer=clusterer)), data, ASSUMED)
+        assert [w.split(",")[0] for w in found.not_estimated] == [
+            "Plain: whether it asks anything is not known"
+        ] * named
 
 
 @part
 class Closed:
-    """An instructor that costs something and does not show its requests."""
+    """An instructor of one's own that does not show its requests."""
 
     version: ClassVar[int] = 1
     calls: int = 0
@@ -255,9 +278,6 @@ class Closed:
     def correct(self, cases: Any) -> Any:
         return iter(())
 
-    def spent(self) -> dict[str, Any]:
-        return {}
-
 
 def test_an_instructor_that_shows_no_request_is_named_for_every_part():
     parts = built("experiment=smoke", "instructor=gpt4o")
@@ -270,7 +290,7 @@ def test_an_instructor_that_shows_no_request_is_named_for_every_part():
     found = of_round(swapped, parts["data"].load(), ASSUMED)
     assert not found.asks
     assert [w.split(": ")[0] for w in found.not_estimated] == ["Diagnose", "SelfInstruct"]
-    assert all("Closed costs something and does not show its requests" in w for w in found.not_estimated)
+    assert all("its instructor Closed does not show what it would send" in w for w in found.not_estimated)
 
 
 def test_a_second_opinion_has_a_line_and_prices_of_its_own():
