@@ -217,7 +217,7 @@ def _line(a: Asks, assume: Assumptions, seen: dict[str, Any]) -> Line:
     if reply is None:
         raise ConfigError(
             f"assume.output_tokens={assume.output_tokens}: no length of a reply to requests of kind {a.kind!r}. Rule: "
-            f"each kind that is asked needs one. Remedy: '+assume.output_tokens.{a.kind}=100' (tokens an item)."
+            f"each kind that is asked needs one. Remedy: '+assume.output_tokens={{{a.kind}: 100}}' (an item)."
         )
     sent = round(a.requests * a.chars / chars_per_token)
     written = round(a.requests * a.items * reply)

@@ -107,6 +107,13 @@ def test_a_dry_run_shows_the_request_of_its_own_synthesizer(overrides, words):
     assert words in first_requests(found)["problems"].messages[-1][1]
 
 
+def test_a_dry_run_shows_no_kind_of_which_there_would_be_no_request():
+    parts = built("experiment=smoke", "instructor=gpt4o", "synthesizer=direct_correction")
+    found = of_round(parts["method"], parts["data"].load(), Assumptions(bad_share=0.0))
+    assert first_requests(found) == {}
+    assert [x.requests for x in lines(found, 1, ASSUMED)] == [0]
+
+
 def test_what_the_target_model_generates_is_told_by_parts():
     def counted(*overrides):
         found, data = told(*overrides)
@@ -180,7 +187,7 @@ def test_a_synthesizer_of_ones_own_is_estimated_by_one_method():
 
 def test_a_kind_without_a_known_length_of_reply_is_refused():
     found, _ = told(synthesize=Wordless(instructor=instructor()))
-    with pytest.raises(ConfigError, match=r"kind 'critique'.*\+assume\.output_tokens\.critique"):
+    with pytest.raises(ConfigError, match=r"kind .critique.*\+assume\.output_tokens=\{critique: 100\}"):
         lines(found, 1, ASSUMED)
 
 
