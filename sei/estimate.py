@@ -1,28 +1,31 @@
-"""``estimate=true`` and ``dry_run=true``: what a run would ask of a remote instructor, before the first request."""
+"""``estimate=true`` and ``dry_run=true``: what a run would ask of a remote instructor, before the first request.
+
+Every part answers for itself (``sei.outlook.Estimated``); here they are given an outlook, asked in order, and added up.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from sei.clusterers.llm import LLMClusterer, group_request, merge_request
+from sei.contracts import misfits
 from sei.errors import ConfigError
-from sei.instructors.remote.instructor import OpenAICompatible
-from sei.instructors.remote.terms import Request
 from sei.loop import Method
-from sei.parts import part, parts_in
-from sei.ports import DataSet, Exemplar, SynthesisRequest
+from sei.outlook import Asks, Estimated, Outlook, Remote, Shown, costs, is_own
+from sei.parts import is_part, part
+from sei.ports import Clusterer, DataSet, Paid
 from sei.records import BadCase, Graded, RoundRecord
-from sei.refiners.one_shot_context import OneShotContext
+from sei.scorer import Scorer
+from sei.stages.attempt import Engine
 from sei.stages.grade import bad_cases
-from sei.synthesizers.direct_correction import DirectCorrection
-from sei.synthesizers.per_problem import FromOne, Start
 
 _SAMPLE = 200  # prompts whose mean length stands for all
 _OUTPUT_TOKENS = {  # by kind of request, an item
@@ -70,31 +73,6 @@ class Line:
     usd: float | None
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One kind of request in one round: how many, how long on average, how many items each asks for."""
-
-    kind: str
-    requests: float
-    chars: float
-    items: float = 1.0
-
-
-def remote(method: Method) -> OpenAICompatible:
-    """Return the instructor that costs.
-
-    Raises:
-        ConfigError: where the instructor is embedded and there is nothing to estimate.
-    """
-    found = method.diagnose.instructor
-    if not isinstance(found, OpenAICompatible):
-        raise ConfigError(
-            f"estimate and dry_run are for a remote instructor; {type(found).__name__} sends and costs nothing. "
-            "Remedy: instructor=gpt4o or instructor=openai_compatible."
-        )
-    return found
-
-
 def observed(path: str | None) -> dict[str, Any]:
     """Return the observed values of an earlier run's ledger.
 
@@ -114,118 +92,155 @@ def observed(path: str | None) -> dict[str, Any]:
     return found
 
 
-def estimate(
-    method: Method, data: DataSet, rounds: int, assume: Assumptions, graded: Sequence[Graded] = ()
-) -> list[Line]:
-    """Return what each round would ask, taking every round to be like the first.
+@dataclass(frozen=True, kw_only=True)
+class RoundEstimate:
+    """What the parts of a method said of one round.
+
+    ``generates``: answers of the target model, by what they are for. ``not_estimated``: parts that ask or generate and
+    told nothing; their share is in no number.
+    """
+
+    asks: tuple[Asks, ...]
+    generates: dict[str, float]
+    not_estimated: tuple[str, ...]
+
+
+def of_round(method: Method, data: DataSet, assume: Assumptions, graded: Sequence[Graded] = ()) -> RoundEstimate:
+    """Ask every part of a method what it would do in a round.
 
     ``graded`` are attempts of the base on the pool that are there already; they cost nothing to look at.
+
+    Raises:
+        ConfigError: where no part costs anything and there is nothing to estimate.
     """
-    instructor, seen = remote(method), observed(assume.ledger)
-    plans = _plans(method, data, assume, seen, graded)
-    chars_per_token, output = seen.get("chars_per_token", {}), seen.get("output_tokens", {})
-    lines = []
-    for number in range(1, rounds + 1):
-        for p in plans:
-            requests = round(p.requests)
-            sent = round(p.requests * p.chars / chars_per_token.get(p.kind, assume.chars_per_token))
-            written = round(p.requests * p.items * output.get(p.kind, assume.output_tokens[p.kind]))
-            usd = instructor.usd(sent, written) if instructor.priced else None
-            lines.append(Line(number, p.kind, requests, sent, written, usd))
-    return lines
-
-
-def _plans(
-    method: Method, data: DataSet, assume: Assumptions, seen: dict[str, Any], graded: Sequence[Graded]
-) -> list[Plan]:
-    share = seen.get("bad_share", assume.bad_share)
-    cases = list(bad_cases(graded))
-    if cases:
-        share = len(cases) / len(graded)
-    bad = share * len(data.pool)
-    some = first_requests(method, data, assume, cases, {**seen, "bad_share": share})
-    plans = [Plan("keyphrase", bad, _mean(some["keyphrase"]))]
-    types = min(max(1.0, bad), seen.get("error_types", assume.error_types))
-    clusterer = method.cluster.clusterer
-    if isinstance(clusterer, LLMClusterer):
-        distinct = bad * seen.get("distinct_phrases", 1.0)
-        plans.append(
-            Plan("error types", max(1.0, distinct / clusterer.batch), _mean(some["error types"]), clusterer.batch)
+    if not costs(method):
+        name = type(method.diagnose.instructor).__name__
+        raise ConfigError(
+            f"estimate and dry_run are for a remote instructor; {name} sends and costs nothing. "
+            "Remedy: instructor=gpt4o or instructor=openai_compatible."
         )
-        plans.append(Plan("merge", float(clusterer.merge), _mean(some["merge"]), types))
-    synthesizer: Any = method.synthesize
-    if isinstance(synthesizer, DirectCorrection):
-        wanted = bad * method.cluster.exemplar_share if synthesizer.solutions == "instructor" else 0.0
-        return [*plans, Plan("correction", wanted, _mean(some["correction"]))]
-    if not hasattr(synthesizer, "instructor"):
-        return plans  # the target model writes its own solutions
-    budget = synthesizer.budget
-    one = isinstance(synthesizer, FromOne)
-    each = synthesizer.each(_starts(method, bad)) if isinstance(synthesizer, FromOne) else budget.per_request
-    keep = seen.get("keep", assume.keep)
-    asked = budget.total / (each * keep)
-    if "keep" not in seen and not one:
-        asked += types / 2  # a type's last request asks for more than it needs
-    plans.append(Plan("problems", asked, _mean(some["problems"]), each))
-    if remote(method).agreement:
-        checks = asked * each * seen.get("written", assume.written)
-        plans.append(Plan("agreement", checks, _mean(some["agreement"])))
-    return plans
+    given = outlook(method, data, assume, graded)
+    asks: list[Asks] = []
+    generates: Counter[str] = Counter()
+    silent: dict[str, None] = {}
+    for p, fault in _answering(method):
+        found = None if fault else p.estimate(given)
+        if found is not None:
+            asks += found.asks
+            generates.update(found.generates)
+            given = given if found.candidates is None else replace(given, candidates=found.candidates)
+            fault = found.unknown
+        if fault:
+            silent[f"{type(p).__name__}: {fault}"] = None
+    return RoundEstimate(asks=tuple(asks), generates=dict(generates), not_estimated=tuple(silent))
 
 
-def _starts(method: Method, bad: float) -> int:
-    return round(bad * method.cluster.exemplar_share)
+def _answering(method: Method) -> Iterator[tuple[Any, str]]:
+    """Yield the parts that tell, in the order of the stages, and those that should and do not, with the reason.
 
-
-def _mean(requests: Sequence[Request]) -> float:
-    return sum(r.chars for r in requests) / max(1, len(requests))
-
-
-def first_requests(
-    method: Method,
-    data: DataSet,
-    assume: Assumptions,
-    cases: Sequence[BadCase] = (),
-    seen: dict[str, Any] | None = None,
-) -> dict[str, list[Request]]:
-    """Return requests of every kind as the run would send them, made of pool problems.
-
-    Without real bad cases (``cases``) a reference solution stands for the wrong attempt, drawn out to the
-    assumed length.
+    The warm-up is no part of a round. What the stage of attempts generates is known from the loop.
     """
-    instructor, seen = remote(method), seen or {}
-    rng = random.Random(0)
-    length = seen.get("attempt_length", assume.attempt_length)
-    if not cases:
+    for f in dataclasses.fields(method):
+        if f.name != "warm_up":
+            for p, fault in _within(getattr(method, f.name), method):
+                if p is not method.attempt or fault != _GENERATES:
+                    yield p, fault
+
+
+_GENERATES = "it makes the target model generate and has no method `estimate` (sei.outlook.Estimated)"
+
+_NOBODY_KNOWS = "whether it asks anything is not known, it has no method `estimate` (sei.outlook.Estimated)"
+
+
+def _within(held: Any, holder: Any) -> Iterator[tuple[Any, str]]:
+    if isinstance(held, Estimated):
+        yield held, misfits(type(held), Estimated) or ""
+    elif isinstance(held, Paid):
+        yield holder, f"it asks {type(held).__name__} and has no method `estimate` (sei.outlook.Estimated)"
+    elif isinstance(held, Engine):
+        yield holder, _GENERATES
+    elif is_part(held):
+        inner = [x for f in dataclasses.fields(held) for x in _within(getattr(held, f.name), held)]
+        known = any(p is held for p, _ in inner)
+        if is_own(held) and not known and (callable(held) or isinstance(held, (Clusterer, Scorer))):
+            yield held, _NOBODY_KNOWS
+        yield from inner
+    elif isinstance(held, (dict, list, tuple)):
+        for value in held.values() if isinstance(held, dict) else held:
+            yield from _within(value, holder)
+
+
+def outlook(method: Method, data: DataSet, assume: Assumptions, graded: Sequence[Graded] = ()) -> Outlook:
+    """Return what is known of a round: observed in an earlier run, seen in attempts that are there, or assumed.
+
+    Without real bad cases a reference solution stands for the wrong attempt, drawn out to the assumed length.
+    """
+    seen, rng = observed(assume.ledger), random.Random(0)
+    cases = list(bad_cases(graded))
+    share = len(cases) / len(graded) if cases else seen.get("bad_share", assume.bad_share)
+    if cases:
+        cases = rng.sample(cases, min(_SAMPLE, len(cases)))
+    else:
+        length = seen.get("attempt_length", assume.attempt_length)
         drawn = rng.sample(data.pool, min(_SAMPLE, len(data.pool)))
         cases = [BadCase(problem=p, output=_stretched(p.solution or p.answer, length), extracted="") for p in drawn]
-    else:
-        cases = rng.sample(list(cases), min(_SAMPLE, len(cases)))
-    phrase = "subtracts where the amounts should be added"  # of usual length
-    out = {"keyphrase": [instructor.keyphrase_request(c) for c in cases]}
-    out["correction"] = [instructor.correction_request(c) for c in cases]
-    budget = getattr(method.synthesize, "budget", None)
-    n, shown = (budget.per_request, budget.bad + budget.generated) if budget else (1, 1)
-    problems = [c.problem for c in cases]
-    starts = _starts(method, seen.get("bad_share", assume.bad_share) * len(data.pool))
-    for i, case in enumerate(cases[:_SAMPLE]):
-        if isinstance(method.synthesize, FromOne):
-            start = Start(problem=case.problem, error_type=phrase, output=case.output)
-            request = method.synthesize.request(start, (), i, method.synthesize.each(starts), 0)
-        else:
-            chosen = rng.sample(problems, min(shown, len(problems)))
-            exemplars = tuple(Exemplar(id=p.id, question=p.question, solution=p.solution) for p in chosen)
-            request = SynthesisRequest(error_type=phrase, exemplars=exemplars, n=n, index=i, seed=0)
-        out.setdefault("problems", []).append(instructor.synthesis_request(request))
-    out["agreement"] = [instructor.solve_request(p.question) for p in problems]
-    batch = method.cluster.clusterer.batch if isinstance(method.cluster.clusterer, LLMClusterer) else 100
-    names = [phrase] * round(seen.get("error_types", assume.error_types))
-    phrases = [phrase] * max(1, min(batch, round(len(data.pool) * seen.get("bad_share", assume.bad_share))))
-    temperature = instructor.temperature
-    grouped = (group_request(phrases, (), 1.0, temperature), group_request(phrases, names, 1.0, temperature))
-    out["error types"] = [instructor.configured(r) for r in grouped]
-    out["merge"] = [instructor.configured(merge_request(names, temperature))]
-    return out
+    bad = share * len(data.pool)
+    return Outlook(
+        pool=len(data.pool),
+        bad=bad,
+        exemplars=bad * method.cluster.exemplar_share,
+        cases=tuple(cases),
+        phrase="subtracts where the amounts should be added",
+        distinct=seen.get("distinct_phrases", 1.0),
+        error_types=seen.get("error_types", assume.error_types),
+        keep=seen.get("keep", assume.keep),
+        keep_observed="keep" in seen,
+        written=seen.get("written", assume.written),
+        rng=rng,
+    )
+
+
+def lines(found: RoundEstimate, rounds: int, assume: Assumptions) -> list[Line]:
+    """Return what each round would ask, taking every round to be like the first.
+
+    Raises:
+        ConfigError: where nothing says how long replies of a kind are.
+    """
+    seen = observed(assume.ledger)
+    once = [_line(a, assume, seen) for a in found.asks]
+    return [replace(line, round=number) for number in range(1, rounds + 1) for line in once]
+
+
+def _line(a: Asks, assume: Assumptions, seen: dict[str, Any]) -> Line:
+    chars_per_token = seen.get("chars_per_token", {}).get(a.kind, assume.chars_per_token)
+    reply = seen.get("output_tokens", {}).get(a.kind, assume.output_tokens.get(a.kind, a.output_tokens))
+    if reply is None:
+        raise ConfigError(
+            f"assume.output_tokens={assume.output_tokens}: no length of a reply to requests of kind {a.kind!r}. Rule: "
+            f"each kind that is asked needs one. Remedy: '+assume.output_tokens={{{a.kind}: 100}}' (an item)."
+        )
+    sent = round(a.requests * a.chars / chars_per_token)
+    written = round(a.requests * a.items * reply)
+    usd = a.instructor.usd(sent, written) if a.instructor.priced else None
+    return Line(1, a.name, round(a.requests), sent, written, usd)
+
+
+def first_requests(found: RoundEstimate) -> dict[str, Shown]:
+    """Return the first request of every kind that the run would send, and of no other, made of pool problems."""
+    first: dict[str, Shown] = {}
+    for a in found.asks:
+        if a.requests > 0 and a.samples:
+            first.setdefault(a.name, a.samples[0])
+    return first
+
+
+def generations(found: RoundEstimate, data: DataSet, rounds: int) -> dict[str, int]:
+    """Return how many answers the target model gives over all rounds at most, by what they are for."""
+    return {
+        "attempts at the pool": rounds * len(data.pool),
+        **{what: rounds * round(n) for what, n in found.generates.items()},
+        "for evaluation": (rounds + 1) * len(data.held_out),
+    }
 
 
 def _stretched(text: str, length: float) -> str:
@@ -239,7 +254,7 @@ def observations(method: Method, records: Sequence[RoundRecord]) -> dict[str, An
     (a run made of store hits).
     """
     instructor = method.diagnose.instructor
-    if not isinstance(instructor, OpenAICompatible) or not records:
+    if not isinstance(instructor, Remote) or not records:
         return {}
     kinds: dict[str, dict[str, float]] = instructor.spent().get("kinds", {})
     asked = sum(k["requests"] for k in kinds.values())
@@ -266,29 +281,15 @@ def observations(method: Method, records: Sequence[RoundRecord]) -> dict[str, An
     return out
 
 
-def generations(method: Method, data: DataSet, rounds: int) -> dict[str, int]:
-    """Return how many answers the target model gives over all rounds, by what they are for."""
-    budget = getattr(method.synthesize, "budget", None)
-    candidates = budget.total if budget else 0
-    asking = [p for p in parts_in(method.refine) if isinstance(p, OneShotContext)]
-    per_candidate = sum(p.bad + p.good for p in asking)
-    samples = int(getattr(method.synthesize, "samples", 0))
-    return {
-        "attempts at the pool": rounds * len(data.pool),
-        "sampled solutions of the pool": rounds * samples * len(data.pool),
-        "for refinement": rounds * candidates * per_candidate,
-        "for evaluation": (rounds + 1) * len(data.held_out),
-    }
-
-
-def as_dict(lines: Sequence[Line]) -> dict[str, Any]:
-    """Return an estimate as plain values."""
+def as_dict(lines: Sequence[Line], not_estimated: Sequence[str] = ()) -> dict[str, Any]:
+    """Return an estimate as plain values; the sums lack what is not estimated."""
     return {
         "lines": [asdict(x) for x in lines],
         "requests": sum(x.requests for x in lines),
         "input_tokens": sum(x.input_tokens for x in lines),
         "output_tokens": sum(x.output_tokens for x in lines),
         "usd": None if (usd := dollars(lines)) is None else round(usd, 4),
+        "not_estimated": list(not_estimated),
     }
 
 

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sei.estimate import Assumptions, Line, as_dict, dollars, estimate, first_requests, generations
-from sei.instructors.remote.terms import NO_PRICE, Request
+from sei.estimate import Assumptions, Line, as_dict, dollars, first_requests, generations, lines, of_round
+from sei.instructors.remote.terms import NO_PRICE
 from sei.loop import Method
+from sei.outlook import Shown
 from sei.ports import DataSet
 from sei.records import Checkpoint, Graded
 from sei.report.folder import write_json
-from sei.stages.grade import bad_cases
 from sei.store import Store
 
 log = logging.getLogger(__name__)
@@ -49,33 +49,38 @@ def foresee(
     if attempts:
         log.info("%d of %d attempts at the pool are in the store and are looked at", len(attempts), len(data.pool))
         graded = method.grade(attempts)
+    told = of_round(method, data, assume, graded)
     if dry_run:
-        show_requests(first_requests(method, data, assume, bad_cases(graded)))
+        show_requests(first_requests(told), told.not_estimated)
         return {}
-    lines = estimate(method, data, rounds, assume, graded)
-    show(lines, generations(method, data, rounds))
-    found = as_dict(lines)
+    priced = lines(told, rounds, assume)
+    show(priced, generations(told, data, rounds), told.not_estimated)
+    found = as_dict(priced, told.not_estimated)
     write_json(folder / "estimate.json", found)
     return found
 
 
-def show(lines: Sequence[Line], generated: Mapping[str, int]) -> None:
-    """Print an estimate, with what the target model has to generate beside it."""
+def show(priced: Sequence[Line], generated: Mapping[str, int], not_estimated: Sequence[str] = ()) -> None:
+    """Print an estimate, with what the target model has to generate beside it, and what neither of them holds."""
     table = Table(title="estimate: what the instructor would be asked")
     for head in ("round", "request", "requests", "input tokens", "output tokens", "USD"):
         table.add_column(head, justify="left" if head == "request" else "right")
-    for x in lines:
+    for x in priced:
         numbers = _numbers(x.requests, x.input_tokens, x.output_tokens)
         table.add_row(str(x.round), x.kind, *numbers, _dollars(x.usd))
-    totals = [sum(getattr(x, n) for x in lines) for n in ("requests", "input_tokens", "output_tokens")]
+    totals = [sum(getattr(x, n) for x in priced) for n in ("requests", "input_tokens", "output_tokens")]
     table.add_section()
-    table.add_row("all", "", *_numbers(*totals), _dollars(dollars(lines)))
+    table.add_row(
+        "all that is estimated" if not_estimated else "all", "", *_numbers(*totals), _dollars(dollars(priced))
+    )
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table)
     parts = ", ".join(f"{v:,} {k}" for k, v in generated.items() if v)
-    if dollars(lines) is None:
+    if dollars(priced) is None:
         console.print(f"?: {NO_PRICE}", highlight=False)
     console.print(f"the target model generates at most {sum(generated.values()):,} answers: {parts}", highlight=False)
+    for words in not_estimated:
+        console.print(Text(f"not estimated: {words}"), soft_wrap=True)
 
 
 def _dollars(usd: float | None) -> str:
@@ -86,10 +91,14 @@ def _numbers(*values: int) -> list[str]:
     return [f"{v:,}" for v in values]
 
 
-def show_requests(requests: Mapping[str, Sequence[Request]]) -> None:
+def show_requests(requests: Mapping[str, Shown], not_estimated: Sequence[str] = ()) -> None:
     """Print the first request of every kind, whole."""
     console = Console(width=None if Console().is_terminal else 140)
-    for kind, found in requests.items():
+    for kind, request in requests.items():
         console.rule(Text(f"first request: {kind}"))
-        for role, text in found[0].messages:
+        for role, text in request.messages:
             console.print(Text(f"[{role}]\n{text}"), soft_wrap=True)
+    if not requests:
+        console.print("no request would be sent", highlight=False)
+    for words in not_estimated:
+        console.print(Text(f"not shown: {words}"), soft_wrap=True)

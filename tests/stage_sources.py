@@ -5,7 +5,7 @@ so for all parts or by name: ``python -m tests.stage_sources --same-results [NAM
 
 A part rests on its class and on every function, class and constant of sei that its code names, wherever these stand.
 Parts that it holds as fields have versions of their own in the key. What a user is told (docstrings, comments, messages
-of errors and of the log) changes no result.
+of errors and of the log, what a part would ask: ``sei.outlook.Estimated``) changes no result.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ def _module(name: str) -> tuple[dict[str, ast.stmt], dict[str, Symbol]]:
     assert spec is not None
     assert spec.origin is not None
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for cls in (n for n in tree.body if isinstance(n, ast.ClassDef)):
+        cls.body = [n for n in cls.body if not _foretells(n)]
     own: dict[str, ast.stmt] = {}
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -87,6 +89,12 @@ def _module(name: str) -> tuple[dict[str, ast.stmt], dict[str, Symbol]]:
         for target in targets:
             own.update({t.id: node for t in ast.walk(target) if isinstance(t, ast.Name)} if target else {})
     return own, _imported(tree)
+
+
+def _foretells(node: ast.stmt) -> bool:
+    """Say whether a method is ``sei.outlook.Estimated.estimate``."""
+    named = isinstance(node, ast.FunctionDef) and node.name == "estimate"
+    return named and [a.arg for a in node.args.args] == ["self", "outlook"]
 
 
 def _imported(tree: ast.AST) -> dict[str, Symbol]:

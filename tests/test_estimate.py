@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from sei.estimate import Assumptions, estimate, first_requests, generations
+from sei.estimate import Assumptions, generations, lines, of_round
 from tests.instructors.fault_server import FaultServer
 from tests.instructors.teacher import Teacher
 from tests.test_config import built
@@ -67,13 +67,14 @@ def test_the_estimate_of_a_larger_run_from_a_smaller_one_holds_within_a_tenth(se
 def test_baselines_are_estimated_by_their_own_requests(synthesizer, words, n):
     parts = built("experiment=smoke", f"synthesizer={synthesizer}", "instructor=openai_compatible")
     method, data = parts["method"], parts["data"].load()
-    lines = {x.kind: x for x in estimate(method, data, 1, Assumptions())}
+    found = of_round(method, data, Assumptions())
+    told = {x.kind: x for x in lines(found, 1, Assumptions())}
     if not n:  # the model writes its own solutions
-        assert set(lines) == {"keyphrase"}
-        assert generations(method, data, 1)["sampled solutions of the pool"] == 8 * len(data.pool)
+        assert set(told) == {"keyphrase"}
+        assert generations(found, data, 1)["sampled solutions of the pool"] == 8 * len(data.pool)
         return
-    assert lines["problems"].requests == round(40 / 0.7 / n)
-    shown = first_requests(method, data, Assumptions())["problems"]
+    assert told["problems"].requests == round(40 / 0.7 / n)
+    (shown,) = [a.samples for a in found.asks if a.kind == "problems"]
     assert {r.items for r in shown} == {n}
     assert all(words in r.messages[0][1] for r in shown)
 
@@ -86,12 +87,12 @@ def test_a_dry_run_prints_the_first_request_of_each_kind_and_asks_nothing(sei, s
         "keyphrase": "name the cause in one short phrase",
         "problems": "Write 10 new problems",
         "agreement": "Solve the problem below",
-        "correction": "Solve the question rightly",
         "error types": "Group the phrases into error types",
         "merge": "names of error types",
     }.items():
         assert f"first request: {kind}" in done.stdout
         assert words in done.stdout
+    assert done.stdout.count("first request: ") == 5  # and no correction, which this run never asks for
     assert "How many" in done.stdout  # a problem of the pool, filled in
 
 

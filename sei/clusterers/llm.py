@@ -15,6 +15,7 @@ from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.reading import checked, read
 from sei.instructors.remote.terms import Answer, Read, Request
+from sei.outlook import Asks, Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grouping
 from sei.progress import progress
@@ -125,6 +126,19 @@ class LLMClusterer:
         at = {name: i for i, name in enumerate(final)}
         labels = tuple(at[type_of[p]] if p in type_of else -1 for p in phrases)
         return Grouping(labels=labels, names=tuple(final), rejections=tuple(rejections), usage=usage)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return a request a batch of phrases, the first without and the others with known types, and one to merge."""
+        i, heat = self.instructor, self.instructor.temperature
+        batch = [outlook.phrase] * max(1, min(self.batch, round(outlook.bad)))
+        names = [outlook.phrase] * round(outlook.error_types)
+        grouping = [i.configured(group_request(batch, known, self.max_left_out, heat)) for known in ((), names)]
+        batches = max(1.0, outlook.bad * outlook.distinct / self.batch)
+        asks = [Asks(kind="error types", requests=batches, samples=grouping, instructor=i, items=self.batch)]
+        if self.merge:
+            merging = [i.configured(merge_request(names, heat))]
+            asks.append(Asks(kind="merge", requests=1.0, samples=merging, instructor=i, items=outlook.types))
+        return Estimate(asks=tuple(asks))
 
     def _ask(self, request: Request) -> Answer:
         return next(iter(self.instructor.ask([request])))

@@ -23,6 +23,7 @@ from sei.lit.trainer import TrainerSettings
 from sei.models.greedy import SAID_TO_TRL, changes_decoding
 from sei.models.target import TargetModel
 from sei.opened import OpenModel
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader
 from sei.progress import progress
@@ -135,6 +136,11 @@ class GRPO:
                     f"finetuner=grpo: {gpus} GPUs are visible, TRL takes one in a process. Remedy: "
                     "CUDA_VISIBLE_DEVICES=0."
                 )
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the answers that are sampled in a round."""
+        answers = self.schedule.steps * self.schedule.prompts_per_step * self.schedule.samples
+        return Estimate(generates={"in reinforcement learning": answers})
 
     def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
         """Train from ``start`` on what the grader says of sampled answers to the examples' questions.

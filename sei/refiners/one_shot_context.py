@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sei.models.target import TargetModel
 from sei.opened import OpenModel
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader
 from sei.progress import progress
@@ -91,6 +92,12 @@ class OneShotContext:
             for i, score in zip(r.candidates, r.scores(), strict=True):
                 scores[i] = score
         return scores
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return an answer a question for every candidate."""
+        if outlook.candidates is None:
+            return Estimate(unknown="it asks the target model for every candidate, and the synthesizer tells no number")
+        return Estimate(generates={"for refinement": outlook.candidates * (self.bad + self.good)})
 
     def _right(self, problem: PoolProblem, answer: Answered) -> bool | None:
         """Say whether an answer is right; None where the server or the grader is at fault, which says nothing of it."""

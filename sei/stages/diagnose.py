@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from sei.errors import TooManyBadRecordsError
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor
 from sei.records import BadCase, Diagnosis, Keyphrase, refusals, require_pool
@@ -29,6 +30,10 @@ class Diagnose:
         require_pool(tuple(c.problem for c in items), "diagnose")
         missing = [i for i in range(len(items)) if i not in done]
         yield from zip(missing, self.instructor.diagnose([items[i] for i in missing]), strict=True)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return one request a bad case."""
+        return outlook.diagnosis(self.instructor, outlook.bad)
 
 
 class RefusedDiagnosesError(TooManyBadRecordsError):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Embedder, Instructor
 from sei.records import Diagnosis, ErrorMap, Opinion, OpinionPair, Usage
@@ -83,6 +85,11 @@ class SecondOpinion:
             pairs=tuple(pairs),
             usage=usage,
         )
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the requests for the sample."""
+        found = outlook.diagnosis(self.instructor, min(self.sample, outlook.bad))
+        return replace(found, asks=tuple(replace(a, label="second opinion") for a in found.asks))
 
 
 def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from sei.errors import TooManyBadRecordsError
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Draft, Exemplar, Instructor, Reply, Screen, SynthesisRequest
 from sei.progress import progress
@@ -206,6 +207,27 @@ def synthesize(
     in_waves(instructor, total, quotas.wave, quotas.take)
     remedy = "a larger pool, budget.max_requests, or near_duplicate nearer to 1"
     return harvest.synthesis(wanted=bool(sources and total), remedy=remedy)
+
+
+def estimated(instructor: Instructor, budget: Budget, outlook: Outlook, contexts: int = 0) -> Estimate:
+    """Return what ``synthesize`` would ask, with so many contexts a request."""
+    n, many = budget.per_request, budget.bad + budget.generated
+    samples = [
+        SynthesisRequest(
+            error_type=outlook.phrase,
+            exemplars=exemplars(shown[:many]),
+            n=n,
+            index=i,
+            seed=0,
+            task="combine" if contexts else "error_type",
+            contexts=exemplars(shown[many:]),
+        )
+        for i, shown in enumerate(outlook.drawn(many + contexts))
+    ]
+    asked = budget.total / (n * outlook.keep)
+    if not outlook.keep_observed:
+        asked += outlook.types / 2  # a type's last request asks for more than it needs
+    return outlook.synthesis(instructor, samples, asked, n, budget.total)
 
 
 _DRY = (3, 20)  # replies in a row that gave nothing, after which a type is asked no more: where others give, where none

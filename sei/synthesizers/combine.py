@@ -10,11 +10,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis
-from sei.stages.synthesize import Budget, exemplars, synthesize
+from sei.stages.synthesize import Budget, estimated, exemplars, synthesize
 from sei.synthesizers.per_problem import questions, require_tasks
 
 
@@ -60,3 +61,7 @@ class Combine:
         return synthesize(
             self.instructor, self.budget, sources, known, screen, round, seed, contexts=(contexts, self.contexts)
         )
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the requests that fill the budget."""
+        return estimated(self.instructor, self.budget, outlook, self.contexts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from sei.errors import TooManyBadRecordsError
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Draft, Instructor, Reply, Screen
 from sei.records import BadCase, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, Usage, require_pool
@@ -66,6 +67,12 @@ class DirectCorrection:
             reasons = sorted({r.reason for r in rejections})
             raise TooManyBadRecordsError(f"none of {len(cases)} bad cases could be corrected; reasons: {reasons}")
         return Synthesis(candidates=tuple(kept), rejections=tuple(rejections), usage=usage)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return one request an exemplar, none where the data set's solutions are taken."""
+        if self.solutions == "gold":
+            return Estimate(candidates=outlook.exemplars)
+        return outlook.correction(self.instructor, outlook.exemplars)
 
 
 def _gold(case: BadCase) -> Reply:

@@ -8,12 +8,13 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Embedder, Instructor, Screen, SynthesisRequest
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample, require_pool
 from sei.stages.synthesize import Budget, exemplars
-from sei.synthesizers.per_problem import Start, bad_starts, questions, require_tasks, write_from_each
+from sei.synthesizers.per_problem import Start, bad_starts, estimated, questions, require_tasks, write_from_each
 
 _LONGEST = 6_000  # characters of a wrong attempt that are shown
 Near = Annotated[float, Field(gt=0, le=1)]
@@ -90,8 +91,17 @@ class LearningFromError:
         """
         require_pool(replay, "synthesize")
         starts, known = bad_starts(error_map), questions(error_map)
-        writer = _Beside(self, starts, replay) if self.contrast else self
+        writer = _Beside(self, self._nearest(starts, replay)) if self.contrast else self
         return write_from_each(writer, starts, known, screen, round, seed, rouge_l=self.rouge_l)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the requests that fill the budget, a start each; problems of the pool stand for the nearest ones."""
+        drawn = outlook.drawn(self.nearest) if self.contrast else []
+        beside = {p.id: near for p, near in zip(outlook.problems, drawn, strict=False)}
+        return estimated(_Beside(self, beside) if self.contrast else self, outlook)
+
+    def _nearest(self, starts: Sequence[Start], solved: Sequence[PoolProblem]) -> dict[str, list[PoolProblem]]:
+        return nearest(self.embedder, [s.problem for s in starts], solved, self.nearest)
 
     def _request(self, start: Start, index: int, n: int, seed: int, beside: Sequence[PoolProblem]) -> SynthesisRequest:
         details = [("wrong_attempt", start.output[-_LONGEST:])]
@@ -108,11 +118,11 @@ class LearningFromError:
 
 
 class _Beside:
-    """Learning from error with the nearest solved questions beside every bad case."""
+    """Learning from error with solved questions beside every bad case, by its problem's id."""
 
-    def __init__(self, stage: LearningFromError, starts: Sequence[Start], solved: Sequence[PoolProblem]) -> None:
+    def __init__(self, stage: LearningFromError, beside: dict[str, list[PoolProblem]]) -> None:
         self.stage, self.instructor, self.budget, self.each = stage, stage.instructor, stage.budget, stage.each
-        self.beside = nearest(stage.embedder, [s.problem for s in starts], solved, stage.nearest)
+        self.beside = beside
 
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int

@@ -7,13 +7,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor, Screen, SynthesisRequest
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample
 from sei.stages.synthesize import Budget, exemplars
 from sei.synthesizers.learning_from_error import Near
-from sei.synthesizers.per_problem import Start, bad_starts, questions, write_from_each
+from sei.synthesizers.per_problem import Start, bad_starts, estimated, questions, write_from_each
 
 
 @part
@@ -66,3 +67,7 @@ class LLM2LLM:
         """
         starts, known = bad_starts(error_map), questions(error_map)
         return write_from_each(self, starts, known, screen, round, seed, rouge_l=self.rouge_l, most=self.per_problem)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the requests that fill the budget, a start each."""
+        return estimated(self, outlook)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from sei.instructors.symbolic.worked import NUMERAL
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader, Instructor, Screen, SynthesisRequest, Task
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample
 from sei.stages.synthesize import Budget, exemplars
 from sei.synthesizers.learning_from_error import Near
-from sei.synthesizers.per_problem import Start, pool_starts, require_tasks, write_from_each
+from sei.synthesizers.per_problem import Start, estimated, pool_starts, require_tasks, write_from_each
 
 _REWRITINGS: tuple[Task, ...] = ("rephrase", "self_verification", "fobar")
 
@@ -93,3 +94,7 @@ class MetaMath:
         starts = pool_starts(error_map, pool)
         known = [s.problem.question for s in starts]
         return write_from_each(self, starts, known, screen, round, seed, rouge_l=self.rouge_l, grader=self.grader)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the requests that fill the budget, a start each."""
+        return estimated(self, outlook)

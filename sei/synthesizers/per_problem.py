@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 from sei.errors import ConfigError
+from sei.outlook import Estimate, Outlook
 from sei.ports import EMBEDDED_TASKS, Draft, Grader, Instructor, Reply, Screen, SynthesisRequest, Task
 from sei.records import (
     BadCase,
@@ -158,6 +159,15 @@ def write_from_each(
     in_waves(writer.instructor, asked.total, asked.wave, take)
     remedy = "a larger pool, synthesizer.rouge_l or near_duplicate nearer to 1"
     return harvest.synthesis(wanted=bool(starts), remedy=remedy)
+
+
+def estimated(writer: FromOne, outlook: Outlook) -> Estimate:
+    """Return what ``write_from_each`` would ask, bad cases standing for whatever is started from."""
+    n = writer.each(round(outlook.exemplars))
+    starts = [Start(problem=c.problem, error_type=outlook.phrase, output=c.output) for c in outlook.cases]
+    samples = [writer.request(s, (), i, n, 0) for i, s in enumerate(starts)]
+    total = writer.budget.total
+    return outlook.synthesis(writer.instructor, samples, total / (n * outlook.keep), n, total)
 
 
 def _reason(draft: Draft, request: SynthesisRequest, sieve: Sieve, grader: Grader | None) -> str | None:

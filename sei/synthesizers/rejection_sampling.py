@@ -16,6 +16,7 @@ from sei.errors import TooManyBadRecordsError
 from sei.instructors.symbolic.worked import evaluate, read_steps, show, show_tree
 from sei.models.target import TargetModel
 from sei.opened import Sampling
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader, Screen
 from sei.prompts import asked
@@ -96,6 +97,11 @@ class RejectionSampling:
         rejections += [_rejected("over_quota", p) for p, _ in ordered[total:]]
         candidates = [_candidate(p, text, types.get(p.id, "solved"), round) for p, text in ordered[:total]]
         return Synthesis(candidates=tuple(candidates), rejections=tuple(rejections))
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the samples of a round; no instructor is asked."""
+        sampled = {"sampled solutions of the pool": self.samples * outlook.pool}
+        return Estimate(generates=sampled, candidates=self.budget.total)
 
     def _sampled(
         self, problems: Sequence[PoolProblem], checkpoint: Checkpoint, seed: int, folder: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.records import (
@@ -11,7 +12,7 @@ from sei.records import (
     PoolProblem,
     Synthesis,
 )
-from sei.stages.synthesize import Budget, _questions, exemplars, synthesize
+from sei.stages.synthesize import Budget, _questions, estimated, exemplars, synthesize
 
 
 @part
@@ -34,3 +35,7 @@ class SelfInstruct:
         ]
         cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
         return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
+
+    def estimate(self, outlook: Outlook) -> Estimate:
+        """Return the requests that fill the budget."""
+        return estimated(self.instructor, self.budget, outlook)
