@@ -18,10 +18,11 @@ from pydantic import Field
 
 from sei.contracts import misfits
 from sei.errors import ConfigError
+from sei.exchange import DataSet
 from sei.loop import Method
 from sei.outlook import Asks, Estimated, Outlook, Remote, Shown, costs, is_own
 from sei.parts import is_part, part
-from sei.ports import Clusterer, DataSet, Paid
+from sei.ports import Clusterer, Paid
 from sei.records import BadCase, Graded, RoundRecord
 from sei.scorer import Scorer
 from sei.stages.attempt import Engine

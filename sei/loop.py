@@ -17,8 +17,9 @@ from pydantic import Field
 
 from sei.choice import Ending, Evaluated, on_plateau
 from sei.errors import ConfigError
+from sei.exchange import DataSet
 from sei.parts import part, parts_in
-from sei.ports import AttemptStage, DataSet, FinetuneStage, RefineStage, SecondOpinionStage, SynthesizeStage
+from sei.ports import AttemptStage, FinetuneStage, RefineStage, SecondOpinionStage, SynthesizeStage
 from sei.records import (
     Checkpoint,
     Diagnosis,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from sei.exchange import SynthesisRequest
 from sei.parts import is_part, parts_in
-from sei.ports import Instructor, Paid, SynthesisRequest
+from sei.ports import Instructor, Paid
 from sei.records import BadCase, PoolProblem
 
 

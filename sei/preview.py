@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sei.estimate import Assumptions, Line, as_dict, dollars, first_requests, generations, lines, of_round
+from sei.exchange import DataSet
 from sei.instructors.remote.terms import NO_PRICE
 from sei.loop import Method
 from sei.outlook import Shown
-from sei.ports import DataSet
 from sei.records import Checkpoint, Graded
 from sei.report.folder import write_json
 from sei.store import Store

@@ -9,9 +9,10 @@ import pytest
 
 from sei.errors import ConfigError
 from sei.estimate import Assumptions, as_dict, first_requests, generations, lines, of_round
+from sei.exchange import Grouping
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
-from sei.ports import Grouping, Instructor, Screen
+from sei.ports import Instructor, Screen
 from sei.preview import show, show_requests
 from sei.records import ErrorMap, PoolProblem, RefinedSet, RefineInput, Synthesis
 from sei.stages.attempt import Engine

@@ -13,8 +13,8 @@ import torch
 from sei.build import build
 from sei.data.study import with_benchmarks
 from sei.errors import ConfigError
+from sei.exchange import DataSet
 from sei.models.target import TargetModel
-from sei.ports import DataSet
 from sei.records import HeldOutProblem
 from tests.conftest import ROOT, Sei
 from tests.trees import tree

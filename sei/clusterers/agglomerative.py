@@ -10,8 +10,8 @@ from pydantic import Field
 
 from sei.clusterers.micro_clusters import merge_many
 from sei.clusterers.number_of_types import Labels, Vectors, merged, silhouette
+from sei.exchange import Grouping
 from sei.parts import part
-from sei.ports import Grouping
 from sei.records import CurvePoint
 
 Options = tuple[list[CurvePoint], dict[int, Labels]]

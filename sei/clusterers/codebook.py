@@ -14,8 +14,9 @@ from pydantic import Field
 
 from sei.clusterers.number_of_types import Vectors, unit
 from sei.errors import ConfigError
+from sei.exchange import Grouping
 from sei.parts import IMMATERIAL, part
-from sei.ports import Embedder, Grouping
+from sei.ports import Embedder
 from sei.store import digest
 
 _PACKAGED = Path(__file__).parent / "codebooks"

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from sei.clusterers.number_of_types import Vectors, components, merged, unit
+from sei.exchange import Grouping
 from sei.parts import part
-from sei.ports import Grouping
 
 
 @part

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sei.errors import ConfigError, TooManyBadRecordsError
+from sei.exchange import Grouping
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.reading import checked, read
 from sei.instructors.remote.terms import Answer, Read, Request
 from sei.outlook import Asks, Estimate, Outlook
 from sei.parts import part
-from sei.ports import Grouping
 from sei.progress import progress
 from sei.prompts import prompt_digest, render
 from sei.records import Rejection, Usage, refusals

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from sei.clusterers.number_of_types import Vectors
+from sei.exchange import Grouping
 from sei.parts import part
-from sei.ports import Grouping
 
 
 @part

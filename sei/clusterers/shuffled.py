@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 from sei.clusterers.number_of_types import Vectors
+from sei.exchange import Grouping
 from sei.parts import part
-from sei.ports import Clusterer, Grouping
+from sei.ports import Clusterer
 
 
 @part

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from sei.clusterers.micro_clusters import merge_many
 from sei.clusterers.number_of_types import Labels, Vectors, components, merged, most_types, number_of_types, unit
+from sei.exchange import Grouping
 from sei.parts import part
-from sei.ports import Grouping
 
 
 @part

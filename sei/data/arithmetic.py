@@ -26,8 +26,8 @@ from sei.data.skills import (
     Skill,
     Step,
 )
+from sei.exchange import DataSet
 from sei.parts import part
-from sei.ports import DataSet
 from sei.records import HeldOutProblem, PoolProblem
 from sei.signature import masked_signature
 

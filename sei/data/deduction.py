@@ -37,8 +37,8 @@ from sei.data.orderings import (
     Skill,
 )
 from sei.errors import DataError
+from sei.exchange import DataSet
 from sei.parts import part
-from sei.ports import DataSet
 from sei.records import HeldOutProblem, PoolProblem
 from sei.signature import masked_signature
 

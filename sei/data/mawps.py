@@ -16,9 +16,9 @@ from pydantic import Field
 
 from sei.data.equations import solution_from_equation
 from sei.errors import DataError
+from sei.exchange import DataSet
 from sei.grading import extract_strict
 from sei.parts import part
-from sei.ports import DataSet
 from sei.records import HeldOutProblem, PoolProblem, Role, TrainingExample
 from sei.rows import read_jsonl
 from sei.signature import masked_signature

@@ -15,9 +15,9 @@ from sei.data.ids import tell_apart
 from sei.data.own import own_rows
 from sei.data.source import Row, at_most
 from sei.errors import ConfigError, DataError
+from sei.exchange import DataSet
 from sei.grading.layouts import Answers
 from sei.parts import part
-from sei.ports import DataSet
 from sei.records import HeldOutProblem, PoolProblem, TrainingExample
 from sei.signature import masked_signature
 from sei.store import digest

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sei.errors import NumericError, TooManyBadRecordsError
+from sei.exchange import Outcome
 from sei.grading import extract_flexible, extract_strict
 from sei.opened import OpenModel
-from sei.ports import Grader, Outcome
+from sei.ports import Grader
 from sei.records import Problem, StepLog, TrainingExample
 
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
+from sei.exchange import Outcome
 from sei.parts import part
-from sei.ports import Outcome
 from sei.records import Problem, Verdict
 
 _MAX_CHARS = 20_000  # the end of an output holds its answer

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.exchange import Outcome
 from sei.grading import choices
 from sei.grading.colons import asks_ratio, is_colon
 from sei.grading.equality import equal, same_numbers, speaks, words
@@ -22,7 +23,6 @@ from sei.grading.sandbox import LimitError, UnreadableError
 from sei.grading.structure import parse
 from sei.grading.text import tidy
 from sei.parts import part
-from sei.ports import Outcome
 from sei.records import Problem, Verdict
 
 _NO_OPTION = frozenset(["none"])  # what is chosen where a statement says that no option is right

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sei.ports import DataSet
+from sei.exchange import DataSet
 from sei.records import ErrorMap, RefinedSet
 
 

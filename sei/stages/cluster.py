@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from sei.exchange import Grouping
 from sei.parts import IMMATERIAL, part
-from sei.ports import Clusterer, Embedder, Grouping
+from sei.ports import Clusterer, Embedder
 from sei.records import BadCase, ErrorMap, ErrorType, Finding, Keyphrase, MapPoint, Rejection
 from sei.signature import masked_signature
 from sei.stages.review import Review, read_review

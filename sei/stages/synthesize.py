@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.errors import TooManyBadRecordsError
+from sei.exchange import Exemplar, Reply, SynthesisRequest
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
-from sei.ports import Draft, Exemplar, Instructor, Reply, Screen, SynthesisRequest
-from sei.progress import progress
+from sei.ports import Instructor, Screen
 from sei.records import (
     BadCase,
     PoolProblem,
-    Rejection,
     Synthesis,
-    SyntheticExample,
-    Usage,
     require_pool,
 )
-from sei.screening.near import RougeIndex
-from sei.signature import masked_signature
-from sei.store import digest
+from sei.stages.harvest import Harvest, Sieve, in_waves
 
-Reason = Callable[[Draft], str | None]  # why a draft must be dropped
 Source = tuple[str, tuple[Exemplar, ...], int]  # name, exemplars to draw from, quota
 
 
@@ -89,102 +81,6 @@ def exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
 
 def _questions(cases: Sequence[BadCase]) -> list[str]:
     return [c.problem.question for c in cases]
-
-
-class Sieve:
-    """Decides on drafts one by one and remembers what was kept."""
-
-    def __init__(self, known: Sequence[str], screen: Screen, rouge_l: float) -> None:
-        self.screen, self.rouge_l = screen, rouge_l
-        self.near = RougeIndex(known)
-        self.signatures = {masked_signature(q) for q in known}
-        self.held_out: dict[str, str | None] = {}
-
-    def look_at(self, drafts: Sequence[Draft]) -> None:
-        """Ask the screen about the drafts of one reply together, which is cheaper than one by one."""
-        questions = [d.question for d in drafts]
-        self.held_out = dict(zip(questions, self.screen.reasons(questions), strict=True))
-
-    def reason(self, draft: Draft) -> str | None:
-        """Return why a draft must be dropped; ``None`` takes it in, and later ones are compared with it."""
-        if not draft.question.strip() or not draft.solution.strip() or not draft.answer.strip():
-            return "empty_field"
-        signature = masked_signature(draft.question)
-        if signature in self.signatures:
-            return "duplicate_signature"
-        held_out = self.held_out[draft.question]
-        if held_out is not None:
-            return held_out
-        if self.near.closest(draft.question, self.rouge_l) is not None:
-            return "rouge_l"
-        self.signatures.add(signature)
-        self.near.add(draft.question)
-        return None
-
-
-class Harvest:
-    """What requests brought, by owner: an error type, or the problem that new ones are asked from.
-
-    ``made``: candidates kept. ``dry``: replies in a row that gave none. ``asked``: requests so far.
-    """
-
-    def __init__(self, owners: Sequence[str], sieve: Sieve, round: int) -> None:
-        self.sieve, self.round = sieve, round
-        self.made: dict[str, list[SyntheticExample]] = {o: [] for o in owners}
-        self.asked: Counter[str] = Counter()
-        self.dry: Counter[str] = Counter()
-        self.rejections: list[Rejection] = []
-        self.usage = Usage()
-
-    @property
-    def kept(self) -> int:
-        """Return how many candidates there are."""
-        return sum(map(len, self.made.values()))
-
-    def take(self, owner: str, error_type: str, reply: Reply, room: int, reason: Reason) -> int:
-        """Keep what of a reply has no ``reason`` against it, ``room`` at most, and count the rest; returns how many."""
-        self.usage += reply.usage
-        self.rejections += reply.rejections
-        self.sieve.look_at(reply.drafts)
-        gained = 0
-        for draft in reply.drafts:
-            why = "over_quota" if gained >= room else reason(draft)
-            if why is None:
-                self.made[owner].append(example(draft, error_type, self.round))
-                gained += 1
-                continue
-            detail = "" if why == "over_quota" else draft.question[:300]
-            self.rejections.append(Rejection(stage="synthesize", reason=why, subject=owner, detail=detail))
-        self.dry[owner] = 0 if gained else self.dry[owner] + 1
-        return gained
-
-    def synthesis(self, *, wanted: bool, remedy: str) -> Synthesis:
-        """Return all candidates in the order of their owners, with what was dropped.
-
-        Raises:
-            TooManyBadRecordsError: when round 1 ``wanted`` candidates and nothing was kept.
-        """
-        candidates = tuple(x for made in self.made.values() for x in made)
-        if wanted and not candidates and self.round == 1:  # in later rounds: nothing left to learn from
-            reasons = Counter(r.reason for r in self.rejections).most_common(3)
-            raise TooManyBadRecordsError(
-                f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: {remedy}."
-            )
-        return Synthesis(candidates=candidates, rejections=tuple(self.rejections), usage=self.usage)
-
-
-def in_waves(
-    instructor: Instructor,
-    total: int,
-    wave: Callable[[], Sequence[tuple[str, SynthesisRequest]]],
-    take: Callable[[str, SynthesisRequest, Reply], int],
-) -> None:
-    """Send waves of requests, each with its owner, until one is empty; every reply is taken before the next wave."""
-    with progress("synthesis", total) as advance:
-        while asked := wave():
-            replies = instructor.write([request for _, request in asked])
-            for (owner, request), reply in zip(asked, replies, strict=True):
-                advance(take(owner, request, reply))
 
 
 def synthesize(
@@ -309,16 +205,3 @@ class _Quotas:
             return request
         drawn = self._rng.sample(free, min(self.contexts[1], len(free)))
         return replace(request, task="combine", contexts=tuple(drawn))
-
-
-def example(draft: Draft, error_type: str, round: int) -> SyntheticExample:
-    """Return the candidate that a draft has become."""
-    fields: dict[str, Any] = {"question": draft.question, "solution": draft.solution, "answer": draft.answer}
-    return SyntheticExample(
-        id=f"syn-{round}-{digest(fields)[:12]}",
-        error_type=error_type,
-        source_ids=draft.sources,
-        round=round,
-        flaw=draft.flaw,
-        **fields,
-    )

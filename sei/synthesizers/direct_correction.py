@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from sei.errors import TooManyBadRecordsError
+from sei.exchange import Draft, Reply
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
-from sei.ports import Draft, Instructor, Reply, Screen
+from sei.ports import Instructor, Screen
 from sei.records import BadCase, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, Usage, require_pool
 
 

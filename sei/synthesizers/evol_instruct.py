@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.exchange import Exemplar, SynthesisRequest, Task
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
-from sei.ports import Exemplar, Instructor, Screen, SynthesisRequest, Task
+from sei.ports import Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample
 from sei.stages.synthesize import Budget, exemplars

@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from sei.exchange import SynthesisRequest
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
-from sei.ports import Embedder, Instructor, Screen, SynthesisRequest
+from sei.ports import Embedder, Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample, require_pool
 from sei.stages.synthesize import Budget, exemplars

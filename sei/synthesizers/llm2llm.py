@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.exchange import SynthesisRequest
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
-from sei.ports import Instructor, Screen, SynthesisRequest
+from sei.ports import Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample
 from sei.stages.synthesize import Budget, exemplars

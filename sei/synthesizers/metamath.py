@@ -6,10 +6,11 @@ import random
 from collections.abc import Sequence
 from typing import ClassVar
 
+from sei.exchange import SynthesisRequest, Task
 from sei.instructors.symbolic.worked import NUMERAL
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
-from sei.ports import Grader, Instructor, Screen, SynthesisRequest, Task
+from sei.ports import Grader, Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample
 from sei.stages.synthesize import Budget, exemplars

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 from sei.errors import ConfigError
+from sei.exchange import EMBEDDED_TASKS, Draft, Reply, SynthesisRequest, Task
 from sei.outlook import Estimate, Outlook
-from sei.ports import EMBEDDED_TASKS, Draft, Grader, Instructor, Reply, Screen, SynthesisRequest, Task
+from sei.ports import Grader, Instructor, Screen
 from sei.records import (
     BadCase,
     ErrorMap,
@@ -20,7 +21,8 @@ from sei.records import (
     SyntheticExample,
     require_pool,
 )
-from sei.stages.synthesize import Budget, Harvest, Sieve, in_waves
+from sei.stages.harvest import Harvest, Sieve, in_waves
+from sei.stages.synthesize import Budget
 
 _DRY = 3  # requests in a row without a kept problem after which nothing more is asked of a start
 

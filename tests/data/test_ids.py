@@ -11,7 +11,7 @@ from sei.data.ids import tell_apart
 from sei.data.source import Row, at_most
 from sei.data.study import JsonLines, Study, with_benchmarks
 from sei.errors import ConfigError, DataError
-from sei.ports import DataSet
+from sei.exchange import DataSet
 from sei.records import HeldOutProblem, PoolProblem, TrainingExample
 
 

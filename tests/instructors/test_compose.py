@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+from sei.exchange import Exemplar, SynthesisRequest
 from sei.instructors.symbolic.compose import with_opening
 from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.instructors.symbolic.rewrite import (
@@ -18,7 +19,6 @@ from sei.instructors.symbolic.rewrite import (
     write_solution,
 )
 from sei.instructors.symbolic.worked import evaluate, read_steps
-from sei.ports import Exemplar, SynthesisRequest
 from tests.instructors.test_symbolic import drawn
 
 

@@ -17,13 +17,13 @@ import psutil
 import pytest
 
 from sei.errors import ConfigError
+from sei.exchange import Exemplar, SynthesisRequest
 from sei.instructors.remote.answers import Answers
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.replies import Problem as WrittenProblem
 from sei.instructors.remote.replies import checked, parsed, synthesis_request
 from sei.instructors.remote.terms import Limits, Request, StoppedError
-from sei.ports import Exemplar, SynthesisRequest
 from sei.records import BadCase, PoolProblem
 from tests.conftest import ROOT
 from tests.instructors.fault_server import (

@@ -9,12 +9,13 @@ import pytest
 
 from sei.data.deduction import stream
 from sei.data.orderings import SKILLS
+from sei.exchange import Exemplar, SynthesisRequest
 from sei.instructors.ordering import instructor as deduction
 from sei.instructors.ordering import misreadings, puzzle
 from sei.instructors.ordering.instructor import RuleInstructor
 from sei.instructors.ordering.misreadings import find_divergence, template_words, word_finding
 from sei.instructors.ordering.puzzle import RefusedError, answer, arrange, read, tell, work
-from sei.ports import Exemplar, Instructor, SynthesisRequest
+from sei.ports import Instructor
 from sei.records import BadCase, PoolProblem
 from sei.signature import masked_signature
 from tests.orderings import brute_force, named

@@ -7,12 +7,12 @@ import pytest
 
 from sei.data.arithmetic import stream
 from sei.data.skills import SKILLS
+from sei.exchange import Exemplar, SynthesisRequest
 from sei.instructors.symbolic.diagnose import find_divergence
 from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.instructors.symbolic.phrases import template_words, word_finding
 from sei.instructors.symbolic.rewrite import RefusedError, carry_out, trace, write_question
 from sei.instructors.symbolic.worked import evaluate, number, parse_tree, read_steps, show_tree
-from sei.ports import Exemplar, SynthesisRequest
 from sei.records import BadCase, PoolProblem
 
 SKILL = {s.name: s for s in SKILLS}

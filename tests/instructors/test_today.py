@@ -9,6 +9,7 @@ import time
 import pytest
 
 from sei.errors import ConfigError
+from sei.exchange import SynthesisRequest
 from sei.instructors.remote import dialect, pace
 from sei.instructors.remote.answers import Answers
 from sei.instructors.remote.client import Client
@@ -18,7 +19,6 @@ from sei.instructors.remote.terms import Limits, StoppedError
 from sei.instructors.remote.tokens import tokens_of
 from sei.instructors.remote.verdict import Drop, Refused, Retry, Stop, error_of, of_error, of_status
 from sei.instructors.remote.wire import answer_key
-from sei.ports import SynthesisRequest
 from sei.stages.diagnose import Diagnose
 from sei.store import Store, digest
 from tests.instructors.fault_server import FaultServer, answer, error, raw, send

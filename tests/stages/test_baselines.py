@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import pytest
 
 from sei.errors import TooManyBadRecordsError
+from sei.exchange import Draft, Reply
 from sei.grading import MathGrader
 from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.models.embedder import SentenceEmbedder
 from sei.models.target import TargetModel
 from sei.parts import part
-from sei.ports import Draft, Reply
 from sei.records import (
     BadCase,
     Checkpoint,

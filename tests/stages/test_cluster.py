@@ -8,8 +8,8 @@ import pytest
 from sei.clusterers.agglomerative import Agglomerative
 from sei.clusterers.none import NoClustering
 from sei.clusterers.shuffled import Shuffled
+from sei.exchange import Grouping
 from sei.parts import part
-from sei.ports import Grouping
 from sei.records import BadCase, Finding, Keyphrase, PoolProblem, Rejection, Usage
 from sei.stages.cluster import Cluster, two_views
 

@@ -7,11 +7,11 @@ from typing import ClassVar
 import pytest
 
 from sei.errors import ConfigError, TooManyBadRecordsError
+from sei.exchange import EMBEDDED_TASKS, Exemplar
 from sei.instructors.ordering.instructor import RuleInstructor
 from sei.instructors.remote.replies import combine_request
 from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.parts import part
-from sei.ports import EMBEDDED_TASKS, Exemplar
 from sei.stages.synthesize import Budget
 from sei.synthesizers.combine import Combine
 from tests.stages.test_synthesize import RULES, SEEN, Scripted, case, error_map

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError, TooManyBadRecordsError
+from sei.exchange import Outcome
 from sei.finetuners.grpo import GRPO, Groups, _quiet, prompts_for_trl
 from sei.finetuners.rewards import Rewards, problem_of, reward
 from sei.finetuners.supervised import Finetune
@@ -23,7 +24,6 @@ from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.parts import part
-from sei.ports import Outcome
 from sei.records import Problem, TrainingExample
 from tests.test_config import built
 

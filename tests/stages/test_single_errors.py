@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from sei.errors import ConfigError, RoleError, TooManyBadRecordsError
+from sei.exchange import Draft, Reply
 from sei.instructors.ordering.instructor import RuleInstructor
 from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
-from sei.ports import Draft, Reply
 from sei.records import BadCase, Checkpoint, ErrorMap, ErrorType, HeldOutProblem, Keyphrase, PoolProblem
 from sei.refiners.none import NoRefinement
 from sei.refiners.random import RandomRefinement

@@ -7,9 +7,9 @@ from typing import ClassVar
 import pytest
 
 from sei.errors import RoleError, TooManyBadRecordsError
+from sei.exchange import Draft, Reply
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
-from sei.ports import Draft, Reply
 from sei.records import Attempt, BadCase, ErrorMap, ErrorType, Graded, HeldOutProblem, Keyphrase, PoolProblem
 from sei.screening.near import RougeIndex
 from sei.screening.screen import Decontamination

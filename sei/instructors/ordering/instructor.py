@@ -14,11 +14,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.exchange import Draft, Exemplar, Reply, SynthesisRequest
 from sei.instructors.ordering.misreadings import VAGUE, find_divergence, read_working, word_finding
 from sei.instructors.ordering.puzzle import Clue, Puzzle, RefusedError, answer, arrange, read, tell, work
 from sei.instructors.rules import diagnosed, draw
 from sei.parts import part
-from sei.ports import Draft, Exemplar, Reply, SynthesisRequest
 from sei.records import BadCase, Diagnosis, Rejection
 
 FLAWS = ("answer", "order", "reading")

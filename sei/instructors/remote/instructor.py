@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from sei.errors import ConfigError
+from sei.exchange import Draft, Reply, SynthesisRequest, Task
 from sei.grading import MathGrader
 from sei.instructors.remote.answers import Answers, require_cache
 from sei.instructors.remote.batch import BatchClient
@@ -37,7 +38,6 @@ from sei.instructors.remote.settings import (
 )
 from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, Answer, Limits, Request
 from sei.parts import IMMATERIAL, part
-from sei.ports import Draft, Reply, SynthesisRequest, Task
 from sei.progress import progress
 from sei.prompts import prompt_digest
 from sei.records import BadCase, Diagnosis, Keyphrase, Rejection, Usage

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import BeforeValidator, Field
 
+from sei.exchange import Exemplar
 from sei.instructors.remote.reading import checked as checked
 from sei.instructors.remote.reading import parsed as parsed
 from sei.instructors.remote.reading import read_as, read_problems
 from sei.instructors.remote.terms import Request
-from sei.ports import Exemplar
 from sei.prompts import render
 
 _ECHO = re.compile(  # the words of keyphrase.v1 that stand for the phrase

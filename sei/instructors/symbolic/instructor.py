@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.exchange import EMBEDDED_TASKS, Draft, Exemplar, Reply, SynthesisRequest, Task
 from sei.instructors.rules import diagnosed, draw
 from sei.instructors.symbolic.compose import in_context_of
 from sei.instructors.symbolic.diagnose import find_divergence
@@ -35,7 +36,6 @@ from sei.instructors.symbolic.rewrite import (
 )
 from sei.instructors.symbolic.worked import Step, show
 from sei.parts import part
-from sei.ports import EMBEDDED_TASKS, Draft, Exemplar, Reply, SynthesisRequest, Task
 from sei.records import BadCase, Diagnosis, Rejection
 
 FLAWS = ("slip", "operation", "missing_step", "constant", "question")

@@ -1,0 +1,134 @@
+"""What parts hand to each other: data sets, requests and replies, groupings, verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sei.errors import DataError
+from sei.records import (
+    CurvePoint,
+    HeldOutProblem,
+    PoolProblem,
+    Rejection,
+    TrainingExample,
+    Usage,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """What a data source gives: the training pool, all held-out problems (dev and test), and warm-up pairs.
+
+    ``warm_up`` is for models that do not yet answer in the format: training pairs outside pool and dev.
+    Verdicts, replay and counts are joined by id, so that no id may stand twice, in whatever part.
+
+    Raises:
+        DataError: naming the ids that stand more than once, and where.
+    """
+
+    pool: tuple[PoolProblem, ...]
+    held_out: tuple[HeldOutProblem, ...]
+    warm_up: tuple[TrainingExample, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse ids that do not tell problems apart, whoever loaded them."""
+        where: dict[str, list[str]] = {}
+        for part, items in (("pool", self.pool), ("warm-up", self.warm_up), ("", self.held_out)):
+            for x in items:
+                where.setdefault(x.id, []).append(f"{part or getattr(x, 'set', '')}: {x.question[:60]!r}")
+        shared = {i: places for i, places in where.items() if len(places) > 1 or not str(i).strip()}
+        if shared:
+            first, places = next(iter(shared.items()))
+            raise DataError(
+                f"the data set gives {len(shared)} ids that do not tell its problems apart, such as {first!r} "
+                f"({'; '.join(places[:3])}). Rule: records are joined by id, and no id may stand twice in pool, "
+                "warm-up and held-out sets together. Remedy: give every problem an id of its own where it is loaded "
+                "(sei.data.ids.tell_apart does)."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """One problem as an instructor wrote it, before screening. ``sources`` are ids of exemplars used."""
+
+    question: str
+    solution: str
+    answer: str
+    sources: tuple[str, ...] = ()
+    flaw: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemplar:
+    """What synthesis shows the instructor: question and worked solution (section 3.2), nothing else."""
+
+    id: str
+    question: str
+    solution: str
+
+
+Task = Literal["error_type", "combine", "similar", "error", "contrast", "rephrase", "self_verification", "fobar",
+               "evolve_upward", "evolve_downward"]  # fmt: skip
+"""What a synthesis request asks for: problems of an error type (the method), the same in the settings of other
+problems (``combine``), or what a baseline asks instead."""
+EMBEDDED_TASKS: frozenset[Task] = frozenset({"error_type", "similar", "error"})
+"""What any instructor can do that writes new problems from exemplars; others say so in ``TASKS``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisRequest:
+    """One request for ``n`` new problems of an error type. ``index`` makes requests of a type distinct.
+
+    Tasks of the baselines start from one problem and know no types: ``error_type`` then is that problem's id and
+    is never shown. ``details`` are further texts that such a task shows, by name. ``expected`` is the final answer
+    where it is known beforehand: it is not shown, and a draft with another one is refused. ``contexts`` are problems
+    whose settings a ``combine`` task carries the mistake into.
+    """
+
+    error_type: str
+    exemplars: tuple[Exemplar, ...]
+    n: int
+    index: int
+    seed: int
+    task: Task = "error_type"
+    details: tuple[tuple[str, str], ...] = ()
+    expected: str = ""
+    contexts: tuple[Exemplar, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came back for one synthesis request: drafts, and typed refusals of what could not be used."""
+
+    drafts: tuple[Draft, ...]
+    rejections: tuple[Rejection, ...] = ()
+    usage: Usage = field(default_factory=lambda: Usage(requests=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grouping:
+    """A clusterer's answer: one label per keyphrase (0..k-1; -1: it fits no type) and its criterion curve.
+
+    ``names``: one per label, where the clusterer names its types; otherwise they are named by their medoid.
+    """
+
+    labels: tuple[int, ...]
+    curve: tuple[CurvePoint, ...] = ()
+    names: tuple[str, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A grader's verdicts on one output: flexible, strict, what the flexible extraction found.
+
+    ``fault`` is a fault of the grader itself; such a verdict does not count.
+    """
+
+    verdict: Verdict
+    strict_verdict: Verdict
+    extracted: str
+    fault: str = ""
