@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from sei.errors import SeiError, disk_trouble
-from sei.printable import visible
+from sei.printable import printable
 
 log = logging.getLogger("sei")
 INTERRUPTED, TERMINATED = 130, 143
@@ -98,7 +98,7 @@ def tell(error: BaseException) -> int:
     code = exit_code_of(error)
     known = error if isinstance(error, SeiError) else disk_trouble(error)
     if known is not None:
-        print(visible(f"sei: {known}", keep="\n"), file=sys.stderr)
+        print(printable(f"sei: {known}", keep="\n"), file=sys.stderr)
     elif was_signal(code):
         print("sei: interrupted; the same command goes on from here.", file=sys.stderr)
     elif not isinstance(error, SystemExit):

@@ -23,7 +23,7 @@ from sei.store import Store
 log = logging.getLogger(__name__)
 
 
-def foresee(
+def preview(
     method: Method,
     data: DataSet,
     base: Checkpoint,

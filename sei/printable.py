@@ -9,7 +9,7 @@ import unicodedata
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-def visible(text: str, keep: str = "") -> str:
+def printable(text: str, keep: str = "") -> str:
     r"""Return a text with what does not print written out (ESC as ``\x1b``); characters of ``keep`` stay."""
     if text.isprintable():
         return text
@@ -23,5 +23,5 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        shown = logging.makeLogRecord({**vars(record), "msg": visible(record.getMessage()), "args": ()})
-        return visible(super().format(shown), keep="\n\t")
+        shown = logging.makeLogRecord({**vars(record), "msg": printable(record.getMessage()), "args": ()})
+        return printable(super().format(shown), keep="\n\t")

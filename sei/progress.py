@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sei.printable import visible
+from sei.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(visible(what), total=total)
+            task = bar.add_task(printable(what), total=total)
             yield lambda n: bar.advance(task, n)
         return
     start = last = time.monotonic()

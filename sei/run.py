@@ -20,7 +20,7 @@ from sei.loop import Method, Rounds
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Preflight, TrackedRun, Tracker
-from sei.preview import foresee
+from sei.preview import preview
 from sei.report.run_report import RunReport
 from sei.report.summary import config_digest
 from sei.stages.diagnose import RefusedDiagnosesError
@@ -81,7 +81,7 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         given = with_benchmarks(job.data.load(), job.benchmarks)
         assume, dry_run = build(config["assume"], "assume", plugins), config["dry_run"]
         store, base, rounds = Store(root=job.store), job.model.base(), job.rounds
-        return foresee(job.method, given, base, store, assume, rounds=rounds, dry_run=dry_run, folder=folder)
+        return preview(job.method, given, base, store, assume, rounds=rounds, dry_run=dry_run, folder=folder)
     with _alone_in(folder):
         return run(job)
 

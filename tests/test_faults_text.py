@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from sei import exits, progress
 from sei.errors import ConfigError
-from sei.printable import visible
+from sei.printable import printable
 from sei.records import (
     BadCase,
     CurvePoint,
@@ -104,10 +104,10 @@ def test_a_long_text_is_cut_without_breaking_its_markup():
 
 
 def test_what_does_not_print_is_written_out():
-    assert visible(ESC) == r"\x1b[31m\x1b]0;title\x07\x9b5m"
-    assert visible("a\u202eb\u2028\ud800\r\n\t") == r"a\u202eb\u2028\ud800\r\n\t"
-    assert visible("a\nb\x1b", keep="\n") == "a\nb" + r"\x1b"
-    assert visible("Grüße 你好 🙂 \xa0 𝔘") == "Grüße 你好 🙂 \xa0 𝔘"
+    assert printable(ESC) == r"\x1b[31m\x1b]0;title\x07\x9b5m"
+    assert printable("a\u202eb\u2028\ud800\r\n\t") == r"a\u202eb\u2028\ud800\r\n\t"
+    assert printable("a\nb\x1b", keep="\n") == "a\nb" + r"\x1b"
+    assert printable("Grüße 你好 🙂 \xa0 𝔘") == "Grüße 你好 🙂 \xa0 𝔘"
 
 
 def test_the_table_at_the_end_shows_markup_and_control_characters_as_text(capsys):
@@ -138,7 +138,7 @@ def test_a_log_line_is_one_line_without_control_characters():
     text = f"{ESC}\n[INFO] - all is well"
     made = logging.LogRecord("sei", logging.WARNING, "f", 1, "the server says %s", (text,), None)
     line = formatter().format(made)
-    assert line == "[WARNING] - the server says " + visible(text)
+    assert line == "[WARNING] - the server says " + printable(text)
     assert "\n" not in line
     assert made.args == (text,)
 

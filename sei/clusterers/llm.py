@@ -15,7 +15,7 @@ from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.exchange import Grouping
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.reading import checked, read
-from sei.instructors.remote.terms import Answer, Read, Request
+from sei.instructors.remote.terms import Read, Request, Result
 from sei.outlook import Asks, Estimate, Outlook
 from sei.parts import part
 from sei.progress import progress
@@ -140,7 +140,7 @@ class LLMClusterer:
             asks.append(Asks(kind="merge", requests=1.0, samples=merging, instructor=i, items=outlook.types))
         return Estimate(asks=tuple(asks))
 
-    def _ask(self, request: Request) -> Answer:
+    def _ask(self, request: Request) -> Result:
         return next(iter(self.instructor.ask([request])))
 
 
@@ -203,5 +203,5 @@ def _as_object(value: object) -> object:
     return {"error_types": value} if named else value
 
 
-def _rejected(answer: Answer, subject: str) -> Rejection:
+def _rejected(answer: Result, subject: str) -> Rejection:
     return Rejection(stage="cluster", reason=answer.reason, subject=subject[:300], detail=answer.detail[:500])

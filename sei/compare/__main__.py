@@ -17,7 +17,7 @@ from sei.compare.measures import STAGES, Stage
 from sei.compare.methods import Block, blocks
 from sei.compare.render import csv_text, latex, markdown
 from sei.compare.runs import Run, Skipped, collect
-from sei.printable import visible
+from sei.printable import printable
 from sei.store import write_atomic
 
 _WHICH = {"best": "the checkpoint that is best on dev (the run's model)", "last": "the last round"}
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not result.tables:
             print(f"{_EMPTY[result.name]}\n")
     for line in _notes(runs, skipped, older):
-        print(visible(line))
+        print(printable(line))
     if args.out is not None:
         try:
             _write(args.out, results, grouped, stage)
@@ -106,7 +106,7 @@ def _write(out: Path, results: Sequence[Result], grouped: Sequence[Block], stage
 
 
 def _fail(message: str) -> int:
-    print(visible(message), file=sys.stderr)
+    print(printable(message), file=sys.stderr)
     return 2
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from sei.compare.runs import Run
-from sei.printable import visible
+from sei.printable import printable
 from sei.report.page.config import CONF
 
 FULL = "Self-Error-Instruct"
@@ -153,7 +153,10 @@ def _sized(data: str, runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     names = dict.fromkeys(k for known, _ in parts for k in known)
     differ = [k for k in names if len({known[k] for known, _ in parts if k in known}) > 1]
     return [
-        (visible(f"{data} ({', '.join(f'{k} n={known[k]}' for k in differ if k in known)})") if differ else data, mine)
+        (
+            printable(f"{data} ({', '.join(f'{k} n={known[k]}' for k in differ if k in known)})") if differ else data,
+            mine,
+        )
         for known, mine in parts
     ]
 
@@ -201,7 +204,7 @@ def _find(methods: Sequence[Method], wanted: str) -> Method | None:
 def _name(mine: Settings, differs: Sequence[str]) -> str:
     words = [_word(slot, kind) for slot, kind in _kinds(mine).items()]
     head = " + ".join(w for w in words if w) or FULL
-    return visible(", ".join([head, *(_setting(k, mine.get(k, _ABSENT)) for k in differs)]))
+    return printable(", ".join([head, *(_setting(k, mine.get(k, _ABSENT)) for k in differs)]))
 
 
 def _setting(key: str, value: Any) -> str:
@@ -283,7 +286,7 @@ def _flatten(value: Any, at: str, out: Settings) -> None:
 
 def _get(config: Mapping[str, Any], part: str, key: str) -> str:
     found = config.get(part)
-    return visible(str(found.get(key, "?"))) if isinstance(found, dict) else "?"
+    return printable(str(found.get(key, "?"))) if isinstance(found, dict) else "?"
 
 
 def _class(target: str) -> str:

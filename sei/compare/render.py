@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from sei.compare.cells import Record, Result, Table, Value
-from sei.printable import visible
+from sei.printable import printable
 
 _TEX = {
     "\\": r"\textbackslash{}",
@@ -82,7 +82,7 @@ def _guarded(value: Value) -> str | int | float:
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, str):
-        shown = visible(value)
+        shown = printable(value)
         return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
     return value
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from sei.printable import visible
+from sei.printable import printable
 from sei.report.lm_eval import FLEXIBLE
 from sei.statistics import alike
 
@@ -166,7 +166,7 @@ def _filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> 
 
 
 def _short(e: Exception) -> str:
-    return visible(" ".join((getattr(e, "strerror", None) or str(e) or type(e).__name__).split())[:120])
+    return printable(" ".join((getattr(e, "strerror", None) or str(e) or type(e).__name__).split())[:120])
 
 
 def _items(home: Path, stage: int) -> dict[str, Items]:

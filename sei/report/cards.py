@@ -11,7 +11,7 @@ import yaml
 
 from sei.models.target import TargetModel
 from sei.parts import is_part, settings
-from sei.printable import visible
+from sei.printable import printable
 from sei.scorer import Scorer
 
 # inside a line; what is markup at its beginning alone never stands there
@@ -37,13 +37,13 @@ class Origin:
 
 def header(fields: dict[str, Any]) -> str:
     """Return the YAML block that a card starts with; nothing inside a value can end it."""
-    plain = {k: visible(v) if isinstance(v, str) else v for k, v in fields.items()}
+    plain = {k: printable(v) if isinstance(v, str) else v for k, v in fields.items()}
     return f"---\n{yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)}---\n\n"
 
 
 def cell(text: str, longest: int = 120) -> str:
     """Return foreign text for the inside of a line of Markdown: shortened, on one line, its punctuation no markup."""
-    line = visible(" ".join(text.split()))
+    line = printable(" ".join(text.split()))
     short = line if len(line) <= longest else f"{line[: longest - 1]}…"
     return _MARKUP.sub(r"\\\1", short)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sei.printable import visible
+from sei.printable import printable
 from sei.records import Score
 
 MARKED = 0.5  # share of unreadable answers above which a score says more of the format than of the model
@@ -43,7 +43,7 @@ def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Ta
 
 def _plain(text: str) -> Text:
     """Return a text that is shown as it stands: no markup, no control characters."""
-    return Text(visible(text))
+    return Text(printable(text))
 
 
 def _cell(s: Score) -> str:

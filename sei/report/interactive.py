@@ -6,7 +6,7 @@ import html
 import textwrap
 from typing import Any
 
-from sei.printable import visible
+from sei.printable import printable
 from sei.records import ErrorMap
 
 
@@ -47,4 +47,4 @@ def _lines(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Return a text in which Plotly, which reads some HTML, finds none."""
-    return html.escape(visible(text), quote=False)
+    return html.escape(printable(text), quote=False)

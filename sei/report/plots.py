@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sei.printable import visible
+from sei.printable import printable
 from sei.records import ErrorMap, RoundRecord, Score, StepLog
 from sei.report import flow
 
@@ -34,7 +34,7 @@ def save(figure: Any, path: Path) -> None:
 
 def shown(text: str) -> str:
     """Return a text that is drawn as it stands: no formula, no control character, not hidden by a leading ``_``."""
-    text = visible(text).replace("$", r"\$")
+    text = printable(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 

@@ -40,7 +40,7 @@ class Start:
 
 
 @runtime_checkable
-class FromOne(Protocol):
+class PerProblem(Protocol):
     """A synthesizer that writes from one problem at a time."""
 
     @property
@@ -102,7 +102,9 @@ def questions(error_map: ErrorMap) -> list[str]:
 class _Starts:
     """The starts while they are asked, those with the fewest problems first."""
 
-    def __init__(self, writer: FromOne, starts: Sequence[Start], harvest: Harvest, most: int | None, seed: int) -> None:
+    def __init__(
+        self, writer: PerProblem, starts: Sequence[Start], harvest: Harvest, most: int | None, seed: int
+    ) -> None:
         self.writer, self.starts, self.harvest, self.most, self.seed = writer, starts, harvest, most, seed
         self.of = {s.problem.id: s for s in starts}
         self.total, self.n = writer.budget.total, writer.each(len(starts))
@@ -131,7 +133,7 @@ class _Starts:
 
 
 def write_from_each(
-    writer: FromOne,
+    writer: PerProblem,
     starts: Sequence[Start],
     known: Sequence[str],
     screen: Screen,
@@ -163,7 +165,7 @@ def write_from_each(
     return harvest.synthesis(wanted=bool(starts), remedy=remedy)
 
 
-def estimated(writer: FromOne, outlook: Outlook) -> Estimate:
+def estimated(writer: PerProblem, outlook: Outlook) -> Estimate:
     """Return what ``write_from_each`` would ask, bad cases standing for whatever is started from."""
     n = writer.each(round(outlook.exemplars))
     starts = [Start(problem=c.problem, error_type=outlook.phrase, output=c.output) for c in outlook.cases]

@@ -22,7 +22,7 @@ from sei.instructors.remote.batch_lines import digest_of, groups, line_of
 from sei.instructors.remote.batch_results import Reader, failed_error
 from sei.instructors.remote.dialect import dialect_of
 from sei.instructors.remote.outbox import Batch, Failed, Outbox
-from sei.instructors.remote.terms import UNDECIDED, Answer, Ledger, Limits, Request, StoppedError, used_up
+from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Result, StoppedError, used_up
 from sei.instructors.remote.wire import answer_key, endpoint_of, usable, with_error, with_room
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class BatchClient:
         self._reader = Reader(self.outbox, limits, self.ledger, self.dialect, model)
         self._handed: list[Failed] = []
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
+    def run(self, requests: Sequence[Request]) -> Iterator[Result]:
         """Yield an answer per request, in order, once all are there.
 
         Raises:
@@ -66,7 +66,7 @@ class BatchClient:
             # the same command goes on from here: what earlier calls were refused must not be asked for again
             self.outbox.put_back(self._handed)
             raise
-        rejected: dict[str, Answer] = {}
+        rejected: dict[str, Result] = {}
         for key, request in keyed:
             if key in rejected:
                 yield replace(rejected[key], cached=True, input_tokens=0, output_tokens=0)
@@ -212,7 +212,7 @@ class BatchClient:
         structured = self.structured and row.reason != "plain"
         return line_of(key, self.dialect.worded(request, self.model, structured=structured))
 
-    def _answer(self, key: str, request: Request) -> Answer:
+    def _answer(self, key: str, request: Request) -> Result:
         kept = usable(self.cache, key, request)
         assert kept is not None
         fresh = key in self._reader.fresh  # paid by this process: no find of the cache, the first time
@@ -227,20 +227,20 @@ class BatchClient:
         }
         if kept.undecided:
             self.ledger.rejected[UNDECIDED] = self.ledger.rejected.get(UNDECIDED, 0) + 1
-            answer = Answer(reason=UNDECIDED, detail=kept.undecided, **tokens)
+            answer = Result(reason=UNDECIDED, detail=kept.undecided, **tokens)
         else:
-            answer = Answer(value=kept.read.value, restored=kept.read.restored, **tokens)
+            answer = Result(value=kept.read.value, restored=kept.read.restored, **tokens)
         self.dialect.changes(self.ledger, request)
         self.ledger.count(request, answer, self.limits.usd(sent, written))
         return answer
 
-    def _rejected(self, request: Request, row: Failed) -> Answer:
+    def _rejected(self, request: Request, row: Failed) -> Result:
         """Hand out a given-up request and strike it, so that a later run asks again."""
         self.outbox.strike(row.key)
         self._handed.append(row)
         self.ledger.rejected[row.reason] = self.ledger.rejected.get(row.reason, 0) + 1
         detail = row.text[:500] if row.reason == "off_contract" else row.detail  # words of the server, or ours
-        answer = Answer(reason=row.reason, detail=detail, input_tokens=row.sent, output_tokens=row.written)
+        answer = Result(reason=row.reason, detail=detail, input_tokens=row.sent, output_tokens=row.written)
         self.ledger.count(request, answer, self.limits.usd(row.sent, row.written))
         return answer
 

@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 
 from sei.errors import disk_trouble
 from sei.instructors.remote.terms import Limits, StoppedError
-from sei.instructors.remote.verdict import Drop, Refused, Retry, Stop, Verdict, of_exception
+from sei.instructors.remote.verdict import Drop, Refused, ReplyState, Retry, Stop, of_exception
 from sei.instructors.remote.wire import connection, endpoint_of
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class BatchApi:
         wait = min(_BACKOFF[1], _BACKOFF[0] * 2 ** min(tried, 10))
         time.sleep(max(asked or 0.0, random.uniform(wait / 2, wait)))
 
-    def _refused(self, what: str, verdict: Verdict) -> StoppedError:
+    def _refused(self, what: str, verdict: ReplyState) -> StoppedError:
         if isinstance(verdict, Stop) and "HTTP 404" in verdict.reason:
             return StoppedError(
                 f"{self.host} cannot {what} ({verdict.reason}): it may have no Batch API. Remedy: "

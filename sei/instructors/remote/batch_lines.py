@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from sei.instructors.remote.verdict import Drop, Retry, Verdict, error_of, of_status, of_text
+from sei.instructors.remote.verdict import Drop, ReplyState, Retry, error_of, of_status, of_text
 from sei.instructors.remote.wire import MAX_BODY
 
 MAX_REQUESTS = 50_000  # the server's limit on one batch
@@ -41,7 +41,7 @@ def groups(sizes: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
         yield group
 
 
-def results(file: IO[bytes]) -> Iterator[tuple[str, Verdict]]:
+def results(file: IO[bytes]) -> Iterator[tuple[str, ReplyState]]:
     """Yield key and verdict of every line; a line that is no result is passed over, and its request counts as unread.
 
     Memory is bounded however long a line is.
@@ -54,7 +54,7 @@ def results(file: IO[bytes]) -> Iterator[tuple[str, Verdict]]:
             yield found
 
 
-def _result(line: bytes) -> tuple[str, Verdict] | None:
+def _result(line: bytes) -> tuple[str, ReplyState] | None:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -70,7 +70,7 @@ def _result(line: bytes) -> tuple[str, Verdict] | None:
     return found["custom_id"], of_status(500, {}, error)
 
 
-def _of_response(response: dict[str, Any]) -> Verdict:
+def _of_response(response: dict[str, Any]) -> ReplyState:
     status, body = response.get("status_code"), response.get("body")
     if status == 200:
         text = json.dumps(body)

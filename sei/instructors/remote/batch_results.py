@@ -17,7 +17,7 @@ from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.outbox import TRIES, Batch, Failed, Outbox
 from sei.instructors.remote.terms import Ledger, Limits, Request, StoppedError
 from sei.instructors.remote.tokens import metered
-from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, Verdict
+from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, ReplyState, Retry, Stop
 from sei.instructors.remote.wire import Models, checked_text, unread
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Reader:
         return stop
 
     def _take(
-        self, db: sqlite3.Connection, batch: Batch, request: Request, key: str, verdict: Verdict
+        self, db: sqlite3.Connection, batch: Batch, request: Request, key: str, verdict: ReplyState
     ) -> StoppedError | None:
         self.outbox.came_back(db, batch.number, key)
         row = self.outbox.failed(key) or Failed(key=key)

@@ -24,7 +24,7 @@ from sei.instructors.remote.dialect import dialect_of, limit_of
 from sei.instructors.remote.flow import Flow, Keeper
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.pace import Pace
-from sei.instructors.remote.terms import UNDECIDED, Answer, Ledger, Limits, Request, StoppedError, used_up
+from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Result, StoppedError, used_up
 from sei.instructors.remote.tokens import metered, request_tokens
 from sei.instructors.remote.verdict import (
     Answered,
@@ -32,9 +32,9 @@ from sei.instructors.remote.verdict import (
     Ok,
     Reask,
     Refused,
+    ReplyState,
     Retry,
     Stop,
-    Verdict,
     of_exception,
     of_text,
     without,
@@ -87,18 +87,18 @@ class Client:
         self._asked: dict[str, asyncio.Event] = {}
         self._stopped: StoppedError | None = None
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Answer]:
+    def run(self, requests: Sequence[Request]) -> Iterator[Result]:
         """Yield an answer per request, in order; each is on disk before it is yielded.
 
         Raises:
             StoppedError: when key, quota, budget or the server's silence end the run.
         """
-        done: queue.Queue[tuple[int, Answer | BaseException]] = queue.Queue()
+        done: queue.Queue[tuple[int, Result | BaseException]] = queue.Queue()
         loop = asyncio.new_event_loop()
         main = loop.create_task(self._all(requests, done))
         thread = threading.Thread(target=self._drive, args=(loop, main, done), daemon=True)
         thread.start()
-        held: dict[int, Answer] = {}
+        held: dict[int, Result] = {}
         try:
             for i in range(len(requests)):
                 while i not in held:
@@ -160,7 +160,7 @@ class Client:
                     break
                 group.create_task(one(i, r))
 
-    async def _answer(self, api: Any, request: Request) -> Answer:
+    async def _answer(self, api: Any, request: Request) -> Result:
         key = answer_key(self.base_url, self.model, request)
         while key in self._asked:  # equal requests of one batch are sent once
             await self._asked[key].wait()
@@ -170,7 +170,7 @@ class Client:
         finally:
             self._asked.pop(key).set()
 
-    async def _kept_or_asked(self, api: Any, request: Request, key: str) -> Answer:
+    async def _kept_or_asked(self, api: Any, request: Request, key: str) -> Result:
         kept = usable(self.cache, key, request)
         if kept is not None:
             self.ledger.cached += 1
@@ -199,7 +199,7 @@ class Client:
 
     async def _take(
         self, key: str, request: Request, verdict: Ok, tokens: dict[str, Any], *, last: bool
-    ) -> tuple[Answer | None, str, str, Request]:
+    ) -> tuple[Result | None, str, str, Request]:
         """Return what a complete reply is worth, on disk by then; else why not, in words, and what to ask next."""
         row: dict[str, Any] = {"text": verdict.text, "in": tokens["input_tokens"], "out": tokens["output_tokens"]}
         row |= {"model": verdict.model, **({"estimated": True} if tokens["estimated"] else {})}
@@ -212,28 +212,28 @@ class Client:
         except ValueError as e:
             reason, detail = unread(verdict, e)
             return None, reason, detail, request if verdict.thought else with_error(request, verdict.text, str(e))
-        found = Answer(value=read.value, restored=read.restored, finish=verdict.finish, **tokens)
+        found = Result(value=read.value, restored=read.restored, finish=verdict.finish, **tokens)
         self._count(request, found)  # before anything is waited for: the budget must know
         await self._keeper.keep(key, row)
         return found, "", "", request
 
-    def _from_cache(self, request: Request, kept: Kept) -> Answer:
+    def _from_cache(self, request: Request, kept: Kept) -> Result:
         """Return a kept answer, or the refusal of one that cannot be decided; neither is paid again."""
         tokens: dict[str, Any] = {"input_tokens": kept.input_tokens, "output_tokens": kept.output_tokens}
         tokens |= {"estimated": kept.estimated, "cached": True}
         if kept.undecided:
             return self._rejected(request, UNDECIDED, kept.undecided, tokens)
-        return self._count(request, Answer(value=kept.read.value, restored=kept.read.restored, **tokens))
+        return self._count(request, Result(value=kept.read.value, restored=kept.read.restored, **tokens))
 
-    def _count(self, request: Request, answer: Answer) -> Answer:
+    def _count(self, request: Request, answer: Result) -> Result:
         usd = self.limits.usd(answer.input_tokens, answer.output_tokens)
         self.ledger.count(request, answer, usd)
         self.ledger.spent_usd += 0.0 if answer.cached else usd
         return answer
 
-    def _rejected(self, request: Request, reason: str, detail: str, tokens: dict[str, Any]) -> Answer:
+    def _rejected(self, request: Request, reason: str, detail: str, tokens: dict[str, Any]) -> Result:
         self.ledger.rejected[reason] = self.ledger.rejected.get(reason, 0) + 1
-        return self._count(request, Answer(reason=reason, detail=detail, **tokens))
+        return self._count(request, Result(reason=reason, detail=detail, **tokens))
 
     async def _until_answered(self, api: Any, request: Request) -> Answered:
         """Send until the verdict is about the answer, not about the way; waits grow and are jittered."""
@@ -320,7 +320,7 @@ class Client:
         remedy = f"instructor.max_tokens={{{request.kind}: {4 * room}}}, or a lower instructor.reasoning_effort"
         return replace(verdict, detail=f"the reasoning used up the {room} tokens of the reply. Remedy: {remedy}")
 
-    async def _send(self, api: Any, request: Request, body: dict[str, Any]) -> Verdict:
+    async def _send(self, api: Any, request: Request, body: dict[str, Any]) -> ReplyState:
         place, wait = self._pace.reserve(request_tokens(request) + limit_of(body))
         await asyncio.sleep(wait)
         self.ledger.sent += 1

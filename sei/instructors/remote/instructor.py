@@ -36,7 +36,7 @@ from sei.instructors.remote.settings import (
     require_prices,
     require_room,
 )
-from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, Answer, Limits, Request
+from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, Limits, Request, Result
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.prompts import prompt_digest
@@ -115,7 +115,7 @@ class OpenAICompatible:
         """Return digests of the prompt templates."""
         return {n: prompt_digest(n) for n in ("keyphrase.v1", "synthesize.v1", "correct.v1", "solve.v1")}
 
-    def ask(self, requests: Sequence[Request]) -> Iterator[Answer]:
+    def ask(self, requests: Sequence[Request]) -> Iterator[Result]:
         """Yield an answer per request, in order; each is on disk before it is yielded."""
         return self._client.run([self.configured(r) for r in requests])
 
@@ -141,7 +141,7 @@ class OpenAICompatible:
         """Return what tokens cost, 0 where a price is not known."""
         return (input_tokens * (self.usd_in or 0.0) + output_tokens * (self.usd_out or 0.0)) / 1e6
 
-    def usage(self, answer: Answer) -> Usage:
+    def usage(self, answer: Result) -> Usage:
         """Return what an answer needed, in tokens and dollars."""
         usd = self.usd(answer.input_tokens, answer.output_tokens)
         return Usage(requests=1, usd=usd, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens)
@@ -296,7 +296,7 @@ class OpenAICompatible:
         return made
 
 
-def _rejection(stage: str, answer: Answer, subject: str) -> Rejection:
+def _rejection(stage: str, answer: Result, subject: str) -> Rejection:
     return Rejection(stage=stage, reason=answer.reason, subject=subject, detail=answer.detail[:500])
 
 

@@ -112,7 +112,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Result:
     """What came of a request: the checked value, or a reason why there is none.
 
     Tokens are those the answer needed, ``estimated`` where the server did not count them; ``restored`` is what had to
@@ -203,7 +203,7 @@ class Ledger:
     notes: list[str] = field(default_factory=list)
     kinds: dict[str, Kind] = field(default_factory=dict)
 
-    def count(self, request: Request, answer: Answer, usd: float) -> None:
+    def count(self, request: Request, answer: Result, usd: float) -> None:
         """Add what one answer, or a refused one, needed; what was spent is counted where it is spent."""
         self.needed_usd += usd
         if answer.estimated:

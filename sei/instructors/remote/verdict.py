@@ -102,7 +102,7 @@ class Stop:
 
 
 Answered = Ok | Reask | Drop
-Verdict = Answered | Retry | Refused | Stop
+ReplyState = Answered | Retry | Refused | Stop
 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance")
 _MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits?|funds)|out of credits", re.IGNORECASE)
@@ -122,7 +122,7 @@ _LATER = re.compile(r"overloaded|rate.?limit|too many requests|resource_exhauste
 _WORDS = 300  # characters of a server's message that are kept
 
 
-def of_exception(error: BaseException, secret: str = "") -> Verdict:
+def of_exception(error: BaseException, secret: str = "") -> ReplyState:
     """Classify what was raised instead of a response; ``secret`` does not stand in its words."""
     import openai
 
@@ -178,7 +178,7 @@ def words_of(error: Mapping[str, Any]) -> str:
     return " ".join(": ".join(texts).split())[:_WORDS]
 
 
-def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> Verdict:
+def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any]) -> ReplyState:
     """Classify an HTTP error by its status, headers and error object."""
     code = str(error.get("code") or error.get("type") or "")
     message = words_of(error)
@@ -224,7 +224,7 @@ def _of_content(code: str, message: str) -> Drop | None:
     return None
 
 
-def of_error(error: Any) -> Verdict:
+def of_error(error: Any) -> ReplyState:
     """Classify an error that came with status 200: overload is waited for, every other one stops the run resumably."""
     held = error if isinstance(error, dict) else {"message": str(error)}
     code, message = str(held.get("code") or held.get("type") or ""), words_of(held)
@@ -251,7 +251,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None if when is None else max(0.0, when.timestamp() - time.time())
 
 
-def of_text(body: str) -> Verdict:
+def of_text(body: str) -> ReplyState:
     """Classify the body of a response with status 200."""
     try:
         found = json.loads(body)
@@ -273,7 +273,7 @@ def of_text(body: str) -> Verdict:
     return _of_choice(choices[0], found.get("usage"), str(found.get("model") or ""))
 
 
-def _without_choices(found: dict[str, Any], body: str) -> Verdict:
+def _without_choices(found: dict[str, Any], body: str) -> ReplyState:
     """Classify a reply without a choice: one whose tokens are counted is paid, such as that to a blocked prompt."""
     sent, written = tokens_in(found.get("usage"))
     said = " ".join(body.split())[:_WORDS]
@@ -283,7 +283,7 @@ def _without_choices(found: dict[str, Any], body: str) -> Verdict:
     return Reask(reason="empty", detail=f"no choices: {said}"[:_WORDS], **tokens)
 
 
-def _of_choice(choice: dict[str, Any], usage: Any, model: str) -> Verdict:
+def _of_choice(choice: dict[str, Any], usage: Any, model: str) -> ReplyState:
     given = choice.get("message")
     message: dict[str, Any] = given if isinstance(given, dict) else {}
     plain, thoughts = choice.get("text"), thoughts_of(message)

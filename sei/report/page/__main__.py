@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sei.errors import SeiError
 from sei.exits import tell
-from sei.printable import visible
+from sei.printable import printable
 from sei.report.page.write import make_page, make_sweep_page
 
 
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     for folder in parser.parse_args(arguments).folders:
         try:
             made = (make_sweep_page if (folder / "sweep.json").is_file() else make_page)(folder)
-            print(visible(str(made)))
+            print(printable(str(made)))
         except SeiError as e:
             code = tell(e)
     return code

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from sei.printable import visible
+from sei.printable import printable
 from sei.report.page.build import gather
 from sei.report.page.sweep import gather_sweep
 from sei.store import write_atomic
@@ -83,7 +83,11 @@ def render(data: dict[str, Any]) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     return Template((here / "template.html").read_text(encoding="utf-8")).substitute(
-        policy=policy, title=html.escape(f"sei: {visible(data['folder'])}"), css=css, data=embedded(data), script=script
+        policy=policy,
+        title=html.escape(f"sei: {printable(data['folder'])}"),
+        css=css,
+        data=embedded(data),
+        script=script,
     )
 
 
@@ -99,7 +103,7 @@ def embedded(data: Any) -> str:
 def _shown(value: Any) -> Any:
     if isinstance(value, str):
         plain = value.replace("\n", "").isprintable()
-        return value if plain else visible(value, keep="\n\t")
+        return value if plain else printable(value, keep="\n\t")
     if isinstance(value, float):
         return value if math.isfinite(value) else None  # JSON has no NaN
     if isinstance(value, dict):
