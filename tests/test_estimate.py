@@ -8,8 +8,8 @@ import re
 import pytest
 
 from sei.estimate import Assumptions, estimate, first_requests, generations
-from tests.instructors.fault_server import FaultServer
-from tests.instructors.teacher import Teacher
+from tests.instructors.remote.fault_server import FaultServer
+from tests.instructors.remote.teacher import Teacher
 from tests.test_config import built
 
 SMALL = (

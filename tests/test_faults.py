@@ -20,7 +20,7 @@ from sei.parts import parts_in
 from sei.ports import Preflight
 from sei.run import perform
 from sei.track import NoTracker
-from tests.instructors.fault_server import FaultServer
+from tests.instructors.remote.fault_server import FaultServer
 from tests.test_config import composed
 from tests.trees import hits, tree
 

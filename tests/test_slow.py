@@ -22,8 +22,8 @@ from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
 from tests import stopping
-from tests.instructors.fault_server import FaultServer
-from tests.instructors.teacher import Teacher
+from tests.instructors.remote.fault_server import FaultServer
+from tests.instructors.remote.teacher import Teacher
 
 pytestmark = pytest.mark.slow
 

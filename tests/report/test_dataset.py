@@ -17,7 +17,7 @@ from sei.records import Rejection, RoundRecord, TrainingExample
 from sei.report.cards import Origin, described
 from sei.report.dataset import chat_rows, write_dataset
 from sei.report.model_folder import write_model
-from tests.models.test_prompts import Tokenizer
+from tests.prompts.test_prompts import Tokenizer
 from tests.report.run_folders import make_record
 
 TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")

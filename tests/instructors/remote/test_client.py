@@ -26,7 +26,7 @@ from sei.instructors.remote.terms import Limits, Request, StoppedError
 from sei.ports import Exemplar, SynthesisRequest
 from sei.records import BadCase, PoolProblem
 from tests.conftest import ROOT
-from tests.instructors.fault_server import (
+from tests.instructors.remote.fault_server import (
     FaultServer,
     answer,
     drip,
@@ -39,7 +39,7 @@ from tests.instructors.fault_server import (
     sometimes,
     truncated,
 )
-from tests.instructors.teacher import Teacher
+from tests.instructors.remote.teacher import Teacher
 
 N = 40
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see ``quick``
@@ -290,7 +290,7 @@ def test_throughput_at_32_in_flight_is_near_the_ideal(server, tmp_path):
 KILLED = """
 import sys, time
 from sei.instructors.remote import answers
-from tests.instructors import test_remote as t
+from tests.instructors.remote import test_client as t
 
 keep = answers.Answers.put_all
 answers.Answers.put_all = lambda self, rows: (time.sleep(0.3), keep(self, rows))  # a slow disk

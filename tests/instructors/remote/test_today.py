@@ -21,8 +21,8 @@ from sei.instructors.remote.wire import answer_key
 from sei.ports import SynthesisRequest
 from sei.stages.diagnose import Diagnose
 from sei.store import Store, digest
-from tests.instructors.fault_server import FaultServer, answer, error, raw, send
-from tests.instructors.test_remote import case, client, instructor, quick, requests, values  # noqa: F401
+from tests.instructors.remote.fault_server import FaultServer, answer, error, raw, send
+from tests.instructors.remote.test_client import case, client, instructor, quick, requests, values  # noqa: F401
 from tests.test_config import built
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -1,6 +1,6 @@
 """Results of an older version are still found: the small store in fixtures was made in November 2026 and is hit.
 
-``python -m tests.test_old_store`` made it, before parts had names of their own; it is not to be made anew.
+``python -m tests.store.test_old_store`` made it, before parts had names of their own; it is not to be made anew.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sei.store.former import FORMER
 from tests import stage_sources
 from tests.test_config import built
 
-KEPT = Path(__file__).parent / "fixtures" / "store_2026_11"
+KEPT = Path(__file__).parent.parent / "fixtures" / "store_2026_11"
 SMALL = ("experiment=smoke", "data.pool=40", "data.dev=10", "data.test=10", "budget.candidates=6")
 EXAMPLES = (TrainingExample(id="a", question="What is 1 + 1?", solution="1+1=2\n#### 2", source="synthetic"),)
 GONE: set[str] = set()  # names of parts that are no more
@@ -103,7 +103,7 @@ def test_a_part_of_ones_own_without_a_name_is_known_by_module_and_class():
     class Mine(TargetModel):
         version: ClassVar[int] = 1
 
-    assert identity_of(Mine).startswith("tests.test_old_store.")
+    assert identity_of(Mine).startswith(f"{__name__}.")
     assert identity_of(TargetModel) == "model/target"
 
 

@@ -10,9 +10,9 @@ from sei.instructors.remote import dialect
 from sei.instructors.remote.message import tokens_in
 from sei.instructors.remote.terms import StoppedError
 from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, error_of, of_error, of_status, of_text
-from tests.instructors.fault_server import FaultServer, answer, html, send
-from tests.instructors.test_remote import case, client, instructor, quick, requests, values  # noqa: F401
-from tests.instructors.test_today import PHRASE, echo, refuse
+from tests.instructors.remote.fault_server import FaultServer, answer, html, send
+from tests.instructors.remote.test_client import case, client, instructor, quick, requests, values  # noqa: F401
+from tests.instructors.remote.test_today import PHRASE, echo, refuse
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 

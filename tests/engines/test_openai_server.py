@@ -24,8 +24,8 @@ from sei.records import Checkpoint, HeldOutProblem
 from sei.stages.attempt import Attempts
 from sei.stages.grade import Grade, scores
 from sei.store import Store, digest
-from tests.instructors.fault_server import FaultServer, send
-from tests.instructors.test_remote import quick  # noqa: F401  # applies to every test here
+from tests.instructors.remote.fault_server import FaultServer, send
+from tests.instructors.remote.test_client import quick  # noqa: F401  # applies to every test here
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")

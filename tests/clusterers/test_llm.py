@@ -9,8 +9,8 @@ import pytest
 from sei.clusterers.llm import LLMClusterer
 from sei.errors import TooManyBadRecordsError
 from sei.instructors.remote.instructor import OpenAICompatible
-from tests.instructors.fault_server import FaultServer
-from tests.instructors.test_remote import quick  # noqa: F401  # applies to every test here
+from tests.instructors.remote.fault_server import FaultServer
+from tests.instructors.remote.test_client import quick  # noqa: F401  # applies to every test here
 from tests.stages.test_cluster import phrases, stage
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

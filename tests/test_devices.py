@@ -31,7 +31,7 @@ from sei.store import Store, digest
 from sei.synthesizers.rejection_sampling import RejectionSampling
 from tests.builders import refine
 from tests.fake_gpu import NAME, FakeGPU, as_gpu
-from tests.stages.test_selection import TINY, candidate, error_map, pair
+from tests.refiners.test_refiners import TINY, candidate, error_map, pair
 
 CASES = [pair(a, 5) for a in range(11, 17)]
 CANDIDATES = tuple(candidate(i, pair(20 + i, 3 + i % 4)) for i in range(8))

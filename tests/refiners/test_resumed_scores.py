@@ -22,7 +22,7 @@ from sei.refiners.one_shot_step import OneShotStep
 from sei.refiners.perplexity import Perplexity
 from sei.stages.refine import Refine
 from sei.store import Store
-from tests.stages.test_selection import TINY, candidate, error_map, pair
+from tests.refiners.test_refiners import TINY, candidate, error_map, pair
 
 CASES = [pair(a, 5) for a in range(11, 17)]
 CANDIDATES = tuple(candidate(i, pair(20 + i, 3 + i % 4)) for i in range(40))

@@ -19,8 +19,8 @@ from sei.synthesizers.evol_instruct import EvolInstruct
 from sei.synthesizers.learning_from_error import LearningFromError
 from sei.synthesizers.llm2llm import LLM2LLM
 from sei.synthesizers.metamath import MetaMath
-from tests.instructors.fault_server import FaultServer
-from tests.instructors.teacher import Teacher, _data
+from tests.instructors.remote.fault_server import FaultServer
+from tests.instructors.remote.teacher import Teacher, _data
 
 SCREEN = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=1.0, embedding=1.0).screen({"test": []})
 POOL = Arithmetic(pool=40, dev=10, test=10).load().pool

@@ -19,8 +19,8 @@ from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.replies import parsed
 from sei.instructors.remote.terms import Limits, Request, StoppedError
 from sei.records import BadCase, PoolProblem
-from tests.instructors.batch_server import BatchServer, completion, failure, said
-from tests.instructors.fault_server import error, html, reset
+from tests.instructors.remote.batch_server import BatchServer, completion, failure, said
+from tests.instructors.remote.fault_server import error, html, reset
 
 KEY = "sk-not-a-real-key-1234"
 N = 10
