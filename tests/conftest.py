@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,3 +70,16 @@ class Sei:
 @pytest.fixture
 def sei(tmp_path: Path) -> Sei:
     return Sei(tmp_path, tmp_path / "store")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ask a server again after hundredths of a second, and close the sockets of cancelled requests."""
+    monkeypatch.setattr("sei.instructors.remote.client._BACKOFF", (0.02, 0.2))
+    monkeypatch.setattr("sei.instructors.remote.batch_api._BACKOFF", (0.01, 0.05))
+    gc.freeze()  # what was there before the test need not be looked at: half a second each time
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # httpx2 leaves a cancelled request's socket to the collector
+        gc.collect()
+    gc.unfreeze()

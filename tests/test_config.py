@@ -4,7 +4,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from sei.__main__ import CONF, check
@@ -12,27 +11,11 @@ from sei.build import build
 from sei.errors import ConfigError
 from sei.parts import is_part
 from sei.store import digest
+from tests.compose import built, composed
 from tests.conftest import ROOT
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
 OPTIONS = [(g, f.stem) for g in GROUPS for f in sorted((CONF / g).glob("*.yaml"))]
-PARTS = ("data", "model", "method", "tracker")
-
-
-def composed(*overrides: str):
-    OmegaConf.register_new_resolver("sei_hex", lambda: "000000", replace=True)
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
-    choices = dict(cfg.hydra.runtime.choices)
-    OmegaConf.set_struct(cfg, False)
-    del cfg["hydra"]
-    return cfg, choices
-
-
-def built(*overrides: str):
-    cfg, choices = composed(*overrides)
-    plain = check(cfg, choices)
-    return {k: build(plain[k], k, tuple(plain["plugins"])) for k in PARTS}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -15,7 +15,7 @@ from sei.grading import MathGrader
 from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.models.embedder import SentenceEmbedder
-from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem, PoolProblem, RefineInput, TrainingExample
+from sei.records import RefineInput, TrainingExample
 from sei.refiners.difficulty import Difficulty
 from sei.refiners.diversity import Diversity
 from sei.refiners.gradient import Gradient
@@ -23,26 +23,21 @@ from sei.refiners.one_shot_context import OneShotContext
 from sei.refiners.one_shot_likelihood import OneShotLikelihood
 from sei.refiners.one_shot_step import OneShotStep
 from sei.refiners.perplexity import Perplexity
-from sei.screening.screen import Decontamination
 from sei.stages.attempt import Attempts
 from sei.stages.refine import Refine
 from sei.stages.synthesize import Budget
 from sei.store import Store, digest
 from sei.synthesizers.rejection_sampling import RejectionSampling
-from tests.builders import refine
+from tests.builders import TINY, candidate, cases, error_map, held_against, held_out, problem, refine, screen, sums
 from tests.fake_gpu import NAME, FakeGPU, as_gpu
-from tests.refiners.test_refiners import TINY, candidate, error_map, pair
 
-CASES = [pair(a, 5) for a in range(11, 17)]
-CANDIDATES = tuple(candidate(i, pair(20 + i, 3 + i % 4)) for i in range(8))
+CASES = [sums(a, 5) for a in range(11, 17)]
+CANDIDATES = tuple(candidate(i, sums(20 + i, 3 + i % 4)) for i in range(8))
 EXAMPLES = tuple(
     TrainingExample(id=c.id, question=c.question, solution=c.solution, source="synthetic") for c in CANDIDATES
 )
-HELD_OUT = tuple(HeldOutProblem(id=c.id, question=c.question, answer="1", role="dev", set="dev") for c in CANDIDATES)
-POOL = tuple(
-    PoolProblem(id=c.id, question=c.question, answer=c.solution.split("#### ")[1], solution=c.solution)
-    for c in CANDIDATES
-)
+HELD_OUT = tuple(held_out(c.id, c.question) for c in CANDIDATES)
+POOL = tuple(problem(c.id, c.question, answer=c.solution.split("#### ")[1], solution=c.solution) for c in CANDIDATES)
 PLAN = TokenBudget(steps=3, tokens_per_step=60)
 
 
@@ -65,24 +60,14 @@ def parts(accelerator):
         "full": Finetune(target=target, trainer=trainer, schedule=PLAN),
         "lora": Finetune(target=target, trainer=trainer, schedule=PLAN, method="lora"),
     }
-    given = RefineInput(checkpoint=TINY.base(), error_map=error_map(*CASES), candidates=CANDIDATES)
+    given = RefineInput(checkpoint=TINY.base(), error_map=held_against(*CASES), candidates=CANDIDATES)
     calls = {name: (Refine(scorer=s, keep=0.3), (given,)) for name, s in refiners.items()}
     calls |= {name: (stage, (TINY.base(), EXAMPLES)) for name, stage in fits.items()}
     budget = Budget(candidates=4)
     longer = replace(engine, max_new_tokens=24)
     sampler = RejectionSampling(target=target, engine=longer, grader=MathGrader(), budget=budget, samples=2)
-    calls["rejection sampling"] = (sampler, (errors(), POOL, screen(), 1))
+    calls["rejection sampling"] = (sampler, (error_map(cases(POOL[:4]), cases(POOL[4:])), POOL, screen(), 1))
     return calls
-
-
-def errors():
-    bad = tuple(BadCase(problem=p, output="0", extracted="0") for p in POOL)
-    return ErrorMap(types=(ErrorType(name="x", members=(), exemplars=bad[:4], validation=bad[4:]),))
-
-
-def screen():
-    rules = Decontamination(embedder=SentenceEmbedder(device="cpu"), ngram=0, rouge_l=1.0, embedding=1.0)
-    return rules.screen({"test": []})
 
 
 @pytest.fixture
@@ -144,7 +129,9 @@ def test_the_embedder_is_loaded_onto_its_device(monkeypatch, request, device):
     as_gpu(monkeypatch, request)
     monkeypatch.setattr(SentenceTransformer, "encode", encode)
     with FakeGPU(), devices.noting() as noted:
-        refine(Diversity(embedder=SentenceEmbedder(device=device)), TINY.base(), error_map(*CASES), CANDIDATES, seed=1)
+        refine(
+            Diversity(embedder=SentenceEmbedder(device=device)), TINY.base(), held_against(*CASES), CANDIDATES, seed=1
+        )
     assert noted == {NAME}
 
 

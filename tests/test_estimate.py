@@ -8,9 +8,9 @@ import re
 import pytest
 
 from sei.estimate import Assumptions, estimate, first_requests, generations
+from tests.compose import built
 from tests.instructors.remote.fault_server import FaultServer
 from tests.instructors.remote.teacher import Teacher
-from tests.test_config import built
 
 SMALL = (
     *("experiment=smoke", "tracker=local", "data.dev=20", "data.test=20", "instructor=openai_compatible"),

@@ -20,8 +20,8 @@ from sei.parts import parts_in
 from sei.ports import Preflight
 from sei.run import perform
 from sei.track import NoTracker
+from tests.compose import composed
 from tests.instructors.remote.fault_server import FaultServer
-from tests.test_config import composed
 from tests.trees import hits, tree
 
 QUICK = ("experiment=smoke", "tracker=none")

@@ -15,7 +15,7 @@ from sei.data.study import with_benchmarks
 from sei.errors import ConfigError
 from sei.models.target import TargetModel
 from sei.ports import DataSet
-from sei.records import HeldOutProblem
+from tests.builders import held_out
 from tests.conftest import ROOT, Sei
 from tests.trees import tree
 
@@ -52,7 +52,7 @@ def test_names_that_lead_elsewhere_are_refused_and_nothing_is_made(tmp_path, ove
 
 @pytest.mark.parametrize("name", ["../../etc", "/tmp/x", "a/b", "..", "=cmd", "", "a\nb", "[red]"])
 def test_data_sets_whose_names_lead_elsewhere_are_refused(name):
-    problem = HeldOutProblem(id="1", question="q", answer="1", set=name, role="in_domain")
+    problem = held_out(set=name)
     with pytest.raises(ConfigError, match=r"data set name .*rename it") as e:
         with_benchmarks(DataSet(pool=(), held_out=(problem,)), {})
     assert repr(name) in str(e.value)

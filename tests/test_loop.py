@@ -14,7 +14,7 @@ from sei.loop import Method, run_rounds
 from sei.parts import part
 from sei.records import Attempt, Checkpoint, PoolProblem, Score
 from sei.store import Store
-from tests.test_config import built
+from tests.compose import built
 
 _LAST_STEP = re.compile(r"=(\d+)>>\d+(?!.*>>)(.*)#### \S+", re.S)
 

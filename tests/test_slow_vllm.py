@@ -21,8 +21,7 @@ from sei.models.target import TargetModel
 from sei.opened import Sampling
 from tests.models import real_vllm
 from tests.models.older import NotMadeError
-from tests.servers import needs, served
-from tests.test_slow_servers import counted, ok, plain_weights
+from tests.servers import counted, needs, ok, plain_weights, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 SERVE = "serve {model} --host 127.0.0.1 --port {port} --generation-config vllm"

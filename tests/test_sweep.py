@@ -18,12 +18,9 @@ import pytest
 from experiments.measurements.sweep_cost import made, made_twice
 from sei.report.summary import best_dev_accuracy, config_digest
 from sei.sweep import SweepJob, announce, mark, run_apart, settle
+from tests.compose import SHORT
 from tests.conftest import ROOT, Sei
 
-TINY = (
-    *("experiment=smoke", "tracker=local", "data.pool=60", "data.dev=20", "data.test=20", "budget.candidates=15"),
-    *("finetuner.schedule.steps=4",),
-)
 PART = """
 import os, sys
 from typing import ClassVar
@@ -59,7 +56,7 @@ def states(sweep: Path) -> dict[str, tuple[str, int]]:
 
 def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     command = (
-        *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *TINY, "refiner=exit,none,kill"),
+        *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *SHORT, "refiner=exit,none,kill"),
         *(f"hydra.sweep.dir={mine / 'sweep'}", "-m"),
     )
     done = sei(*command, PYTHONPATH=str(mine))
@@ -79,7 +76,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
     two = () if launcher == "basic" else ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     if two:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
-    done = sei(*TINY, *two, "ablation=no_refinement,no_clustering", "-m")
+    done = sei(*SHORT, *two, "ablation=no_refinement,no_clustering", "-m")
     assert done.returncode == 0, done.stderr[-2000:]
     folders = sorted(f.parent for f in sei.cwd.glob("multirun/smoke/*/*/summary.json"))
     assert len(folders) == 2
@@ -91,7 +88,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
 @pytest.mark.parametrize("place", ["same folder", pytest.param("folders of their own", marks=pytest.mark.slow)])
 def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Path, place: str):
     sweeps = [tmp_path / ("sweep" if place == "same folder" else f"sweep_{n}") for n in (0, 1)]
-    command = [sys.executable, "-m", "sei", *TINY, "ablation=full,no_refinement"]
+    command = [sys.executable, "-m", "sei", *SHORT, "ablation=full,no_refinement"]
     env = {**os.environ, "SEI_STORE": str(sei.store)}
     processes = [
         subprocess.Popen(
@@ -225,7 +222,7 @@ class OneByOne(Sweeper):
 def test_a_sweeper_is_told_the_best_accuracy_on_dev_and_which_trials_failed(sei: Sei, mine: Path):
     (mine / "hydra_plugins").mkdir()
     (mine / "hydra_plugins" / "one_by_one.py").write_text(SWEEPER)
-    command = ("-m", "--config-dir=conf", *TINY, "plugins=[mine]", "hydra/sweeper=one_by_one", "hydra.sweep.dir=s")
+    command = ("-m", "--config-dir=conf", *SHORT, "plugins=[mine]", "hydra/sweeper=one_by_one", "hydra.sweep.dir=s")
     done = sei(*command, PYTHONPATH=f"{mine}{os.pathsep}{ROOT}")
     assert done.returncode == 0, done.stderr
     value, failed = json.loads((mine / "values.json").read_text())
@@ -296,7 +293,7 @@ def test_a_wrong_command_leaves_no_job_waiting(sei: Sei):
 def test_an_interrupted_sweep_of_several_at_once_leaves_no_job_running(tmp_path, group):
     more = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s", "seed=0,1,2,3")
     env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "sei", "-m", *TINY, *more]
+    command = [sys.executable, "-m", "sei", "-m", *SHORT, *more]
     with subprocess.Popen(
         command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as p:

@@ -9,7 +9,8 @@ import yaml
 from sei.clusterers.codebook import Codebook, read_codebook
 from sei.errors import ConfigError
 from sei.store import digest
-from tests.stages.test_cluster import Letters, phrases, stage
+from tests.builders import phrases
+from tests.doubles import Letters, clustering
 
 BOOK = {"types": [{"name": "about a", "phrases": ["a", "axx"]}, {"name": "about b", "phrases": ["b"]}]}
 
@@ -25,7 +26,7 @@ def test_a_phrase_goes_to_the_nearest_prototype_and_types_have_the_codebooks_nam
     clusterer = Codebook(embedder=Letters(), codebook=str(book), open_below=0.5)
     result = clusterer.group(["bxx", "ax", "c", "bxx"], np.zeros((4, 2), dtype=np.float32), 0)
     assert [result.names[x] for x in result.labels] == ["about b", "about a", "other", "about b"]
-    types = stage(clusterer)(phrases(3, 6), seed=0).types
+    types = clustering(clusterer)(phrases(3, 6), seed=0).types
     assert {t.name: {k.phrase[0] for k in t.members} for t in types} == {
         "about a": {"a"},
         "about b": {"b"},

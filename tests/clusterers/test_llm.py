@@ -9,11 +9,14 @@ import pytest
 from sei.clusterers.llm import LLMClusterer
 from sei.errors import TooManyBadRecordsError
 from sei.instructors.remote.instructor import OpenAICompatible
+from tests.builders import phrases
+from tests.doubles import clustering
 from tests.instructors.remote.fault_server import FaultServer
-from tests.instructors.remote.test_client import quick  # noqa: F401  # applies to every test here
-from tests.stages.test_cluster import phrases, stage
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.usefixtures("quick"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def shown(body):
@@ -50,7 +53,7 @@ def llm(server, tmp_path, **more):
 
 def test_batches_join_the_types_of_earlier_ones_and_names_are_merged(server, tmp_path):
     keyphrases = phrases(4, 12)
-    found = stage(llm(server, tmp_path))(keyphrases, seed=0)
+    found = clustering(llm(server, tmp_path))(keyphrases, seed=0)
     assert {t.name: sorted({k.phrase[0] for k in t.members}) for t in found.types} == {
         "letters a and b": ["a", "b"], "letter c": ["c"], "letter d": ["d"]
     }  # fmt: skip
@@ -62,13 +65,13 @@ def test_batches_join_the_types_of_earlier_ones_and_names_are_merged(server, tmp
     assert "letter a" in second  # known types are shown
     assert found.usage.requests == batches + 1
     assert found.usage.usd == pytest.approx(110e-6 * (batches + 1))
-    again = stage(llm(server, tmp_path))(keyphrases, seed=0)
+    again = clustering(llm(server, tmp_path))(keyphrases, seed=0)
     assert again == found
     assert len(server.log) == batches + 1  # nothing is asked for twice
 
 
 def test_without_merging_names_stay(server, tmp_path):
-    found = stage(llm(server, tmp_path, merge=False))(phrases(3, 12), seed=0)
+    found = clustering(llm(server, tmp_path, merge=False))(phrases(3, 12), seed=0)
     assert {t.name for t in found.types} == {"letter a", "letter b", "letter c"}
 
 
@@ -81,7 +84,7 @@ def test_a_phrase_left_out_has_no_type_and_is_counted(server, tmp_path):
 
     server.reply = forgetful
     keyphrases = phrases(3, 10)
-    found = stage(llm(server, tmp_path, merge=False, batch=100))(keyphrases, seed=0)
+    found = clustering(llm(server, tmp_path, merge=False, batch=100))(keyphrases, seed=0)
     lost = [r for r in found.rejections if r.reason == "no_type"]
     assert len(lost) == sum(k.phrase == lost[0].detail for k in keyphrases) > 0
     assert sum(len(t.members) for t in found.types) == 30 - len(lost)
@@ -91,7 +94,7 @@ def test_a_phrase_left_out_has_no_type_and_is_counted(server, tmp_path):
 def test_replies_of_no_use_are_asked_for_again_and_then_stop_the_run(server, tmp_path):
     server.reply = lambda body: json.dumps({"error_types": [{"name": "one of them", "ids": [1]}]})
     with pytest.raises(TooManyBadRecordsError, match=r"30 of 30 keyphrases.*off_contract.*Remedy"):
-        stage(llm(server, tmp_path, batch=100))(phrases(3, 10), seed=0)
+        clustering(llm(server, tmp_path, batch=100))(phrases(3, 10), seed=0)
     assert len(server.log) == 2
     assert "14 of 15 ids stand in no type" in server.log[1].body["messages"][-1]["content"]
 
@@ -104,9 +107,9 @@ def test_many_phrases_that_are_all_one_type_are_not_grouped(server, tmp_path):
 
     server.reply = lump
     with pytest.raises(TooManyBadRecordsError, match=r"60 of 60 keyphrases.*off_contract.*Remedy: a stronger"):
-        stage(llm(server, tmp_path, batch=100))(phrases(6, 10), seed=0)
+        clustering(llm(server, tmp_path, batch=100))(phrases(6, 10), seed=0)
     assert "30 of 30 ids stand in one type" in server.log[1].body["messages"][-1]["content"]
-    few = stage(llm(server, tmp_path, merge=False, batch=10))(phrases(1, 10), seed=0)
+    few = clustering(llm(server, tmp_path, merge=False, batch=10))(phrases(1, 10), seed=0)
     assert [t.name for t in few.types] == ["arithmetic mistakes"]
 
 
@@ -117,7 +120,7 @@ def test_a_later_batch_may_belong_to_one_type(server, tmp_path):
         return json.dumps({"error_types": [{"name": "letter a", "ids": [r["id"] for r in shown(body)]}]})
 
     server.reply = first_letter
-    found = stage(llm(server, tmp_path, merge=False, batch=40))(phrases(16, 10), seed=0)
+    found = clustering(llm(server, tmp_path, merge=False, batch=40))(phrases(16, 10), seed=0)
     assert found.rejections == ()
     assert sum(len(t.members) for t in found.types) == 160
 
@@ -125,6 +128,6 @@ def test_a_later_batch_may_belong_to_one_type(server, tmp_path):
 def test_a_placebo_and_a_review_work_on_it(server, tmp_path):
     from sei.clusterers.shuffled import Shuffled
 
-    found = stage(Shuffled(inner=llm(server, tmp_path, merge=False)))(phrases(3, 12), seed=0)
+    found = clustering(Shuffled(inner=llm(server, tmp_path, merge=False)))(phrases(3, 12), seed=0)
     assert sorted(len(t.members) for t in found.types) == [12, 12, 12]
     assert any(len({k.phrase[0] for k in t.members}) > 1 for t in found.types)

@@ -12,7 +12,8 @@ from sei.data.source import Row, at_most
 from sei.data.study import JsonLines, Study, with_benchmarks
 from sei.errors import ConfigError, DataError
 from sei.ports import DataSet
-from sei.records import HeldOutProblem, PoolProblem, TrainingExample
+from sei.records import TrainingExample
+from tests.builders import held_out, problem
 
 
 def test_unique_ids_keep_their_text_and_others_get_a_digest_of_their_content_whatever_the_order():
@@ -104,23 +105,15 @@ def test_sets_and_benchmarks_of_plugins_are_told_apart():
         Study(sets={"a": Numbered("a"), "b": Numbered("a")}, dev=5).load()
 
 
-def pooled(i):
-    return PoolProblem(id=i, question=f"Pool {i}?", answer="1")
-
-
-def held(i):
-    return HeldOutProblem(id=i, question=f"Held {i}?", answer="1", set="exam", role="dev")
-
-
 @pytest.mark.parametrize(
     "parts",
     [
-        {"pool": (pooled("1"), pooled("1")), "held_out": ()},
-        {"pool": (pooled("1"),), "held_out": (held("1"),)},
-        {"pool": (), "held_out": (held("2"), held("1"), held("1"))},
-        {"pool": (pooled("1"),), "held_out": (),
+        {"pool": (problem("1"), problem("1")), "held_out": ()},
+        {"pool": (problem("1"),), "held_out": (held_out("1"),)},
+        {"pool": (), "held_out": (held_out("2"), held_out("1"), held_out("1"))},
+        {"pool": (problem("1"),), "held_out": (),
          "warm_up": (TrainingExample(id="1", question="q", solution="s", source="warm_up"),)},
-        {"pool": (pooled(" "),), "held_out": ()},
+        {"pool": (problem(" "),), "held_out": ()},
     ],
 )  # fmt: skip
 def test_a_data_set_with_an_id_that_stands_twice_cannot_be_made(parts):
@@ -128,11 +121,11 @@ def test_a_data_set_with_an_id_that_stands_twice_cannot_be_made(parts):
         DataError, match=r"1 ids that do not tell its problems apart.*Rule: records are joined by id.*Remedy"
     ):
         DataSet(**parts)
-    assert DataSet(pool=(pooled("1"),), held_out=(held("2"),)).pool
+    assert DataSet(pool=(problem("1"),), held_out=(held_out("2"),)).pool
 
 
 def test_a_benchmark_gives_way_to_the_ids_of_the_data():
-    data = DataSet(pool=(pooled("1"), pooled("2")), held_out=(held("3"),))
+    data = DataSet(pool=(problem("1"), problem("2")), held_out=(held_out("3"),))
     joined = with_benchmarks(data, {"c": Numbered("c")})
     assert joined.pool == data.pool
     assert joined.held_out[0] == data.held_out[0]

@@ -24,12 +24,15 @@ from sei.records import Checkpoint, HeldOutProblem
 from sei.stages.attempt import Attempts
 from sei.stages.grade import Grade, scores
 from sei.store import Store, digest
+from tests.builders import TINY
+from tests.conftest import ROOT
 from tests.instructors.remote.fault_server import FaultServer, send
-from tests.instructors.remote.test_client import quick  # noqa: F401  # applies to every test here
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
-SERVER = Path(__file__).parent / "weight_server.py"
+pytestmark = [
+    pytest.mark.usefixtures("quick"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+SERVER = ROOT / "tests" / "weight_server.py"
 COMMAND = f"{{python}} {SERVER} {{model}} {{port}}"
 PROBLEMS = tuple(
     HeldOutProblem(id=f"h{i}", question=f"Anna has {i} pens. How many pens?", answer=str(i), set="s", role="in_domain")
@@ -68,7 +71,7 @@ def engine(url, **more):
 
 def test_prompts_go_out_as_tokens_and_answers_end_at_stop_strings(scripted):
     e = engine(scripted.url, stop=["Question:"])
-    with e.open(TARGET, TARGET.base()) as opened:
+    with e.open(TINY, TINY.base()) as opened:
         texts = opened.prompts([p.question for p in PROBLEMS[:5]])
         found = list(e.answer(opened, texts, frozenset({2}), "x"))
         ids = opened.tokenizer(texts, add_special_tokens=True)["input_ids"]
@@ -81,7 +84,7 @@ def test_prompts_go_out_as_tokens_and_answers_end_at_stop_strings(scripted):
 
 
 def test_sampling_sends_its_temperature_and_a_seed_of_its_own_with_every_prompt(scripted):
-    with (e := engine(scripted.url)).open(TARGET, TARGET.base()) as opened:
+    with (e := engine(scripted.url)).open(TINY, TINY.base()) as opened:
         texts = opened.prompts([PROBLEMS[0].question] * 4)
         found = list(e.answer(opened, texts, frozenset(), "x", Sampling(0.7, 10)))
     assert [a.at for a in found] == [0, 1, 2, 3]
@@ -91,7 +94,7 @@ def test_sampling_sends_its_temperature_and_a_seed_of_its_own_with_every_prompt(
 
 def test_text_prompts_and_the_length_cap(scripted):
     e = engine(scripted.url, prompt="text")
-    with e.open(TARGET, TARGET.base()) as opened:
+    with e.open(TINY, TINY.base()) as opened:
         (a,) = e.answer(opened, ["1+1?"], frozenset(), "x")
     assert scripted.log[0].body["prompt"] == "1+1?"
     assert not a.finished
@@ -100,7 +103,7 @@ def test_text_prompts_and_the_length_cap(scripted):
 def attempted(tmp_path, scripted, **more):
     store = Store(root=tmp_path / "store")
     return store.each(
-        Attempts(target=TARGET, engine=engine(scripted.url, prompt="text", **more)), TARGET.base(), items=PROBLEMS
+        Attempts(target=TINY, engine=engine(scripted.url, prompt="text", **more)), TINY.base(), items=PROBLEMS
     )
 
 
@@ -139,7 +142,7 @@ def weights(tmp_path, name):
 
 
 def ask(e, checkpoint):
-    with e.open(TARGET, checkpoint) as opened:
+    with e.open(TINY, checkpoint) as opened:
         return next(iter(e.answer(opened, ["hello"], frozenset(), "x"))).text, opened.url
 
 
@@ -153,7 +156,7 @@ def test_a_server_stays_for_its_weights_and_is_stopped_for_others_and_for_traini
     assert ask(e, b)[0] == "served by round_2"
     assert first.poll() is not None
     second = server._running.process
-    with TARGET.open(TARGET.base()):
+    with TINY.open(TINY.base()):
         assert second.poll() is not None
 
 
@@ -258,28 +261,23 @@ def test_a_failed_start_says_its_cause_and_what_helps_and_keeps_its_log(tmp_path
     kept.unlink()
 
 
-DIES = """
-import json, os, sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+DIES = f"""
+import os, sys
+sys.path.insert(0, {str(SERVER.parent)!r})
+from weight_server import serve
 
-class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *a): pass
-    def do_GET(self):
-        body = json.dumps({"data": [{"id": "m", "max_model_len": 64}]}).encode()
-        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
-        self.wfile.write(body)
-    def do_POST(self):
-        print("RuntimeError: CUDA error: an illegal memory access was encountered", flush=True)
-        os._exit(9)
+def die(asked):
+    print("RuntimeError: CUDA error: an illegal memory access was encountered", flush=True)
+    os._exit(9)
 
-ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
+serve("m", die, max_model_len=64)
 """
 
 
 def test_a_server_that_dies_in_mid_run_is_noticed_within_seconds(tmp_path):
     (tmp_path / "dies.py").write_text(DIES)
     e = ServedEngine(command=f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", max_new_tokens=8)
-    with e.open(TARGET, TARGET.base()) as opened:
+    with e.open(TINY, TINY.base()) as opened:
         start = time.monotonic()
         with pytest.raises(StoppedError, match=r"(?s)exit code 9: RuntimeError: CUDA error.*kept") as stopped:
             list(e.answer(opened, opened.prompts(["How many?"]), frozenset(), "x"))
@@ -291,7 +289,7 @@ def test_a_prompt_that_leaves_too_little_room_in_the_window_is_refused_before_an
     (tmp_path / "dies.py").write_text(DIES)  # a server with a window of 64, which is not asked
     e = ServedEngine(command=f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", max_new_tokens=50)
     with (
-        e.open(TARGET, TARGET.base()) as opened,
+        e.open(TINY, TINY.base()) as opened,
         pytest.raises(ConfigError, match=r"longest prompt has \d+ tokens .*max_new_tokens=50.*window of 64.*Remedy"),
     ):
         list(e.answer(opened, opened.prompts(["How many? " * 20]), frozenset(), "x"))
@@ -304,10 +302,10 @@ def test_a_gguf_base_is_refused_by_vllm_before_anything_costs(tmp_path):
     with pytest.raises(ConfigError, match=r"vllm.*GGUF.*Remedy"):
         Attempts(target=target, engine=ServedEngine(command="vllm serve {model} --port {port}")).preflight()
     Attempts(target=target, engine=ServedEngine(command="llama-server -m {model} --port {port}")).preflight()
-    Attempts(target=TARGET, engine=ServedEngine(command="vllm serve {model} --port {port}")).preflight()
+    Attempts(target=TINY, engine=ServedEngine(command="vllm serve {model} --port {port}")).preflight()
 
 
 def test_the_shipped_command_listens_on_this_machine_alone():
-    text = (Path(__file__).parents[2] / "conf" / "engine" / "openai_server.yaml").read_text()
+    text = (ROOT / "conf" / "engine" / "openai_server.yaml").read_text()
     assert "--host 127.0.0.1" in text
     assert "--generation-config vllm" in text

@@ -23,7 +23,7 @@ from sei.clusterers.shuffled import Shuffled
 from sei.clusterers.ward import Ward
 from sei.compare.significance import paired_t
 from sei.parts import is_part
-from tests.test_config import built
+from tests.compose import built
 
 PROTOCOLS = {
     "first_measurement": FIRST,

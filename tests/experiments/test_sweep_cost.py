@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.measurements import sweep_cost
-from tests.test_sweep import TINY
+from tests.compose import SHORT
 
 
 def run(home: Path, *uses: tuple[str, str, int]) -> Path:
@@ -40,7 +40,7 @@ def test_a_part_that_was_interrupted_is_not_timed(tmp_path, capsys):
 def test_jobs_together_and_apart_have_equal_scores_and_share_what_is_equal(tmp_path, capsys):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
     home = tmp_path / "cost"
-    command = [str(home), *TINY[:1], *TINY[2:], "refiner=none,random"]
+    command = [str(home), *SHORT[:1], *SHORT[2:], "refiner=none,random"]
     assert sweep_cost.main(command) == 0
     together, apart, wall, jobs, differ = capsys.readouterr().out.splitlines()
     assert "2 jobs" in together

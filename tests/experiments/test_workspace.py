@@ -9,7 +9,7 @@ import pytest
 
 from experiments import workspace
 from tests.conftest import Sei
-from tests.test_track import COMMAND, history, records, values
+from tests.wandb_files import COMMAND, history, records, values
 
 pytest.importorskip("wandb_workspaces", reason="needs the extra workspace")
 

@@ -13,7 +13,6 @@ import torch
 from huggingface_hub import constants
 from pydantic import ValidationError
 
-from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError, TooManyBadRecordsError
 from sei.finetuners.grpo import GRPO, Groups, _quiet, prompts_for_trl
 from sei.finetuners.rewards import Rewards, problem_of, reward
@@ -21,25 +20,23 @@ from sei.finetuners.supervised import Finetune
 from sei.grading import MathGrader
 from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import TargetModel
 from sei.parts import part
 from sei.ports import Outcome
 from sei.records import Problem, TrainingExample
-from tests.test_config import built
+from tests.builders import TINY, lessons
+from tests.compose import built
 
-TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 needs_trl = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="needs pip install 'sei[trl]'")
 
 
 def grpo(steps=2, prompts=4, samples=4, **more):
     settings = {"grader": MathGrader(), "lr": 1e-3, "max_new_tokens": 60, "trainer": TrainerSettings(), **more}
-    return GRPO(target=TARGET, schedule=Groups(steps=steps, prompts_per_step=prompts, samples=samples), **settings)
+    return GRPO(target=TINY, schedule=Groups(steps=steps, prompts_per_step=prompts, samples=samples), **settings)
 
 
 @pytest.fixture(scope="module")
 def examples():
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+    return lessons()
 
 
 @part
@@ -181,7 +178,7 @@ def test_questions_come_once_with_an_answer_that_the_grader_accepts_and_within_t
         TrainingExample(id="unknown", question="Anna has 7 zebras.", solution="#### 7", source="x"),
         TrainingExample(id="long", question="Anna has 7 pens. " * 40, solution="#### 7", source="x"),
     )
-    with TARGET.open(TARGET.base()) as opened:
+    with TINY.open(TINY.base()) as opened:
         kept = grpo(max_length=150)._problems(opened, examples[:6] + bad)
         assert [p.id for p in kept] == [e.id for e in examples[:6]]
         with pytest.raises(ConfigError, match=r"3 of 7 training examples.*prompts_per_step=4.*Remedy"):
@@ -217,7 +214,7 @@ def test_warm_up_pairs_are_refused(examples, tmp_path):
         TrainingExample(id=e.id, question=e.question, solution=e.solution, source="warm_up") for e in examples
     )
     with pytest.raises(ConfigError, match=r"cannot teach a format.*data\.warm_up=0"):
-        grpo()(TARGET.base(), pairs, seed=0, folder=tmp_path)
+        grpo()(TINY.base(), pairs, seed=0, folder=tmp_path)
 
 
 @pytest.mark.extra
@@ -225,21 +222,21 @@ def test_warm_up_pairs_are_refused(examples, tmp_path):
 def test_two_steps_change_the_weights_and_the_same_seed_gives_the_same_ones(examples, tmp_path, capfd):
     (tmp_path / "a" / "model").mkdir(parents=True)
     (tmp_path / "a" / "model" / "half").write_text("made before a crash")
-    a = grpo()(TARGET.base(), examples, seed=1, folder=tmp_path / "a")
-    b = grpo()(TARGET.base(), examples, seed=1, folder=tmp_path / "b")
-    c = grpo()(TARGET.base(), examples, seed=2, folder=tmp_path / "c")
+    a = grpo()(TINY.base(), examples, seed=1, folder=tmp_path / "a")
+    b = grpo()(TINY.base(), examples, seed=1, folder=tmp_path / "b")
+    c = grpo()(TINY.base(), examples, seed=2, folder=tmp_path / "c")
     assert a.checkpoint.digest == b.checkpoint.digest != c.checkpoint.digest
     assert (a.curve, a.checkpoint.kind, a.steps, a.examples) == (b.curve, "full", 2, 60)
     assert all(0 <= s.loss <= 1 and 16 <= s.tokens <= 16 * 60 for s in a.curve)
     assert a.tokens == sum(s.tokens for s in a.curve)
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["model"]
     assert capfd.readouterr() == ("", "")  # the libraries keep silent
-    with TARGET.open(TARGET.base()) as opened:
+    with TINY.open(TINY.base()) as opened:
         base = {k: v.clone() for k, v in opened.model.state_dict().items()}
-    with TARGET.open(a.checkpoint) as opened:
+    with TINY.open(a.checkpoint) as opened:
         assert any(not torch.equal(v, base[k]) for k, v in opened.model.state_dict().items())
-    plain = Finetune(target=TARGET, trainer=TrainerSettings(), schedule=TokenBudget(steps=1, tokens_per_step=50))
-    d = plain(TARGET.base(), examples, seed=1, folder=tmp_path / "d")
+    plain = Finetune(target=TINY, trainer=TrainerSettings(), schedule=TokenBudget(steps=1, tokens_per_step=50))
+    d = plain(TINY.base(), examples, seed=1, folder=tmp_path / "d")
     for name in ("config.json", "generation_config.json"):  # nothing of TRL's is left in a checkpoint
         mine, usual = (json.loads((tmp_path / x / "model" / name).read_text()) for x in "ad")
         assert mine == usual
@@ -254,15 +251,15 @@ def test_two_steps_change_the_weights_and_the_same_seed_gives_the_same_ones(exam
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*")  # of peft's own code, where the test opens a LoRA
 def test_a_lora_is_merged_and_trained_on_in_the_same_adapter(examples, tmp_path):
     stage = grpo(method="lora", micro_batch=8)
-    first = stage(TARGET.base(), examples, seed=0, folder=tmp_path / "1").checkpoint
+    first = stage(TINY.base(), examples, seed=0, folder=tmp_path / "1").checkpoint
     second = stage(first, examples, seed=1, folder=tmp_path / "2").checkpoint
     assert first.kind == second.kind == "adapter"
-    assert first.onto == second.onto == TARGET.base()
+    assert first.onto == second.onto == TINY.base()
     assert sorted(p.name for p in (tmp_path / "2").iterdir()) == ["adapter", "model"]
     assert not (tmp_path / "2" / "adapter" / "ref").exists()
-    with TARGET.open(second) as opened:
+    with TINY.open(second) as opened:
         merged = {k: v.clone() for k, v in opened.model.state_dict().items()}
-    with TARGET.open(second, keep_adapter=True) as opened:
+    with TINY.open(second, keep_adapter=True) as opened:
         apart = opened.model.merge_and_unload().state_dict()
     assert all(torch.allclose(v, apart[k], atol=1e-6) for k, v in merged.items())
 
@@ -285,12 +282,12 @@ def test_an_answer_that_the_grader_failed_on_moves_nothing(examples, tmp_path):
             return []
 
     calls: list[str] = []
-    trained = grpo(steps=1, grader=Once(), beta=0.0)(TARGET.base(), examples, seed=0, folder=tmp_path)
+    trained = grpo(steps=1, grader=Once(), beta=0.0)(TINY.base(), examples, seed=0, folder=tmp_path)
     assert len(calls) == 16
     assert trained.curve[0].loss == 0.0
-    with TARGET.open(TARGET.base()) as opened:
+    with TINY.open(TINY.base()) as opened:
         base = {k: v.clone() for k, v in opened.model.state_dict().items()}
-    with TARGET.open(trained.checkpoint) as opened:
+    with TINY.open(trained.checkpoint) as opened:
         assert all(torch.equal(v, base[k]) for k, v in opened.model.state_dict().items())
 
 

@@ -7,22 +7,18 @@ import json
 
 import pytest
 
-from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError
 from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.one_step import mean_losses
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import TargetModel
-from sei.records import TrainingExample
-
-TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+from tests.builders import TINY, lessons
 
 
 def qlora(**more):
     settings = {"method": "lora", "quantize": "nf4", "lr": 5e-3, "lora_dropout": 0.0, "lora_targets": "all-linear"}
     return Finetune(
-        target=TARGET,
+        target=TINY,
         trainer=TrainerSettings(),
         schedule=TokenBudget(steps=8, tokens_per_step=200),
         **{**settings, **more},
@@ -46,19 +42,18 @@ def test_a_machine_without_the_library_is_told_before_anything_costs(monkeypatch
 )
 @pytest.mark.filterwarnings("default")  # of bitsandbytes on a CPU
 def test_an_adapter_on_four_bit_weights_learns_and_is_merged_into_the_plain_ones(tmp_path):
-    pool = Arithmetic(pool=40, dev=10, test=10).load().pool
-    examples = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="x") for p in pool)
-    trained = qlora()(TARGET.base(), examples, seed=0, folder=tmp_path)
+    examples = lessons(40)
+    trained = qlora()(TINY.base(), examples, seed=0, folder=tmp_path)
     pairs = [(e.question, e.solution) for e in examples[:20]]
-    with TARGET.open(TARGET.base()) as opened:
+    with TINY.open(TINY.base()) as opened:
         before = sum(mean_losses(opened, pairs, 20))
-    with TARGET.open(trained.checkpoint) as opened:
+    with TINY.open(trained.checkpoint) as opened:
         after = sum(mean_losses(opened, pairs, 20))
         assert {p.dtype.is_floating_point for p in opened.model.parameters()} == {True}
     print(f"loss {before:.3f} -> {after:.3f}")
     assert after < before
     assert "quantization_config" not in json.loads((tmp_path / "model" / "config.json").read_text())
     again = qlora()(trained.checkpoint, examples, seed=1, folder=tmp_path / "again")  # goes on in the same adapter
-    assert again.checkpoint.onto == TARGET.base()
-    with TARGET.open(TARGET.base(), quantize="nf4") as opened:
+    assert again.checkpoint.onto == TINY.base()
+    with TINY.open(TINY.base(), quantize="nf4") as opened:
         assert any(type(m).__name__ == "Linear4bit" for m in opened.model.modules())

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError
 from sei.exits import Interruption, catch_signals
 from sei.finetuners import supervised as finetune
@@ -28,34 +26,15 @@ from sei.lit import parallel
 from sei.lit.batches import Epochs, TokenBudget, share
 from sei.lit.parallel import ParallelCausalLM
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import TargetModel
-from sei.records import TrainingExample
 from sei.store import folder_digest
-
-TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
-ROOT = Path(__file__).resolve().parents[2]
-TWO = TrainerSettings(devices=2, strategy="ddp")
-
-
-def sixty():
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+from tests.builders import TINY, lessons
+from tests.conftest import ROOT
+from tests.lit.fits import TWO, calling, fit
 
 
 @pytest.fixture(scope="module")
 def examples():
-    return sixty()
-
-
-def calling(advance):
-    """A stand-in for ``progress`` that calls ``advance`` at every step."""
-    return lambda what, total: nullcontext(advance)
-
-
-def fit(examples, folder, trainer=TWO, start=None, **more):
-    settings = {"schedule": TokenBudget(steps=6, tokens_per_step=300), "lr": 2e-3, **more}
-    stage = Finetune(target=TARGET, trainer=trainer, **settings)
-    return stage(start or TARGET.base(), examples, seed=1, folder=folder)
+    return lessons()
 
 
 def weights(trained):
@@ -161,9 +140,9 @@ def test_a_signal_ends_the_children_too(examples, tmp_path, monkeypatch):
 
 FIT = """
 from pathlib import Path
-from tests.lit import test_parallel as t
+from tests.lit import fits as t
 t.finetune.progress = t.calling(lambda n: print("step", flush=True))
-t.fit(t.sixty(), Path({folder!r}), schedule=t.Epochs(epochs=300, batch_size=8))
+t.fit(t.lessons(), Path({folder!r}), schedule=t.Epochs(epochs=300, batch_size=8))
 """
 
 
@@ -202,7 +181,7 @@ def gone(process: str, within: float = 20) -> bool:
 )
 def test_what_two_devices_cannot_share_is_refused_before_anything_is_trained(settings, words):
     with pytest.raises(ConfigError) as e:
-        Finetune(target=TARGET, trainer=TWO, **settings)
+        Finetune(target=TINY, trainer=TWO, **settings)
     assert all(w in str(e.value) for w in words)
 
 
@@ -212,7 +191,7 @@ from pathlib import Path
 from sei.errors import SeiError
 from sei.lit import parallel
 from sei.lit.parallel import ParallelCausalLM
-from tests.lit import test_parallel as t
+from tests.lit import fits as t
 
 class Dying(ParallelCausalLM):
     def on_train_batch_start(self, batch, batch_idx):
@@ -226,7 +205,7 @@ parallel.ParallelCausalLM = Dying
 if __name__ == "__main__":
     from sei.exits import tell
     try:
-        t.fit(t.sixty(), Path({folder!r}), schedule=t.Epochs(epochs=2, batch_size=8))
+        t.fit(t.lessons(), Path({folder!r}), schedule=t.Epochs(epochs=2, batch_size=8))
     except BaseException as e:
         raise SystemExit(tell(e))
 """

@@ -6,22 +6,16 @@ import logging
 
 import pytest
 
-from sei.data.arithmetic import Arithmetic
 from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import TargetModel
-from sei.records import TrainingExample
-
-TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+from tests.builders import TINY, lessons
 
 
 def fit(folder, method: str, every: int = 3):
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    pairs = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
     stage = Finetune(
-        target=TARGET,
+        target=TINY,
         trainer=TrainerSettings(),
         schedule=TokenBudget(steps=8, tokens_per_step=200),
         method=method,
@@ -29,7 +23,7 @@ def fit(folder, method: str, every: int = 3):
         lora_dropout=0.2,
         resume_every=every,
     )
-    return stage(TARGET.base(), pairs, seed=1, folder=folder)
+    return stage(TINY.base(), lessons(), seed=1, folder=folder)
 
 
 @pytest.fixture(scope="module", params=["lora", "full"])

@@ -14,20 +14,18 @@ from sei.lit.batches import Epochs, TokenBudget
 from sei.lit.module import LitCausalLM
 from sei.lit.one_step import OneStep, mean_losses
 from sei.lit.trainer import TrainerSettings, cpu_has_bf16
-from sei.models.target import TargetModel
 from sei.opened import Sampling
-from sei.records import TrainingExample
+from tests.builders import TINY, lessons
 
 
 @pytest.fixture(scope="module")
 def target():
-    return TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+    return TINY
 
 
 @pytest.fixture(scope="module")
 def examples():
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+    return lessons()
 
 
 def finetune(target, **more):

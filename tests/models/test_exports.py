@@ -23,9 +23,10 @@ from sei.records import Checkpoint
 from sei.report.cards import Origin
 from sei.report.model_folder import write_model
 from sei.store import folder_digest
+from tests.conftest import ROOT
 from tests.models.shapes import LLAMA3, TEXTS, YARN, write_shape
 
-SERVER = Path(__file__).parent / "echo_server.py"
+SERVER = ROOT / "tests" / "weight_server.py"
 SHAPES = ("llama3_scaled_tied", "mistral_whole", "qwen2_yarn", "llama2_dynamic")
 IDS = torch.randint(10, 300, (2, 60), generator=torch.Generator().manual_seed(0))
 PENALTIES = {"repetition_penalty": 1.3, "no_repeat_ngram_size": 4, "temperature": 0.7, "do_sample": True}

@@ -20,10 +20,11 @@ from sei.models import portable
 from sei.models.greedy import SAID_TO_TRL, changes_decoding, unused
 from sei.models.target import TargetModel
 from sei.opened import Sampling, ends_of
+from tests.builders import TINY
+from tests.conftest import ROOT
 
-TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 IN_PROCESS = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
-SERVER = Path(__file__).parent / "generating_server.py"
+SERVER = ROOT / "tests" / "generating_server.py"
 ASKED = [p.question for p in Arithmetic(pool=30, dev=10, test=10).load().pool[:8]]
 PENALTY = {"repetition_penalty": 1.3, "do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.8}
 MORE = {"no_repeat_ngram_size": 2, "suppress_tokens": [5, 6], "begin_suppress_tokens": [4], "min_new_tokens": 50,

@@ -11,15 +11,8 @@ from sei.models.target import TargetModel
 from sei.opened import OpenModel
 from sei.prompts import asked
 from sei.store import digest
-
-
-class Tokenizer:
-    """Writes turns down as they are given."""
-
-    def apply_chat_template(self, turns, *, tokenize, add_generation_prompt):
-        assert not tokenize
-        assert add_generation_prompt
-        return "".join(f"[{t['role']}] {t['content']}\n" for t in turns) + "[assistant] "
+from tests.builders import TINY
+from tests.doubles import Tokenizer
 
 
 def opened(**more) -> OpenModel:
@@ -81,7 +74,7 @@ def test_training_pairs_are_encoded_without_examples(tmp_path):
 
 
 def test_an_answer_ends_at_a_stop_string():
-    target = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+    target = TINY
     question = "Anna has 7 pens. Ben gives Anna 3 more pens. How many pens does Anna have?"
     with target.open(target.base()) as model:
         prompts = model.prompts([question])

@@ -6,23 +6,15 @@ import random
 
 import pytest
 
-from sei.records import SyntheticExample
 from sei.refiners.racing import Race, run
 from sei.stages.refine import decide, kept_of_type
-
-
-def examples(sizes):
-    return tuple(
-        SyntheticExample(id=f"{t}-{i}", question="q", solution="s", answer="1", error_type=str(t))
-        for t, n in enumerate(sizes)
-        for i in range(n)
-    )
+from tests.builders import candidates
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_kept_set_is_that_of_asking_everything(seed):
     rng = random.Random(seed)
-    made = examples([rng.randint(1, 40) for _ in range(rng.randint(1, 5))])
+    made = candidates(**{f"t{i}": rng.randint(1, 40) for i in range(rng.randint(1, 5))})
     keep = rng.choice([0.05, 0.2, 0.5])
     bad, good = rng.randint(1, 10), rng.randint(0, 10)
     weights = [1 / bad] * bad + [1 / good] * good if good else [1 / bad] * bad

@@ -11,9 +11,8 @@ import pytest
 from sei.data.arithmetic import draw
 from sei.data.skills import SKILLS
 from sei.lit.one_step import Gradients
-from sei.models.target import TargetModel
 from sei.parts import part
-from sei.records import BadCase, ErrorMap, ErrorType, PoolProblem, RefinedSet, SyntheticExample
+from sei.records import RefinedSet
 from sei.refiners.chain import Chain
 from sei.refiners.difficulty import Difficulty
 from sei.refiners.diversity import Diversity
@@ -23,36 +22,15 @@ from sei.refiners.perplexity import Perplexity, solution_losses
 from sei.refiners.random import RandomRefinement
 from sei.stages.refine import Refine, decide
 from sei.store import digest
-from tests.builders import refine
-
-TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
-
-
-def pair(a: int, b: int, sign: str = "+") -> tuple[str, str]:
-    more = "gives {} more" if sign == "+" else "gives {} of them away. How many"
-    value = a + b if sign == "+" else a - b
-    question = f"Anna has {a} pens. Ben {more.format(b)} pens. How many pens does Anna have?"
-    return question, f"{a}{sign}{b}=<<{a}{sign}{b}={value}>>{value} pens\n#### {value}"
-
-
-def candidate(i: int, text: tuple[str, str], error_type: str = "sums") -> SyntheticExample:
-    return SyntheticExample(id=f"c{i}", question=text[0], solution=text[1], answer="1", error_type=error_type)
-
-
-def error_map(*cases: tuple[str, str], name: str = "sums") -> ErrorMap:
-    bad = tuple(
-        BadCase(problem=PoolProblem(id=f"p{i}", question=q, answer="1", solution=s), output="0", extracted="0")
-        for i, (q, s) in enumerate(cases)
-    )
-    return ErrorMap(types=(ErrorType(name=name, members=(), exemplars=(), validation=bad),))
+from tests.builders import NO_TYPES, TINY, candidate, held_against, refine, sums
 
 
 @pytest.mark.parametrize("lora", [False, True])
 def test_a_gradient_points_along_itself_and_less_along_another_problem(lora):
     with TINY.open(TINY.base()) as opened:
         gradients = Gradients(opened, lora=lora, seed=0)
-        same = gradients.cosine("it", [pair(12, 7)], pair(12, 7))
-        like = gradients.cosine("it", [pair(12, 7)], pair(31, 5))
+        same = gradients.cosine("it", [sums(12, 7)], sums(12, 7))
+        like = gradients.cosine("it", [sums(12, 7)], sums(31, 5))
         assert same == pytest.approx(1.0, abs=1e-5)
         assert -1.0 <= like < 0.99
         assert not any(p.grad is not None for p in gradients.params)
@@ -71,7 +49,7 @@ def test_one_step_refiners_prefer_what_corrects_the_types_mistake(refiner, weigh
     cases = [right for right, _ in weak(6, 1)]
     corrects, repeats = zip(*weak(4, 2), strict=True)
     candidates = tuple(candidate(i, c) for i, c in enumerate([*corrects, *repeats]))
-    refined = refine(refiner(target=TINY, weights=weights), TINY.base(), error_map(*cases), candidates, seed=0)
+    refined = refine(refiner(target=TINY, weights=weights), TINY.base(), held_against(*cases), candidates, seed=0)
     assert {e.id for e in refined.kept} == {"c0", "c1", "c2", "c3"}
     assert refined.pooled_share == 0.0
     assert all(-1 <= s.score <= 1 for s in refined.scored)
@@ -84,17 +62,17 @@ def test_perplexity_keeps_what_surprises_the_model_least():
     sound = [(d.question, d.solution) for d in drawn]
     garbled = [(q, " ".join(reversed(s.split()))) for q, s in sound]
     candidates = tuple(candidate(i, c) for i, c in enumerate([*garbled, *sound]))
-    refined = refine(Perplexity(target=TINY), TINY.base(), error_map(), candidates, seed=0)
+    refined = refine(Perplexity(target=TINY), TINY.base(), held_against(), candidates, seed=0)
     assert {e.id for e in refined.kept} == {f"c{i}" for i in range(6, 12)}
     assert all(s.score < 0 for s in refined.scored)
 
 
 def test_difficulty_keeps_what_is_as_hard_as_the_bad_cases():
-    cases = [pair(10 + i, 3 + i) for i in range(6)]
-    odd = (pair(20, 4)[0], "7*3=<<7*3=21>>21 shells\n#### 400")  # far more surprising than any case
+    cases = [sums(10 + i, 3 + i) for i in range(6)]
+    odd = (sums(20, 4)[0], "7*3=<<7*3=21>>21 shells\n#### 400")  # far more surprising than any case
     candidates = (*(candidate(i, c) for i, c in enumerate(cases)), candidate(9, odd))
     refined = refine(
-        *(Difficulty(target=TINY, low=0.0, high=1.0), TINY.base(), error_map(*cases), candidates),
+        *(Difficulty(target=TINY, low=0.0, high=1.0), TINY.base(), held_against(*cases), candidates),
         seed=0,
         keep=1.0,
         at_least=0.0,
@@ -105,12 +83,12 @@ def test_difficulty_keeps_what_is_as_hard_as_the_bad_cases():
 
 
 def test_a_smaller_share_keeps_the_middle_of_the_difficulty_window_whatever_the_order():
-    cases = [pair(10 + i, 3 + i) for i in range(6)]
+    cases = [sums(10 + i, 3 + i) for i in range(6)]
     kept = []
     for order in (1, -1):
         candidates = tuple(candidate(i, c) for i, c in list(enumerate(cases))[::order])
         middle = Difficulty(target=TINY, low=0.0, high=1.0)
-        refined = refine(middle, TINY.base(), error_map(*cases), candidates, seed=0, at_least=0.0)
+        refined = refine(middle, TINY.base(), held_against(*cases), candidates, seed=0, at_least=0.0)
         losses = dict(zip((c.id for c in candidates), solution_losses(TINY, TINY.base(), candidates, 32), strict=True))
         kept.append({e.id for e in refined.kept})
         edges = min(losses.values()), max(losses.values())
@@ -137,10 +115,10 @@ class Axes:
 
 def test_diversity_takes_the_farthest_next_and_repeats_last():
     candidates = tuple(candidate(i, (str(angle), "s")) for i, angle in enumerate((0, 0, 1, 90, 45)))
-    refined = refine(Diversity(embedder=Axes()), TINY.base(), ErrorMap(types=()), candidates, seed=0, keep=0.6)
+    refined = refine(Diversity(embedder=Axes()), TINY.base(), NO_TYPES, candidates, seed=0, keep=0.6)
     assert {e.question for e in refined.kept} == {"0", "90", "45"}
     assert refined.scored[0].score == 0.0 or refined.scored[1].score == 0.0  # one of the equal ones adds nothing
-    none = refine(Diversity(embedder=Axes()), TINY.base(), ErrorMap(types=()), (), seed=0)
+    none = refine(Diversity(embedder=Axes()), TINY.base(), NO_TYPES, (), seed=0)
     assert none.scored == ()
 
 
@@ -159,7 +137,7 @@ class FirstLetters:
 def test_a_chain_shows_each_refiner_what_those_before_it_kept():
     candidates = tuple(candidate(i, (str(i), "s")) for i in range(4))
     chain = Chain(steps={"a": FirstLetters(ids=["c0", "c1", "c2"]), "b": FirstLetters(ids=["c1", "c3"])})
-    refined = refine(chain, TINY.base(), ErrorMap(types=()), candidates, seed=0)
+    refined = refine(chain, TINY.base(), NO_TYPES, candidates, seed=0)
     assert [(s.example.id, s.kept, s.reason) for s in refined.scored] == [
         ("c0", False, "b: score below 0.5"),
         ("c1", True, "b: top 100% of its type"),

@@ -22,10 +22,10 @@ from sei.refiners.one_shot_step import OneShotStep
 from sei.refiners.perplexity import Perplexity
 from sei.stages.refine import Refine
 from sei.store import Store
-from tests.refiners.test_refiners import TINY, candidate, error_map, pair
+from tests.builders import TINY, candidate, held_against, sums
 
-CASES = [pair(a, 5) for a in range(11, 17)]
-CANDIDATES = tuple(candidate(i, pair(20 + i, 3 + i % 4)) for i in range(40))
+CASES = [sums(a, 5) for a in range(11, 17)]
+CANDIDATES = tuple(candidate(i, sums(20 + i, 3 + i % 4)) for i in range(40))
 ENGINE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=8)
 SETTINGS = {"target": TINY}
 SCORERS = {
@@ -51,7 +51,7 @@ WORK = (
 
 
 def asked(candidates) -> RefineInput:
-    return RefineInput(checkpoint=TINY.base(), error_map=error_map(*CASES), candidates=candidates)
+    return RefineInput(checkpoint=TINY.base(), error_map=held_against(*CASES), candidates=candidates)
 
 
 class Stop(BaseException):

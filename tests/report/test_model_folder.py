@@ -18,9 +18,10 @@ from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.records import Checkpoint, TrainingExample
 from sei.report.model_folder import write_model
+from tests.builders import TINY
 from tests.conftest import ROOT
+from tests.report.cards import code_of, origin
 from tests.report.run_folders import scores
-from tests.report.test_dataset import TINY, code_of, origin
 
 IDS = [[5, 9, 14, 3, 21, 8]]
 FRESH = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sei.errors import DataError
-from sei.records import Attempt, Graded, HeldOutProblem
+from sei.records import Graded
 from sei.report.lm_eval import write_lm_eval
 from sei.report.page import make_page, make_sweep_page, write_page
 from sei.report.page.__main__ import main
@@ -22,14 +22,9 @@ from sei.report.page.config import hidden, marked
 from sei.report.page.paired import change
 from sei.report.page.sweep import _inside
 from sei.report.page.write import embedded
-from tests.report.run_folders import make_run
-
-HOSTILE = "</script><img src=x onerror=alert(1)>&amp;<!--\u2028\u202e\x1b[31m'\"`${7*7}\\"
-
-
-def data_of(page: Path) -> dict:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
-    return json.loads(found[1])
+from tests.builders import graded, held_out
+from tests.conftest import ROOT
+from tests.report.run_folders import HOSTILE, data_of, make_run
 
 
 def test_data_can_neither_end_its_block_nor_hide_anything():
@@ -55,7 +50,7 @@ def test_a_page_of_hostile_texts_holds_two_scripts_and_a_policy_that_names_them(
 
 
 def test_the_page_asks_nothing_of_a_network_and_builds_no_html_from_data():
-    home = Path(__file__).parents[2] / "sei" / "report" / "page"
+    home = ROOT / "sei" / "report" / "page"
     code = "\n".join(p.read_text("utf-8") for p in [*home.glob("js/*.js"), home / "page.css", home / "template.html"])
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|new Function|fetch\(|@import|url\(", code
@@ -183,23 +178,15 @@ def test_a_type_goes_by_its_stable_name_everywhere(tmp_path):
     assert gather(home)["rounds"][0]["types"] == [["b", 3], ["c", 1]]
 
 
-def graded(correct: list[bool]) -> list[Graded]:
-    verdicts = ["right" if c else "wrong" for c in correct]
-    problems = [
-        HeldOutProblem(id=f"t{i}", question=f"q{i}", answer="1", solution="", set="test_set", role="in_domain")
-        for i in range(len(correct))
-    ]
-    return [
-        Graded(attempt=Attempt(problem=p, output="1", finished=True), verdict=v, strict_verdict=v)
-        for p, v in zip(problems, verdicts, strict=True)
-    ]
+def judged(correct: list[bool]) -> list[Graded]:
+    return [graded(held_out(i, set="test_set"), "right" if c else "wrong") for i, c in enumerate(correct)]
 
 
 def test_the_change_of_a_set_is_counted_item_by_item_and_its_interval_is_paired(tmp_path):
     home = make_run(tmp_path / "run", 6, 5)
     said = {"model": "m", "digest": "d", "commit": "c", "shots": 0}
-    write_lm_eval(home / "base" / "lm_eval", graded([False] * 6 + [True] * 4), **said)
-    write_lm_eval(home / "round_2" / "lm_eval", graded([True] * 5 + [False, False] + [True] * 3), **said)
+    write_lm_eval(home / "base" / "lm_eval", judged([False] * 6 + [True] * 4), **said)
+    write_lm_eval(home / "round_2" / "lm_eval", judged([True] * 5 + [False, False] + [True] * 3), **said)
     found = {s["name"]: s["change"] for s in gather(home)["sets"]}
     assert found["far"] is None
     assert {k: found["test_set"][k] for k in ("n", "fixed", "broken")} == {"n": 10, "fixed": 5, "broken": 1}

@@ -9,9 +9,8 @@ import pytest
 
 from sei.report.page import make_page, make_sweep_page
 from tests.browser import CHROMIUM, browser
-from tests.report.run_folders import make_run
+from tests.report.run_folders import HOSTILE, make_run
 from tests.report.sweep_folders import SETTINGS, large_sweep, make_sweep, summary
-from tests.report.test_page import HOSTILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
 TYPE = "document.querySelector('{0}').value = '{1}'; document.querySelector('{0}').dispatchEvent(new Event('{2}'))"

@@ -12,8 +12,8 @@ from sei.report.page.settings import is_seed
 from sei.report.page.spread import over_seeds, spread
 from sei.report.page.sweep import gather_sweep
 from sei.statistics import wilson
+from tests.report.run_folders import HOSTILE, data_of
 from tests.report.sweep_folders import SETTINGS, large_sweep, make_sweep, scored, summary
-from tests.report.test_page import HOSTILE, data_of
 
 
 def test_the_interval_over_seeds_is_students():

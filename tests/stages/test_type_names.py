@@ -9,7 +9,8 @@ import numpy as np
 from sei.records import ErrorType
 from sei.stages.cluster import Cluster
 from sei.stages.type_names import last_seen, stable_names
-from tests.stages.test_cluster import keyphrase, phrases, stage
+from tests.builders import keyphrase, phrases
+from tests.doubles import clustering
 
 
 def of(groups, start=0, length=1):
@@ -18,11 +19,11 @@ def of(groups, start=0, length=1):
 
 
 def test_a_type_that_goes_on_keeps_its_name_whatever_its_medoid_says_now():
-    first = stage()(phrases(4, 12), seed=0).types
+    first = clustering()(phrases(4, 12), seed=0).types
     names = {t.label: {k.phrase[0] for k in t.members} for t in first}
     assert all(t.label == t.name for t in first)
     later = {"b": range(100, 112), "d": range(200, 212), "f": range(300, 312)}  # other problems, other wording
-    second = stage()(of(later, length=9), seed=0, earlier=first).types
+    second = clustering()(of(later, length=9), seed=0, earlier=first).types
     followed = {next(iter({k.phrase[0] for k in t.members})): t.label for t in second}
     assert names[followed["b"]] == {"b"}
     assert names[followed["d"]] == {"d"}
@@ -31,36 +32,42 @@ def test_a_type_that_goes_on_keeps_its_name_whatever_its_medoid_says_now():
 
 
 def test_bad_cases_alone_can_carry_a_name_on():
-    first = stage()(of({"a": range(12), "b": range(20, 32), "c": range(40, 52)}), seed=0).types
-    moved = stage()(of({"p": range(12), "q": range(60, 72), "r": range(80, 92)}, length=7), seed=0, earlier=first).types
+    first = clustering()(of({"a": range(12), "b": range(20, 32), "c": range(40, 52)}), seed=0).types
+    moved = clustering()(
+        of({"p": range(12), "q": range(60, 72), "r": range(80, 92)}, length=7), seed=0, earlier=first
+    ).types
     labels = {next(iter({k.phrase[0] for k in t.members})): t.label for t in moved}
     assert labels["p"] == next(t.label for t in first if t.members[0].phrase[0] == "a")
     assert not {labels["q"], labels["r"]} & {t.label for t in first}
 
 
 def test_a_new_type_never_takes_the_name_of_an_earlier_one():
-    first = stage()(of({"a": range(12), "b": range(20, 32), "c": range(40, 52)}), seed=0).types
+    first = clustering()(of({"a": range(12), "b": range(20, 32), "c": range(40, 52)}), seed=0).types
     earlier = tuple(replace(t, stable="qxxxxxxxxx") if t.members[0].phrase[0] == "a" else t for t in first)
-    later = stage()(of({"q": range(60, 72), "r": range(80, 92), "s": range(90, 99)}, length=7), seed=0, earlier=earlier)
+    later = clustering()(
+        of({"q": range(60, 72), "r": range(80, 92), "s": range(90, 99)}, length=7), seed=0, earlier=earlier
+    )
     labels = [t.label for t in later.types]
     assert "qxxxxxxxxx [2]" in labels
     assert len(set(labels)) == len(labels)
 
 
 def test_a_type_that_was_away_for_a_round_is_known_when_it_comes_back():
-    first = stage()(of({"a": range(12), "b": range(20, 32), "c": range(40, 52)}), seed=0).types
-    second = stage()(of({"b": range(20, 32), "c": range(40, 52), "d": range(60, 72)}), seed=0, earlier=first).types
+    first = clustering()(of({"a": range(12), "b": range(20, 32), "c": range(40, 52)}), seed=0).types
+    second = clustering()(of({"b": range(20, 32), "c": range(40, 52), "d": range(60, 72)}), seed=0, earlier=first).types
     known = last_seen(first, second)
     assert len(known) == 4
-    third = stage()(of({"a": range(100, 112), "c": range(40, 52), "d": range(60, 72)}, length=5), seed=0, earlier=known)
+    third = clustering()(
+        of({"a": range(100, 112), "c": range(40, 52), "d": range(60, 72)}, length=5), seed=0, earlier=known
+    )
     assert {t.label for t in third.types} < {t.label for t in known}
 
 
 def test_earlier_types_change_names_and_nothing_else():
-    first = stage()(phrases(3, 12), seed=0).types
-    plain, followed = (stage()(phrases(5, 12), seed=0, earlier=e) for e in ((), first))
+    first = clustering()(phrases(3, 12), seed=0).types
+    plain, followed = (clustering()(phrases(5, 12), seed=0, earlier=e) for e in ((), first))
     assert [replace(t, stable="") for t in plain.types] == [replace(t, stable="") for t in followed.types]
-    assert isinstance(stage(), Cluster)
+    assert isinstance(clustering(), Cluster)
 
 
 def typed(name, vectors, ids):

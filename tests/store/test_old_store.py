@@ -22,7 +22,7 @@ from sei.stages.grade import GoldCheck, bad_cases, solved
 from sei.store import Store, digest
 from sei.store.former import FORMER
 from tests import stage_sources
-from tests.test_config import built
+from tests.compose import built
 
 KEPT = Path(__file__).parent.parent / "fixtures" / "store_2026_11"
 SMALL = ("experiment=smoke", "data.pool=40", "data.dev=10", "data.test=10", "budget.candidates=6")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pytest
 
 from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.ordering.instructor import RuleInstructor
 from sei.instructors.remote.replies import combine_request
 from sei.instructors.symbolic.instructor import SymbolicInstructor
-from sei.parts import part
-from sei.ports import EMBEDDED_TASKS, Exemplar
+from sei.ports import Exemplar
+from sei.records import ErrorMap
 from sei.stages.synthesize import Budget
 from sei.synthesizers.combine import Combine
-from tests.stages.test_synthesize import RULES, SEEN, Scripted, case, error_map
+from tests.builders import error_map, error_type, problem, screen
+from tests.doubles import SEEN, Scripted
 
 
 @pytest.mark.parametrize(
@@ -30,24 +29,14 @@ def test_the_budget_is_shared_by_size_or_equally_or_between(balance, sizes, expe
     assert Budget(candidates=100, balance=balance).share_out(sizes) == expected
 
 
-class Combining(Scripted):
-    TASKS = EMBEDDED_TASKS | {"combine"}
-
-
-@part
-class Copying(Scripted):
-    """Writes down a problem that it was shown."""
-
-    version: ClassVar[int] = 1
-    TASKS: ClassVar[frozenset] = EMBEDDED_TASKS | {"combine"}
-
-
 def test_requests_show_problems_from_elsewhere_and_none_twice():
     SEEN.clear()
-    stage = Combine(instructor=Combining(), budget=Budget(candidates=60, per_request=10, balance=1.0), contexts=4)
-    replay = tuple(case(i).problem for i in range(200, 206))
-    errors = error_map(30, 6)
-    made = stage(errors, (), RULES.screen({"test": []}), 1, replay=replay, seed=0)
+    stage = Combine(instructor=Scripted(), budget=Budget(candidates=60, per_request=10, balance=1.0), contexts=4)
+    replay = tuple(problem(i) for i in range(200, 206))
+    errors = ErrorMap(
+        types=(error_type("sums", range(16), range(16, 30)), error_type("parts", range(30, 34), range(34, 36)))
+    )
+    made = stage(errors, (), screen(rouge_l=0.9), 1, replay=replay, seed=0)
     counts = [sum(c.error_type == t.name for c in made.candidates) for t in errors.types]
     assert counts == [30, 30]
     validation = {b.problem.id for t in errors.types for b in t.validation}
@@ -62,10 +51,10 @@ def test_requests_show_problems_from_elsewhere_and_none_twice():
 
 
 def test_a_problem_that_was_shown_for_its_setting_does_not_come_back_as_a_new_one():
-    shown = case(300).problem
-    stage = Combine(instructor=Copying(text=shown.question), budget=Budget(candidates=4, per_request=2), contexts=1)
+    shown = problem(300)
+    stage = Combine(instructor=Scripted(text=shown.question), budget=Budget(candidates=4, per_request=2), contexts=1)
     with pytest.raises(TooManyBadRecordsError, match="duplicate_signature"):
-        stage(error_map(6), (), RULES.screen({"test": []}), 1, replay=(shown,), seed=0)
+        stage(error_map(range(4), range(4, 6)), (), screen(rouge_l=0.9), 1, replay=(shown,), seed=0)
 
 
 def test_an_instructor_that_cannot_combine_is_refused_when_the_part_is_built():

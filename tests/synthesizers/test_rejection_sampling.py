@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
 from typing import ClassVar
 
 import pytest
 
 from sei.errors import RoleError, TooManyBadRecordsError
 from sei.grading import MathGrader
-from sei.models.embedder import SentenceEmbedder
-from sei.models.target import TargetModel
 from sei.parts import part
-from sei.records import BadCase, Checkpoint, ErrorMap, ErrorType, HeldOutProblem, PoolProblem
-from sei.screening.screen import Decontamination
+from sei.records import Checkpoint
 from sei.stages.synthesize import Budget
 from sei.synthesizers.rejection_sampling import RejectionSampling, reasoning
+from tests.builders import cases, error_map, held_out, problem, screen
+from tests.doubles import NoWeights
 
-RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=1.0, embedding=1.0)
 CALLS: list = []
 GOOD = ("1+1=<<1+1=2>>2\n#### 2", "so 1+1=<<1+1=2>>2 it is\n#### 2", "4/2=<<4/2=2>>2\n#### 2", "1+1=<<1+1=3>>3\n#### 2")
 
@@ -48,30 +45,8 @@ class Drawn:
             yield i, "#### 3" if number in self.unsolved else self.outputs[i % len(self.outputs)], True, ""
 
 
-@part
-class Paper(TargetModel):
-    """A target that needs no weights."""
-
-    version: ClassVar[int] = 1
-
-    @contextmanager
-    def open(self, checkpoint, *, keep_adapter=False):
-        yield self
-
-    def prompts(self, questions, demonstration=None):
-        return list(questions)
-
-
-def problem(i: int) -> PoolProblem:
-    return PoolProblem(id=f"p{i}", question=f"problem {i} of a pool", answer="2", solution="#### 2")
-
-
-def case(i: int) -> BadCase:
-    return BadCase(problem=problem(i), output="#### 3", extracted="3")
-
-
-ERRORS = ErrorMap(types=(ErrorType(name="x", members=(), exemplars=(case(0), case(1)), validation=(case(2),)),))
-POOL = tuple(problem(i) for i in range(10))
+POOL = tuple(problem(i, f"problem {i} of a pool", answer="2") for i in range(10))
+ERRORS = error_map(cases(POOL[:2]), cases(POOL[2:3]))
 NOW = Checkpoint(digest="now")
 
 
@@ -82,16 +57,15 @@ def _fresh():
 
 def run(folder, *, engine=None, candidates=100, pool=POOL, apart=(), samples=4, seed=0, round=1):
     stage = RejectionSampling(
-        target=Paper(name="t", source="packaged:tiny_l"),
+        target=NoWeights(name="t", source="packaged:tiny_l"),
         engine=engine or Drawn(),
         grader=MathGrader(),
         budget=Budget(candidates=candidates),
         samples=samples,
         temperature=0.5,
     )
-    screen = RULES.screen({"test": list(apart)})
     folder.mkdir(exist_ok=True)
-    return stage(ERRORS, pool, screen, round, seed=seed, checkpoint=NOW, folder=folder)
+    return stage(ERRORS, pool, screen(*apart), round, seed=seed, checkpoint=NOW, folder=folder)
 
 
 def test_right_solutions_with_distinct_equations_are_kept_and_the_rest_is_counted(tmp_path):
@@ -121,7 +95,7 @@ def test_the_budget_bounds_what_is_kept_one_solution_a_problem_first(tmp_path):
 
 
 def test_validation_and_screened_problems_are_never_sampled(tmp_path):
-    made = run(tmp_path, apart=[problem(3).question], samples=2)
+    made = run(tmp_path, apart=[POOL[3].question], samples=2)
     asked = {c[1] // 2 for c in CALLS[1:]}
     assert len(asked) == 8
     assert not {c.source_ids[0] for c in made.candidates} & {"p2", "p3"}
@@ -129,7 +103,7 @@ def test_validation_and_screened_problems_are_never_sampled(tmp_path):
 
 
 def test_held_out_problems_are_refused_and_a_model_that_solves_nothing_is_named(tmp_path):
-    held = HeldOutProblem(id="t", question="q", answer="1", set="s", role="in_domain")
+    held = held_out()
     with pytest.raises(RoleError, match="synthesize"):
         run(tmp_path, pool=(held,))
     nothing = Drawn(outputs=("#### 3",))

@@ -7,25 +7,23 @@ import re
 
 import pytest
 
-from sei.data.arithmetic import Arithmetic
 from sei.errors import RoleError
 from sei.grading import MathGrader
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.models.embedder import SentenceEmbedder
-from sei.records import BadCase, ErrorMap, ErrorType, HeldOutProblem
-from sei.screening.screen import Decontamination
 from sei.stages.synthesize import Budget
 from sei.synthesizers.evol_instruct import EvolInstruct
 from sei.synthesizers.learning_from_error import LearningFromError
 from sei.synthesizers.llm2llm import LLM2LLM
 from sei.synthesizers.metamath import MetaMath
+from tests.builders import case, error_map, held_out, pool, screen
 from tests.instructors.remote.fault_server import FaultServer
-from tests.instructors.remote.teacher import Teacher, _data
+from tests.instructors.remote.teacher import Teacher, data_in
 
-SCREEN = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=1.0, embedding=1.0).screen({"test": []})
-POOL = Arithmetic(pool=40, dev=10, test=10).load().pool
-CASES = tuple(BadCase(problem=p, output=f"attempt at {p.id}", extracted="999") for p in POOL[:6])
-ERRORS = ErrorMap(types=(ErrorType(name="secret type", members=(), exemplars=CASES[:4], validation=CASES[4:]),))
+SCREEN = screen()
+POOL = pool(40)
+CASES = tuple(case(p, f"attempt at {p.id}") for p in POOL[:6])
+ERRORS = error_map(CASES[:4], CASES[4:], name="secret type")
 GOLD = {p.question: p.answer for p in POOL}
 
 
@@ -40,7 +38,7 @@ class Rewriter(Teacher):
         text = body["messages"][0]["content"]
         if "Write 1 new" not in text:
             return super().__call__(body)
-        shown = _data(text)
+        shown = data_in(text)
         self.shown.append((text, shown))
         kind = next((k for k in ("wordings", "statement", "goes backwards", "harder", "easier") if k in text), "new")
         number = len(self.shown)
@@ -129,7 +127,7 @@ def test_evolution_goes_both_ways_and_on_from_what_it_made(ask, teacher):
     assert all(set(shown) == {"question", "solution"} for _, shown in teacher.shown)
     assert sum(q in GOLD for q in questions) == 8  # the first of every four, and anew after three turns
     assert sum(q in {c.question for c in made.candidates} for q in questions) == 8
-    held = HeldOutProblem(id="t", question="q", answer="1", set="s", role="in_domain")
+    held = held_out()
     with pytest.raises(RoleError, match="synthesize"):
         stage(ERRORS, (held,), SCREEN, 1, seed=0)
 
@@ -146,7 +144,7 @@ def test_single_error_baselines_show_the_teacher_what_their_papers_show(ask, tea
         assert set(shown) == {"question", "wrong_attempt", "solved_questions"}
         assert len(shown["solved_questions"]) == 3
         assert set(shown["solved_questions"]) <= {p.question for p in POOL[10:20]}
-        case = next(c for c in CASES[:4] if c.problem.question == shown["question"])
-        assert shown["wrong_attempt"] == case.output
-        assert case.problem.solution not in text  # no reference solution
+        wrong = next(c for c in CASES[:4] if c.problem.question == shown["question"])
+        assert shown["wrong_attempt"] == wrong.output
+        assert wrong.problem.solution not in text  # no reference solution
         assert "secret type" not in text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -12,52 +12,19 @@ import pytest
 from sei.errors import ConfigError, RoleError, TooManyBadRecordsError
 from sei.instructors.ordering.instructor import RuleInstructor
 from sei.instructors.symbolic.instructor import SymbolicInstructor
-from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
-from sei.ports import Draft, Reply
-from sei.records import BadCase, Checkpoint, ErrorMap, ErrorType, HeldOutProblem, Keyphrase, PoolProblem
+from sei.records import BadCase, Checkpoint, ErrorMap, PoolProblem
 from sei.refiners.none import NoRefinement
 from sei.refiners.random import RandomRefinement
-from sei.screening.screen import Decontamination
 from sei.stages.synthesize import Budget
 from sei.synthesizers.learning_from_error import LearningFromError, nearest
 from sei.synthesizers.llm2llm import LLM2LLM
-from tests.builders import refine
-
-RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=0.95, embedding=1.0)
-WORDS = "red blue old new big tiny soft hard warm cold wet dry fast slow tall short dark pale rich poor".split()
-SEEN: list = []
+from tests.builders import WORDS, case, cases, error_map, error_type, held_out, pool, problem, refine, screen
+from tests.doubles import SEEN, Scripted
 
 
 @part
-class Scripted:
-    """Writes distinct problems; of some starts only copies of one text."""
-
-    version: ClassVar[int] = 1
-    TASKS: ClassVar[tuple[str, ...]] = ("similar", "error", "contrast")
-    dry: tuple[str, ...] = ()
-    text: str = ""
-
-    def diagnose(self, cases):
-        raise AssertionError("synthesis must not diagnose")
-
-    def correct(self, cases):
-        raise AssertionError("synthesis must not correct")
-
-    def write(self, requests):
-        for r in requests:
-            SEEN.append(r)
-            rng = random.Random(f"{r.seed}/{r.error_type}/{r.index}")
-            yield Reply(drafts=tuple(self._draft(r, rng) for _ in range(r.n)))
-
-    def _draft(self, r, rng):
-        fresh = " ".join(rng.sample(WORDS, 9)) + f" {rng.randint(2, 999)}?"
-        question = self.text or ("always this one 7?" if r.error_type in self.dry else fresh)
-        return Draft(question=question, solution="1+1=2\n#### 2", answer="2", sources=(r.exemplars[0].id,))
-
-
-@part
-class Letters:
+class FirstWords:
     """Two texts are near where their first words are alike."""
 
     version: ClassVar[int] = 1
@@ -67,24 +34,20 @@ class Letters:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def problem(i: int) -> PoolProblem:
-    return PoolProblem(id=f"p{i}", question=f"{'a' * (i + 1)} pool {WORDS[i % 20]} {i}?", answer="2", solution="gold")
+def numbered(i: int) -> PoolProblem:
+    return problem(i, f"{'a' * (i + 1)} pool {WORDS[i % 20]} {i}?", answer="2", solution="gold")
 
 
-def case(i: int) -> BadCase:
-    return BadCase(problem=problem(i), output=f"attempt {i}", extracted="3")
+def wrong(numbers: Iterable[int]) -> tuple[BadCase, ...]:
+    return tuple(case(numbered(i), f"attempt {i}") for i in numbers)
 
 
-def error_map(*parts: tuple[range, range]) -> ErrorMap:
-    types = []
-    for n, (shown, held) in enumerate(parts):
-        exemplars, validation = tuple(map(case, shown)), tuple(map(case, held))
-        members = tuple(Keyphrase(bad_case=c, phrase=f"type {n}") for c in (*exemplars, *validation))
-        types.append(ErrorType(name=f"type {n}", members=members, exemplars=exemplars, validation=validation))
-    return ErrorMap(types=tuple(types))
-
-
-ERRORS = error_map((range(6), range(6, 9)), (range(9, 12), range(12, 14)))
+ERRORS = ErrorMap(
+    types=(
+        error_type("type 0", wrong(range(6)), wrong(range(6, 9))),
+        error_type("type 1", wrong(range(9, 12)), wrong(range(12, 14))),
+    )
+)
 SHOWN = {f"p{i}" for i in (*range(6), *range(9, 12))}
 
 
@@ -95,14 +58,17 @@ def _fresh():
 
 def llm2llm(instructor=None, *, candidates=30, errors=ERRORS, apart=(), round=1, seed=0, **more):
     stage = LLM2LLM(instructor=instructor or Scripted(), budget=Budget(candidates=candidates), **more)
-    return stage(errors, (), RULES.screen({"test": list(apart)}), round, seed=seed)
+    return stage(errors, (), screen(*apart, rouge_l=0.95), round, seed=seed)
 
 
 def learning(*, replay=(), candidates=30, errors=ERRORS, seed=0, **more):
     stage = LearningFromError(
-        instructor=more.pop("instructor", Scripted()), budget=Budget(candidates=candidates), embedder=Letters(), **more
+        instructor=more.pop("instructor", Scripted()),
+        budget=Budget(candidates=candidates),
+        embedder=FirstWords(),
+        **more,
     )
-    return stage(errors, (), RULES.screen({"test": []}), 1, seed=seed, replay=replay)
+    return stage(errors, (), screen(rouge_l=0.95), 1, seed=seed, replay=replay)
 
 
 def test_llm2llm_shows_one_wrong_problem_with_its_solution_and_nothing_else():
@@ -121,11 +87,11 @@ def test_the_budget_is_filled_evenly_and_the_papers_one_per_problem_may_not_fill
     assert len(llm2llm(candidates=30, per_problem=1).candidates) == 9
     assert len(llm2llm(candidates=4, per_problem=1).candidates) == 4
     doubled = LLM2LLM(instructor=Scripted(), budget=Budget(candidates=10, scale=2))
-    assert len(doubled(ERRORS, (), RULES.screen({}), 1, seed=0).candidates) == 20
+    assert len(doubled(ERRORS, (), screen(rouge_l=0.95), 1, seed=0).candidates) == 20
 
 
 def test_starts_that_give_nothing_new_are_left_and_others_fill_the_budget():
-    made = llm2llm(Scripted(dry=("p0", "p1")), candidates=30)
+    made = llm2llm(Scripted(stuck=("p0", "p1")), candidates=30)
     assert len(made.candidates) == 30
     assert Counter(r.error_type for r in SEEN)["p0"] <= 4
     assert Counter(r.reason for r in made.rejections)["duplicate_signature"] >= 3
@@ -140,14 +106,13 @@ def test_held_out_text_and_copies_of_bad_cases_are_dropped_and_counted():
     with pytest.raises(TooManyBadRecordsError, match="test_exact"):
         llm2llm(Scripted(text="a held out question 5?"), apart=["a held out question 5?"])
     with pytest.raises(TooManyBadRecordsError, match="duplicate_signature"):
-        llm2llm(Scripted(text=problem(7).question))
-    assert llm2llm(Scripted(text=problem(7).question), round=2).candidates == ()
+        llm2llm(Scripted(text=numbered(7).question))
+    assert llm2llm(Scripted(text=numbered(7).question), round=2).candidates == ()
 
 
 def test_held_out_problems_are_refused_by_type():
-    held = HeldOutProblem(id="t", question="q 1?", answer="1", set="s", role="in_domain")
-    wrong = BadCase(problem=held, output="", extracted="")  # type: ignore[arg-type]
-    errors = ErrorMap(types=(ErrorType(name="x", members=(), exemplars=(wrong,), validation=()),))
+    held = held_out()
+    errors = error_map([case(held)])
     with pytest.raises(RoleError, match="synthesize"):
         llm2llm(errors=errors)
     with pytest.raises(RoleError, match="synthesize"):
@@ -166,29 +131,28 @@ def test_learning_from_error_asks_once_a_case_for_all_the_budget_needs_and_one_m
 
 
 def test_by_contrast_the_nearest_solved_questions_stand_beside_the_error():
-    solved = tuple(problem(i) for i in range(30, 50))
+    solved = tuple(numbered(i) for i in range(30, 50))
     learning(contrast=True, nearest=2, replay=solved)
     assert {r.task for r in SEEN} == {"contrast"}
     assert all([n for n, _ in r.details] == ["wrong_attempt", "solved_question_1", "solved_question_2"] for r in SEEN)
-    assert {d[1] for r in SEEN for d in r.details[1:]} == {problem(30).question, problem(31).question}
+    assert {d[1] for r in SEEN for d in r.details[1:]} == {numbered(30).question, numbered(31).question}
     learning(contrast=True, replay=())
     assert len(SEEN[-1].details) == 1
-    assert [p.id for p in nearest(Letters(), [problem(5)], [problem(i) for i in (9, 6, 3)], 2)["p5"]] == ["p6", "p3"]
+    assert [p.id for p in nearest(FirstWords(), [numbered(5)], [numbered(i) for i in (9, 6, 3)], 2)["p5"]] == [
+        "p6",
+        "p3",
+    ]
 
 
 def test_an_embedded_instructor_cannot_compare():
     for instructor in (SymbolicInstructor(), RuleInstructor()):
-        LearningFromError(instructor=instructor, budget=Budget(), embedder=Letters())
+        LearningFromError(instructor=instructor, budget=Budget(), embedder=FirstWords())
         with pytest.raises(ConfigError, match=r"contrast=true asks .* for contrast.*synthesizer.contrast=false"):
-            LearningFromError(instructor=instructor, budget=Budget(), embedder=Letters(), contrast=True)
+            LearningFromError(instructor=instructor, budget=Budget(), embedder=FirstWords(), contrast=True)
 
 
 def test_embedded_instructors_write_from_one_problem_alone():
-    from sei.data.arithmetic import Arithmetic
-
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    cases = tuple(BadCase(problem=p, output="#### 999", extracted="999") for p in pool)
-    errors = ErrorMap(types=(ErrorType(name="x", members=(), exemplars=cases, validation=()),))
+    errors = error_map(cases(pool()))
     made = llm2llm(SymbolicInstructor(), candidates=80, errors=errors)
     assert len(made.candidates) == 80
     assert {len(c.source_ids) for c in made.candidates} == {1}

@@ -15,8 +15,8 @@ from sei.instructors.ordering.instructor import RuleInstructor
 from sei.instructors.ordering.misreadings import find_divergence, template_words, word_finding
 from sei.instructors.ordering.puzzle import RefusedError, answer, arrange, read, tell, work
 from sei.ports import Exemplar, Instructor, SynthesisRequest
-from sei.records import BadCase, PoolProblem
 from sei.signature import masked_signature
+from tests.builders import asking, case, drawn, problem
 from tests.orderings import brute_force, named
 
 WEAK = [s for s in SKILLS if s.weak]
@@ -24,23 +24,12 @@ Q = "Ann is taller than Bob. Cy is shorter than Bob. Who is the tallest?"
 WORKED = "Ann > Bob\nBob > Cy\nAnn > Bob > Cy\n#### Ann"
 
 
-def drawn(n, skills=SKILLS, seed=1, far=False):
-    source = stream(random.Random(seed), skills, [1.0] * len(skills), far=far)
-    return [next(source) for _ in range(n)]
+def puzzles(n, skills=SKILLS, **more):
+    return drawn(n, skills, of=stream, **more)
 
 
-def case(question, solution, output, id="p"):
-    stated = solution.split("#### ")[-1]
-    return BadCase(
-        problem=PoolProblem(id=id, question=question, answer=stated, solution=solution),
-        output=output,
-        extracted=output.split("#### ")[-1],
-    )
-
-
-def request(problems, n=20, index=0):
-    exemplars = tuple(Exemplar(id=str(i), question=d.question, solution=d.solution) for i, d in enumerate(problems))
-    return SynthesisRequest(error_type="t", exemplars=exemplars, n=n, index=index, seed=0)
+def wrong(question, solution, output, id="p"):
+    return case(problem(id, question, answer=solution.split("#### ")[-1], solution=solution), output)
 
 
 def test_it_fulfils_the_port():
@@ -49,7 +38,7 @@ def test_it_fulfils_the_port():
 
 @pytest.mark.parametrize("far", [False, True])
 def test_every_puzzle_of_the_domain_is_read_solved_and_told_again(far):
-    for d in drawn(400, far=far):
+    for d in puzzles(400, far=far):
         p = read(d.question)
         chain = arrange(p.pairs())
         assert {answer(p.ask, chain)} == {d.answer} == brute_force(d.question)
@@ -96,7 +85,7 @@ def test_negations_double_clues_and_links_have_causes_of_their_own():
 
 @pytest.mark.parametrize("skill", WEAK, ids=lambda s: s.name)
 def test_every_taught_mistake_is_diagnosed_from_question_reference_and_attempt(skill):
-    cases = [case(d.question, d.solution, d.wrong_solution) for d in drawn(80, [skill])]
+    cases = [wrong(d.question, d.solution, d.wrong_solution) for d in puzzles(80, [skill])]
     diagnoses = list(RuleInstructor(flaw_rate=0).diagnose(cases))
     assert all(d.keyphrase is not None for d in diagnoses)
     assert len({d.keyphrase.finding.relation for d in diagnoses}) == 1
@@ -105,7 +94,7 @@ def test_every_taught_mistake_is_diagnosed_from_question_reference_and_attempt(s
 
 
 def test_a_share_of_diagnoses_stays_vague():
-    cases = [case(d.question, d.solution, d.wrong_solution) for d in drawn(800, WEAK)]
+    cases = [wrong(d.question, d.solution, d.wrong_solution) for d in puzzles(800, WEAK)]
     vague = [d.keyphrase.finding is None for d in RuleInstructor(flaw_rate=0.12).diagnose(cases)]
     assert 0.08 <= sum(vague) / len(vague) <= 0.16
 
@@ -124,7 +113,7 @@ def test_a_share_of_diagnoses_stays_vague():
     ],
 )
 def test_what_cannot_be_diagnosed_is_refused_with_a_reason(question, reference, attempt, reason):
-    (diagnosis,) = RuleInstructor().diagnose([case(question, reference, attempt)])
+    (diagnosis,) = RuleInstructor().diagnose([wrong(question, reference, attempt)])
     assert diagnosis.keyphrase is None
     assert (diagnosis.rejection.stage, diagnosis.rejection.reason) == ("diagnose", reason)
 
@@ -146,20 +135,20 @@ def test_an_exemplar_that_cannot_be_solved_is_refused_and_counted(question, reas
     (reply,) = RuleInstructor().write([only])
     assert reply.drafts == ()
     assert [(r.reason, r.subject) for r in reply.rejections] == [(f"exemplar_{reason}", "bad")]
-    (reply,) = RuleInstructor().correct([case(question, "Ann > Bob\n#### Ann", "Bob > Ann\n#### Bob")])
+    (reply,) = RuleInstructor().correct([wrong(question, "Ann > Bob\n#### Ann", "Bob > Ann\n#### Bob")])
     assert reply.drafts == ()
     assert [r.reason for r in reply.rejections] == [reason]
 
 
 def test_an_exemplar_with_a_wrong_solution_is_refused():
-    (reply,) = RuleInstructor().write([request([replace(drawn(1)[0], solution="#### Nobody")])])
+    (reply,) = RuleInstructor().write([asking([replace(puzzles(1)[0], solution="#### Nobody")])])
     assert [r.reason for r in reply.rejections] == ["exemplar_wrong_solution"]
 
 
 @pytest.mark.parametrize("skills", [SKILLS, *([s] for s in WEAK)], ids=lambda s: "all" if len(s) > 1 else s[0].name)
 def test_written_puzzles_are_new_and_their_answers_follow_from_their_clues(skills):
-    problems = drawn(8, skills)
-    (reply,) = RuleInstructor(flaw_rate=0).write([request(problems, n=60)])
+    problems = puzzles(8, skills)
+    (reply,) = RuleInstructor(flaw_rate=0).write([asking(problems, n=60)])
     assert len(reply.drafts) >= 45
     known = {d.question for d in problems}
     for d in reply.drafts:
@@ -176,10 +165,10 @@ def test_written_puzzles_are_new_and_their_answers_follow_from_their_clues(skill
 
 
 def test_told_in_other_sentences_and_another_order_the_same_pairs_are_stated():
-    puzzles = [read(d.question) for d in drawn(200)]
+    given = [read(d.question) for d in puzzles(200)]
     orders = set()
-    for i, p in enumerate(puzzles):
-        shuffled = deduction._shuffled(p, puzzles[:20], random.Random(i))
+    for i, p in enumerate(given):
+        shuffled = deduction._shuffled(p, given[:20], random.Random(i))
         assert sorted(shuffled.pairs()) == sorted(p.pairs())
         assert sorted(read(tell(shuffled)).pairs()) == sorted(p.pairs())
         orders.add((shuffled.pairs() == p.pairs(), tell(shuffled) == tell(p)))
@@ -208,8 +197,8 @@ def test_questions_and_relations_travel_from_one_exemplar_to_another():
 
 
 def test_only_words_of_the_exemplars_are_used():
-    problems = drawn(8, WEAK)
-    (reply,) = RuleInstructor().write([request(problems, n=60)])
+    problems = puzzles(8, WEAK)
+    (reply,) = RuleInstructor().write([asking(problems, n=60)])
     words = {w.strip(".?,") for d in problems for w in d.question.split()}
     opposites = {o for w in puzzle.LEXICON for o in (w.more, w.most, w.less, w.least) if {w.more, w.less} & words}
     written = {w.strip(".?,") for d in reply.drafts for w in d.question.split()}
@@ -218,7 +207,7 @@ def test_only_words_of_the_exemplars_are_used():
 
 @pytest.mark.parametrize("rate", [0.0, 0.12, 0.25])
 def test_the_share_of_flawed_puzzles_is_as_configured_and_every_flaw_is_real(rate):
-    replies = RuleInstructor(flaw_rate=rate).write([request(drawn(16), n=50, index=i) for i in range(20)])
+    replies = RuleInstructor(flaw_rate=rate).write([asking(puzzles(16), n=50, index=i) for i in range(20)])
     drafts = [d for r in replies for d in r.drafts]
     assert len(drafts) > 900
     share = sum(bool(d.flaw) for d in drafts) / len(drafts)
@@ -233,7 +222,7 @@ def test_the_share_of_flawed_puzzles_is_as_configured_and_every_flaw_is_real(rat
 
 
 def test_a_correction_is_the_same_question_worked_anew():
-    cases = [case(d.question, d.solution, d.wrong_solution) for d in drawn(300, WEAK)]
+    cases = [wrong(d.question, d.solution, d.wrong_solution) for d in puzzles(300, WEAK)]
     replies = list(RuleInstructor(flaw_rate=0).correct(cases))
     for c, r in zip(cases, replies, strict=True):
         assert [(d.question, d.solution, d.flaw) for d in r.drafts] == [(c.problem.question, c.problem.solution, "")]
@@ -242,12 +231,12 @@ def test_a_correction_is_the_same_question_worked_anew():
 
 
 def test_answers_depend_on_the_content_alone():
-    a, b = (list(RuleInstructor().write([request(drawn(8))])) for _ in range(2))
-    c = list(RuleInstructor().write([request(drawn(8), index=1)]))
+    a, b = (list(RuleInstructor().write([asking(puzzles(8))])) for _ in range(2))
+    c = list(RuleInstructor().write([asking(puzzles(8), index=1)]))
     assert a == b != c
-    d = drawn(40, WEAK)
-    one = [case(x.question, x.solution, x.wrong_solution, id=f"a{i}") for i, x in enumerate(d)]
-    two = [case(x.question, x.solution, x.wrong_solution, id=f"b{i}") for i, x in enumerate(d)]
+    d = puzzles(40, WEAK)
+    one = [wrong(x.question, x.solution, x.wrong_solution, id=f"a{i}") for i, x in enumerate(d)]
+    two = [wrong(x.question, x.solution, x.wrong_solution, id=f"b{i}") for i, x in enumerate(d)]
     phrases = [[x.keyphrase.phrase for x in RuleInstructor().diagnose(cases)] for cases in (one, two[::-1])]
     assert phrases[0] == phrases[1][::-1]
 

@@ -37,12 +37,12 @@ class Teacher:
         if "name the cause in one short phrase" in text:
             return json.dumps({"first_wrong_step": "the first", "keyphrase": rng.choice(self.phrases)})
         if "Solve the problem below" in text:
-            answer = self.right[_data(text)["problem"]]
+            answer = self.right[data_in(text)["problem"]]
             answer = str(int(answer) + 1) if rng.random() < self.slips else answer
             return json.dumps({"solution": f"It is {answer}.", "answer": answer})
         if "into error types" in text:
             ids: dict[str, list[int]] = {}
-            for row in _data(text):
+            for row in data_in(text):
                 ids.setdefault(row["phrase"].split()[0] + " type", []).append(row["id"])
             return json.dumps({"error_types": [{"name": n, "ids": i} for n, i in ids.items()]})
         if "names of error types" in text:
@@ -62,7 +62,7 @@ class Teacher:
         return {"question": drawn.question, "solution": f"It is {off}.\n#### {off}", "answer": off}
 
 
-def _data(text: str) -> Any:
+def data_in(text: str) -> Any:
     """The last JSON value that a request shows, before the words on how to answer."""
     body = text[: text.rindex("Answer with one JSON object")]
     starts = [m.start() for m in re.finditer(r"^[\[{]", body, re.MULTILINE)]

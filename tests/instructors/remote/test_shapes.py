@@ -10,11 +10,13 @@ from sei.instructors.remote import dialect
 from sei.instructors.remote.message import tokens_in
 from sei.instructors.remote.terms import StoppedError
 from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, error_of, of_error, of_status, of_text
+from tests.instructors.remote.calls import PHRASE, client, echo, four, instructor, refuse, requests, values
 from tests.instructors.remote.fault_server import FaultServer, answer, html, send
-from tests.instructors.remote.test_client import case, client, instructor, quick, requests, values  # noqa: F401
-from tests.instructors.remote.test_today import PHRASE, echo, refuse
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.usefixtures("quick"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
@@ -161,10 +163,10 @@ def test_a_key_that_a_server_repeats_reaches_nothing(server, tmp_path, monkeypat
     said = json.dumps({"error": {"message": f"Incorrect key {key} for this place"}}).encode()
     server.faults.append(lambda h, n: send(h, 401, said))
     with pytest.raises(StoppedError, match=r"HTTP 401: Incorrect key \*\*\* for") as stopped:
-        list(instructor(server, tmp_path, api_key_env="MY_KEY").diagnose([case()]))
+        list(instructor(server, tmp_path, api_key_env="MY_KEY").diagnose([four()]))
     assert stopped.value.exit_code == 2
     server.faults[:] = [lambda h, n: answer(h, f"Your key is {key}.")]
-    (lost,) = instructor(server, tmp_path, api_key_env="MY_KEY").diagnose([case()])
+    (lost,) = instructor(server, tmp_path, api_key_env="MY_KEY").diagnose([four()])
     assert key not in caplog.text + lost.rejection.detail
 
 
@@ -181,7 +183,7 @@ def test_a_key_that_a_server_repeats_reaches_nothing(server, tmp_path, monkeypat
 def test_templates_without_a_system_role_get_its_text_before_the_users(server, tmp_path, words):
     server.reply = lambda _: PHRASE
     refuse(server, "system", words)
-    (found,) = instructor(server, tmp_path, system_prompt="Be brief.").diagnose([case()])
+    (found,) = instructor(server, tmp_path, system_prompt="Be brief.").diagnose([four()])
     assert found.keyphrase is not None
     assert [m["role"] for m in server.log[-1].body["messages"]] == ["user"]
 

@@ -21,16 +21,15 @@ from sei.instructors.remote.wire import answer_key
 from sei.ports import SynthesisRequest
 from sei.stages.diagnose import Diagnose
 from sei.store import Store, digest
+from tests.builders import TINY
+from tests.compose import built
+from tests.instructors.remote.calls import PHRASE, client, echo, four, instructor, refuse, requests, values
 from tests.instructors.remote.fault_server import FaultServer, answer, error, raw, send
-from tests.instructors.remote.test_client import case, client, instructor, quick, requests, values  # noqa: F401
-from tests.test_config import built
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-PHRASE = json.dumps({"first_wrong_step": "", "keyphrase": "drops a step"})
-
-
-def echo(body):
-    return json.dumps({"value": int(body["messages"][0]["content"].split()[-1])})
+pytestmark = [
+    pytest.mark.usefixtures("quick"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture
@@ -39,18 +38,6 @@ def server(monkeypatch):
     made = FaultServer(reply=echo)
     yield made
     made.close()
-
-
-def refuse(server, setting, message, status=400, **more):
-    """Let the server refuse every request that holds a setting."""
-
-    def fault(h, n):
-        held = server.log[n].body
-        held = held if setting in held else {"system": 1} if held["messages"][0]["role"] == setting else {}
-        body = message if isinstance(message, (list, dict)) else {"error": {"message": message, **more}}
-        return setting in held and send(h, status, json.dumps(body).encode())
-
-    server.faults.append(fault)
 
 
 FORMATS = [
@@ -124,14 +111,14 @@ def test_a_temperature_that_is_refused_is_told_of(server, tmp_path, caplog):
 def test_a_setting_of_the_user_that_is_refused_ends_the_run(server, tmp_path, settings, setting, message):
     refuse(server, setting, message)
     with pytest.raises(StoppedError, match=rf"refuses instructor\..*{setting}.*Remedy: another value") as stopped:
-        list(instructor(server, tmp_path, **settings).diagnose([case()]))
+        list(instructor(server, tmp_path, **settings).diagnose([four()]))
     assert stopped.value.exit_code == 2
 
 
 def test_without_a_system_role_its_text_goes_before_the_users(server, tmp_path):
     server.reply = lambda _: PHRASE
     refuse(server, "system", "Unsupported value: 'messages[0].role' does not support 'system' with this model.")
-    (found,) = instructor(server, tmp_path, system_prompt="Be brief.").diagnose([case()])
+    (found,) = instructor(server, tmp_path, system_prompt="Be brief.").diagnose([four()])
     assert found.keyphrase is not None
     assert [m["role"] for m in server.log[-1].body["messages"]] == ["user"]
     assert server.log[-1].body["messages"][0]["content"].startswith("Be brief.\n\n")
@@ -146,7 +133,7 @@ def test_settings_go_into_the_body_and_both_keys(server, tmp_path):
         "max_tokens": {"keyphrase": 77},
     }
     for settings in ({}, *({k: v} for k, v in more.items())):
-        (found,) = instructor(server, tmp_path, **settings).diagnose([case()])
+        (found,) = instructor(server, tmp_path, **settings).diagnose([four()])
         assert found.keyphrase is not None
     bodies = [s.body for s in server.log]
     assert len(bodies) == 5
@@ -225,7 +212,7 @@ def test_what_follows_the_address_goes_with_every_request(server, tmp_path, monk
     server.faults.append(lambda h, n: bool(seen.append((h.path, h.headers.get("api-key")))))
     server.reply = lambda _: PHRASE
     url = f"{server.url.removesuffix('/v1')}/openai/deployments/d?api-version=2024-10-21"
-    (found,) = instructor(server, tmp_path, base_url=url, api_key_env="MY_KEY").diagnose([case()])
+    (found,) = instructor(server, tmp_path, base_url=url, api_key_env="MY_KEY").diagnose([four()])
     assert found.keyphrase is not None
     assert seen == [("/openai/deployments/d/chat/completions?api-version=2024-10-21", "k-1")]
 
@@ -276,9 +263,7 @@ def test_a_budget_holds_where_the_server_does_not_count(server, tmp_path, usage,
 def test_tokens_are_counted_by_rule_or_by_a_tokenizer_that_lies_here():
     assert tokens_of("abcdef") == 2
     assert tokens_of("你好") == 2
-    from tests.test_faults_hostile import WEIGHTS
-
-    assert tokens_of("How many pens ?", str(WEIGHTS)) != tokens_of("How many pens ?", "no/such-model") == 5
+    assert tokens_of("How many pens ?", str(TINY.folder())) != tokens_of("How many pens ?", "no/such-model") == 5
 
 
 def test_limits_per_minute_are_kept_by_concurrent_requests(server, tmp_path, monkeypatch):
@@ -318,7 +303,7 @@ def teacher(tmp_path, **more):
 
 def test_kept_answers_are_found_under_the_keys_of_earlier_versions(tmp_path):
     made = teacher(tmp_path)
-    asked = {"keyphrase": made.keyphrase_request(case()), "correction": made.correction_request(case())}
+    asked = {"keyphrase": made.keyphrase_request(four()), "correction": made.correction_request(four())}
     assert {k: answer_key(URL, MODEL, r) for k, r in asked.items()} == EARLIER
 
 
@@ -341,12 +326,12 @@ def test_kept_answers_are_read_anew_and_never_asked_again(tmp_path, batch):
     cache.close()
     for _ in range(2):
         made = teacher(tmp_path, batch=batch)
-        (diagnosis,) = made.diagnose([case()])
+        (diagnosis,) = made.diagnose([four()])
         assert diagnosis.keyphrase.phrase == r"forgets \times and so on"
         (reply,) = made.write([request])
         assert [d.question for d in reply.drafts] == [r"What is \frac{1}{2} of 8?"]
         assert [r.reason for r in reply.rejections] == ["undecided_latex"]
-        (corrected,) = made.correct([case()])
+        (corrected,) = made.correct([four()])
         assert [r.reason for r in corrected.rejections] == ["undecided_latex"]
         spent = made.spent()
         assert (spent["sent"], spent["cached"], spent["restored"]) == (0, 3, {"latex": 4})
@@ -357,12 +342,12 @@ def test_kept_answers_are_read_anew_and_never_asked_again(tmp_path, batch):
 
 def test_a_reply_that_cannot_be_decided_is_asked_for_once_more_and_then_kept(server, tmp_path):
     server.reply = lambda _: r'{"first_wrong_step": "", "keyphrase": "takes it.\nu = 4"}'
-    (lost,) = instructor(server, tmp_path).diagnose([case()])
+    (lost,) = instructor(server, tmp_path).diagnose([four()])
     assert lost.rejection.reason == "undecided_latex"
     assert "a line break before 'u'" in lost.rejection.detail
     assert "Escape every backslash" in server.log[1].body["messages"][-1]["content"]
     again = instructor(server, tmp_path)
-    assert next(iter(again.diagnose([case()]))).rejection.reason == "undecided_latex"
+    assert next(iter(again.diagnose([four()]))).rejection.reason == "undecided_latex"
     assert len(server.log) == 2
 
 
@@ -371,7 +356,7 @@ def test_what_the_server_did_not_take_up_is_asked_again_when_it_is_mended(server
     server.reply = lambda b: "no" if "Other?" in b["messages"][0]["content"] else PHRASE
     bad = error(400, message="no such template")
     server.faults.append(lambda h, n: "How many?" in server.log[n].body["messages"][0]["content"] and bad(h))
-    stage, cases = Diagnose(instructor=instructor(server, tmp_path)), [case(), case("Other?")]
+    stage, cases = Diagnose(instructor=instructor(server, tmp_path)), [four(), four("Other?")]
     store = Store(root=tmp_path / "store")
     first = store.each(stage, items=cases)
     assert [d.rejection.reason for d in first] == ["bad_request", "off_contract"]
@@ -425,7 +410,7 @@ def test_a_preset_is_understood_by_its_provider(server, tmp_path, monkeypatch, p
         "instructor.temperature=0.5",
     )
     made = built(f"instructor={preset}", *place)["method"].diagnose.instructor
-    (found,) = made.diagnose([case()])
+    (found,) = made.diagnose([four()])
     assert found.keyphrase.phrase == "drops a step"
     assert server.log[0].key == "Bearer k-of-nobody"
     assert server.log[-1].body["model"] == made.model

@@ -19,7 +19,7 @@ from sei.instructors.symbolic.rewrite import (
 )
 from sei.instructors.symbolic.worked import evaluate, read_steps
 from sei.ports import Exemplar, SynthesisRequest
-from tests.instructors.symbolic.test_symbolic import drawn
+from tests.builders import drawn
 
 
 def of_skill(name: str, *, tail: bool, word: str = "") -> Traced:

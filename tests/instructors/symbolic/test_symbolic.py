@@ -1,31 +1,18 @@
 from __future__ import annotations
 
-import random
 import re
 
 import pytest
 
-from sei.data.arithmetic import stream
 from sei.data.skills import SKILLS
 from sei.instructors.symbolic.diagnose import find_divergence
 from sei.instructors.symbolic.instructor import SymbolicInstructor
 from sei.instructors.symbolic.phrases import template_words, word_finding
 from sei.instructors.symbolic.rewrite import RefusedError, carry_out, trace, write_question
 from sei.instructors.symbolic.worked import evaluate, number, parse_tree, read_steps, show_tree
-from sei.ports import Exemplar, SynthesisRequest
-from sei.records import BadCase, PoolProblem
+from tests.builders import asking, case, drawn, problem
 
 SKILL = {s.name: s for s in SKILLS}
-
-
-def drawn(n: int, skills=SKILLS, seed: int = 1):
-    source = stream(random.Random(seed), skills, [1.0] * len(skills), far=False)
-    return [next(source) for _ in range(n)]
-
-
-def request(problems, n=20, index=0):
-    exemplars = tuple(Exemplar(id=str(i), question=d.question, solution=d.solution) for i, d in enumerate(problems))
-    return SynthesisRequest(error_type="t", exemplars=exemplars, n=n, index=index, seed=0)
 
 
 def test_steps_are_read_from_annotations_and_from_plain_equations():
@@ -67,10 +54,8 @@ def test_the_first_divergence_is_named(reference, attempt, relation, operation):
 )
 def test_what_cannot_be_diagnosed_is_refused_with_a_reason(reference, attempt, reason):
     assert find_divergence("1 and 1", reference, attempt) == reason
-    case = BadCase(
-        problem=PoolProblem(id="p", question="1 and 1", answer="2", solution=reference), output=attempt, extracted=""
-    )
-    (diagnosis,) = SymbolicInstructor().diagnose([case])
+    wrong = case(problem("p", "1 and 1", answer="2", solution=reference), attempt)
+    (diagnosis,) = SymbolicInstructor().diagnose([wrong])
     assert diagnosis.keyphrase is None
     assert diagnosis.rejection.reason == reason
 
@@ -86,12 +71,7 @@ def test_a_finding_without_a_unit_still_reads_well():
 def test_every_taught_mistake_of_the_domain_is_diagnosed():
     weak = [d for d in drawn(600) if d.answer != d.wrong_answer]
     cases = [
-        BadCase(
-            problem=PoolProblem(id=str(i), question=d.question, answer=d.answer, solution=d.solution),
-            output=d.wrong_solution,
-            extracted=d.wrong_answer,
-        )
-        for i, d in enumerate(weak)
+        case(problem(i, d.question, answer=d.answer, solution=d.solution), d.wrong_solution) for i, d in enumerate(weak)
     ]
     diagnoses = list(SymbolicInstructor(flaw_rate=0).diagnose(cases))
     assert all(d.keyphrase is not None and d.keyphrase.finding is not None for d in diagnoses)
@@ -105,7 +85,7 @@ def test_the_instructor_has_no_word_of_the_hidden_skill_names():
 
 def test_written_problems_are_new_and_worked_right_when_no_flaw_is_asked_for():
     problems = drawn(12)
-    (reply,) = SymbolicInstructor(flaw_rate=0).write([request(problems, n=60)])
+    (reply,) = SymbolicInstructor(flaw_rate=0).write([asking(problems, n=60)])
     assert len(reply.drafts) >= 50
     known = {d.question for d in problems}
     for d in reply.drafts:
@@ -135,7 +115,7 @@ def test_a_rewritten_problem_follows_its_source_exactly():
 @pytest.mark.parametrize("rate", [0.0, 0.12, 0.25])
 def test_the_share_of_flawed_problems_is_as_configured(rate):
     problems = drawn(16)
-    replies = SymbolicInstructor(flaw_rate=rate).write([request(problems, n=50, index=i) for i in range(20)])
+    replies = SymbolicInstructor(flaw_rate=rate).write([asking(problems, n=50, index=i) for i in range(20)])
     drafts = [d for r in replies for d in r.drafts]
     share = sum(bool(d.flaw) for d in drafts) / len(drafts)
     assert rate * 0.6 <= share <= rate * 1.1 + 0.01  # some flaws cannot be made in a given problem
@@ -164,9 +144,9 @@ def test_a_constant_needs_a_word_that_licenses_it():
 
 
 def test_answers_depend_on_the_request_alone():
-    a = list(SymbolicInstructor().write([request(drawn(8))]))
-    b = list(SymbolicInstructor().write([request(drawn(8))]))
-    c = list(SymbolicInstructor().write([request(drawn(8), index=1)]))
+    a = list(SymbolicInstructor().write([asking(drawn(8))]))
+    b = list(SymbolicInstructor().write([asking(drawn(8))]))
+    c = list(SymbolicInstructor().write([asking(drawn(8), index=1)]))
     assert a == b != c
 
 
