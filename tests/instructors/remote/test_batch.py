@@ -20,6 +20,7 @@ from tests.instructors.remote.calls import echo, four, requests, values
 from tests.instructors.remote.fault_server import error, html, reset
 
 KEY = "sk-not-a-real-key-1234"
+N = 10
 
 
 @pytest.fixture
@@ -67,17 +68,17 @@ def rows(tmp_path, query):
 
 
 def test_submit_stop_collect_and_nothing_is_sent_again(server, client):
-    message = stops(client(), requests(10), match="batch_0 is submitted")
+    message = stops(client(), requests(N), match="batch_0 is submitted")
     assert "10 requests" in message
     assert "same command again later" in message
     server.batches["batch_0"]["request_counts"] = {"total": 10, "completed": 3, "failed": 1}
-    stops(client(), requests(10), match=r"batch_0 is in_progress \(4 of 10 requests done\)")
+    stops(client(), requests(N), match=r"batch_0 is in_progress \(4 of 10 requests done\)")
     assert list(server.batches) == ["batch_0"]
     server.finish()
-    assert values(client().run(requests(10))) == list(range(N))
+    assert values(client().run(requests(N))) == list(range(N))
     before = len(server.calls)
     again = client()
-    assert values(again.run(requests(10))) == list(range(N))
+    assert values(again.run(requests(N))) == list(range(N))
     assert (len(server.calls), again.ledger.cached) == (before, N)
 
 
@@ -93,11 +94,11 @@ def test_a_line_asks_what_the_plain_client_asks(server, client, tmp_path):
 
 def test_answers_of_the_plain_client_are_found_and_the_other_way_round(server, client, tmp_path):
     list(made(Client, server, tmp_path).run(requests(4)))
-    stops(client(), requests(10), match="6 requests")
+    stops(client(), requests(N), match="6 requests")
     server.finish()
-    assert values(client().run(requests(10))) == list(range(N))
+    assert values(client().run(requests(N))) == list(range(N))
     plain = made(Client, server, tmp_path)
-    assert values(plain.run(requests(10))) == list(range(N))
+    assert values(plain.run(requests(N))) == list(range(N))
     assert (plain.ledger.cached, len(server.log)) == (N, 4)
 
 
@@ -129,10 +130,10 @@ def test_lines_that_fail_are_sent_again_asked_again_or_given_up(server, client):
         "say 6": lambda _: failure(429, "rate_limit_exceeded"),
         "say 7": lambda _: None,
     }
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     server.finish()
     second = client()
-    stops(second, requests(10), match=r"batch_1 is submitted \(5 requests\)")
+    stops(second, requests(N), match=r"batch_1 is submitted \(5 requests\)")
     assert second.ledger.reasked == 2
     lines = {said(x["body"]): x["body"] for x in server.lines("batch_1")}
     assert set(lines) == {"say 1", "say 2", "say 5", "say 6", "say 7"}
@@ -143,7 +144,7 @@ def test_lines_that_fail_are_sent_again_asked_again_or_given_up(server, client):
     del server.scripts["say 6"], server.scripts["say 7"]
     server.finish()
     third = client()
-    found = list(third.run(requests(10)))
+    found = list(third.run(requests(N)))
     assert values(found) == [0, 1, None, None, None, 5, 6, 7, 8, 9]
     assert third.ledger.rejected == {"off_contract": 1, "refusal": 1, "content_filter": 1}
     assert (found[2].detail, found[2].input_tokens, found[2].output_tokens) == ('{"other": 1}', 200, 20)
@@ -186,13 +187,13 @@ def test_a_line_that_always_comes_back_without_a_reply_is_given_up(server, clien
 
 def test_an_expired_batch_gives_what_it_has_and_the_rest_is_sent_again(server, client, tmp_path):
     server.scripts = {f"say {i}": lambda _: None for i in range(4, N)}
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     server.finish("expired")
     server.scripts = {}
-    stops(client(), requests(10), match="6 requests")
+    stops(client(), requests(N), match="6 requests")
     assert rows(tmp_path, "select count(*) from answers") == [(4,)]
     server.finish()
-    assert values(client().run(requests(10))) == list(range(N))
+    assert values(client().run(requests(N))) == list(range(N))
     assert max(server.sent()[f"say {i}"] for i in range(4)) == 1
 
 
@@ -221,28 +222,28 @@ def test_a_batch_that_is_over_says_nothing_of_requests_in_another(server, client
 def test_a_kill_while_results_are_read_loses_and_repeats_nothing(server, client, tmp_path, monkeypatch):
     monkeypatch.setattr("sei.instructors.remote.batch_results._AT_ONCE", 2)
     server.scripts["say 9"] = lambda _: completion("prose")
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     server.finish()
 
     def killed(text):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):  # results come last first: 9, 8 are kept, 7 goes with 6
-        list(client().run([replace(r, check=killed) if i == 6 else r for i, r in enumerate(requests(10))]))
+        list(client().run([replace(r, check=killed) if i == 6 else r for i, r in enumerate(requests(N))]))
     assert rows(tmp_path, "select count(*) from answers") == [(1,)]
-    stops(client(), requests(10), match="1 requests")
+    stops(client(), requests(N), match="1 requests")
     server.finish()
-    assert values(client().run(requests(10))) == [*range(9), None]
+    assert values(client().run(requests(N))) == [*range(9), None]
     assert server.sent() == {f"say {i}": 1 + (i == 9) for i in range(N)}
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [("token_limit_exceeded", 75), ("invalid_json_line", 2)])
 def test_a_failed_batch_is_told_and_submitted_anew(server, client, code, exit_code):
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     errors = {"object": "list", "data": [{"code": code, "message": "it is so", "line": 3}]}
     server.batches["batch_0"].update(status="failed", errors=errors)
-    stops(client(), requests(10), exit_code, match=f"batch_0 failed: it is so.*{code} at line 3")
-    stops(client(), requests(10), match="batch_1 is submitted")
+    stops(client(), requests(N), exit_code, match=f"batch_0 failed: it is so.*{code} at line 3")
+    stops(client(), requests(N), match="batch_1 is submitted")
     assert set(server.batches) == {"batch_0", "batch_1"}
 
 
@@ -268,17 +269,17 @@ def lost(tmp_path, server, how):
 
 @pytest.mark.parametrize("how", ["record", "id"])
 def test_a_batch_made_just_before_a_kill_is_found_and_not_paid_twice(server, client, tmp_path, how):
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     for i in range(1, 5):  # others of the same account, newer, on more than one page
         server.batches[f"batch_{i}"] = {**server.batches["batch_0"], "id": f"batch_{i}", "metadata": None}
         server.batches[f"batch_{i}"]["status"] = "cancelled"
     lost(tmp_path, server, how)
-    stops(client(), requests(10), match="batch_0 is (found again|in_progress)")
+    stops(client(), requests(N), match="batch_0 is (found again|in_progress)")
     lost(tmp_path, server, how)
     server.finish()
     if how == "record":
-        stops(client(), requests(10), match="batch_0 is found again")  # read at the next look
-    assert values(client().run(requests(10))) == list(range(N))
+        stops(client(), requests(N), match="batch_0 is found again")  # read at the next look
+    assert values(client().run(requests(N))) == list(range(N))
     assert server.calls.count("POST /batches") == 1
 
 
@@ -294,17 +295,17 @@ def test_a_kill_before_the_batch_is_made_costs_nothing(server, client, tmp_path)
         return call == "POST /batches" and error(400)(h)
 
     server.way.append(kill)
-    stops(client(), requests(10), 2)
+    stops(client(), requests(N), 2)
     assert rows(tmp_path, "select id from batches") == [(None,)]
     server.way.clear()
-    stops(client(), requests(10), match="batch_0 is submitted")
+    stops(client(), requests(N), match="batch_0 is submitted")
     assert rows(tmp_path, "select id from batches") == [("batch_0",)]
 
 
 def test_a_lost_reply_to_the_making_of_a_batch_makes_no_second_one(server, client):
     lose = ["POST /batches"]
     server.after.append(lambda h, call: call in lose and (lose.remove(call) or reset(h)))
-    stops(client(), requests(10), match="batch_0")
+    stops(client(), requests(N), match="batch_0")
     assert len(server.batches) == 1
 
 
@@ -316,9 +317,9 @@ def test_faults_on_the_way_are_tried_again_and_the_tries_are_bounded(server, cli
         return kind not in seen and (seen.add(kind) or html(503)(h))
 
     server.way.append(first_time)
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     server.finish()
-    assert values(client().run(requests(10))) == list(range(N))
+    assert values(client().run(requests(N))) == list(range(N))
     assert len(server.batches) == 1
     server.way[:] = [lambda h, call: html(503)(h)]
     stops(client(), requests(3, start=50), match="4 tries")
@@ -326,9 +327,9 @@ def test_faults_on_the_way_are_tried_again_and_the_tries_are_bounded(server, cli
 
 def test_a_refused_key_stops_with_2_and_is_written_nowhere(server, client, tmp_path, caplog):
     caplog.set_level("INFO")
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     server.way.append(lambda h, call: error(401, message=f"bad key {KEY}")(h))
-    message = stops(client(), requests(10), 2, match="refuses the key")
+    message = stops(client(), requests(N), 2, match="refuses the key")
     assert KEY not in message + caplog.text
     assert server.keys == {f"Bearer {KEY}"}
     for path in tmp_path.rglob("*"):
@@ -337,17 +338,17 @@ def test_a_refused_key_stops_with_2_and_is_written_nowhere(server, client, tmp_p
 
 def test_a_server_without_a_batch_api_is_told(server, client):
     server.way.append(lambda h, call: error(404)(h))
-    stops(client(), requests(10), 2, match=r"no Batch API.*instructor\.batch=false")
+    stops(client(), requests(N), 2, match=r"no Batch API.*instructor\.batch=false")
     assert not server.batches
 
 
 def test_a_batch_of_another_account_stops_and_is_asked_anew_after_two_days(server, client, tmp_path, caplog):
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     del server.batches["batch_0"]
-    stops(client(), requests(10), 2, match="knows no batch batch_0")
+    stops(client(), requests(N), 2, match="knows no batch batch_0")
     rows(tmp_path, f"update batches set created = {time.time() - 3 * 86_400}")
     server.batches["other"] = {"id": "other", "object": "batch", "status": "completed", "created_at": 0}
-    stops(client(), requests(10), match="batch_1 is submitted")
+    stops(client(), requests(N), match="batch_1 is submitted")
     assert "knows batch batch_0 no more" in caplog.text
 
 
@@ -374,17 +375,17 @@ def test_two_processes_at_once_submit_once(server, tmp_path):
 
 
 def test_what_a_batch_holds_for_another_caller_stays_for_it(server, client):
-    stops(client(), requests(10))
+    stops(client(), requests(N))
     server.finish()
     assert values(client().run(requests(4))) == list(range(4))
-    assert values(client().run(requests(10))) == list(range(N))
+    assert values(client().run(requests(N))) == list(range(N))
     assert len(server.batches) == 1
 
 
 @pytest.mark.parametrize(("name", "limit", "sizes"), [("MAX_REQUESTS", 4, [4, 4, 2]), ("MAX_BYTES", 1_500, None)])
 def test_many_requests_are_split_over_batches(server, client, monkeypatch, name, limit, sizes):
     monkeypatch.setattr(f"sei.instructors.remote.batch_lines.{name}", limit)
-    stops(client(), requests(10), match=r"batch_0 is submitted.*batch_1 is submitted")
+    stops(client(), requests(N), match=r"batch_0 is submitted.*batch_1 is submitted")
     files = [server.files[b["input_file_id"]] for b in server.batches.values()]
     assert len(files) > 1
     if sizes:
@@ -392,7 +393,7 @@ def test_many_requests_are_split_over_batches(server, client, monkeypatch, name,
     else:
         assert max(len(f) for f in files) <= limit
     server.finish()
-    assert values(client().run(requests(10))) == list(range(N))
+    assert values(client().run(requests(N))) == list(range(N))
 
 
 def test_the_ledger_counts_tokens_and_dollars_when_they_are_collected(server, client):
@@ -427,7 +428,7 @@ def test_waiting_in_the_foreground(server, client):
     timer = threading.Timer(0.5, server.finish)
     timer.start()
     start = time.monotonic()
-    assert values(client({"wait": 20.0, "poll": 0.1}).run(requests(10))) == list(range(N))
+    assert values(client({"wait": 20.0, "poll": 0.1}).run(requests(N))) == list(range(N))
     timer.join()
     assert time.monotonic() - start < 10
     stops(client({"wait": 0.3, "poll": 0.1}), requests(2, start=50), match="batch_1 is in_progress")
