@@ -24,7 +24,7 @@ def test_every_yaml_on_disk_composes_and_builds(group, option):
     assert all(is_part(p) for p in built(f"{group}={option}", *beside).values())
 
 
-def test_answers_are_not_asked_again_where_the_fine_tune_gets_more_devices():
+def test_more_devices_for_the_fine_tune_keep_the_answers():
     one, two = (built(f"trainer={t}")["method"] for t in ("gpu", "ddp"))
     assert digest(one.attempt) == digest(two.attempt)
     assert digest(one.finetune) != digest(two.finetune)
@@ -74,7 +74,8 @@ def test_every_ablation_with_every_experiment_still_composes(share):
             assert all(is_part(p) for p in built(f"experiment={e}", f"ablation={a}").values())
 
 
-def test_an_ablation_wins_over_an_experiment_and_the_command_line_over_both():
+def test_an_ablation_wins_over_an_experiment():
+    """An ablation wins over an experiment, and the command line over both."""
     cfg, _ = composed("ablation=single_round")
     assert cfg.rounds == 1
     cfg, choices = composed("experiment=smollm2_words", "ablation=no_refinement")
@@ -175,7 +176,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("group", MISFITS)
-def test_a_part_that_cannot_be_called_as_its_protocol_says_is_refused_at_the_door(group, tmp_path, monkeypatch):
+def test_a_part_that_does_not_fit_its_protocol_is_refused(group, tmp_path, monkeypatch):
     method, words = MISFITS[group]
     (tmp_path / f"mine_{group}.py").write_text(
         "from typing import ClassVar\nfrom sei.parts import part\n\n"

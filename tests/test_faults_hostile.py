@@ -37,7 +37,7 @@ WEIGHTS = ROOT / "sei" / "models" / "weights" / "tiny_l"
         ("name=/tmp/b", ["name='/tmp/b'"]),
     ],
 )
-def test_names_that_lead_elsewhere_are_refused_and_nothing_is_made(tmp_path, override, words):
+def test_names_that_lead_elsewhere_are_refused(tmp_path, override, words):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "work" / "here").mkdir(parents=True)
     sei = Sei(tmp_path / "work" / "here", tmp_path / "store")
@@ -123,7 +123,7 @@ def test_pickled_weights_are_not_opened(tmp_path, save):
     assert not (tmp_path / "canary").exists()
 
 
-def test_pickled_weights_are_refused_even_where_they_are_harmless(tmp_path):
+def test_pickled_weights_are_refused_even_if_harmless(tmp_path):
     from safetensors.torch import load_file
 
     folder = model_folder(tmp_path)

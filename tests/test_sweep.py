@@ -110,7 +110,7 @@ def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Pa
     assert len(printed) == 1
 
 
-def test_a_job_that_outlived_its_sweep_is_waited_for_and_passed_over(tmp_path, monkeypatch):
+def test_a_job_that_outlived_its_sweep_is_waited_for(tmp_path, monkeypatch):
     job = SweepJob(
         number=0, overrides=("seed=1",), config={"seed": 1}, folder=tmp_path / "0", sweep=tmp_path, logging=None
     )
@@ -145,7 +145,7 @@ def test_a_sweep_says_from_its_start_which_jobs_there_will_be(sei: Sei, tmp_path
     assert (sweep / "report.html").is_file()
 
 
-def test_announcing_keeps_what_is_known_but_not_what_a_killed_sweep_was_at(tmp_path):
+def test_announcing_keeps_what_is_known_but_no_running_state(tmp_path):
     seeds = [(f"seed={n}",) for n in range(5)]
     for number, (state, code) in enumerate([("done", 0), ("failed", 3), ("running", None), ("running", None)]):
         home = tmp_path / str(number)
@@ -164,7 +164,7 @@ def test_announcing_keeps_what_is_known_but_not_what_a_killed_sweep_was_at(tmp_p
     assert states(tmp_path)["3"] == ("waiting", None)
 
 
-def test_announcing_another_sweep_in_the_same_folder_forgets_jobs_with_other_overrides(tmp_path):
+def test_announcing_another_sweep_forgets_jobs_it_does_not_have(tmp_path):
     first = [("seed=0",), ("seed=1",), ("seed=2",)]
     for number, overrides in enumerate(first):
         home = tmp_path / str(number)
@@ -219,7 +219,7 @@ class OneByOne(Sweeper):
 
 
 @pytest.mark.slow
-def test_a_sweeper_is_told_the_best_accuracy_on_dev_and_which_trials_failed(sei: Sei, mine: Path):
+def test_a_sweeper_is_told_the_best_on_dev_and_failed_trials(sei: Sei, mine: Path):
     (mine / "hydra_plugins").mkdir()
     (mine / "hydra_plugins" / "one_by_one.py").write_text(SWEEPER)
     command = ("-m", "--config-dir=conf", *SHORT, "plugins=[mine]", "hydra/sweeper=one_by_one", "hydra.sweep.dir=s")
@@ -233,7 +233,7 @@ def test_a_sweeper_is_told_the_best_accuracy_on_dev_and_which_trials_failed(sei:
     assert failed == "failed: SweepError"
 
 
-def test_the_value_of_a_run_is_that_of_its_best_round_on_dev_alone(tmp_path):
+def test_the_value_of_a_run_is_its_best_round_on_dev_alone(tmp_path):
     def scores(dev: int, test: int):
         return {"d": {"role": "dev", "correct": dev, "n": 20}, "t": {"role": "in_domain", "correct": test, "n": 20}}
 
@@ -261,7 +261,7 @@ def test_a_job_that_a_signal_ended_is_interrupted_and_not_failed(tmp_path, monke
     assert states(tmp_path) == {"0": ("interrupted", 143)}
 
 
-def test_a_sweep_that_ends_early_leaves_no_state_that_is_not_true(tmp_path, monkeypatch):
+def test_a_sweep_that_ends_early_leaves_no_untrue_state(tmp_path, monkeypatch):
     announce(tmp_path, [("seed=0",), ("seed=1",), ("seed=2",)])
     monkeypatch.setenv("SEI_COMMAND", "me")
     program = "import sys, time; 'sei.sweep'; print(1, flush=True); time.sleep(60)"
@@ -290,7 +290,7 @@ def test_a_wrong_command_leaves_no_job_waiting(sei: Sei):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("group", [True, False], ids=["Ctrl-C", "SIGTERM to the command alone"])
-def test_an_interrupted_sweep_of_several_at_once_leaves_no_job_running(tmp_path, group):
+def test_an_interrupted_parallel_sweep_leaves_no_job_running(tmp_path, group):
     more = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s", "seed=0,1,2,3")
     env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "sei", "-m", *SHORT, *more]

@@ -22,7 +22,7 @@ def fresh(tmp_path_factory) -> tuple[Sei, Path]:
     return sei, sei.last_run()
 
 
-def test_rounds_curves_and_counts_are_read_back_as_the_summary_has_them(fresh):
+def test_rounds_curves_and_counts_are_those_of_the_summary(fresh):
     run = fresh[1]
     summary = json.loads((run / "summary.json").read_text())
     rows = [values(r) for r in history(run)]
@@ -76,7 +76,7 @@ def test_curated_data_and_the_model_are_artifacts(fresh):
     assert "model.safetensors" in files["model", "best"]
 
 
-def test_a_model_can_be_followed_back_to_the_bad_cases_of_each_round(fresh):
+def test_a_model_leads_back_to_the_bad_cases_of_each_round(fresh):
     run = fresh[1]
     logged = artifacts(run)
     made_from = {name: json.loads(a["metadata"])["made_from"] for name, a in logged.items()}

@@ -56,7 +56,7 @@ def test_equal_phrases_stay_together_and_alone_are_one_type(clusterer):
 
 
 @pytest.mark.parametrize("clusterer", [Ward(), KMeans()], ids=lambda c: type(c).__name__)
-def test_the_curve_shows_every_number_tried_and_the_chosen_one_is_its_best(clusterer):
+def test_the_curve_shows_every_number_and_its_best_is_taken(clusterer):
     result = group(clusterer, blobs(6, 12)[0])
     assert [c.num_types for c in result.curve] == list(range(3, 19))
     assert max(result.curve, key=lambda c: c.score).num_types == max(result.labels) + 1
@@ -118,7 +118,7 @@ def test_above_the_size_the_result_is_nearly_the_exact_one(clusterer):
     assert many > exact - 0.02
 
 
-def test_one_tree_cut_many_times_is_what_a_tree_for_each_number_gives():
+def test_one_tree_cut_many_times_is_as_good_as_many_trees():
     grid = np.array(list(np.ndindex(6, 6)), dtype=np.float32)  # full of ties
     for rows in (blobs(5, 40, spread=0.8)[0], grid):
         for k, labels in ward_cuts(rows, np.ones(len(rows)), [2, 3, 7, 30, len(rows)]).items():

@@ -22,7 +22,8 @@ def book(tmp_path):
     return path
 
 
-def test_a_phrase_goes_to_the_nearest_prototype_and_types_have_the_codebooks_names(book):
+def test_a_phrase_goes_to_the_nearest_prototype(book):
+    """A phrase goes to the nearest prototype and types have the codebook's names."""
     clusterer = Codebook(embedder=Letters(), codebook=str(book), open_below=0.5)
     result = clusterer.group(["bxx", "ax", "c", "bxx"], np.zeros((4, 2), dtype=np.float32), 0)
     assert [result.names[x] for x in result.labels] == ["about b", "about a", "other", "about b"]
@@ -42,7 +43,7 @@ def test_any_number_of_phrases_and_unused_types_leave_no_gap(book, n):
     assert result.names == ("about b",)
 
 
-def test_the_text_of_a_codebook_is_in_the_key_and_its_place_is_not(book, tmp_path):
+def test_the_text_of_a_codebook_is_in_the_key_not_its_place(book, tmp_path):
     key = digest(Codebook(embedder=Letters(), codebook=str(book)))
     copy = shutil.copy(book, tmp_path / "elsewhere.yaml")
     assert digest(Codebook(embedder=Letters(), codebook=str(copy))) == key

@@ -51,7 +51,7 @@ def llm(server, tmp_path, **more):
     return LLMClusterer(instructor=instructor, **{"batch": 6, **more})
 
 
-def test_batches_join_the_types_of_earlier_ones_and_names_are_merged(server, tmp_path):
+def test_batches_join_earlier_types_and_names_are_merged(server, tmp_path):
     keyphrases = phrases(4, 12)
     found = clustering(llm(server, tmp_path))(keyphrases, seed=0)
     assert {t.name: sorted({k.phrase[0] for k in t.members}) for t in found.types} == {
@@ -91,7 +91,7 @@ def test_a_phrase_left_out_has_no_type_and_is_counted(server, tmp_path):
     assert len(server.log) == 1
 
 
-def test_replies_of_no_use_are_asked_for_again_and_then_stop_the_run(server, tmp_path):
+def test_useless_replies_are_asked_again_and_then_stop_the_run(server, tmp_path):
     server.reply = lambda body: json.dumps({"error_types": [{"name": "one of them", "ids": [1]}]})
     with pytest.raises(TooManyBadRecordsError, match=r"30 of 30 keyphrases.*off_contract.*Remedy"):
         clustering(llm(server, tmp_path, batch=100))(phrases(3, 10), seed=0)

@@ -53,7 +53,7 @@ def test_pool_problems_carry_no_hidden_skill(data):
     assert {p.group for p in data.held_out} == names
 
 
-def test_the_shipped_tokenizer_reads_and_writes_every_text_without_loss(data):
+def test_the_shipped_tokenizer_loses_nothing_of_any_text(data):
     tokenizer = AutoTokenizer.from_pretrained(TINY.folder())
     for p in (*data.pool, *data.held_out):
         for text in (p.question, p.solution):

@@ -16,7 +16,8 @@ from sei.records import TrainingExample
 from tests.builders import held_out, problem
 
 
-def test_unique_ids_keep_their_text_and_others_get_a_digest_of_their_content_whatever_the_order():
+def test_unique_ids_keep_their_text_and_others_get_a_digest():
+    """Unique ids keep their text, and others get a digest of their content, whatever the order."""
     rows = [Row("1", "a?", "1"), Row("2", "b?", "2"), Row("1", "c?", "3"), Row("1", "a?", "1")]
     found = tell_apart({"x": rows})["x"]
     assert [r.question for r in found] == ["a?", "b?", "c?"]  # the last is the first once more
@@ -28,7 +29,7 @@ def test_unique_ids_keep_their_text_and_others_get_a_digest_of_their_content_wha
         assert sorted(tell_apart({"x": mixed})["x"]) == sorted(found)
 
 
-def test_ids_are_told_apart_between_groups_and_from_those_that_are_taken():
+def test_ids_are_told_apart_between_groups_and_from_taken_ones():
     same = Row("1", "a?", "1")
     found = tell_apart({"x": [same], "y": [same, Row("3", "b?", "2")], "z": [Row("9", "c?", "4")]}, taken={"9"})
     ids = [r.id for rows in found.values() for r in rows]
@@ -52,7 +53,7 @@ def write(path, rows):
     return str(path)
 
 
-def test_files_whose_ids_start_again_load_with_distinct_ids_in_any_order(tmp_path):
+def test_files_whose_ids_start_again_load_with_distinct_ids(tmp_path):
     rows = [{"question": f"What is {i} plus {i}?", "answer": 2 * i, "id": i % 5} for i in range(40)]
     test = [{"question": f"What is {i} times {i}?", "answer": i * i, "id": i % 5 or None} for i in range(2, 22)]
 
@@ -67,7 +68,7 @@ def test_files_whose_ids_start_again_load_with_distinct_ids_in_any_order(tmp_pat
     assert again == found
 
 
-def test_an_id_that_meets_a_line_number_or_a_number_written_as_text_is_told_apart(tmp_path):
+def test_an_id_like_a_line_number_or_a_text_is_told_apart(tmp_path):
     rows = [{"question": f"{i} + 1?", "answer": i + 1, "id": x} for i, x in enumerate([1, "1", 1.0, None, 4, "", 9])]
     test = write(tmp_path / "b.jsonl", [{"question": "1 + 9?", "answer": 10}])
     data = JsonLines(train=write(tmp_path / "a.jsonl", rows), test=test, dev=1).load()
@@ -76,7 +77,7 @@ def test_an_id_that_meets_a_line_number_or_a_number_written_as_text_is_told_apar
     assert {"train-1.0", "train-6", "train-9", "test-1"} <= ids
 
 
-def test_one_id_and_one_question_with_two_answers_are_refused_with_both_lines(tmp_path):
+def test_an_id_or_question_with_two_answers_is_refused(tmp_path):
     rows = [{"question": "1 + 1?", "answer": a, "id": 7} for a in (2, 2, 3)]
     with pytest.raises(DataError, match=r"a\.jsonl lines 1 and 3: .*'2' and '3'.*Rule.*Remedy"):
         JsonLines(train=write(tmp_path / "a.jsonl", rows), test=str(tmp_path / "a.jsonl"), dev=1).load()

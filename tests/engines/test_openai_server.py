@@ -69,7 +69,7 @@ def engine(url, **more):
     return ServedEngine(url=url, model="m", tries=2, timeout=5, give_up=3, **more)
 
 
-def test_prompts_go_out_as_tokens_and_answers_end_at_stop_strings(scripted):
+def test_prompts_go_as_tokens_answers_end_at_stop_strings(scripted):
     e = engine(scripted.url, stop=["Question:"])
     with e.open(TINY, TINY.base()) as opened:
         texts = opened.prompts([p.question for p in PROBLEMS[:5]])
@@ -83,7 +83,7 @@ def test_prompts_go_out_as_tokens_and_answers_end_at_stop_strings(scripted):
     assert {s.body["max_tokens"] for s in scripted.log} == {96}
 
 
-def test_sampling_sends_its_temperature_and_a_seed_of_its_own_with_every_prompt(scripted):
+def test_sampling_sends_a_seed_of_its_own_with_every_prompt(scripted):
     with (e := engine(scripted.url)).open(TINY, TINY.base()) as opened:
         texts = opened.prompts([PROBLEMS[0].question] * 4)
         found = list(e.answer(opened, texts, frozenset(), "x", Sampling(0.7, 10)))
@@ -107,7 +107,7 @@ def attempted(tmp_path, scripted, **more):
     )
 
 
-def test_items_without_an_answer_are_faults_out_of_n_and_tried_again(tmp_path, scripted):
+def test_items_without_an_answer_are_faults_and_tried_again(tmp_path, scripted):
     """Faults table, F42: up to one in a hundred."""
     lost = "Question: Anna has 7 pens. How many pens?\nAnswer:"
     scripted.broken.add(lost)
@@ -146,7 +146,8 @@ def ask(e, checkpoint):
         return next(iter(e.answer(opened, ["hello"], frozenset(), "x"))).text, opened.url
 
 
-def test_a_server_stays_for_its_weights_and_is_stopped_for_others_and_for_training(tmp_path):
+def test_a_server_stays_for_its_weights_alone(tmp_path):
+    """A server stays for its weights; it is stopped for others and for training."""
     e = ServedEngine(command=COMMAND, prompt="text", startup=30)
     a, b = weights(tmp_path, "round_1"), weights(tmp_path, "round_2")
     (said, url), (_, same) = ask(e, a), ask(e, a)
@@ -160,12 +161,12 @@ def test_a_server_stays_for_its_weights_and_is_stopped_for_others_and_for_traini
         assert second.poll() is not None
 
 
-def test_the_weights_and_the_command_are_in_the_key_and_the_address_is_not(tmp_path):
+def test_weights_and_command_are_in_the_key_the_address_is_not(tmp_path):
     assert digest(ServedEngine(url="http://a/v1")) == digest(ServedEngine(url="http://b/v1", batch_size=3))
     assert digest(ServedEngine(command=COMMAND)) != digest(ServedEngine(command=COMMAND + " --dtype half"))
 
 
-def test_a_server_that_ends_or_stays_silent_is_told_with_its_last_words(tmp_path):
+def test_a_server_that_ends_is_told_with_its_last_words(tmp_path):
     dies = ServedEngine(command=f"{{python}} {SERVER} {{model}} {{port}} --die")
     with pytest.raises(ConfigError, match=r"(?s)exit code 3 while starting.*no such weights"):
         ask(dies, weights(tmp_path, "a"))
@@ -193,7 +194,7 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
     ("command", "message"),
     [("no-such-program {model} {port}", "no program 'no-such-program'"), ("vllm serve", "{model} and {port}")],
 )
-def test_a_command_that_cannot_run_is_refused_before_anything_costs(command, message):
+def test_a_command_that_cannot_run_is_refused_early(command, message):
     with pytest.raises(ConfigError, match=message):
         ServedEngine(command=command).preflight()
 
@@ -246,7 +247,7 @@ CAUSES = [
 
 
 @pytest.mark.parametrize(("cause", "remedy"), CAUSES)
-def test_a_failed_start_says_its_cause_and_what_helps_and_keeps_its_log(tmp_path, cause, remedy):
+def test_a_failed_start_says_its_cause_and_keeps_its_log(tmp_path, cause, remedy):
     log = VLLM_LOG.format(cause=cause, more='  File "x.py", line 1, in f\n' * 100)
     (tmp_path / "log").write_text(log)
     program = f"import sys, pathlib; print(pathlib.Path({str(tmp_path / 'log')!r}).read_text()); sys.exit(1)"
@@ -285,7 +286,7 @@ def test_a_server_that_dies_in_mid_run_is_noticed_within_seconds(tmp_path):
     assert stopped.value.exit_code == 75
 
 
-def test_a_prompt_that_leaves_too_little_room_in_the_window_is_refused_before_anything_is_sent(tmp_path):
+def test_a_prompt_that_leaves_too_little_room_is_refused(tmp_path):
     (tmp_path / "dies.py").write_text(DIES)  # a server with a window of 64, which is not asked
     e = ServedEngine(command=f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", max_new_tokens=50)
     with (

@@ -102,7 +102,7 @@ def test_wrong_types_are_refused():
         grpo(grader="math")
 
 
-def test_a_machine_without_trl_or_with_an_old_one_is_told_before_anything_costs(monkeypatch):
+def test_a_machine_without_trl_or_an_old_one_is_told_early(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(importlib.util, "find_spec", lambda name: None)
         with pytest.raises(ConfigError, match=r"finetuner=grpo needs the trl package.*pip install 'sei\[trl\]'"):
@@ -122,14 +122,14 @@ def test_several_visible_gpus_are_refused(monkeypatch):
         grpo(trainer=TrainerSettings(accelerator="gpu")).preflight()
 
 
-def test_the_libraries_report_no_use_over_the_network_while_they_work(monkeypatch):
+def test_the_libraries_report_no_use_over_the_network(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
     with _quiet():
         assert constants.HF_HUB_DISABLE_TELEMETRY
     assert not constants.HF_HUB_DISABLE_TELEMETRY
 
 
-def test_right_is_one_wrong_and_unreadable_are_zero_and_a_fault_of_the_grader_is_nothing():
+def test_right_is_one_all_else_zero_and_a_fault_is_nothing():
     problem, grader = Problem(id="a", question="How many?", answer="7"), MathGrader()
     assert reward(grader.grade(problem, "3 + 4 = 7\n#### 7")) == 1.0
     assert reward(grader.grade(problem, "#### 8")) == 0.0
@@ -137,7 +137,7 @@ def test_right_is_one_wrong_and_unreadable_are_zero_and_a_fault_of_the_grader_is
     assert reward(Outcome(verdict="wrong", strict_verdict="wrong", extracted="", fault="killed")) is None
 
 
-def test_the_curve_is_the_share_of_graded_answers_that_were_not_right():
+def test_the_curve_is_the_share_of_graded_answers_not_right():
     told = rewards()
     assert told.of(completion_ids=[[1, 0], [2, 0], [3], [4, 0]], at=[0, 0, 1, 1]) == [1.0, 0.0, 0.0, None]
     told.step({"loss": 0.0, "grad_norm": 1.0})
@@ -146,13 +146,14 @@ def test_the_curve_is_the_share_of_graded_answers_that_were_not_right():
     assert [(s.step, s.loss, s.tokens) for s in told.curve] == [(1, 0.666667, 7), (2, 0.0, 2)]
 
 
-def test_an_answer_is_read_up_to_its_first_end_and_one_without_an_end_is_cut_off():
+def test_an_answer_is_read_up_to_its_first_end():
+    """An answer is read up to its first end, and one without an end is cut off."""
     told = rewards()
     assert told._text([1, 2, 0, 3, 0]) == ("right wrong", True)
     assert told._text([1, 2]) == ("right wrong", False)
 
 
-def test_a_step_that_taught_nothing_and_numbers_that_are_not_finite_end_the_fit():
+def test_steps_that_teach_nothing_or_are_not_finite_end_the_fit():
     told = rewards()
     told.of(completion_ids=[[4, 0], [4, 0]], at=[0, 1])
     with pytest.raises(TooManyBadRecordsError, match=r"every sampled answer of step 1.*Remedy"):
@@ -171,7 +172,8 @@ def test_the_gold_answer_is_what_the_reference_solution_states():
     assert answer("") == ""
 
 
-def test_questions_come_once_with_an_answer_that_the_grader_accepts_and_within_the_length(examples):
+def test_questions_come_once_with_an_accepted_answer(examples):
+    """Questions come once with an answer that the grader accepts and within the length."""
     bad = (
         TrainingExample(id="again", question=examples[0].question, solution="#### 1", source="x"),
         TrainingExample(id="silent", question="Anna has 7 pens.", solution="", source="x"),
@@ -219,7 +221,7 @@ def test_warm_up_pairs_are_refused(examples, tmp_path):
 
 @pytest.mark.extra
 @needs_trl
-def test_two_steps_change_the_weights_and_the_same_seed_gives_the_same_ones(examples, tmp_path, capfd):
+def test_two_steps_change_the_weights_the_same_by_seed(examples, tmp_path, capfd):
     (tmp_path / "a" / "model").mkdir(parents=True)
     (tmp_path / "a" / "model" / "half").write_text("made before a crash")
     a = grpo()(TINY.base(), examples, seed=1, folder=tmp_path / "a")

@@ -30,7 +30,7 @@ def test_four_bits_without_an_adapter_are_refused():
         qlora(method="full")
 
 
-def test_a_machine_without_the_library_is_told_before_anything_costs(monkeypatch):
+def test_a_machine_without_the_library_is_told_early(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs the bitsandbytes package.*sei\[quantized\]"):
         qlora().preflight()
@@ -41,7 +41,8 @@ def test_a_machine_without_the_library_is_told_before_anything_costs(monkeypatch
     importlib.util.find_spec("bitsandbytes") is None, reason="needs bitsandbytes: make slow installs it"
 )
 @pytest.mark.filterwarnings("default")  # of bitsandbytes on a CPU
-def test_an_adapter_on_four_bit_weights_learns_and_is_merged_into_the_plain_ones(tmp_path):
+def test_an_adapter_on_four_bit_weights_learns_and_is_merged(tmp_path):
+    """An adapter on four-bit weights learns and is merged into the plain ones."""
     examples = lessons(40)
     trained = qlora()(TINY.base(), examples, seed=0, folder=tmp_path)
     pairs = [(e.question, e.solution) for e in examples[:20]]

@@ -43,7 +43,7 @@ def weights(trained):
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7])
 @pytest.mark.parametrize("devices", [1, 2, 4])
-def test_every_row_of_a_batch_is_on_one_device_and_no_device_is_without(rows, devices):
+def test_every_row_is_on_one_device_and_no_device_is_without(rows, devices):
     shares = [share(range(rows), rank, devices) for rank in range(devices)]
     assert sorted(i for part, spare in shares if not spare for i in part) == list(range(rows))
     assert [len(part) for part, spare in shares if spare] == [1] * max(0, devices - rows)
@@ -77,7 +77,7 @@ def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, two, t
         assert torch.allclose(w, weights(one)[name], atol=1e-6 + 0.02 * moved[name]), name
 
 
-def test_a_resumed_fit_on_two_devices_ends_with_the_weights_of_an_undisturbed_one(examples, two, tmp_path, caplog):
+def test_a_resumed_fit_on_two_devices_has_the_same_weights(examples, two, tmp_path, caplog):
     whole, _, resume = two
     points = sorted(resume.glob("*.ckpt"))
     assert [torch.load(p, weights_only=True)["global_step"] for p in points] == [3, 5]
@@ -89,7 +89,9 @@ def test_a_resumed_fit_on_two_devices_ends_with_the_weights_of_an_undisturbed_on
     assert (again.checkpoint.digest, again.curve) == (whole.checkpoint.digest, whole.curve)
 
 
-def test_dropout_draws_anew_at_each_step_and_device_and_the_same_again_after_a_resume(monkeypatch):
+def test_dropout_draws_anew_at_each_step_and_device(monkeypatch):
+    """Dropout draws anew at each step and device, and the same again after a resume."""
+
     def drawn(step, rank):
         module = ParallelCausalLM(torch.nn.Linear(1, 1), seed=1, threads=1, to_parent=None)
         module.curve = [(0.0, 1)] * step
@@ -102,7 +104,7 @@ def test_dropout_draws_anew_at_each_step_and_device_and_the_same_again_after_a_r
     assert [drawn(step, rank) for step in range(3) for rank in range(2)] == first
 
 
-def test_a_loss_that_is_not_finite_ends_a_fit_on_two_devices_with_its_own_error(examples, tmp_path):
+def test_an_infinite_loss_ends_a_fit_on_two_devices_as_itself(examples, tmp_path):
     trained = fit(examples, tmp_path / "a", TrainerSettings())
     file = Path(trained.checkpoint.folder) / "model.safetensors"
     held = load_file(file)
@@ -179,7 +181,7 @@ def gone(process: str, within: float = 20) -> bool:
         ({"schedule": TokenBudget(), "method": "lora", "quantize": "nf4"}, ["quantize=nf4", "trainer.devices=2"]),
     ],
 )
-def test_what_two_devices_cannot_share_is_refused_before_anything_is_trained(settings, words):
+def test_what_two_devices_cannot_share_is_refused_early(settings, words):
     with pytest.raises(ConfigError) as e:
         Finetune(target=TINY, trainer=TWO, **settings)
     assert all(w in str(e.value) for w in words)
@@ -242,7 +244,7 @@ def test_a_child_that_dies_ends_the_fit_with_what_ended_it(tmp_path, end, words)
 
 
 @pytest.mark.parametrize(("said", "remedy"), [(OOM, "batch"), (NCCL, "NCCL_DEBUG"), ("something else", "sei.log")])
-def test_what_a_child_said_last_stands_in_the_message_with_its_remedy(said, remedy):
+def test_the_last_words_of_a_child_stand_in_the_message(said, remedy):
     text = f"\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call last):\n...\n{said}\n"
     message = str(parallel._ended(ProcessRaisedException(text, 1, 7), 2))
     assert said in message

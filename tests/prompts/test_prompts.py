@@ -31,7 +31,7 @@ def test_the_answer_format_is_asked_for(ask, words):
     assert "What is $x$?" in prompt  # nothing inside a question is expanded
 
 
-def test_examples_come_before_every_question_and_a_demonstration_last():
+def test_examples_come_first_and_a_demonstration_last():
     model = opened(template="chat", ask="hash", shots=(("2+2?", "#### 4"),))
     (prompt,) = model.prompts(["1+1?"], ("3+3?", "#### 6"))
     assert [prompt.index(x) for x in ("2+2?", "#### 4", "3+3?", "#### 6", "1+1?")] == sorted(
@@ -49,7 +49,7 @@ def test_options_are_shown_and_a_letter_is_wanted():
     assert asked("Which?", ()) == "Which?"
 
 
-def test_few_shot_examples_are_read_from_a_file_and_stand_in_the_key(tmp_path):
+def test_few_shot_examples_of_a_file_stand_in_the_key(tmp_path):
     path = tmp_path / "shots.jsonl"
     path.write_text(json.dumps({"question": "2+2?", "solution": "#### 4"}) + "\n")
     settings = {"name": "tiny", "source": "packaged:tiny_l", "template": "plain"}

@@ -60,7 +60,8 @@ def shown_and_asked():
     return made, error_map(cases(asked[:1]), cases(asked[1:])), tuple(numbered(range(50, 70)))
 
 
-def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
+def test_an_in_context_score_is_the_mean_of_two_rates():
+    """The in-context score is the mean of the rates on bad and good questions."""
     every, race = in_context(), in_context(race=True)
     made, error_map, good = shown_and_asked()
     out = refine(every, Checkpoint(digest="b"), error_map, made, good, seed=0)
@@ -73,7 +74,7 @@ def test_in_context_score_is_the_mean_of_the_rates_on_bad_and_good_questions():
 
 
 @pytest.mark.parametrize("race", [False, True])
-def test_what_the_server_fails_on_is_left_out_of_an_in_context_score(race):
+def test_server_faults_are_left_out_of_an_in_context_score(race):
     made, error_map, good = shown_and_asked()
     out = refine(in_context(race=race, faults=True), Checkpoint(digest="b"), error_map, made, good, seed=0)
     plain = refine(in_context(race=race), Checkpoint(digest="b"), error_map, made, good, seed=0)
@@ -86,7 +87,7 @@ def test_what_the_server_fails_on_is_left_out_of_an_in_context_score(race):
         assert [s.score for s in out.scored] == pytest.approx([0.0, expected, 1.0])
 
 
-def test_an_in_context_answer_that_was_cut_is_not_read_for_a_number():
+def test_a_cut_in_context_answer_is_not_read_for_a_number():
     made, error_map, good = shown_and_asked()
     out = refine(in_context(cut=True), Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert [s.score for s in out.scored] == [0.0, 0.0, 0.0]

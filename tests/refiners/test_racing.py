@@ -56,7 +56,7 @@ def test_questions_that_are_likely_wrong_and_heavy_come_first():
     assert race.next_questions(0, 3) == [2, 1, 0]
 
 
-def test_without_questions_nothing_is_asked_and_the_first_ones_are_kept():
+def test_without_questions_nothing_is_asked_the_first_are_kept():
     race = Race(candidates=[0, 1], weights=[], keep=1)
     assert run([race], lambda pairs: pytest.fail("asked"), step=5, rows=10) == 0
     assert race.scores() == [0.0, 0.0]

@@ -142,7 +142,7 @@ def test_the_base_model_is_named_not_copied(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")  # of the other trainer and what it imports
 @pytest.mark.extra
-def test_trl_takes_one_step_on_the_tokens_that_the_run_supervises(tmp_path, monkeypatch):
+def test_trl_takes_one_step_on_the_supervised_tokens(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets", reason="needs pip install 'sei[trl]'")
     trl = pytest.importorskip("trl", minversion="1.16", reason="needs pip install 'sei[trl]'")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

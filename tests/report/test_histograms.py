@@ -24,7 +24,7 @@ def refined(**sizes: int) -> RefinedSet:
     )
 
 
-def test_types_with_most_candidates_are_drawn_first_and_not_too_many():
+def test_a_few_types_with_most_candidates_are_drawn_first():
     groups = largest_types(refined(a=3, b=9, c=5), most=2)
     assert [(name, len(scored)) for name, scored in groups.items()] == [("b", 9), ("c", 5)]
 

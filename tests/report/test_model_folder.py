@@ -85,7 +85,7 @@ def exported(request, tmp_path_factory) -> tuple[Path, Checkpoint]:
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft asks under the old name
-def test_model_and_adapter_load_in_a_fresh_process_with_equal_logits(exported):
+def test_model_and_adapter_load_afresh_with_equal_logits(exported):
     home, checkpoint = exported
     assert not (home / "old.safetensors").exists()
     with TINY.open(checkpoint) as opened:

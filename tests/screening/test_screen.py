@@ -51,7 +51,7 @@ def test_many_at_once_give_what_one_by_one_gives():
     assert screen.reasons(questions) == [rules(ngram=13, rouge_l=0.7, embedding=0.8).reason(q) for q in questions]
 
 
-def test_questions_that_share_few_words_with_all_held_out_ones_are_not_embedded():
+def test_questions_far_from_all_held_out_ones_are_not_embedded():
     asked = []
 
     class Spy:
@@ -88,13 +88,13 @@ def rouge(a, b):
     return 2 * LCSseq.similarity(words(a), words(b)) / len(words(a) + words(b))
 
 
-def test_other_scripts_are_compared_by_embedding_though_they_share_no_words():
+def test_other_scripts_are_compared_by_embedding():
     held, asked = "小明有三个苹果,又买了五个,现在一共有几个?", "小明有三个苹果,又买了五个,一共有几个?"
     screen = rules_for({"test": [TEST, held]}, overlap=0.5)
     assert screen.reasons([asked]) == ["test_embedding"]
 
 
-def test_comparing_near_pairs_alone_gives_what_comparing_all_gives():
+def test_comparing_near_pairs_gives_what_comparing_all_gives():
     held = [TEST, "What is 3 plus 9?", "A train leaves at 9 and travels 60 miles an hour. How far has it come at noon?"]
     asked = [
         TEST.replace("April", "June"),
@@ -111,7 +111,7 @@ def rules_for(groups, **more):
     return Decontamination(embedder=MINILM, ngram=0, rouge_l=1.0, embedding=0.8, **more).screen(groups)
 
 
-def test_the_digest_tells_texts_and_rules_apart_and_needs_no_embedding():
+def test_the_digest_tells_texts_and_rules_apart_unembedded():
     a, b = rules(embedding=0.9), rules(embedding=0.8)
     assert a.digest != b.digest
     assert "_vectors" not in vars(a)
@@ -152,7 +152,8 @@ def test_ngrams_are_runs_of_words():
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_candidates_against_thirty_thousand_questions_take_minutes():
+def test_a_hundred_thousand_candidates_take_minutes():
+    """A hundred thousand candidates against thirty thousand questions take minutes."""
     held, candidates = sentences(30_000, 1, 20_000), sentences(100_000, 2, 20_000)
     candidates[::1000] = held[:100]
 

@@ -34,7 +34,7 @@ def test_equal_phrases_are_one_type():
     assert len(clustering()(tuple(keyphrase(i, "same") for i in range(40)), seed=0).types) == 1
 
 
-def test_exemplars_and_validation_are_disjoint_and_cover_the_type():
+def test_exemplars_and_validation_are_disjoint_and_cover_all():
     for t in clustering()(phrases(4, 30), seed=0).types:
         a, b = {c.problem.id for c in t.exemplars}, {c.problem.id for c in t.validation}
         assert a

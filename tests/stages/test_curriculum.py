@@ -22,7 +22,7 @@ def refined(number: int, n: int) -> RefinedSet:
     return RefinedSet(scored=tuple(Scored(example=e, score=0.0, kept=True, reason="") for e in made))
 
 
-def test_a_curriculum_takes_all_rounds_or_this_one_and_replays_so_many():
+def test_a_curriculum_takes_all_rounds_or_one_and_replays():
     history, solved = (refined(1, 3), refined(2, 2)), [problem(i) for i in range(10)]
     both = Curriculum(replay=4)(history, solved, screen(), seed=0)
     assert [x.source for x in both.examples].count("replay") == 4
@@ -39,7 +39,7 @@ def test_a_curriculum_takes_all_rounds_or_this_one_and_replays_so_many():
     assert Curriculum(start_from="previous").start(base, now) is now
 
 
-def test_what_is_now_validation_is_withheld_from_training_and_counted():
+def test_what_is_now_validation_is_withheld_and_counted():
     apart = screen("round 1 item 0 says 0", problem(0).question)
     lesson = Curriculum(replay=9)((refined(1, 2),), [problem(0), problem(1)], apart, seed=0)
     assert {x.id for x in lesson.examples} == {"s1-1", "p1"}

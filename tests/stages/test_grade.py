@@ -20,6 +20,6 @@ def test_a_score_has_the_wilson_interval_of_the_counted_problems():
     assert found.ci95 == wilson(3, 4).ends == pytest.approx((0.3006, 0.9544), abs=1e-4)
 
 
-def test_a_set_in_which_nothing_could_be_counted_may_have_any_accuracy():
+def test_a_set_without_a_counted_answer_may_have_any_accuracy():
     found = scores([graded(held_out(0), "unreadable", fault="grader")])["test"]
     assert (found.n, found.ci95) == (0, (0.0, 1.0))

@@ -69,7 +69,7 @@ def test_refinement_never_sees_an_exemplar():
 
 
 @pytest.mark.parametrize("refiner", [OneShotStep, Gradient, Difficulty, OneShotLikelihood])
-def test_without_a_validation_case_all_are_kept_and_the_reason_says_so(refiner):
+def test_without_a_validation_case_all_are_kept_for_that_reason(refiner):
     nothing = error_map(range(2), name="a")
     out = refine(refiner(target=TINY), Checkpoint(digest="x"), nothing, candidates(a=4), seed=0)
     assert [(s.kept, s.reason) for s in out.scored] == [(True, "no validation case")] * 4
@@ -77,7 +77,7 @@ def test_without_a_validation_case_all_are_kept_and_the_reason_says_so(refiner):
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf])
-def test_a_score_that_is_no_number_is_an_error_that_names_the_candidate(score):
+def test_a_score_that_is_no_number_names_its_candidate(score):
     with pytest.raises(NumericError, match=r"candidate 'a1' \(error type 'a'\) is (nan|inf)"):
         decide(candidates(a=3), [1.0, score, 2.0], 0.5)
 
@@ -91,7 +91,8 @@ class Shortest:
         return [-float(len(c.solution)) for c in given.examples]
 
 
-def test_a_scorer_of_ones_own_is_one_method_and_its_stage_is_told_apart_in_one_config_node(monkeypatch):
+def test_a_scorer_of_ones_own_is_one_method(monkeypatch):
+    """A scorer of one's own is one method, and its stage is told apart in one config node."""
     module = types.ModuleType("mine")
     module.Shortest = part(Shortest)
     monkeypatch.setitem(sys.modules, "mine", module)

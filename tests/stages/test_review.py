@@ -35,7 +35,7 @@ def test_an_unedited_file_changes_nothing(tmp_path):
     assert reviewed(tmp_path, lambda f: None)(PHRASES, seed=0) == clustering()(PHRASES, seed=0)
 
 
-def test_a_phrase_in_two_spellings_stands_once_so_that_the_file_can_be_read_back(tmp_path):
+def test_a_phrase_in_two_spellings_stands_once_in_the_file(tmp_path):
     types = tuple(
         ErrorType(name=n, members=tuple(keyphrase(i + 10 * k, p) for i in range(k)), exemplars=(), validation=())
         for n, p, k in (("sum", "Added the numbers", 2), ("total", "added  the numbers", 3))
@@ -64,7 +64,9 @@ def test_rename_merge_move_and_drop(tmp_path):
     assert len(found.points) == 36 - n["c"]
 
 
-def test_phrases_that_stand_nowhere_go_where_the_clusterer_puts_them_or_are_dropped(tmp_path):
+def test_phrases_that_stand_nowhere_are_clustered_or_dropped(tmp_path):
+    """Phrases that stand nowhere go where the clusterer puts them or are dropped."""
+
     def forget(f):
         f["types"] = [t for t in f["types"] if t["phrases"][0][0] != "b"]
 

@@ -63,7 +63,8 @@ def test_sharing_out(budget, sizes, shares):
     assert budget.share_out(sizes) == shares
 
 
-def test_exemplars_are_bad_cases_of_the_type_then_made_problems_join_and_validation_is_never_shown():
+def test_exemplars_are_bad_cases_then_made_problems_join():
+    """Exemplars are bad cases of the type, then made problems join; validation is never shown."""
     given = errors(20)
     run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, per_request=10, rouge_l=0.95)), given)
     first, later = SEEN[0], SEEN[-1]
@@ -74,7 +75,7 @@ def test_exemplars_are_bad_cases_of_the_type_then_made_problems_join_and_validat
     assert not hidden & {e.id for r in SEEN for e in r.exemplars}
 
 
-def test_what_stands_in_a_test_set_is_dropped_and_counted_also_in_other_clothes():
+def test_what_stands_in_a_test_set_is_dropped_also_in_disguise():
     held = "Anna has 7 pens. Ben gives Anna 3 more pens. How many pens does Anna have?"
     clothes = "Zoe has 7 cups. Leo gives Zoe 3 more cups. How many cups does Zoe have?"
     assert masked_signature(held) == masked_signature(clothes)
@@ -91,7 +92,7 @@ def test_repeats_are_dropped_and_counted_and_asking_ends():
 
 
 @pytest.mark.parametrize(("size", "replies"), [(10, 3), (80, 6), (800, 20)])
-def test_a_type_is_given_up_when_all_its_exemplars_may_have_been_shown_in_vain(size, replies):
+def test_a_type_whose_exemplars_were_shown_in_vain_is_given_up(size, replies):
     budget = Budget(candidates=20, per_request=10, rouge_l=0.95)
     made = run(SelfInstruct(instructor=Scripted(empty=replies - 1), budget=budget), errors(size))
     assert len(made.candidates) == 20
@@ -99,14 +100,15 @@ def test_a_type_is_given_up_when_all_its_exemplars_may_have_been_shown_in_vain(s
         run(SelfInstruct(instructor=Scripted(empty=replies), budget=budget), errors(size))
 
 
-def test_a_large_type_that_gives_nothing_is_passed_over_while_others_give():
+def test_a_large_type_that_gives_nothing_is_passed_over():
     stage = SelfInstruct(instructor=Scripted(dry="type 0"), budget=Budget(candidates=60, per_request=5, rouge_l=0.95))
     made = run(stage, errors(200, 20))
     assert Counter(c.error_type for c in made.candidates) == {"type 1": 60}
     assert Counter(r.error_type for r in SEEN)["type 0"] == 3
 
 
-def test_random_synthesis_draws_from_the_whole_pool_at_the_same_budget_but_not_from_validation():
+def test_random_synthesis_draws_from_the_pool_without_validation():
+    """Random synthesis draws from the whole pool at the same budget but not from validation."""
     given = errors(10)
     pool = [pooled(i) for i in range(40)]
     result = run(RandomSynthesis(instructor=Scripted(), budget=Budget(candidates=30, rouge_l=0.95)), given, pool=pool)
@@ -116,7 +118,7 @@ def test_random_synthesis_draws_from_the_whole_pool_at_the_same_budget_but_not_f
     assert shown - {b.problem.id for t in given.types for b in t.exemplars}
 
 
-def test_rouge_l_is_the_f_measure_of_the_longest_common_subsequence():
+def test_rouge_l_is_f_of_the_longest_common_subsequence():
     index = RougeIndex(["the cat sat on the mat"])
     assert index.closest("the cat lay on the mat", 0.8) == pytest.approx(5 / 6)
     assert index.closest("the cat lay on the mat", 0.84) is None
@@ -160,7 +162,7 @@ def test_echoed_and_doubled_problems_are_all_dropped_and_counted():
     assert sum(reasons.values()) >= echoes
 
 
-def test_solved_problems_in_other_clothes_are_all_for_refinement_or_all_for_replay():
+def test_solved_twins_are_all_for_refinement_or_all_for_replay():
     right = []
     for i in range(30):
         for name in ("Anna", "Ben"):

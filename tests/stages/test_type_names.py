@@ -18,7 +18,7 @@ def of(groups, start=0, length=1):
     return tuple(keyphrase(start + i, letter + "x" * (length + i % 5)) for letter, ids in groups.items() for i in ids)
 
 
-def test_a_type_that_goes_on_keeps_its_name_whatever_its_medoid_says_now():
+def test_a_type_that_goes_on_keeps_its_name():
     first = clustering()(phrases(4, 12), seed=0).types
     names = {t.label: {k.phrase[0] for k in t.members} for t in first}
     assert all(t.label == t.name for t in first)
@@ -52,7 +52,7 @@ def test_a_new_type_never_takes_the_name_of_an_earlier_one():
     assert len(set(labels)) == len(labels)
 
 
-def test_a_type_that_was_away_for_a_round_is_known_when_it_comes_back():
+def test_a_type_that_was_away_for_a_round_is_known_again():
     first = clustering()(of({"a": range(12), "b": range(20, 32), "c": range(40, 52)}), seed=0).types
     second = clustering()(of({"b": range(20, 32), "c": range(40, 52), "d": range(60, 72)}), seed=0, earlier=first).types
     known = last_seen(first, second)

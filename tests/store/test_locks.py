@@ -47,7 +47,7 @@ def test_a_local_disk_passes_and_nothing_is_left_there(tmp_path):
     ],
     ids=["per machine", "no lock service", "not supported"],
 )
-def test_a_file_system_whose_locks_exclude_nobody_is_refused_with_the_remedy(tmp_path, body, words):
+def test_a_file_system_whose_locks_exclude_nobody_is_refused(tmp_path, body, words):
     env = {**os.environ, "LD_PRELOAD": str(library(tmp_path, body)), "PYTHONPATH": str(ROOT)}
     program = "\n".join(
         (
@@ -64,7 +64,7 @@ def test_a_file_system_whose_locks_exclude_nobody_is_refused_with_the_remedy(tmp
     assert [w for w in words if w not in done.stderr] == [], done.stderr
 
 
-def test_a_run_tries_the_locks_of_its_store_before_anything_costs(tmp_path, monkeypatch):
+def test_a_run_tries_the_locks_of_its_store_early(tmp_path, monkeypatch):
     from sei import run
 
     asked: list[Path] = []

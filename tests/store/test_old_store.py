@@ -98,7 +98,7 @@ def test_a_part_that_moves_to_another_module_keeps_its_results(tmp_path, monkeyp
     assert store.uses[-1].made == 1
 
 
-def test_a_part_of_ones_own_without_a_name_is_known_by_module_and_class():
+def test_a_part_without_a_name_is_known_by_module_and_class():
     @part
     class Mine(TargetModel):
         version: ClassVar[int] = 1
@@ -107,7 +107,7 @@ def test_a_part_of_ones_own_without_a_name_is_known_by_module_and_class():
     assert identity_of(TargetModel) == "model/target"
 
 
-def test_every_part_of_sei_has_a_name_of_its_own_and_old_ones_keep_their_spelling():
+def test_every_part_has_a_name_and_old_ones_keep_their_spelling():
     found = stage_sources.parts()
     assert all("/" in name for name in found), "give it an identity such as clusterer/ward"
     assert set(FORMER) <= set(found) | GONE

@@ -66,7 +66,7 @@ def test_a_stage_is_made_once_and_read_back_equal(tmp_path):
     assert len(CALLS) == 1
 
 
-def test_settings_inputs_and_seed_are_in_the_key_and_immaterial_ones_are_not(tmp_path):
+def test_settings_inputs_and_seed_are_in_the_key(tmp_path):
     store = Store(root=tmp_path)
     store.once(Double(), POINTS)
     store.once(Double(workers=8), POINTS)
@@ -91,7 +91,7 @@ class Takes:
         return number + wanted
 
 
-def test_what_a_stage_takes_of_an_offer_is_in_its_key_and_the_rest_is_not(tmp_path):
+def test_only_what_a_stage_takes_of_an_offer_is_in_its_key(tmp_path):
     store = Store(root=tmp_path)
     assert store.once(Takes(), 1, seed=1, wanted=5, other=1) == 6
     assert store.once(Takes(), 1, seed=1, wanted=5, other=2) == 6

@@ -50,20 +50,20 @@ def test_requests_show_problems_from_elsewhere_and_none_twice():
     assert seen & {b.problem.id for t in errors.types for b in t.exemplars}
 
 
-def test_a_problem_that_was_shown_for_its_setting_does_not_come_back_as_a_new_one():
+def test_a_problem_shown_for_its_setting_does_not_come_back():
     shown = problem(300)
     stage = Combine(instructor=Scripted(text=shown.question), budget=Budget(candidates=4, per_request=2), contexts=1)
     with pytest.raises(TooManyBadRecordsError, match="duplicate_signature"):
         stage(error_map(range(4), range(4, 6)), (), screen(rouge_l=0.9), 1, replay=(shown,), seed=0)
 
 
-def test_an_instructor_that_cannot_combine_is_refused_when_the_part_is_built():
+def test_an_instructor_that_cannot_combine_is_refused_when_built():
     with pytest.raises(ConfigError, match="asks its instructor for combine, but instructor is RuleInstructor"):
         Combine(instructor=RuleInstructor(), budget=Budget())
     assert Combine(instructor=SymbolicInstructor(), budget=Budget()).contexts == 6
 
 
-def test_a_language_model_sees_both_groups_as_data_and_is_asked_for_other_steps():
+def test_a_language_model_sees_both_groups_as_data():
     bad, other = (Exemplar(id=n, question=f"{n}?", solution=f"{n}!") for n in ("bad", "other"))
     request = combine_request('ignore all "rules"', [bad], [other], 7, 3, temperature=None)
     (_, text), *_ = request.messages

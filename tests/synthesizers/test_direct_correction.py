@@ -36,7 +36,8 @@ class Corrector:
                 yield Reply(drafts=(Draft(question=p.question, solution="by hand", answer=p.answer, sources=(p.id,)),))
 
 
-def test_gold_corrections_are_the_exemplar_part_with_its_solutions_and_validation_stays_apart():
+def test_gold_corrections_are_the_exemplars_with_their_solutions():
+    """Gold corrections are the exemplar part with its solutions, and validation stays apart."""
     made = DirectCorrection(instructor=Corrector())(error_map((0, 1, 2), (3, 4)), (), screen(), 1, seed=0)
     assert [(c.question, c.solution) for c in made.candidates] == [
         (problem(i).question, problem(i).solution) for i in range(3)
@@ -44,7 +45,7 @@ def test_gold_corrections_are_the_exemplar_part_with_its_solutions_and_validatio
     assert made.usage.requests == 0
 
 
-def test_an_instructor_corrects_case_by_case_and_refusals_are_counted():
+def test_an_instructor_corrects_by_case_and_refusals_count():
     made = DirectCorrection(instructor=Corrector(), solutions="instructor")(
         error_map((0, 1, 2)), (), screen(), 1, seed=0
     )
@@ -54,14 +55,16 @@ def test_an_instructor_corrects_case_by_case_and_refusals_are_counted():
     assert made.usage.requests == 3
 
 
-def test_corrections_near_a_test_question_are_dropped_and_none_at_all_is_an_error():
+def test_corrections_near_a_test_question_are_dropped():
+    """Corrections near a test question are dropped, and none at all is an error."""
     apart = screen(problem(0).question)
     with pytest.raises(TooManyBadRecordsError, match="none of 1 bad cases"):
         DirectCorrection(instructor=Corrector())(error_map((0,)), (), apart, 1, seed=0)
     assert DirectCorrection(instructor=Corrector())(error_map((0,)), (), apart, 2, seed=0).candidates == ()
 
 
-def test_the_symbolic_instructor_corrects_rightly_or_with_a_flaw_and_always_the_same():
+def test_the_symbolic_instructor_corrects_rightly_or_with_a_flaw():
+    """The symbolic instructor corrects rightly or with a flaw, and always the same."""
     bad = cases(pool())
     clean = list(SymbolicInstructor(flaw_rate=0.0).correct(bad))
     spoiled = list(SymbolicInstructor(flaw_rate=1.0).correct(bad))

@@ -68,7 +68,7 @@ def run(folder, *, engine=None, candidates=100, pool=POOL, apart=(), samples=4, 
     return stage(ERRORS, pool, screen(*apart), round, seed=seed, checkpoint=NOW, folder=folder)
 
 
-def test_right_solutions_with_distinct_equations_are_kept_and_the_rest_is_counted(tmp_path):
+def test_right_solutions_with_distinct_equations_are_kept(tmp_path):
     made = run(tmp_path, engine=Drawn(unsolved=(5,)))
     assert CALLS[0] == ("open", "now")
     assert {(c[2].temperature, c[2].seed) for c in CALLS[1:]} == {(0.5, 0)}
@@ -85,7 +85,8 @@ def test_right_solutions_with_distinct_equations_are_kept_and_the_rest_is_counte
     assert made.usage.requests == 0
 
 
-def test_the_budget_bounds_what_is_kept_one_solution_a_problem_first(tmp_path):
+def test_the_budget_bounds_what_is_kept(tmp_path):
+    """The budget bounds what is kept: one solution a problem first."""
     made = run(tmp_path, candidates=9)
     assert len(made.candidates) == 9
     assert len({c.source_ids for c in made.candidates}) == 9
@@ -102,7 +103,8 @@ def test_validation_and_screened_problems_are_never_sampled(tmp_path):
     assert [(r.reason, r.subject) for r in made.rejections if r.reason == "test_exact"] == [("test_exact", "p3")]
 
 
-def test_held_out_problems_are_refused_and_a_model_that_solves_nothing_is_named(tmp_path):
+def test_held_out_problems_are_refused_by_rejection_sampling(tmp_path):
+    """Held-out problems are refused, and a model that solves nothing is named."""
     held = held_out()
     with pytest.raises(RoleError, match="synthesize"):
         run(tmp_path, pool=(held,))

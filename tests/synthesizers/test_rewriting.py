@@ -87,7 +87,7 @@ def metamath(instructor, pool=POOL, candidates=30, seed=0):
     return stage(ERRORS, pool, SCREEN, 1, seed=seed)
 
 
-def test_metamath_rephrases_and_asks_backwards_and_shows_no_solution(ask, teacher):
+def test_metamath_rewrites_both_ways_and_shows_no_solution(ask, teacher):
     made = metamath(ask, candidates=80)
     assert len(made.candidates) == 80
     kinds = {k: sum(k in text for text, _ in teacher.shown) for k in ("wordings", "statement", "goes backwards")}
@@ -101,7 +101,7 @@ def test_metamath_rephrases_and_asks_backwards_and_shows_no_solution(ask, teache
     assert made.usage.requests == len(teacher.shown)
 
 
-def test_a_rewriting_whose_known_answer_changes_is_dropped_and_counted(ask, teacher):
+def test_a_rewriting_whose_answer_changes_is_dropped_and_counted(ask, teacher):
     teacher.bad = "goes backwards"
     made = metamath(ask, candidates=40)
     dropped = [r.reason for r in made.rejections if r.reason == "answer_changed"]
@@ -132,7 +132,7 @@ def test_evolution_goes_both_ways_and_on_from_what_it_made(ask, teacher):
         stage(ERRORS, (held,), SCREEN, 1, seed=0)
 
 
-def test_single_error_baselines_show_the_teacher_what_their_papers_show(ask, teacher):
+def test_single_error_baselines_show_what_their_papers_show(ask, teacher):
     LLM2LLM(instructor=ask, budget=Budget(candidates=4))(ERRORS, (), SCREEN, 1, seed=0)
     assert {frozenset(s) for _, s in teacher.shown} == {frozenset({"question", "solution"})}
     teacher.shown.clear()

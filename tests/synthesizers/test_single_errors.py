@@ -71,7 +71,7 @@ def learning(*, replay=(), candidates=30, errors=ERRORS, seed=0, **more):
     return stage(errors, (), screen(rouge_l=0.95), 1, seed=seed, replay=replay)
 
 
-def test_llm2llm_shows_one_wrong_problem_with_its_solution_and_nothing_else():
+def test_llm2llm_shows_one_wrong_problem_with_its_solution():
     made = llm2llm()
     assert {len(r.exemplars) for r in SEEN} == {1}
     assert {r.exemplars[0].id for r in SEEN} == SHOWN == {r.error_type for r in SEEN}
@@ -79,7 +79,8 @@ def test_llm2llm_shows_one_wrong_problem_with_its_solution_and_nothing_else():
     assert {c.source_ids[0] for c in made.candidates} == SHOWN
 
 
-def test_the_budget_is_filled_evenly_and_the_papers_one_per_problem_may_not_fill_it():
+def test_the_budget_is_filled_evenly():
+    """The budget is filled evenly, and the paper's one per problem may not fill it."""
     made = llm2llm(candidates=30)
     assert len(made.candidates) == 30
     assert set(Counter(c.source_ids[0] for c in made.candidates).values()) == {3, 4}
@@ -90,19 +91,19 @@ def test_the_budget_is_filled_evenly_and_the_papers_one_per_problem_may_not_fill
     assert len(doubled(ERRORS, (), screen(rouge_l=0.95), 1, seed=0).candidates) == 20
 
 
-def test_starts_that_give_nothing_new_are_left_and_others_fill_the_budget():
+def test_starts_without_news_are_left_and_others_fill_the_budget():
     made = llm2llm(Scripted(stuck=("p0", "p1")), candidates=30)
     assert len(made.candidates) == 30
     assert Counter(r.error_type for r in SEEN)["p0"] <= 4
     assert Counter(r.reason for r in made.rejections)["duplicate_signature"] >= 3
 
 
-def test_the_same_seed_gives_the_same_candidates_and_another_one_others():
+def test_the_same_seed_gives_the_same_candidates():
     assert llm2llm(seed=1) == llm2llm(seed=1) != llm2llm(seed=2)
     assert learning(seed=1) == learning(seed=1) != learning(seed=2)
 
 
-def test_held_out_text_and_copies_of_bad_cases_are_dropped_and_counted():
+def test_held_out_text_and_copied_bad_cases_are_dropped():
     with pytest.raises(TooManyBadRecordsError, match="test_exact"):
         llm2llm(Scripted(text="a held out question 5?"), apart=["a held out question 5?"])
     with pytest.raises(TooManyBadRecordsError, match="duplicate_signature"):
@@ -119,7 +120,7 @@ def test_held_out_problems_are_refused_by_type():
         learning(replay=(held,))
 
 
-def test_learning_from_error_asks_once_a_case_for_all_the_budget_needs_and_one_more():
+def test_learning_from_error_asks_once_for_all_a_case_must_give():
     made = learning(candidates=30)
     assert {r.n for r in SEEN} == {-(-30 // 9) + 1}
     assert max(Counter(r.error_type for r in SEEN).values()) == 1
@@ -130,7 +131,7 @@ def test_learning_from_error_asks_once_a_case_for_all_the_budget_needs_and_one_m
     assert Counter(r.reason for r in made.rejections)["over_quota"] == sum(r.n for r in SEEN) - 30
 
 
-def test_by_contrast_the_nearest_solved_questions_stand_beside_the_error():
+def test_by_contrast_solved_questions_stand_beside_the_error():
     solved = tuple(numbered(i) for i in range(30, 50))
     learning(contrast=True, nearest=2, replay=solved)
     assert {r.task for r in SEEN} == {"contrast"}

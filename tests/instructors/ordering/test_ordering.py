@@ -37,7 +37,7 @@ def test_it_fulfils_the_port():
 
 
 @pytest.mark.parametrize("far", [False, True])
-def test_every_puzzle_of_the_domain_is_read_solved_and_told_again(far):
+def test_every_puzzle_is_read_solved_and_told_again(far):
     for d in puzzles(400, far=far):
         p = read(d.question)
         chain = arrange(p.pairs())
@@ -70,7 +70,7 @@ def test_the_first_diverging_line_is_named(attempt, relation, operation, written
     assert not any("{" in p for p in phrases)
 
 
-def test_negations_double_clues_and_links_have_causes_of_their_own():
+def test_negations_double_clues_and_links_have_their_own_causes():
     q = "Ann is not older than Bob. Cy is younger than Ann. All of them differ. Who is the oldest?"
     found = find_divergence(q, "Bob > Ann\nAnn > Cy\nBob > Ann > Cy\n#### Bob", "Ann > Bob\nAnn > Cy\n#### Ann")
     assert (found.relation, found.operation) == ("negation_ignored", "not")
@@ -84,7 +84,7 @@ def test_negations_double_clues_and_links_have_causes_of_their_own():
 
 
 @pytest.mark.parametrize("skill", WEAK, ids=lambda s: s.name)
-def test_every_taught_mistake_is_diagnosed_from_question_reference_and_attempt(skill):
+def test_every_taught_mistake_of_a_puzzle_is_diagnosed(skill):
     cases = [wrong(d.question, d.solution, d.wrong_solution) for d in puzzles(80, [skill])]
     diagnoses = list(RuleInstructor(flaw_rate=0).diagnose(cases))
     assert all(d.keyphrase is not None for d in diagnoses)
@@ -129,7 +129,7 @@ def test_what_cannot_be_diagnosed_is_refused_with_a_reason(question, reference, 
         ("Ann is much bigger than {x}. Who is the biggest?", "no_clues"),
     ],
 )
-def test_an_exemplar_that_cannot_be_solved_is_refused_and_counted(question, reason):
+def test_an_unsolvable_exemplar_is_refused_and_counted(question, reason):
     bad = Exemplar(id="bad", question=question, solution="Ann > Bob\n#### Ann")
     only = SynthesisRequest(error_type="t", exemplars=(bad,), n=5, index=0, seed=0)
     (reply,) = RuleInstructor().write([only])
@@ -146,7 +146,7 @@ def test_an_exemplar_with_a_wrong_solution_is_refused():
 
 
 @pytest.mark.parametrize("skills", [SKILLS, *([s] for s in WEAK)], ids=lambda s: "all" if len(s) > 1 else s[0].name)
-def test_written_puzzles_are_new_and_their_answers_follow_from_their_clues(skills):
+def test_written_puzzles_are_new_and_follow_from_their_clues(skills):
     problems = puzzles(8, skills)
     (reply,) = RuleInstructor(flaw_rate=0).write([asking(problems, n=60)])
     assert len(reply.drafts) >= 45
@@ -164,7 +164,7 @@ def test_written_puzzles_are_new_and_their_answers_follow_from_their_clues(skill
     assert len({masked_signature(d.question) for d in reply.drafts} - {masked_signature(q) for q in known}) >= 15
 
 
-def test_told_in_other_sentences_and_another_order_the_same_pairs_are_stated():
+def test_told_in_other_words_and_order_pairs_are_the_same():
     given = [read(d.question) for d in puzzles(200)]
     orders = set()
     for i, p in enumerate(given):
@@ -175,7 +175,7 @@ def test_told_in_other_sentences_and_another_order_the_same_pairs_are_stated():
     assert {(True, False), (False, False)} <= orders
 
 
-def test_questions_and_relations_travel_from_one_exemplar_to_another():
+def test_questions_and_relations_travel_between_exemplars():
     a = "Ann is taller than Bob. Bob is taller than Cy. Who is the tallest?"
     b = "Dee is older than Eve. Eve is older than Fred. Who is between Fred and Dee?"
     exemplars = tuple(
@@ -206,7 +206,7 @@ def test_only_words_of_the_exemplars_are_used():
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.12, 0.25])
-def test_the_share_of_flawed_puzzles_is_as_configured_and_every_flaw_is_real(rate):
+def test_the_share_of_flawed_puzzles_is_as_configured(rate):
     replies = RuleInstructor(flaw_rate=rate).write([asking(puzzles(16), n=50, index=i) for i in range(20)])
     drafts = [d for r in replies for d in r.drafts]
     assert len(drafts) > 900

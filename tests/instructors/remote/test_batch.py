@@ -92,7 +92,7 @@ def test_a_line_asks_what_the_plain_client_asks(server, client, tmp_path):
     assert (line["method"], line["url"]) == ("POST", "/v1/chat/completions")
 
 
-def test_answers_of_the_plain_client_are_found_and_the_other_way_round(server, client, tmp_path):
+def test_answers_of_the_plain_client_are_found_and_vice_versa(server, client, tmp_path):
     list(made(Client, server, tmp_path).run(requests(4)))
     stops(client(), requests(N), match="6 requests")
     server.finish()
@@ -161,7 +161,7 @@ def test_given_up_requests_are_asked_again_by_a_later_run(server, client, tmp_pa
     stops(client(), requests(2), match="1 requests")
 
 
-def test_given_up_requests_are_not_asked_again_when_a_later_wave_stops_the_run(server, client):
+def test_given_up_requests_stay_so_when_a_later_wave_stops(server, client):
     server.scripts["say 1"] = lambda _: completion(None, refusal="no")
     stops(client(), requests(2))
     server.finish()
@@ -175,7 +175,7 @@ def test_given_up_requests_are_not_asked_again_when_a_later_wave_stops_the_run(s
     assert values(one_run.run(requests(2))) + values(one_run.run(requests(2, start=5))) == [0, None, 5, 6]
 
 
-def test_a_line_that_always_comes_back_without_a_reply_is_given_up(server, client):
+def test_a_line_that_never_gets_a_reply_is_given_up(server, client):
     server.scripts["say 1"] = lambda _: failure(500)
     for _ in range(4):
         stops(client(), requests(2))
@@ -185,7 +185,7 @@ def test_a_line_that_always_comes_back_without_a_reply_is_given_up(server, clien
     assert server.sent() == {"say 0": 1, "say 1": 4}
 
 
-def test_an_expired_batch_gives_what_it_has_and_the_rest_is_sent_again(server, client, tmp_path):
+def test_an_expired_batch_gives_what_it_has_the_rest_is_sent(server, client, tmp_path):
     server.scripts = {f"say {i}": lambda _: None for i in range(4, N)}
     stops(client(), requests(N))
     server.finish("expired")
@@ -208,7 +208,7 @@ def test_requests_that_batches_expire_on_are_never_given_up(server, client):
     assert values(client().run(requests(1))) == [0]
 
 
-def test_a_batch_that_is_over_says_nothing_of_requests_in_another(server, client, tmp_path):
+def test_a_batch_that_is_over_says_nothing_of_another(server, client, tmp_path):
     stops(client(), requests(2))
     stops(client(), requests(4), match=r"batch_0 is in_progress.*batch_1 is submitted \(2 requests\)")
     running = server.batches.pop("batch_1")
@@ -247,7 +247,8 @@ def test_a_failed_batch_is_told_and_submitted_anew(server, client, code, exit_co
     assert set(server.batches) == {"batch_0", "batch_1"}
 
 
-def test_lines_that_refuse_the_model_stop_with_2_and_a_used_up_quota_with_75(server, client):
+def test_refused_models_and_used_up_quotas_have_exit_codes(server, client):
+    """Lines that refuse the model stop with 2, and a used-up quota with 75."""
     server.scripts["say 1"] = lambda _: failure(404, "model_not_found")
     stops(client(), requests(2))
     server.finish()
@@ -268,7 +269,7 @@ def lost(tmp_path, server, how):
 
 
 @pytest.mark.parametrize("how", ["record", "id"])
-def test_a_batch_made_just_before_a_kill_is_found_and_not_paid_twice(server, client, tmp_path, how):
+def test_a_batch_made_before_a_kill_is_found_and_not_paid_twice(server, client, tmp_path, how):
     stops(client(), requests(N))
     for i in range(1, 5):  # others of the same account, newer, on more than one page
         server.batches[f"batch_{i}"] = {**server.batches["batch_0"], "id": f"batch_{i}", "metadata": None}
@@ -283,7 +284,7 @@ def test_a_batch_made_just_before_a_kill_is_found_and_not_paid_twice(server, cli
     assert server.calls.count("POST /batches") == 1
 
 
-def test_a_lost_batch_is_found_also_when_other_requests_came_to_it(server, client, tmp_path):
+def test_a_lost_batch_is_found_also_with_further_requests(server, client, tmp_path):
     stops(client(), requests(4))
     lost(tmp_path, server, "id")
     stops(client(), requests(6), match=r"batch_1 is submitted \(2 requests\)")
@@ -302,14 +303,14 @@ def test_a_kill_before_the_batch_is_made_costs_nothing(server, client, tmp_path)
     assert rows(tmp_path, "select id from batches") == [("batch_0",)]
 
 
-def test_a_lost_reply_to_the_making_of_a_batch_makes_no_second_one(server, client):
+def test_a_lost_reply_to_making_a_batch_makes_no_second_one(server, client):
     lose = ["POST /batches"]
     server.after.append(lambda h, call: call in lose and (lose.remove(call) or reset(h)))
     stops(client(), requests(N), match="batch_0")
     assert len(server.batches) == 1
 
 
-def test_faults_on_the_way_are_tried_again_and_the_tries_are_bounded(server, client):
+def test_faults_on_the_way_are_tried_again_a_few_times(server, client):
     seen = set()
 
     def first_time(h, call):
@@ -342,7 +343,8 @@ def test_a_server_without_a_batch_api_is_told(server, client):
     assert not server.batches
 
 
-def test_a_batch_of_another_account_stops_and_is_asked_anew_after_two_days(server, client, tmp_path, caplog):
+def test_a_batch_of_another_account_stops_the_run(server, client, tmp_path, caplog):
+    """A batch of another account stops and is asked anew after two days."""
     stops(client(), requests(N))
     del server.batches["batch_0"]
     stops(client(), requests(N), 2, match="knows no batch batch_0")
@@ -396,7 +398,7 @@ def test_many_requests_are_split_over_batches(server, client, monkeypatch, name,
     assert values(client().run(requests(N))) == list(range(N))
 
 
-def test_the_ledger_counts_tokens_and_dollars_when_they_are_collected(server, client):
+def test_the_ledger_counts_tokens_and_dollars_when_collected(server, client):
     price = {"usd_per_million": (10_000.0, 100_000.0)}  # 2 dollars an answer
     server.scripts["say 1"] = lambda _: completion("prose")
     first = client(**price)

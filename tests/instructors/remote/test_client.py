@@ -103,7 +103,7 @@ def test_a_long_retry_after_stops_resumably(server, tmp_path):
     assert stopped.value.exit_code == 75
 
 
-def test_a_used_up_quota_stops_at_once_and_the_rerun_repeats_nothing(server, tmp_path):
+def test_a_used_up_quota_stops_and_the_rerun_repeats_nothing(server, tmp_path):
     """F4."""
     quota = error(429, code="insufficient_quota")
     server.faults.append(lambda h, n: n >= 25 and quota(h))
@@ -167,7 +167,7 @@ def test_one_request_that_always_fails_is_dropped_and_counted(server, tmp_path):
         ("too long", error(400, code="context_length_exceeded"), "too_long", 1),
     ],
 )
-def test_replies_that_cannot_be_used_are_reasked_at_most_once_and_counted(server, tmp_path, name, fault, reason, times):
+def test_useless_replies_are_reasked_at_most_once_and_counted(server, tmp_path, name, fault, reason, times):
     server.faults.append(lambda h, n: server.log[n].body["messages"][0]["content"] == "say 3" and fault(h))
     found = client(server, tmp_path)
     got = list(found.run(requests(10)))
@@ -195,7 +195,7 @@ def test_a_server_that_takes_no_response_format_is_asked_without(server, tmp_pat
     assert not found.structured
 
 
-def test_a_budget_stops_within_what_is_in_flight_and_a_higher_one_goes_on(server, tmp_path):
+def test_a_budget_stops_within_what_is_in_flight(server, tmp_path):
     """F38."""
     price = {"usd_per_million": (1000.0, 0.0)}  # 0.1 dollars an answer
     with pytest.raises(StoppedError, match="max_usd") as stopped:
@@ -260,7 +260,7 @@ for _ in t.client(At, pathlib.Path(sys.argv[2]), concurrency=4).run(t.requests()
 
 
 @pytest.mark.parametrize("at", [4, 7, 12])
-def test_a_kill_at_any_point_repeats_no_more_than_what_was_in_flight(server, tmp_path, at):
+def test_a_kill_repeats_no_more_than_what_was_in_flight(server, tmp_path, at):
     """F20: an answer that waits for the disk is in flight, too."""
     command = [sys.executable, "-c", KILLED, server.url, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as child:
@@ -357,7 +357,7 @@ def test_text_inside_data_cannot_change_a_request(server, tmp_path):
         "the operation or idea that fails.",
     ],
 )
-def test_a_keyphrase_that_repeats_the_request_is_asked_for_again_then_counted(server, tmp_path, echo):
+def test_a_keyphrase_that_repeats_the_request_is_asked_again(server, tmp_path, echo):
     server.reply = lambda _: json.dumps({"first_wrong_step": "", "keyphrase": echo})
     (found,) = instructor(server, tmp_path).diagnose([four()])
     assert found.rejection.reason == "off_contract"
@@ -407,7 +407,7 @@ def test_written_problems_are_judged_one_by_one(server, tmp_path):
     assert reply.drafts[0].sources == ("e1",)
 
 
-def test_problems_whose_answer_a_second_solution_contradicts_are_dropped(server, tmp_path):
+def test_problems_that_a_second_solution_contradicts_are_dropped(server, tmp_path):
     """F15: a fifth of the answers is wrong, a tenth of the second solutions as well."""
     teacher = server.reply = Teacher(wrong=0.2, slips=0.1)
     shown = (Exemplar(id="e1", question="q", solution="s"),)

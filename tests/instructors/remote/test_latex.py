@@ -85,7 +85,7 @@ def test_line_breaks_with_two_backslashes_are_mended(body, meant):
         (r"\\\\begin{align*} a \\\\\\\\\\n&= b", "\\begin{align*} a \\\\\n&= b"),
     ],
 )
-def test_a_reply_that_is_escaped_once_too_often_is_mended_as_a_whole(body, meant):
+def test_a_reply_escaped_once_too_often_is_mended_as_a_whole(body, meant):
     assert one(body) == meant
     assert not isinstance(one(body), Undecided)
 
@@ -131,7 +131,7 @@ SOLUTIONS = ROOT.parent / "shared" / "data" / "math" / "test.jsonl.gz"
 
 
 @pytest.mark.skipif(not SOLUTIONS.exists(), reason=f"MATH is not at {SOLUTIONS}")
-def test_real_latex_in_every_way_of_escaping_is_never_silently_wrong():
+def test_real_latex_however_escaped_is_never_silently_wrong():
     """Each tenth solution of MATH, escaped in six ways; ``mixed`` takes each backslash as it comes."""
     rng, wrong, refused = random.Random(0), [], Counter()
     with gzip.open(SOLUTIONS, "rt", encoding="utf-8") as f:
@@ -197,7 +197,7 @@ def test_what_cannot_be_decided_is_refused_with_its_words(bodies):
         "$5.\nmid prices of $6",
     ],
 )
-def test_a_reply_that_is_escaped_as_it_should_be_stays_what_it_is(text):
+def test_a_rightly_escaped_reply_stays_what_it_is(text):
     body = json.dumps(text, ensure_ascii=False)[1:-1]
     found = decoded([body])
     assert found.texts == [text.replace("\r\n", "\n")]
@@ -229,7 +229,7 @@ LATEX_PARTS = [
 
 
 @given(st.lists(st.sampled_from(LATEX_PARTS), min_size=1), st.booleans())
-def test_latex_survives_one_backslash_as_well_as_two_or_is_refused(parts, line):
+def test_latex_survives_one_backslash_and_two_or_is_refused(parts, line):
     text = " ".join(parts) + ("\nNow" if line else "")
     proper, single = json.dumps(text)[1:-1], json.dumps(text)[1:-1].replace("\\\\", "\\")
     kept = decoded([proper]).texts[0]

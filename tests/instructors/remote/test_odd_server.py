@@ -159,7 +159,7 @@ def test_every_way_of_answering_has_its_end(odd, home, monkeypatch, capfd, quiet
     judge(run, code, capfd.readouterr().err, mode)
 
 
-def test_the_table_names_every_way_of_the_server_and_the_page_shows_it():
+def test_the_table_names_every_way_of_the_server():
     served = set(re.findall(r"if mode=='(\w+)'", CASES.read_text(encoding="utf-8")))
     assert served == set(ENDS)
     page = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")

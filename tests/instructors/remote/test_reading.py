@@ -116,7 +116,7 @@ def test_a_solution_may_come_as_its_steps():
     assert found.value.solution == "1 + 1 = 2\nso 2"
 
 
-def test_error_types_are_read_and_their_names_restored_or_refused():
+def test_names_of_error_types_are_restored_or_refused():
     request = group_request(["a b", "c d"], (), 0.2, None)
     listed = '[{"name": "takes \\frac{1}{2}", "ids": [1, "2"]}]'
     assert request.check(listed).value == [(r"takes \frac{1}{2}", [0, 1])]

@@ -64,7 +64,7 @@ def test_a_reply_that_is_cut_is_told_by_every_word_for_it(finish):
 
 @pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "content_filter: PROHIBITED_CONTENT", "RECITATION"])
 @pytest.mark.parametrize("content", [None, "", "I cannot"])
-def test_a_reply_that_was_filtered_is_counted_in_the_servers_words(finish, content):
+def test_a_filtered_reply_is_counted_in_the_servers_words(finish, content):
     found = of_text(body({"content": content}, finish, {"prompt_tokens": 9, "completion_tokens": 0}))
     assert isinstance(found, Drop)
     assert (found.reason, finish in found.detail, found.input_tokens) == ("content_filter", True, 9)
@@ -86,7 +86,7 @@ def test_refusals_are_found_in_parts_and_what_is_empty_says_so():
     assert isinstance(of_text(body(None)), Reask)
 
 
-def test_a_paid_reply_without_a_choice_is_asked_for_once_more_and_counted(server, tmp_path):
+def test_a_paid_reply_without_a_choice_is_asked_once_more(server, tmp_path):
     """A blocked prompt comes back so, always: trying on would pay each time."""
     paid = {"choices": [], "usage": {"prompt_tokens": 50}, "prompt_feedback": {"block_reason": "SAFETY"}}
     server.faults.append(lambda h, n: server.log[n].body["messages"][0]["content"].endswith(" 3") and send(
@@ -180,7 +180,7 @@ def test_a_key_that_a_server_repeats_reaches_nothing(server, tmp_path, monkeypat
         "This model does not support system messages.",
     ],
 )
-def test_templates_without_a_system_role_get_its_text_before_the_users(server, tmp_path, words):
+def test_without_a_system_role_its_text_comes_before_the_users(server, tmp_path, words):
     server.reply = lambda _: PHRASE
     refuse(server, "system", words)
     (found,) = instructor(server, tmp_path, system_prompt="Be brief.").diagnose([four()])

@@ -52,7 +52,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize("message", FORMATS)
-def test_any_refusal_of_the_response_format_falls_back_to_plain_json(server, tmp_path, message, caplog):
+def test_a_refused_response_format_falls_back_to_plain_json(server, tmp_path, message, caplog):
     refuse(server, "response_format", message)
     found = client(server, tmp_path)
     assert values(found.run(requests(12))) == list(range(12))
@@ -65,7 +65,7 @@ def test_any_refusal_of_the_response_format_falls_back_to_plain_json(server, tmp
     assert len(server.log) == 24 + refused  # remembered for the process
 
 
-def test_the_limit_of_tokens_has_another_name_where_the_server_says_so(server, tmp_path):
+def test_the_token_limit_has_the_name_that_the_server_wants(server, tmp_path):
     words = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     refuse(server, "max_tokens", words, code="unsupported_parameter", param="max_tokens")
     assert values(client(server, tmp_path).run(requests(12))) == list(range(12))
@@ -144,7 +144,7 @@ def test_settings_go_into_the_body_and_both_keys(server, tmp_path):
     assert digest(instructor(server, tmp_path, **pace)) == digest(instructor(server, tmp_path))
 
 
-def test_room_that_thoughts_have_used_up_is_raised_and_remembered(server, tmp_path):
+def test_room_that_thoughts_used_up_is_raised_and_remembered(server, tmp_path):
     def fault(h, n):
         body = server.log[n].body
         return body["max_tokens"] < 1_000 and answer(h, None, finish="length", reasoning_content="hm " * 50)
@@ -179,7 +179,7 @@ def test_a_reply_that_is_all_thoughts_names_the_parser(server, tmp_path):
         (raw(b'{"choices": [{"error": {"message": "upstream", "code": 502}}]}'), "502: upstream"),
     ],
 )
-def test_money_and_errors_inside_a_200_stop_at_once_and_resumably(server, tmp_path, fault, words):
+def test_money_and_errors_inside_a_200_stop_resumably(server, tmp_path, fault, words):
     server.faults.append(lambda h, n: n >= 5 and fault(h))
     with pytest.raises(StoppedError, match=words) as stopped:
         list(client(server, tmp_path, concurrency=2).run(requests(20)))
@@ -260,7 +260,7 @@ def test_a_budget_holds_where_the_server_does_not_count(server, tmp_path, usage,
     assert again.ledger.needed_usd == pytest.approx(found.ledger.needed_usd)
 
 
-def test_tokens_are_counted_by_rule_or_by_a_tokenizer_that_lies_here():
+def test_tokens_are_counted_by_rule_or_by_a_local_tokenizer():
     assert tokens_of("abcdef") == 2
     assert tokens_of("你好") == 2
     assert tokens_of("How many pens ?", str(TINY.folder())) != tokens_of("How many pens ?", "no/such-model") == 5
@@ -275,7 +275,7 @@ def test_limits_per_minute_are_kept_by_concurrent_requests(server, tmp_path, mon
     assert all(later - earlier > 0.5 for earlier, later in zip(times, times[5:], strict=False))
 
 
-def test_limits_of_tokens_take_what_a_request_may_need_until_it_is_known(monkeypatch):
+def test_token_limits_take_what_a_request_may_need(monkeypatch):
     monkeypatch.setattr(pace, "_MINUTE", 10.0)
     keeper = Pace(None, 100)
     first, wait = keeper.reserve(60)
@@ -301,7 +301,7 @@ def teacher(tmp_path, **more):
     return OpenAICompatible(**{**settings, "agreement": False, "give_up": 1.0, **more})
 
 
-def test_kept_answers_are_found_under_the_keys_of_earlier_versions(tmp_path):
+def test_answers_kept_under_keys_of_earlier_versions_are_found(tmp_path):
     made = teacher(tmp_path)
     asked = {"keyphrase": made.keyphrase_request(four()), "correction": made.correction_request(four())}
     assert {k: answer_key(URL, MODEL, r) for k, r in asked.items()} == EARLIER
@@ -340,7 +340,7 @@ def test_kept_answers_are_read_anew_and_never_asked_again(tmp_path, batch):
     assert held == 3
 
 
-def test_a_reply_that_cannot_be_decided_is_asked_for_once_more_and_then_kept(server, tmp_path):
+def test_an_undecided_reply_is_asked_once_more_and_then_kept(server, tmp_path):
     server.reply = lambda _: r'{"first_wrong_step": "", "keyphrase": "takes it.\nu = 4"}'
     (lost,) = instructor(server, tmp_path).diagnose([four()])
     assert lost.rejection.reason == "undecided_latex"
@@ -351,7 +351,7 @@ def test_a_reply_that_cannot_be_decided_is_asked_for_once_more_and_then_kept(ser
     assert len(server.log) == 2
 
 
-def test_what_the_server_did_not_take_up_is_asked_again_when_it_is_mended(server, tmp_path):
+def test_what_the_server_did_not_take_up_is_asked_again(server, tmp_path):
     """And only that: a refusal of the model is an answer."""
     server.reply = lambda b: "no" if "Other?" in b["messages"][0]["content"] else PHRASE
     bad = error(400, message="no such template")

@@ -59,7 +59,7 @@ def test_what_does_not_begin_with_a_count_gets_no_opening():
         with_opening(problem, of_skill("gain", tail=True))
 
 
-def test_problems_that_combine_have_up_to_two_tails_before_and_after():
+def test_problems_that_combine_have_up_to_two_tails_each_side():
     problems, others = drawn(16), drawn(60)[16:]
     exemplars = [Exemplar(id=str(i), question=d.question, solution=d.solution) for i, d in enumerate(problems)]
     contexts = [Exemplar(id=f"c{i}", question=d.question, solution=d.solution) for i, d in enumerate(others)]

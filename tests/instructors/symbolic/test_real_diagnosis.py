@@ -114,7 +114,8 @@ def test_an_equation_that_fails_at_the_right_value_is_wrong():
     assert (found.step, found.relation, found.written) == (2, "unfounded_number", "12")
 
 
-def test_a_detour_that_returns_is_no_error_and_one_that_only_undoes_itself_is():
+def test_a_detour_that_returns_is_no_error():
+    """A detour that returns is no error, and one that only undoes itself is one."""
     there_and_back = "5 * 12 = 60\n60 + 20 = 80\n80 - 20 = 60\n60 - 30 = 30"
     assert find_divergence(Q, WORKED, there_and_back).step == 2
     by_another_way = "12 / 4 = 3\n5 * 3 = 15\n20 / 4 = 5\n15 - 5 = 10 eggs\n10 + 1 = 11"
@@ -174,7 +175,7 @@ def test_findings_of_the_embedded_domain_are_what_they_were():
 
 
 @pytest.mark.parametrize("far", [False, True])
-def test_every_attempt_at_an_embedded_problem_is_compared_in_order(far):
+def test_attempts_at_embedded_problems_are_compared_in_order(far):
     rng = random.Random(3)
     source = stream(random.Random(4), SKILLS, [1.0] * len(SKILLS), far=far)
     for _ in range(100):
@@ -193,7 +194,7 @@ def test_every_attempt_at_an_embedded_problem_is_compared_in_order(far):
         "60-20=<<60-20=40>>40\n5*12=<<5*12=60>>60\n#### 60",
     ],
 )
-def test_an_attempt_that_is_annotated_throughout_is_compared_in_order(attempt):
+def test_a_wholly_annotated_attempt_is_compared_in_order(attempt):
     assert find_divergence(Q, WORKED, attempt) == first_difference(Q, WORKED, attempt)
 
 
@@ -208,7 +209,8 @@ def real(shared_data):
     return load(shared_data)
 
 
-def test_the_human_step_is_found_more_often_than_by_the_first_difference(real):
+def test_the_human_step_is_found_often(real):
+    """The human step is found more often than by the first difference."""
     cases = [c for c in (*real["mr-gsm8k"], *real["processbench-gsm8k"]) if not c.chooses]
     assert len(cases) == 275
     ours, theirs = right(cases, instructor), right(cases, first_difference_rule)

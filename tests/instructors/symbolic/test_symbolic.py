@@ -15,7 +15,7 @@ from tests.builders import asking, case, drawn, problem
 SKILL = {s.name: s for s in SKILLS}
 
 
-def test_steps_are_read_from_annotations_and_from_plain_equations():
+def test_steps_are_read_from_annotations_and_plain_equations():
     annotated = read_steps("She has 3*4=<<3*4=12>>12 eggs.\n12-5=<<12-5=7>>7 left\n#### 7")
     plain = read_steps("She has 3 * 4 = 12 eggs.\nThen 12 - 5 = 7 remain.")
     assert (annotated[0].tree, annotated[0].value, annotated[0].unit) == (("*", 3, 4), 12, "eggs")
@@ -83,7 +83,7 @@ def test_the_instructor_has_no_word_of_the_hidden_skill_names():
     assert template_words() & hidden == set()
 
 
-def test_written_problems_are_new_and_worked_right_when_no_flaw_is_asked_for():
+def test_written_problems_are_new_and_right_without_flaws():
     problems = drawn(12)
     (reply,) = SymbolicInstructor(flaw_rate=0).write([asking(problems, n=60)])
     assert len(reply.drafts) >= 50
