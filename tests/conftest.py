@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_data import folder_or_skip
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,7 +31,6 @@ os.environ["PATH"] = f"{_CLUSTER}{os.pathsep}{os.environ['PATH']}"
 atexit.register(shutil.rmtree, _CLUSTER, ignore_errors=True)
 
 ROOT = Path(__file__).parent.parent
-SHARED_DATA = ROOT.parent / "shared" / "data"
 
 _MINUTES_IN_FEW_TESTS = ("test_sweep", "test_interrupts", "test_command_line", "test_track", "test_estimate")
 
@@ -41,9 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f"real data sets are not at {SHARED_DATA}")
-    return SHARED_DATA
+    """Return the folder of the real data sets."""
+    return folder_or_skip("SEI_DATA")
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Return the folder of files and servers as they are met in the world."""
+    return folder_or_skip("SEI_CASES")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_folder() -> None:
+    """Hide the data folder from every test that does not give it to the program itself."""
+    os.environ.pop("SEI_DATA", None)
 
 
 class Sei:

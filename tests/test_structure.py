@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +51,19 @@ def test_names_of_tests_have_at_most_60_characters():
     names = re.findall(r"(?m)^ *(?:async )?def (test_\w+)", "\n".join(p.read_text() for p in MODULES))
     assert len(names) > 800
     assert [n for n in names if len(n) > 60] == [], "say the rest in a docstring"
+
+
+def test_real_data_are_looked_for_in_one_place_alone():
+    """``SEI_DATA`` and ``SEI_CASES`` are read in tests/real_data.py, which knows the usual places as well."""
+    texts = {p.name: p.read_text() for p in (ROOT / "tests").rglob("*.py") if p.name != "real_data.py"}
+    asks = re.compile(r'ROOT\.parent|environ\S*"SEI_(DATA|CASES)"(?!, None)')
+    assert [name for name, text in texts.items() if asks.search(text) and name != Path(__file__).name] == []
+
+
+def test_a_variable_wins_over_the_usual_place_of_real_data(tmp_path):
+    """In a process of its own: the variables are read once."""
+    said = "from tests.real_data import DATA, why_not; print(DATA, why_not('SEI_DATA'), why_not('SEI_CASES'), sep='|')"
+    env = {**os.environ, "SEI_DATA": str(tmp_path), "SEI_CASES": str(tmp_path / "no"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", said], env=env, capture_output=True, text=True, check=True)
+    reason = f"real data are not at {tmp_path / 'no'}: set SEI_CASES to the folder that holds them"
+    assert done.stdout == f"{tmp_path}||{reason}\n"

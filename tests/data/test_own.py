@@ -417,10 +417,8 @@ def test_real_files_give_the_gold_answers_of_their_own_readers(shared_data, file
     assert [(r.question, r.answer, r.options) for r in found] == [(r.question, r.answer, r.options) for r in known]
 
 
-def test_the_cases_from_the_real_world_are_read_or_refused(shared_data):
-    cases = shared_data.parent / "cases"
-    if not cases.is_dir():
-        pytest.skip(f"the cases are not at {cases}")
+def test_the_cases_from_the_real_world_are_read_or_refused(shared_cases):
+    cases = shared_cases
 
     def load(train, test="test"):
         return JsonLines(train=str(cases / f"{train}.jsonl"), test=str(cases / f"{test}.jsonl"), dev=30).load()

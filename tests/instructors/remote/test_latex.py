@@ -21,7 +21,7 @@ from sei.instructors.remote.replies import (
     solve_request,
     synthesis_request,
 )
-from tests.conftest import ROOT
+from tests.real_data import DATA, needs
 
 
 def one(*bodies):
@@ -127,14 +127,11 @@ def test_what_two_ways_of_escaping_leave_open_is_refused(bodies):
     assert isinstance(one(*bodies), Undecided)
 
 
-SOLUTIONS = ROOT.parent / "shared" / "data" / "math" / "test.jsonl.gz"
-
-
-@pytest.mark.skipif(not SOLUTIONS.exists(), reason=f"MATH is not at {SOLUTIONS}")
+@needs("SEI_DATA", "math/test.jsonl.gz")
 def test_real_latex_however_escaped_is_never_silently_wrong():
     """Each tenth solution of MATH, escaped in six ways; ``mixed`` takes each backslash as it comes."""
     rng, wrong, refused = random.Random(0), [], Counter()
-    with gzip.open(SOLUTIONS, "rt", encoding="utf-8") as f:
+    with gzip.open(DATA / "math" / "test.jsonl.gz", "rt", encoding="utf-8") as f:
         texts = [json.loads(x)["solution"].strip() for i, x in enumerate(f) if not i % 10]
 
     def proper(text):

@@ -21,10 +21,10 @@ import pytest
 from sei.__main__ import main
 from sei.instructors.remote import dialect
 from tests.conftest import ROOT, Sei
+from tests.real_data import CASES, needs
 
-CASES = ROOT.parent / "shared" / "cases" / "odd_server.py"
 pytestmark = [
-    pytest.mark.skipif(not CASES.exists(), reason=f"the odd server is not at {CASES}"),
+    needs("SEI_CASES", "odd_server.py"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 SMALL = (
@@ -77,7 +77,7 @@ class Server(ThreadingHTTPServer):
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("odd_server", CASES)
+    spec = importlib.util.spec_from_file_location("odd_server", CASES / "odd_server.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
