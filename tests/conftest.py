@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.real_data import folder_or_skip
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
@@ -26,7 +31,6 @@ os.environ["PATH"] = f"{_CLUSTER}{os.pathsep}{os.environ['PATH']}"
 atexit.register(shutil.rmtree, _CLUSTER, ignore_errors=True)
 
 ROOT = Path(__file__).parent.parent
-SHARED_DATA = ROOT.parent / "shared" / "data"
 
 _MINUTES_IN_FEW_TESTS = ("test_sweep", "test_interrupts", "test_command_line", "test_track", "test_estimate")
 
@@ -38,9 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f"real data sets are not at {SHARED_DATA}")
-    return SHARED_DATA
+    """Return the folder of the real data sets."""
+    return folder_or_skip("SEI_DATA")
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Return the folder of files and servers as they are met in the world."""
+    return folder_or_skip("SEI_CASES")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_folder() -> None:
+    """Hide the data folder from every test that does not give it to the program itself."""
+    os.environ.pop("SEI_DATA", None)
 
 
 class Sei:
@@ -67,3 +82,16 @@ class Sei:
 @pytest.fixture
 def sei(tmp_path: Path) -> Sei:
     return Sei(tmp_path, tmp_path / "store")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Ask a server again after hundredths of a second, and close the sockets of cancelled requests."""
+    monkeypatch.setattr("sei.instructors.remote.client._BACKOFF", (0.02, 0.2))
+    monkeypatch.setattr("sei.instructors.remote.batch_api._BACKOFF", (0.01, 0.05))
+    gc.freeze()  # what was there before the test need not be looked at: half a second each time
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # httpx2 leaves a cancelled request's socket to the collector
+        gc.collect()
+    gc.unfreeze()

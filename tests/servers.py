@@ -68,6 +68,44 @@ def ledger_of(run: Path) -> dict:
     return json.loads((run / "ledger.json").read_text())["instructor"]
 
 
+def ok(done):
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def counted(run: Path) -> dict:
+    """Check that every request ends in an answer or a counted reason; return what is to be quoted."""
+    summary = json.loads((run / "summary.json").read_text())
+    (one,) = summary["rounds"]
+    ledger = ledger_of(run)
+    keyphrase = ledger["kinds"]["keyphrase"]["requests"]
+    assert keyphrase == one["bad_cases"] > 0
+    refused = sum(n for reason, n in one["dropped"].items() if reason.startswith("diagnose_"))
+    named = len((run / "round_1" / "keyphrases.jsonl").read_text().splitlines())
+    assert named + refused == one["bad_cases"]
+    return {
+        "bad_cases": one["bad_cases"],
+        "keyphrases": named,
+        "synthesized": one["synthesized"],
+        "dropped": one["dropped"],
+        "sent": ledger["sent"],
+        "reasked": ledger["reasked"],
+        "rejected": ledger["rejected"],
+        "kinds": ledger["kinds"],
+    }
+
+
+def plain_weights(tmp_path: Path) -> Path:
+    """SmolLM2 as a folder that any server reads."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    where = tmp_path / "smollm2"
+    more = {"gguf_file": gguf().name}
+    settings = GgufConfig(dequantize=True)
+    AutoModelForCausalLM.from_pretrained(gguf().parent, quantization_config=settings, **more).save_pretrained(where)
+    AutoTokenizer.from_pretrained(gguf().parent, **more).save_pretrained(where)
+    return where
+
+
 def llama_cpp(model: str, port: int, slots: int = 2, context: int = 4096) -> None:
     """Serve a GGUF file until SIGTERM."""
     import signal

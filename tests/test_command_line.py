@@ -66,7 +66,8 @@ def test_the_same_command_again_makes_nothing_and_says_the_same(first, shared_se
     assert (run / "metrics.csv").read_text().count("\n") == 7
 
 
-def test_device_and_seconds_of_every_stage_stand_in_ledger_summary_and_page(first):
+def test_device_and_seconds_of_every_stage_are_shown(first):
+    """Device and seconds of every stage stand in ledger, summary and page."""
     run, _ = first
     stages = json.loads((run / "ledger.json").read_text())["stages"]
     assert {"attempts", "grade", "refine", "finetune"} <= set(stages)
@@ -76,15 +77,14 @@ def test_device_and_seconds_of_every_stage_stand_in_ledger_summary_and_page(firs
     assert '"devices":{"attempts":"cpu"' in (run / "report.html").read_text()
 
 
-def test_the_same_seed_with_an_empty_store_gives_the_same_numbers_to_the_last_digit(first, sei):
+def test_the_same_seed_gives_the_same_numbers_to_the_last_digit(first, sei):
     done = sei(*SMOKE)
     assert done.returncode == 0, done.stderr[-3000:]
     assert summary(sei.last_run()) == summary(first[0])
 
 
-def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml_and_remakes_only_what_depends_on_it(
-    first, shared_sei, tmp_path
-):
+def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml(first, shared_sei, tmp_path):
+    """A clusterer of one's own is one class and one YAML file, and remakes only what depends on it."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text(
         "from typing import ClassVar\n"
@@ -147,7 +147,7 @@ def test_cfg_job_shows_the_config_and_runs_nothing(sei):
     assert not (sei.cwd / "outputs").exists()
 
 
-def test_runs_started_in_the_same_second_get_folders_of_their_own(sei):
+def test_runs_started_in_the_same_second_get_own_folders(sei):
     assert "${sei_hex:}" in sei("--cfg", "hydra").stdout  # the run folder's name ends in it
     drawn = [sys.executable, "-c", "import sei.__main__ as m; print(m._HEX)"]
     made = {subprocess.run(drawn, capture_output=True, text=True, check=True).stdout for _ in range(4)}

@@ -4,7 +4,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from sei.__main__ import CONF, check
@@ -12,27 +11,11 @@ from sei.build import build
 from sei.errors import ConfigError
 from sei.parts import is_part
 from sei.store import digest
+from tests.compose import built, composed
 from tests.conftest import ROOT
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
 OPTIONS = [(g, f.stem) for g in GROUPS for f in sorted((CONF / g).glob("*.yaml"))]
-PARTS = ("data", "model", "method", "tracker")
-
-
-def composed(*overrides: str):
-    OmegaConf.register_new_resolver("sei_hex", lambda: "000000", replace=True)
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
-    choices = dict(cfg.hydra.runtime.choices)
-    OmegaConf.set_struct(cfg, False)
-    del cfg["hydra"]
-    return cfg, choices
-
-
-def built(*overrides: str):
-    cfg, choices = composed(*overrides)
-    plain = check(cfg, choices)
-    return {k: build(plain[k], k, tuple(plain["plugins"])) for k in PARTS}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -42,7 +25,7 @@ def test_every_yaml_on_disk_composes_and_builds(group, option):
     assert all(is_part(p) for p in built(f"{group}={option}", *beside).values())
 
 
-def test_answers_are_not_asked_again_where_the_fine_tune_gets_more_devices():
+def test_more_devices_for_the_fine_tune_keep_the_answers():
     one, two = (built(f"trainer={t}")["method"] for t in ("gpu", "ddp"))
     assert digest(one.attempt) == digest(two.attempt)
     assert digest(one.finetune) != digest(two.finetune)
@@ -92,7 +75,8 @@ def test_every_ablation_with_every_experiment_still_composes(share):
             assert all(is_part(p) for p in built(f"experiment={e}", f"ablation={a}").values())
 
 
-def test_an_ablation_wins_over_an_experiment_and_the_command_line_over_both():
+def test_an_ablation_wins_over_an_experiment():
+    """An ablation wins over an experiment, and the command line over both."""
     cfg, _ = composed("ablation=single_round")
     assert cfg.rounds == 1
     cfg, choices = composed("experiment=smollm2_words", "ablation=no_refinement")
@@ -193,7 +177,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("group", MISFITS)
-def test_a_part_that_cannot_be_called_as_its_protocol_says_is_refused_at_the_door(group, tmp_path, monkeypatch):
+def test_a_part_that_does_not_fit_its_protocol_is_refused(group, tmp_path, monkeypatch):
     method, words = MISFITS[group]
     (tmp_path / f"mine_{group}.py").write_text(
         "from typing import ClassVar\nfrom sei.parts import part\n\n"

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from sei.estimate import Assumptions, generations, lines, of_round
-from tests.instructors.fault_server import FaultServer
-from tests.instructors.teacher import Teacher
-from tests.test_config import built
+from tests.compose import built
+from tests.instructors.remote.fault_server import FaultServer
+from tests.instructors.remote.teacher import Teacher
 
 SMALL = (
     *("experiment=smoke", "tracker=local", "data.dev=20", "data.test=20", "instructor=openai_compatible"),
@@ -32,7 +32,7 @@ def ran(sei, server, *overrides):
     return sei.last_run(), done
 
 
-def test_the_estimate_of_a_larger_run_from_a_smaller_one_holds_within_a_tenth(sei, server):
+def test_an_estimate_from_a_smaller_run_holds_within_a_tenth(sei, server):
     small, _ = ran(sei, server, "data.pool=150", "budget.candidates=40")
     asked = len(server.log)
     larger = ("data.pool=400", "budget.candidates=120", "seed=1")
@@ -79,7 +79,7 @@ def test_baselines_are_estimated_by_their_own_requests(synthesizer, words, n):
     assert all(words in r.messages[0][1] for r in shown)
 
 
-def test_a_dry_run_prints_the_first_request_of_each_kind_and_asks_nothing(sei, server):
+def test_a_dry_run_prints_a_request_of_each_kind_and_asks_none(sei, server):
     done = sei(*SMALL, f"instructor.base_url={server.url}", "data.pool=60", "dry_run=true")
     assert done.returncode == 0, done.stderr[-3000:]
     assert not server.log
@@ -117,7 +117,7 @@ def test_paper_presets_can_be_estimated_without_key_or_weights(sei, shared_data,
     assert len(rows) == 6  # two kinds, three rounds
 
 
-def test_dollars_of_a_preset_without_a_price_are_not_known_instead_of_none(sei, monkeypatch):
+def test_dollars_without_a_price_are_unknown_and_not_none(sei, monkeypatch):
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     found = sei("experiment=smoke", "tracker=none", "instructor=gemini", "estimate=true")
     assert found.returncode == 0, found.stderr

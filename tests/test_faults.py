@@ -20,8 +20,8 @@ from sei.parts import parts_in
 from sei.ports import Preflight
 from sei.run import perform
 from sei.track.none import NoTracker
-from tests.instructors.fault_server import FaultServer
-from tests.test_config import composed
+from tests.compose import composed
+from tests.instructors.remote.fault_server import FaultServer
 from tests.trees import hits, tree
 
 QUICK = ("experiment=smoke", "tracker=none")
@@ -69,7 +69,7 @@ def test_a_place_that_takes_no_files_ends_a_run_before_it_costs(sei, server, fil
 
 
 @pytest.mark.parametrize("bad", ["store", "folder"])
-def test_places_are_tried_before_data_are_loaded_or_a_tracker_started(tmp_path, file, monkeypatch, bad):
+def test_places_are_tried_before_data_are_loaded(tmp_path, file, monkeypatch, bad):
     def never(*_, **__):
         raise AssertionError("too late")
 
@@ -92,7 +92,7 @@ def test_a_full_disk_is_seen_and_nothing_is_left_of_the_try(tmp_path, monkeypatc
     assert not list(tmp_path.rglob(".probe*"))
 
 
-def test_every_part_that_can_look_ahead_is_asked_in_the_order_of_the_config():
+def test_every_part_that_can_look_ahead_is_asked_in_order():
     config = plain("instructor=openai_compatible", "trainer=gpu")
     method = build(config["method"], "method", ())
     asked = [type(p).__name__ for p in parts_in({"a": [method]}) if isinstance(p, Preflight)]
@@ -115,7 +115,7 @@ def test_every_part_that_can_look_ahead_is_asked_in_the_order_of_the_config():
         ({"accelerator": "auto"}, 0, []),
     ],
 )
-def test_gpus_that_are_not_there_are_missed_before_anything_costs(monkeypatch, settings, cuda, words):
+def test_missing_gpus_are_told_before_anything_costs(monkeypatch, settings, cuda, words):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
     if not words:
@@ -170,7 +170,7 @@ def test_looking_ahead_keeps_the_cache_as_it_is(tmp_path):
         "instructor.api_key_env=sk-pass-word-1",
     ],
 )
-def test_a_secret_on_the_command_line_is_refused_before_anything_is_written(sei, tmp_path, override):
+def test_a_secret_on_the_command_line_is_refused_unwritten(sei, tmp_path, override):
     done = sei("experiment=smoke", "tracker=none", "instructor=openai_compatible", override)
     assert done.returncode == 2
     assert "looks like a secret" in done.stderr
@@ -179,7 +179,7 @@ def test_a_secret_on_the_command_line_is_refused_before_anything_is_written(sei,
     assert tree(tmp_path) == set()
 
 
-def test_a_secret_in_an_address_from_the_environment_is_refused_and_written_nowhere(sei, tmp_path):
+def test_a_secret_in_an_address_is_refused_and_written_nowhere(sei, tmp_path):
     done = sei(*QUICK, "instructor=openai_compatible", SEI_INSTRUCTOR_URL="http://me:pass-word-1@127.0.0.1:1/v1")
     assert done.returncode == 2
     assert "user or password" in done.stderr
@@ -187,7 +187,7 @@ def test_a_secret_in_an_address_from_the_environment_is_refused_and_written_nowh
     assert hits(tmp_path, ["pass-word-1"]) == []
 
 
-def test_a_key_where_its_name_belongs_is_refused_and_not_repeated(tmp_path):
+def test_a_key_where_its_name_belongs_is_refused_unrepeated(tmp_path):
     with pytest.raises(ConfigError, match="NAME of an environment variable") as e:
         OpenAICompatible(model="m", base_url="http://h/v1", cache=str(tmp_path / "a"), api_key_env="key-pass-word-1")
     assert "pass-word-1" not in str(e.value)

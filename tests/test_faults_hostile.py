@@ -15,7 +15,7 @@ from sei.data.study import with_benchmarks
 from sei.errors import ConfigError
 from sei.exchange import DataSet
 from sei.models.target import TargetModel
-from sei.records import HeldOutProblem
+from tests.builders import held_out
 from tests.conftest import ROOT, Sei
 from tests.trees import tree
 
@@ -37,7 +37,7 @@ WEIGHTS = ROOT / "sei" / "models" / "weights" / "tiny_l"
         ("name=/tmp/b", ["name='/tmp/b'"]),
     ],
 )
-def test_names_that_lead_elsewhere_are_refused_and_nothing_is_made(tmp_path, override, words):
+def test_names_that_lead_elsewhere_are_refused(tmp_path, override, words):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "work" / "here").mkdir(parents=True)
     sei = Sei(tmp_path / "work" / "here", tmp_path / "store")
@@ -52,7 +52,7 @@ def test_names_that_lead_elsewhere_are_refused_and_nothing_is_made(tmp_path, ove
 
 @pytest.mark.parametrize("name", ["../../etc", "/tmp/x", "a/b", "..", "=cmd", "", "a\nb", "[red]"])
 def test_data_sets_whose_names_lead_elsewhere_are_refused(name):
-    problem = HeldOutProblem(id="1", question="q", answer="1", set=name, role="in_domain")
+    problem = held_out(set=name)
     with pytest.raises(ConfigError, match=r"data set name .*rename it") as e:
         with_benchmarks(DataSet(pool=(), held_out=(problem,)), {})
     assert repr(name) in str(e.value)
@@ -123,7 +123,7 @@ def test_pickled_weights_are_not_opened(tmp_path, save):
     assert not (tmp_path / "canary").exists()
 
 
-def test_pickled_weights_are_refused_even_where_they_are_harmless(tmp_path):
+def test_pickled_weights_are_refused_even_if_harmless(tmp_path):
     from safetensors.torch import load_file
 
     folder = model_folder(tmp_path)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Sei
-from tests.instructors.fault_server import FaultServer
-from tests.instructors.teacher import Teacher
+from tests.instructors.remote.fault_server import FaultServer
+from tests.instructors.remote.teacher import Teacher
 from tests.trees import hits, tree
 
 HOSTILE = (

@@ -14,19 +14,16 @@ from sei import exits, progress
 from sei.errors import ConfigError
 from sei.printable import printable
 from sei.records import (
-    BadCase,
     CurvePoint,
     ErrorMap,
-    ErrorType,
-    Keyphrase,
     MapPoint,
-    PoolProblem,
     Score,
 )
 from sei.report import console, interactive, plots
 from sei.track.local import LocalTracker
+from tests.builders import case, error_type, problem
 from tests.conftest import ROOT
-from tests.report.test_flow import record
+from tests.report.run_folders import small_record as record
 
 ESC = "\x1b[31m\x1b]0;title\x07\x9b5m"
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -51,10 +48,7 @@ NASTY = (
 def error_map(names: tuple[str, ...], text: str = "x") -> ErrorMap:
     types, points = [], []
     for i, name in enumerate(names):
-        problem = PoolProblem(id=str(i), question=f"Q {text}", answer="1", solution="1")
-        case = BadCase(problem=problem, output=f"O {text}", extracted="2")
-        key = Keyphrase(bad_case=case, phrase=name)
-        types.append(ErrorType(name=name, members=(key,), exemplars=(case,), validation=()))
+        types.append(error_type(name, [case(problem(str(i), f"Q {text}"), f"O {text}")]))
         points.append(MapPoint(problem_id=str(i), phrase=name, error_type=name, x=float(i), y=1.0))
     return ErrorMap(types=tuple(types), points=tuple(points), curve=(CurvePoint(num_types=2, score=0.5),))
 
@@ -110,7 +104,7 @@ def test_what_does_not_print_is_written_out():
     assert printable("Grüße 你好 🙂 \xa0 𝔘") == "Grüße 你好 🙂 \xa0 𝔘"
 
 
-def test_the_table_at_the_end_shows_markup_and_control_characters_as_text(capsys):
+def test_the_last_table_shows_markup_and_controls_as_text(capsys):
     stages = [(f"{ESC}base", {"[red]s[/blue]": score(0)}), ("[bold]1", {"[red]s[/blue]": score(1)})]
     console.show(stages, 1, "rounds", Path(f"/tmp/[red]here[/nowhere]{ESC}"), 1, 2)
     out = capsys.readouterr().out
@@ -143,7 +137,7 @@ def test_a_log_line_is_one_line_without_control_characters():
     assert made.args == (text,)
 
 
-def test_a_traceback_keeps_its_lines_and_loses_control_characters():
+def test_a_traceback_keeps_lines_and_loses_control_characters():
     try:
         raise ValueError(ESC)
     except ValueError as e:

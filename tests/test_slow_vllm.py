@@ -21,8 +21,7 @@ from sei.models.target import TargetModel
 from sei.opened import Sampling
 from tests.models import real_vllm
 from tests.models.older import NotMadeError
-from tests.servers import needs, served
-from tests.test_slow_servers import counted, ok, plain_weights
+from tests.servers import counted, needs, ok, plain_weights, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 SERVE = "serve {model} --host 127.0.0.1 --port {port} --generation-config vllm"
@@ -74,7 +73,8 @@ def texts_of(engine, target, questions, sampling=None):
         return list(engine.answer(opened, opened.prompts(questions), frozenset(), "x", sampling))
 
 
-def test_greedy_answers_are_those_of_this_process_whatever_the_base_says_of_decoding(vllm, target, questions):
+def test_greedy_answers_are_those_of_this_process(vllm, target, questions):
+    """Greedy answers are those of this process whatever the base says of decoding."""
     served_by = engine(vllm)
     there = {a.at: (a.text, a.finished) for a in texts_of(served_by, target, questions)}
     first, again, other = (
@@ -97,7 +97,7 @@ def test_prompts_that_the_window_would_cut_are_refused(vllm, target, questions):
         texts_of(engine(vllm, max_new_tokens=1000), target, questions)
 
 
-def test_an_engine_that_dies_in_mid_run_is_noticed_by_its_process(vllm, target, questions):
+def test_an_engine_that_dies_in_mid_run_is_noticed(vllm, target, questions):
     died = engine(vllm, max_new_tokens=400, batch_size=4)
     with died.open(target, target.base()) as opened:
         answers = died.answer(opened, opened.prompts(questions * 3), frozenset(), "x")

@@ -67,7 +67,7 @@ def test_an_edit_touches_the_parts_that_rest_on_it_and_no_others(edited, old, ne
     assert found <= {k for k in found if k.startswith(("refiner/", "stage/refine"))}
 
 
-def test_a_part_rests_on_what_its_code_names_but_not_on_the_parts_that_it_holds():
+def test_a_part_rests_on_what_it_names_not_on_parts_it_holds():
     found = stage_sources.sources(stage_sources.parts()["refiner/gradient"])
     assert ("sei.lit.one_step", "Gradients") in found
     assert (TargetModel.__module__, "TargetModel") not in found

@@ -37,7 +37,7 @@ def test_wilson_refuses_what_is_no_share(correct, n):
         wilson(correct, n)
 
 
-def test_wilson_has_the_digits_of_all_summaries_and_tables_so_far():
+def test_wilson_has_the_digits_of_all_summaries_so_far():
     assert float(stats.norm.ppf(0.975)) == Z95
     for z in (Z95_ROUNDED, Z95):
         for n in (1, 2, 7, 40, 100, 333, 1000):

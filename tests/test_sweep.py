@@ -18,12 +18,9 @@ import pytest
 from experiments.measurements.sweep_cost import made, made_twice
 from sei.report.summary import best_dev_accuracy, config_digest
 from sei.sweep import SweepJob, announce, mark, run_apart, settle
+from tests.compose import SHORT
 from tests.conftest import ROOT, Sei
 
-TINY = (
-    *("experiment=smoke", "tracker=local", "data.pool=60", "data.dev=20", "data.test=20", "budget.candidates=15"),
-    *("finetuner.schedule.steps=4",),
-)
 PART = """
 import os, sys
 from typing import ClassVar
@@ -59,7 +56,7 @@ def states(sweep: Path) -> dict[str, tuple[str, int]]:
 
 def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     command = (
-        *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *TINY, "refiner=exit,none,kill"),
+        *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *SHORT, "refiner=exit,none,kill"),
         *(f"hydra.sweep.dir={mine / 'sweep'}", "-m"),
     )
     done = sei(*command, PYTHONPATH=str(mine))
@@ -79,7 +76,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
     two = () if launcher == "basic" else ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     if two:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
-    done = sei(*TINY, *two, "ablation=no_refinement,no_clustering", "-m")
+    done = sei(*SHORT, *two, "ablation=no_refinement,no_clustering", "-m")
     assert done.returncode == 0, done.stderr[-2000:]
     folders = sorted(f.parent for f in sei.cwd.glob("multirun/smoke/*/*/summary.json"))
     assert len(folders) == 2
@@ -91,7 +88,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
 @pytest.mark.parametrize("place", ["same folder", pytest.param("folders of their own", marks=pytest.mark.slow)])
 def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Path, place: str):
     sweeps = [tmp_path / ("sweep" if place == "same folder" else f"sweep_{n}") for n in (0, 1)]
-    command = [sys.executable, "-m", "sei", *TINY, "ablation=full,no_refinement"]
+    command = [sys.executable, "-m", "sei", *SHORT, "ablation=full,no_refinement"]
     env = {**os.environ, "SEI_STORE": str(sei.store)}
     processes = [
         subprocess.Popen(
@@ -113,7 +110,7 @@ def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Pa
     assert len(printed) == 1
 
 
-def test_a_job_that_outlived_its_sweep_is_waited_for_and_passed_over(tmp_path, monkeypatch):
+def test_a_job_that_outlived_its_sweep_is_waited_for(tmp_path, monkeypatch):
     job = SweepJob(
         number=0, overrides=("seed=1",), config={"seed": 1}, folder=tmp_path / "0", sweep=tmp_path, logging=None
     )
@@ -148,7 +145,7 @@ def test_a_sweep_says_from_its_start_which_jobs_there_will_be(sei: Sei, tmp_path
     assert (sweep / "report.html").is_file()
 
 
-def test_announcing_keeps_what_is_known_but_not_what_a_killed_sweep_was_at(tmp_path):
+def test_announcing_keeps_what_is_known_but_no_running_state(tmp_path):
     seeds = [(f"seed={n}",) for n in range(5)]
     for number, (state, code) in enumerate([("done", 0), ("failed", 3), ("running", None), ("running", None)]):
         home = tmp_path / str(number)
@@ -167,7 +164,7 @@ def test_announcing_keeps_what_is_known_but_not_what_a_killed_sweep_was_at(tmp_p
     assert states(tmp_path)["3"] == ("waiting", None)
 
 
-def test_announcing_another_sweep_in_the_same_folder_forgets_jobs_with_other_overrides(tmp_path):
+def test_announcing_another_sweep_forgets_jobs_it_does_not_have(tmp_path):
     first = [("seed=0",), ("seed=1",), ("seed=2",)]
     for number, overrides in enumerate(first):
         home = tmp_path / str(number)
@@ -222,10 +219,10 @@ class OneByOne(Sweeper):
 
 
 @pytest.mark.slow
-def test_a_sweeper_is_told_the_best_accuracy_on_dev_and_which_trials_failed(sei: Sei, mine: Path):
+def test_a_sweeper_is_told_the_best_on_dev_and_failed_trials(sei: Sei, mine: Path):
     (mine / "hydra_plugins").mkdir()
     (mine / "hydra_plugins" / "one_by_one.py").write_text(SWEEPER)
-    command = ("-m", "--config-dir=conf", *TINY, "plugins=[mine]", "hydra/sweeper=one_by_one", "hydra.sweep.dir=s")
+    command = ("-m", "--config-dir=conf", *SHORT, "plugins=[mine]", "hydra/sweeper=one_by_one", "hydra.sweep.dir=s")
     done = sei(*command, PYTHONPATH=f"{mine}{os.pathsep}{ROOT}")
     assert done.returncode == 0, done.stderr
     value, failed = json.loads((mine / "values.json").read_text())
@@ -236,7 +233,7 @@ def test_a_sweeper_is_told_the_best_accuracy_on_dev_and_which_trials_failed(sei:
     assert failed == "failed: SweepError"
 
 
-def test_the_value_of_a_run_is_that_of_its_best_round_on_dev_alone(tmp_path):
+def test_the_value_of_a_run_is_its_best_round_on_dev_alone(tmp_path):
     def scores(dev: int, test: int):
         return {"d": {"role": "dev", "correct": dev, "n": 20}, "t": {"role": "in_domain", "correct": test, "n": 20}}
 
@@ -264,7 +261,7 @@ def test_a_job_that_a_signal_ended_is_interrupted_and_not_failed(tmp_path, monke
     assert states(tmp_path) == {"0": ("interrupted", 143)}
 
 
-def test_a_sweep_that_ends_early_leaves_no_state_that_is_not_true(tmp_path, monkeypatch):
+def test_a_sweep_that_ends_early_leaves_no_untrue_state(tmp_path, monkeypatch):
     announce(tmp_path, [("seed=0",), ("seed=1",), ("seed=2",)])
     monkeypatch.setenv("SEI_COMMAND", "me")
     program = "import sys, time; 'sei.sweep'; print(1, flush=True); time.sleep(60)"
@@ -293,10 +290,10 @@ def test_a_wrong_command_leaves_no_job_waiting(sei: Sei):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("group", [True, False], ids=["Ctrl-C", "SIGTERM to the command alone"])
-def test_an_interrupted_sweep_of_several_at_once_leaves_no_job_running(tmp_path, group):
+def test_an_interrupted_parallel_sweep_leaves_no_job_running(tmp_path, group):
     more = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=s", "seed=0,1,2,3")
     env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "sei", "-m", *TINY, *more]
+    command = [sys.executable, "-m", "sei", "-m", *SHORT, *more]
     with subprocess.Popen(
         command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as p:

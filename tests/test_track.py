@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,29 +12,7 @@ from sei.track.local import LocalTracker
 from sei.track.several import SeveralTrackers
 from tests import stopping
 from tests.conftest import Sei
-
-COMMAND = (
-    *("experiment=smoke", "tracker=wandb_offline", "rounds=2", "patience=0", "data.pool=60", "data.dev=20"),
-    *("data.test=20", "budget.candidates=15", "finetuner.schedule.steps=4"),
-)
-
-
-def records(run: Path) -> list[dict]:
-    (folder,) = (run / "wandb").glob("offline-run-*")
-    wandb = str(Path(sys.executable).with_name("wandb"))  # of this environment, whatever PATH says
-    command = [wandb, "leet", "inspect", "--json", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def history(run: Path) -> list[dict]:
-    return [r["history"] for r in records(run) if r["type"] == "history"]
-
-
-def values(row: dict) -> dict:
-    """Return a history row without the clock and without the names of files, which carry random ids."""
-    hidden = ("_runtime", "_timestamp", "artifact_path")
-    return {k: v for k, v in row["item"].items() if not k.endswith(hidden)}
+from tests.wandb_files import COMMAND, history, records, values
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +24,7 @@ def fresh(tmp_path_factory) -> tuple[Sei, Path]:
     return sei, sei.last_run()
 
 
-def test_rounds_curves_and_counts_are_read_back_as_the_summary_has_them(fresh):
+def test_rounds_curves_and_counts_are_those_of_the_summary(fresh):
     run = fresh[1]
     summary = json.loads((run / "summary.json").read_text())
     rows = [values(r) for r in history(run)]
@@ -102,7 +78,7 @@ def test_curated_data_and_the_model_are_artifacts(fresh):
     assert "model.safetensors" in files["model", "best"]
 
 
-def test_a_model_can_be_followed_back_to_the_bad_cases_of_each_round(fresh):
+def test_a_model_leads_back_to_the_bad_cases_of_each_round(fresh):
     run = fresh[1]
     logged = artifacts(run)
     made_from = {name: json.loads(a["metadata"])["made_from"] for name, a in logged.items()}

@@ -35,7 +35,7 @@ def wheel(tmp_path_factory) -> Path:
     return built
 
 
-def test_configs_weights_and_prompts_are_in_the_wheel_and_nothing_foreign(wheel):
+def test_the_wheel_holds_configs_weights_prompts_and_no_more(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     configs = {f"sei/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "conf").rglob("*.yaml")}
     assert configs <= names

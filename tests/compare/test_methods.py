@@ -18,14 +18,14 @@ from tests.compare.made_up_runs import (
 )
 
 
-def test_methods_are_named_by_what_was_built_not_by_label_or_folder(tmp_path):
+def test_methods_are_named_by_what_was_built_not_by_label(tmp_path):
     write(tmp_path / "no_clusters" / "0", name="experiment_no_refinement")
     write(tmp_path / "sei" / "0", **NO_REFINEMENT, ablation={"name": "full"})
     write(tmp_path / "z" / "0", rounds=(0.6,), budget_scale=3)
     assert names(read(tmp_path)) == ["Self-Error-Instruct", "Self-Error-Instruct, budget_scale=3", "no refinement"]
 
 
-def test_settings_of_a_swapped_part_are_named_where_they_disagree(tmp_path):
+def test_settings_of_a_swapped_part_are_named_on_disagreement(tmp_path):
     write(tmp_path / "0")
     for i, length in enumerate((0.1, 0.2)):
         write(tmp_path / f"c{i}", refiner={"_target_": "sei.stages.selection.Gradient", "step_size": length})
@@ -35,7 +35,7 @@ def test_settings_of_a_swapped_part_are_named_where_they_disagree(tmp_path):
     ]
 
 
-def test_a_part_that_moved_is_the_same_and_one_of_a_plugin_is_another(tmp_path):
+def test_a_moved_part_is_the_same_a_plugins_is_another(tmp_path):
     for seed, place in enumerate(("sei.refiners.gradient", "sei.stages.selection", "mine.selection")):
         write(tmp_path / str(seed), seed=seed, refiner={"_target_": f"{place}.Gradient", "keep": 0.5})
     (block,) = read(tmp_path)
@@ -52,7 +52,7 @@ def test_a_part_that_moved_is_the_same_and_one_of_a_plugin_is_another(tmp_path):
         ("single_errors.LearningFromError", "contrast", False, "learning from error"),
     ],
 )
-def test_a_variant_that_is_a_method_of_its_own_is_named_even_alone(tmp_path, part, key, value, said):
+def test_a_variant_that_is_its_own_method_is_named_even_alone(tmp_path, part, key, value, said):
     write(tmp_path / "0")
     write(tmp_path / "1", synthesizer={"_target_": f"sei.stages.{part}", key: value})
     assert names(read(tmp_path)) == ["Self-Error-Instruct", said]

@@ -178,7 +178,7 @@ def test_sign_flips_over_two_sets_agree_with_counting_all_signs():
     assert st.sign_flip(sets) == pytest.approx(at_least / 2**8, abs=0.004)
 
 
-def test_a_difference_as_large_as_detectable_is_found_four_times_in_five():
+def test_a_detectable_difference_is_found_four_times_in_five():
     rng = np.random.default_rng(0)
     sizes, discordant = (400, 150), (120, 60)
     blank = [[1.0] * d + [0.0] * (n - d) for n, d in zip(sizes, discordant, strict=True)]

@@ -30,7 +30,7 @@ def test_main_table(tmp_path):
     assert rows["Self-Error-Instruct"][3:5] == ("3", "82.0 [77.0, 87.0]")  # 2 * 4.3027 / sqrt(3)
 
 
-def test_several_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
+def test_sets_of_a_role_are_averaged_and_missing_ones_said(tmp_path):
     write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain", "c": "out_of_domain"}, rounds=(0.6,))
     home = write(tmp_path / "1", sets={"a": "in_domain", "c": "out_of_domain"}, rounds=(0.6,), **NO_REFINEMENT)
     set_accuracy(home, a=0.7)
@@ -53,7 +53,7 @@ def test_seeds_that_rounding_alone_parts_show_no_spread(tmp_path):
     assert mean["accuracy_high"] - mean["accuracy_low"] > 0.05
 
 
-def test_main_records_hold_the_mean_over_sets_and_each_outcome_once(tmp_path):
+def test_main_records_hold_the_mean_and_each_outcome_once(tmp_path):
     write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
     for more in ({}, {"model": {"name": "other"}}):  # the second alone has one set in domain
         if more:
@@ -69,7 +69,7 @@ def test_main_records_hold_the_mean_over_sets_and_each_outcome_once(tmp_path):
         assert len(known) == len(set(known))
 
 
-def test_methods_that_no_run_has_stand_in_the_main_table_as_not_measured(tmp_path):
+def test_methods_without_a_run_stand_as_not_measured(tmp_path):
     full_and_ablated(tmp_path)
     table = build.main_table(read(tmp_path), BEST, ["no refinement", "MetaMath rewriting"]).tables[0]
     assert [r[2] for r in table.rows] == ["base model", "Self-Error-Instruct", "no refinement", "MetaMath rewriting"]
@@ -150,7 +150,7 @@ def test_items_that_do_not_fit_the_summary_test_nothing(tmp_path):
     figures.draw(read(tmp_path), BEST, tmp_path)
 
 
-def test_items_of_runs_without_harness_files_are_read_from_the_evaluation(tmp_path):
+def test_items_of_runs_without_harness_files_are_read_too(tmp_path):
     home = write(tmp_path / "0", rounds=(0.5,))
     (home / "round_1").mkdir()
     problem = {"id": "1", "question": "q", "set": "near"}
@@ -171,7 +171,7 @@ def test_broken_item_files_are_as_good_as_none(tmp_path):
     assert collect([tmp_path])[0][0].items(1) == {}
 
 
-def test_one_seed_over_several_sets_is_tested_on_the_mean_that_is_shown(tmp_path):
+def test_one_seed_over_several_sets_is_tested_on_the_shown_mean(tmp_path):
     sets = {"a": "in_domain", "b": "in_domain"}
     one = write(tmp_path / "0", rounds=(0.5,), sets=sets)
     other = write(tmp_path / "1", rounds=(0.5,), sets=sets, **NO_REFINEMENT)

@@ -47,7 +47,7 @@ def test_every_puzzle_has_one_answer_and_it_is_gold(data):
 
 @pytest.mark.parametrize("skill", SKILLS, ids=lambda s: s.name)
 @pytest.mark.parametrize("far", [False, True])
-def test_a_weak_skill_is_taught_wrongly_in_every_puzzle_and_a_taught_one_in_none(skill, far):
+def test_only_weak_skills_are_taught_wrongly(skill, far):
     rng = random.Random(5)
     drawn = [d for _ in range(60) if (d := draw(skill, rng, far=far)) is not None]
     assert len(drawn) >= 20
@@ -87,7 +87,7 @@ def test_more_puzzles_than_there_are_is_an_error_that_says_so(monkeypatch):
         Deduction(test=1000).load()
 
 
-def test_the_shipped_tokenizer_reads_and_writes_every_text_without_loss(data):
+def test_the_shipped_tokenizer_loses_nothing_of_any_text(data):
     target = TargetModel(name="tiny_d", source="packaged:tiny_d", template="plain")
     tokenizer = AutoTokenizer.from_pretrained(target.folder())
     for p in (*data.pool, *data.held_out):

@@ -12,10 +12,12 @@ from sei.data.source import Row, at_most
 from sei.data.study import JsonLines, Study, with_benchmarks
 from sei.errors import ConfigError, DataError
 from sei.exchange import DataSet
-from sei.records import HeldOutProblem, PoolProblem, TrainingExample
+from sei.records import TrainingExample
+from tests.builders import held_out, problem
 
 
-def test_unique_ids_keep_their_text_and_others_get_a_digest_of_their_content_whatever_the_order():
+def test_unique_ids_keep_their_text_and_others_get_a_digest():
+    """Unique ids keep their text, and others get a digest of their content, whatever the order."""
     rows = [Row("1", "a?", "1"), Row("2", "b?", "2"), Row("1", "c?", "3"), Row("1", "a?", "1")]
     found = tell_apart({"x": rows})["x"]
     assert [r.question for r in found] == ["a?", "b?", "c?"]  # the last is the first once more
@@ -27,7 +29,7 @@ def test_unique_ids_keep_their_text_and_others_get_a_digest_of_their_content_wha
         assert sorted(tell_apart({"x": mixed})["x"]) == sorted(found)
 
 
-def test_ids_are_told_apart_between_groups_and_from_those_that_are_taken():
+def test_ids_are_told_apart_between_groups_and_from_taken_ones():
     same = Row("1", "a?", "1")
     found = tell_apart({"x": [same], "y": [same, Row("3", "b?", "2")], "z": [Row("9", "c?", "4")]}, taken={"9"})
     ids = [r.id for rows in found.values() for r in rows]
@@ -51,7 +53,7 @@ def write(path, rows):
     return str(path)
 
 
-def test_files_whose_ids_start_again_load_with_distinct_ids_in_any_order(tmp_path):
+def test_files_whose_ids_start_again_load_with_distinct_ids(tmp_path):
     rows = [{"question": f"What is {i} plus {i}?", "answer": 2 * i, "id": i % 5} for i in range(40)]
     test = [{"question": f"What is {i} times {i}?", "answer": i * i, "id": i % 5 or None} for i in range(2, 22)]
 
@@ -66,7 +68,7 @@ def test_files_whose_ids_start_again_load_with_distinct_ids_in_any_order(tmp_pat
     assert again == found
 
 
-def test_an_id_that_meets_a_line_number_or_a_number_written_as_text_is_told_apart(tmp_path):
+def test_an_id_like_a_line_number_or_a_text_is_told_apart(tmp_path):
     rows = [{"question": f"{i} + 1?", "answer": i + 1, "id": x} for i, x in enumerate([1, "1", 1.0, None, 4, "", 9])]
     test = write(tmp_path / "b.jsonl", [{"question": "1 + 9?", "answer": 10}])
     data = JsonLines(train=write(tmp_path / "a.jsonl", rows), test=test, dev=1).load()
@@ -75,7 +77,7 @@ def test_an_id_that_meets_a_line_number_or_a_number_written_as_text_is_told_apar
     assert {"train-1.0", "train-6", "train-9", "test-1"} <= ids
 
 
-def test_one_id_and_one_question_with_two_answers_are_refused_with_both_lines(tmp_path):
+def test_an_id_or_question_with_two_answers_is_refused(tmp_path):
     rows = [{"question": "1 + 1?", "answer": a, "id": 7} for a in (2, 2, 3)]
     with pytest.raises(DataError, match=r"a\.jsonl lines 1 and 3: .*'2' and '3'.*Rule.*Remedy"):
         JsonLines(train=write(tmp_path / "a.jsonl", rows), test=str(tmp_path / "a.jsonl"), dev=1).load()
@@ -104,23 +106,15 @@ def test_sets_and_benchmarks_of_plugins_are_told_apart():
         Study(sets={"a": Numbered("a"), "b": Numbered("a")}, dev=5).load()
 
 
-def pooled(i):
-    return PoolProblem(id=i, question=f"Pool {i}?", answer="1")
-
-
-def held(i):
-    return HeldOutProblem(id=i, question=f"Held {i}?", answer="1", set="exam", role="dev")
-
-
 @pytest.mark.parametrize(
     "parts",
     [
-        {"pool": (pooled("1"), pooled("1")), "held_out": ()},
-        {"pool": (pooled("1"),), "held_out": (held("1"),)},
-        {"pool": (), "held_out": (held("2"), held("1"), held("1"))},
-        {"pool": (pooled("1"),), "held_out": (),
+        {"pool": (problem("1"), problem("1")), "held_out": ()},
+        {"pool": (problem("1"),), "held_out": (held_out("1"),)},
+        {"pool": (), "held_out": (held_out("2"), held_out("1"), held_out("1"))},
+        {"pool": (problem("1"),), "held_out": (),
          "warm_up": (TrainingExample(id="1", question="q", solution="s", source="warm_up"),)},
-        {"pool": (pooled(" "),), "held_out": ()},
+        {"pool": (problem(" "),), "held_out": ()},
     ],
 )  # fmt: skip
 def test_a_data_set_with_an_id_that_stands_twice_cannot_be_made(parts):
@@ -128,11 +122,11 @@ def test_a_data_set_with_an_id_that_stands_twice_cannot_be_made(parts):
         DataError, match=r"1 ids that do not tell its problems apart.*Rule: records are joined by id.*Remedy"
     ):
         DataSet(**parts)
-    assert DataSet(pool=(pooled("1"),), held_out=(held("2"),)).pool
+    assert DataSet(pool=(problem("1"),), held_out=(held_out("2"),)).pool
 
 
 def test_a_benchmark_gives_way_to_the_ids_of_the_data():
-    data = DataSet(pool=(pooled("1"), pooled("2")), held_out=(held("3"),))
+    data = DataSet(pool=(problem("1"), problem("2")), held_out=(held_out("3"),))
     joined = with_benchmarks(data, {"c": Numbered("c")})
     assert joined.pool == data.pool
     assert joined.held_out[0] == data.held_out[0]

@@ -12,27 +12,7 @@ from sei.__main__ import CONF
 from sei.data import competition, exams, school
 from sei.data.source import at_most
 from sei.errors import DataError
-
-# class, rows of the test split, rows of the training split
-SETS = {
-    "gsm8k": (school.Gsm8k, 1319, 7473),
-    "gsm_hard": (school.GsmHard, 1319, None),
-    "svamp": (school.Svamp, 300, 700),
-    "asdiv": (school.Asdiv, 2305, None),
-    "mawps_parts": (school.MawpsParts, 2065, None),
-    "math": (competition.Math, 5000, 7498),  # two training rows have empty boxes
-    "math500": (competition.Math500, 500, None),
-    "olympiadbench": (competition.OlympiadBench, 675, None),
-    "minerva_math": (competition.MinervaMath, 272, None),
-    "amc23": (competition.Amc23, 40, None),
-    "aime24": (competition.Aime24, 30, None),
-    "college_math": (exams.CollegeMath, 2818, None),
-    "tal_scq": (exams.TalScq, 2000, None),
-    "gaokaobench_math": (exams.GaokaoBenchMath, 507, None),  # one row's answer is garbled
-    "sat_math": (exams.SatMath, 220, None),
-    "aqua": (exams.Aqua, 254, None),
-    "mmlu_stem": (exams.MmluStem, 3018, None),
-}
+from tests.data.sets import SETS
 
 
 @pytest.mark.parametrize("name", sorted(SETS))
@@ -62,7 +42,8 @@ def test_levels_and_subjects_are_kept(shared_data):
     assert len({r.group for r in rows}) == 7
 
 
-def test_a_slice_is_drawn_by_content_and_smaller_ones_lie_inside_larger_ones(shared_data):
+def test_a_slice_is_drawn_by_content(shared_data):
+    """A slice is drawn by content, and smaller ones lie inside larger ones."""
     rows = school.Gsm8k(folder=str(shared_data)).test()
     large, small = at_most(rows, 200, "gsm8k"), at_most(rows, 50, "gsm8k")
     assert (len(large), len(small)) == (200, 50)

@@ -66,7 +66,8 @@ def test_own_columns_options_and_errors(tmp_path):
         JsonLines(**files, columns=columns, dev=3).load()
 
 
-def test_benchmarks_join_any_data_set_out_of_domain_and_push_equal_problems_out_of_the_pool(shared_data):
+def test_benchmarks_join_any_data_set_out_of_domain(shared_data):
+    """Benchmarks join any data set out of domain and push equal problems out of the pool."""
     data = Arithmetic(pool=20, dev=10, test=10).load()
     sat = SatMath(folder=str(shared_data), limit=15)
     joined = with_benchmarks(data, {"sat": sat})

@@ -23,7 +23,7 @@ from sei.clusterers.shuffled import Shuffled
 from sei.clusterers.ward import Ward
 from sei.compare.significance import paired_t
 from sei.parts import is_part
-from tests.test_config import built
+from tests.compose import built
 
 PROTOCOLS = {
     "first_measurement": FIRST,
@@ -50,7 +50,7 @@ def test_protocols_share_no_seed():
     )
 
 
-def test_the_placebo_permutes_the_types_of_the_clusterer_that_it_stands_for():
+def test_the_placebo_permutes_the_types_of_its_clusterer():
     method = built("experiment=combined_types", *COMBINED.arms["combined_shuffled"])["method"]
     assert isinstance(method.cluster.clusterer, Shuffled)
     assert isinstance(method.cluster.clusterer.inner, Ward)
@@ -64,7 +64,7 @@ def test_arms_that_were_not_run_say_so(tmp_path):
         assert all("not run" in line for line in lines[2:])
 
 
-def test_kinds_of_mistakes_are_followed_to_what_was_written_and_kept(tmp_path):
+def test_kinds_of_mistakes_lead_to_what_was_written_and_kept(tmp_path):
     kinds = {"p0": "add", "p1": "add", "p2": "add", "p3": "halve"}
     kept = {"full": ("p0", "p1", "p2", "p3"), "none": ("p0", "p1", "p2")}
     for arm, sources in kept.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.measurements import sweep_cost
-from tests.test_sweep import TINY
+from tests.compose import SHORT
 
 
 def run(home: Path, *uses: tuple[str, str, int]) -> Path:
@@ -18,7 +18,8 @@ def run(home: Path, *uses: tuple[str, str, int]) -> Path:
     return home
 
 
-def test_results_made_by_two_jobs_are_counted_and_rows_that_add_up_are_not(tmp_path):
+def test_results_made_by_two_jobs_are_counted(tmp_path):
+    """Results made by two jobs are counted, and rows that add up are not."""
     rows = tmp_path / "store" / "attempts" / "k" / "rows.jsonl"
     rows.parent.mkdir(parents=True)
     rows.write_text("{}\n" * 5)
@@ -37,10 +38,10 @@ def test_a_part_that_was_interrupted_is_not_timed(tmp_path, capsys):
     assert str(tmp_path / "together") in capsys.readouterr().err
 
 
-def test_jobs_together_and_apart_have_equal_scores_and_share_what_is_equal(tmp_path, capsys):
+def test_jobs_together_and_apart_have_equal_scores(tmp_path, capsys):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
     home = tmp_path / "cost"
-    command = [str(home), *TINY[:1], *TINY[2:], "refiner=none,random"]
+    command = [str(home), *SHORT[:1], *SHORT[2:], "refiner=none,random"]
     assert sweep_cost.main(command) == 0
     together, apart, wall, jobs, differ = capsys.readouterr().out.splitlines()
     assert "2 jobs" in together

@@ -9,7 +9,7 @@ import pytest
 
 from experiments import workspace
 from tests.conftest import Sei
-from tests.test_track import COMMAND, history, records, values
+from tests.wandb_files import COMMAND, history, records, values
 
 pytest.importorskip("wandb_workspaces", reason="needs the extra workspace")
 
@@ -42,7 +42,7 @@ def test_every_panel_shows_something_that_a_run_logged(logged, tmp_path):
     assert all(f"round/{t}" in known for t in tables)
 
 
-def test_runs_are_grouped_by_settings_that_they_log_and_a_sweep_can_be_chosen(logged, tmp_path):
+def test_runs_are_grouped_by_settings_and_sweeps_can_be_chosen(logged, tmp_path):
     (runs,) = preview(tmp_path, str(logged), "--sweep", "tonight")["runSets"]
     assert [(f["key"]["name"], f["value"]) for f in runs["filters"]["filters"]] == [("group", "tonight")]
     (config,) = (r["run"]["config"] for r in records(logged) if r["type"] == "run")

@@ -25,7 +25,7 @@ ROWS = [
 ]
 
 
-def test_a_file_of_outputs_gets_a_verdict_each_and_keeps_its_fields(tmp_path):
+def test_each_output_of_a_file_gets_a_verdict_and_keeps_fields(tmp_path):
     source = tmp_path / "rows.jsonl.gz"
     with gzip.open(source, "wt") as f:
         f.writelines(json.dumps(r) + "\n" for r in ROWS)
@@ -79,7 +79,7 @@ LAYOUTS = [
 ]
 
 
-def test_gold_answers_and_options_are_read_in_the_layouts_of_data_files(tmp_path):
+def test_gold_answers_and_options_are_read_in_known_layouts(tmp_path):
     rows = [
         {"id": i, "gold": g, "output": o, "question": "Which?", **more} for i, (g, o, more, _) in enumerate(LAYOUTS)
     ]

@@ -83,7 +83,7 @@ def test_a_time_of_day_is_nothing_else():
     assert verdict("4:30 PM", boxed("4:30\\text{ p.m.}")) == "right"
 
 
-def test_a_gold_answer_that_cannot_be_read_is_a_fault_and_no_wrong_answer():
+def test_an_unreadable_gold_answer_is_a_fault_not_a_wrong_answer():
     outcome = GRADER.grade(Problem(id="x", question="", answer="\\frac{1}{"), boxed("3"))
     assert outcome.fault
     assert GRADER.check_gold((Problem(id="odd", question="", answer="\\frac{1}{"),)) == ["odd"]

@@ -102,7 +102,8 @@ def test_whose_fault_a_limit_is():
         sandbox.ask("(10^7)!", "3", seconds=0.3)
 
 
-def test_a_grader_that_gets_little_of_the_processor_is_patient_and_one_that_gets_none_is_not(monkeypatch):
+def test_a_grader_with_little_processor_time_is_patient(monkeypatch):
+    """A grader that gets little of the processor is patient, and one that gets none is not."""
     told = iter([0.0, 0.1, 0.2, 0.3])  # a starved child: tenths of a second of its own in one by the clock
     monkeypatch.setattr(worker, "_cpu_seconds", lambda pid: next(told))
     child = worker._Child()

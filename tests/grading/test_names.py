@@ -56,7 +56,7 @@ def test_in_a_cut_output_only_what_is_marked_counts():
     assert grader.grade(PROBLEM, "#### Ann", finished=False).verdict == "right"
 
 
-def test_the_same_output_is_right_for_one_gold_and_wrong_for_the_other():
+def test_an_output_is_right_for_one_gold_and_wrong_for_another():
     other = PoolProblem(id="q", question=QUESTION, answer="Cy")
     for name, right, wrong in (("Ann", PROBLEM, other), ("Cy", other, PROBLEM)):
         assert NameGrader().grade(right, f"#### {name}").verdict == "right"
@@ -72,7 +72,7 @@ def test_the_same_output_is_right_for_one_gold_and_wrong_for_the_other():
         ("Who is it?", []),
     ],
 )
-def test_names_are_capitalised_words_that_do_not_merely_open_a_sentence(question, names):
+def test_names_are_capitalised_words_not_mere_sentence_starts(question, names):
     assert names_of(question) == names
 
 

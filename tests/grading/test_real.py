@@ -10,7 +10,7 @@ import pytest
 
 from sei.grading import MathGrader
 from sei.records import Problem
-from tests.data.test_sets import SETS
+from tests.data.sets import SETS
 
 GRADER = MathGrader()
 

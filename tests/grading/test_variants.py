@@ -9,7 +9,7 @@ from tests.grading.variants import variants
 GRADER = MathGrader()
 
 
-def test_two_thousand_made_up_outputs_get_the_verdict_that_is_known():
+def test_two_thousand_made_up_outputs_get_the_known_verdict():
     seen: Counter[str] = Counter()
     wrong = []
     for v in variants(2_000, seed=0):

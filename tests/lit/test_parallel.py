@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, NumericError
 from sei.exits import Interruption, catch_signals
 from sei.finetuners import supervised as finetune
@@ -28,34 +26,15 @@ from sei.lit import parallel
 from sei.lit.batches import Epochs, TokenBudget, share
 from sei.lit.parallel import ParallelCausalLM
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import TargetModel
-from sei.records import TrainingExample
 from sei.store import folder_digest
-
-TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
-ROOT = Path(__file__).resolve().parents[2]
-TWO = TrainerSettings(devices=2, strategy="ddp")
-
-
-def sixty():
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+from tests.builders import TINY, lessons
+from tests.conftest import ROOT
+from tests.lit.fits import TWO, calling, fit
 
 
 @pytest.fixture(scope="module")
 def examples():
-    return sixty()
-
-
-def calling(advance):
-    """A stand-in for ``progress`` that calls ``advance`` at every step."""
-    return lambda what, total: nullcontext(advance)
-
-
-def fit(examples, folder, trainer=TWO, start=None, **more):
-    settings = {"schedule": TokenBudget(steps=6, tokens_per_step=300), "lr": 2e-3, **more}
-    stage = Finetune(target=TARGET, trainer=trainer, **settings)
-    return stage(start or TARGET.base(), examples, seed=1, folder=folder)
+    return lessons()
 
 
 def weights(trained):
@@ -64,7 +43,7 @@ def weights(trained):
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7])
 @pytest.mark.parametrize("devices", [1, 2, 4])
-def test_every_row_of_a_batch_is_on_one_device_and_no_device_is_without(rows, devices):
+def test_every_row_is_on_one_device_and_no_device_is_without(rows, devices):
     shares = [share(range(rows), rank, devices) for rank in range(devices)]
     assert sorted(i for part, spare in shares if not spare for i in part) == list(range(rows))
     assert [len(part) for part, spare in shares if spare] == [1] * max(0, devices - rows)
@@ -98,7 +77,7 @@ def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, two, t
         assert torch.allclose(w, weights(one)[name], atol=1e-6 + 0.02 * moved[name]), name
 
 
-def test_a_resumed_fit_on_two_devices_ends_with_the_weights_of_an_undisturbed_one(examples, two, tmp_path, caplog):
+def test_a_resumed_fit_on_two_devices_has_the_same_weights(examples, two, tmp_path, caplog):
     whole, _, resume = two
     points = sorted(resume.glob("*.ckpt"))
     assert [torch.load(p, weights_only=True)["global_step"] for p in points] == [3, 5]
@@ -110,7 +89,9 @@ def test_a_resumed_fit_on_two_devices_ends_with_the_weights_of_an_undisturbed_on
     assert (again.checkpoint.digest, again.curve) == (whole.checkpoint.digest, whole.curve)
 
 
-def test_dropout_draws_anew_at_each_step_and_device_and_the_same_again_after_a_resume(monkeypatch):
+def test_dropout_draws_anew_at_each_step_and_device(monkeypatch):
+    """Dropout draws anew at each step and device, and the same again after a resume."""
+
     def drawn(step, rank):
         module = ParallelCausalLM(torch.nn.Linear(1, 1), seed=1, threads=1, to_parent=None)
         module.curve = [(0.0, 1)] * step
@@ -123,7 +104,7 @@ def test_dropout_draws_anew_at_each_step_and_device_and_the_same_again_after_a_r
     assert [drawn(step, rank) for step in range(3) for rank in range(2)] == first
 
 
-def test_a_loss_that_is_not_finite_ends_a_fit_on_two_devices_with_its_own_error(examples, tmp_path):
+def test_an_infinite_loss_ends_a_fit_on_two_devices_as_itself(examples, tmp_path):
     trained = fit(examples, tmp_path / "a", TrainerSettings())
     file = Path(trained.checkpoint.folder) / "model.safetensors"
     held = load_file(file)
@@ -161,9 +142,9 @@ def test_a_signal_ends_the_children_too(examples, tmp_path, monkeypatch):
 
 FIT = """
 from pathlib import Path
-from tests.lit import test_parallel as t
+from tests.lit import fits as t
 t.finetune.progress = t.calling(lambda n: print("step", flush=True))
-t.fit(t.sixty(), Path({folder!r}), schedule=t.Epochs(epochs=300, batch_size=8))
+t.fit(t.lessons(), Path({folder!r}), schedule=t.Epochs(epochs=300, batch_size=8))
 """
 
 
@@ -200,9 +181,9 @@ def gone(process: str, within: float = 20) -> bool:
         ({"schedule": TokenBudget(), "method": "lora", "quantize": "nf4"}, ["quantize=nf4", "trainer.devices=2"]),
     ],
 )
-def test_what_two_devices_cannot_share_is_refused_before_anything_is_trained(settings, words):
+def test_what_two_devices_cannot_share_is_refused_early(settings, words):
     with pytest.raises(ConfigError) as e:
-        Finetune(target=TARGET, trainer=TWO, **settings)
+        Finetune(target=TINY, trainer=TWO, **settings)
     assert all(w in str(e.value) for w in words)
 
 
@@ -212,7 +193,7 @@ from pathlib import Path
 from sei.errors import SeiError
 from sei.lit import parallel
 from sei.lit.parallel import ParallelCausalLM
-from tests.lit import test_parallel as t
+from tests.lit import fits as t
 
 class Dying(ParallelCausalLM):
     def on_train_batch_start(self, batch, batch_idx):
@@ -226,7 +207,7 @@ parallel.ParallelCausalLM = Dying
 if __name__ == "__main__":
     from sei.exits import tell
     try:
-        t.fit(t.sixty(), Path({folder!r}), schedule=t.Epochs(epochs=2, batch_size=8))
+        t.fit(t.lessons(), Path({folder!r}), schedule=t.Epochs(epochs=2, batch_size=8))
     except BaseException as e:
         raise SystemExit(tell(e))
 """
@@ -263,7 +244,7 @@ def test_a_child_that_dies_ends_the_fit_with_what_ended_it(tmp_path, end, words)
 
 
 @pytest.mark.parametrize(("said", "remedy"), [(OOM, "batch"), (NCCL, "NCCL_DEBUG"), ("something else", "sei.log")])
-def test_what_a_child_said_last_stands_in_the_message_with_its_remedy(said, remedy):
+def test_the_last_words_of_a_child_stand_in_the_message(said, remedy):
     text = f"\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call last):\n...\n{said}\n"
     message = str(parallel._ended(ProcessRaisedException(text, 1, 7), 2))
     assert said in message

@@ -6,22 +6,16 @@ import logging
 
 import pytest
 
-from sei.data.arithmetic import Arithmetic
 from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import TargetModel
-from sei.records import TrainingExample
-
-TARGET = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+from tests.builders import TINY, lessons
 
 
 def fit(folder, method: str, every: int = 3):
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    pairs = tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
     stage = Finetune(
-        target=TARGET,
+        target=TINY,
         trainer=TrainerSettings(),
         schedule=TokenBudget(steps=8, tokens_per_step=200),
         method=method,
@@ -29,7 +23,7 @@ def fit(folder, method: str, every: int = 3):
         lora_dropout=0.2,
         resume_every=every,
     )
-    return stage(TARGET.base(), pairs, seed=1, folder=folder)
+    return stage(TINY.base(), lessons(), seed=1, folder=folder)
 
 
 @pytest.fixture(scope="module", params=["lora", "full"])
@@ -74,7 +68,7 @@ def test_resume_is_exact_with_dropout_at_any_step(undisturbed, monkeypatch, tmp_
     assert not (tmp_path / "resume").exists()
 
 
-def test_a_truncated_resume_point_is_named_and_the_one_before_is_used(undisturbed, monkeypatch, tmp_path, caplog):
+def test_a_truncated_resume_point_is_named_the_last_is_used(undisturbed, monkeypatch, tmp_path, caplog):
     method, whole = undisturbed
     stopped_at(monkeypatch, 7, tmp_path, method)
     points = sorted((tmp_path / "resume").glob("*.ckpt"))

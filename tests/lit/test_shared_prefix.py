@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sei.data.arithmetic import Arithmetic
 from sei.engines.lightning import LightningEngine
 from sei.grading import MathGrader
 from sei.lit.one_step import mean_losses
 from sei.lit.shared_prefix import SharedPrefix
 from sei.lit.trainer import TrainerSettings
-from sei.models.target import TargetModel
-from sei.records import BadCase, ErrorMap, ErrorType, SyntheticExample
 from sei.refiners.one_shot_context import OneShotContext
 from sei.refiners.one_shot_likelihood import OneShotLikelihood
-from tests.builders import refine
+from tests.builders import TINY, candidate, cases, error_map, pool, refine
 
-TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 ENGINE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
-POOL = Arithmetic(pool=120, dev=10, test=10).load().pool
+POOL = pool(120)
 
 
 def grouped(opened, *sizes):
@@ -69,16 +65,8 @@ def test_likelihoods_are_those_of_training():
     assert [-x for x in together[0]] == pytest.approx(losses, abs=1e-4)
 
 
-def error_map():
-    cases = tuple(BadCase(problem=p, output="0", extracted="0") for p in POOL[:12])
-    return ErrorMap(types=(ErrorType(name="a", members=(), exemplars=(), validation=cases),))
-
-
-def candidates(n):
-    return tuple(
-        SyntheticExample(id=p.id, question=p.question, solution=p.solution, answer=p.answer, error_type="ab"[i % 2])
-        for i, p in enumerate(POOL[20 : 20 + n])
-    )
+ERRORS = error_map((), cases(POOL[:12]))
+CANDIDATES = tuple(candidate(p.id, (p.question, p.solution), "ab"[i % 2]) for i, p in enumerate(POOL[20:36]))
 
 
 def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
@@ -87,8 +75,7 @@ def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
         for how in ({"reuse_prefix": False}, {}, {"race": True, "rows": 10, "step": 2})
     )
     results = [
-        refine(r, TINY.base(), error_map(), candidates(16), POOL[50:60], seed=0, keep=0.25)
-        for r in (naive, shared, raced)
+        refine(r, TINY.base(), ERRORS, CANDIDATES, POOL[50:60], seed=0, keep=0.25) for r in (naive, shared, raced)
     ]
     assert [s.score for s in results[1].scored] == pytest.approx([s.score for s in results[0].scored])
     assert len({s.score for s in results[0].scored}) > 1
@@ -97,16 +84,16 @@ def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
 
 def test_the_likelihood_refiner_reports_the_gain_in_nats():
     stage = OneShotLikelihood(target=TINY, bad=12, good=0)
-    refined = refine(stage, TINY.base(), error_map(), candidates(8), seed=0, keep=0.25)
+    refined = refine(stage, TINY.base(), ERRORS, CANDIDATES[:8], seed=0, keep=0.25)
     assert len(refined.kept) == 2
-    cases = [b.problem for b in error_map().types[0].validation]
+    asked = [b.problem for b in ERRORS.types[0].validation]
     shown = refined.scored[0].example
 
     def together(opened, demonstration):
-        prompts = opened.prompts([p.question for p in cases], demonstration)
-        return SharedPrefix(opened).log_likelihoods([[(t, p.solution) for t, p in zip(prompts, cases, strict=True)]])[0]
+        prompts = opened.prompts([p.question for p in asked], demonstration)
+        return SharedPrefix(opened).log_likelihoods([[(t, p.solution) for t, p in zip(prompts, asked, strict=True)]])[0]
 
     with TINY.open(TINY.base()) as opened:
         with_it, without = together(opened, (shown.question, shown.solution)), together(opened, None)
-    gain = sum(a - b for a, b in zip(with_it, without, strict=True)) / len(cases)
+    gain = sum(a - b for a, b in zip(with_it, without, strict=True)) / len(asked)
     assert refined.scored[0].score == pytest.approx(gain, abs=1e-4)

@@ -14,20 +14,18 @@ from sei.lit.batches import Epochs, TokenBudget
 from sei.lit.module import LitCausalLM
 from sei.lit.one_step import OneStep, mean_losses
 from sei.lit.trainer import TrainerSettings, cpu_has_bf16
-from sei.models.target import TargetModel
 from sei.opened import Sampling
-from sei.records import TrainingExample
+from tests.builders import TINY, lessons
 
 
 @pytest.fixture(scope="module")
 def target():
-    return TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
+    return TINY
 
 
 @pytest.fixture(scope="module")
 def examples():
-    pool = Arithmetic(pool=60, dev=10, test=10).load().pool
-    return tuple(TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in pool)
+    return lessons()
 
 
 def finetune(target, **more):
@@ -109,7 +107,8 @@ def test_an_interrupted_generation_goes_on_to_the_same_answers(target):
     assert all(whole[i] == a for i, a in rest.items())
 
 
-def test_sampled_answers_differ_are_the_same_again_and_leave_greedy_ones_and_the_random_state_alone(target):
+def test_sampled_answers_differ_and_are_the_same_again(target):
+    """Sampled answers differ, are the same again, and leave greedy ones and the random state alone."""
     questions = [p.question for p in Arithmetic(pool=20, dev=10, test=10).load().pool[:6] for _ in range(4)]
     engine = LightningEngine(trainer=TrainerSettings(), batch_size=8, max_new_tokens=40)
 
@@ -144,7 +143,7 @@ def test_the_length_cap_marks_an_answer_unfinished(target):
 @pytest.mark.parametrize(
     ("precision", "has", "warned"), [("bf16-true", False, 1), ("bf16-true", True, 0), ("32-true", False, 0)]
 )
-def test_a_precision_that_the_processor_only_emulates_is_pointed_out(monkeypatch, caplog, precision, has, warned):
+def test_a_precision_that_is_only_emulated_is_pointed_out(monkeypatch, caplog, precision, has, warned):
     monkeypatch.setattr("sei.lit.trainer.cpu_has_bf16", lambda: has)
     TrainerSettings(precision=precision).preflight()
     assert len(caplog.records) == warned

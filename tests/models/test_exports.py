@@ -23,9 +23,10 @@ from sei.records import Checkpoint
 from sei.report.cards import Origin
 from sei.report.model_folder import write_model
 from sei.store import folder_digest
+from tests.conftest import ROOT
 from tests.models.shapes import LLAMA3, TEXTS, YARN, write_shape
 
-SERVER = Path(__file__).parent / "echo_server.py"
+SERVER = ROOT / "tests" / "weight_server.py"
 SHAPES = ("llama3_scaled_tied", "mistral_whole", "qwen2_yarn", "llama2_dynamic")
 IDS = torch.randint(10, 300, (2, 60), generator=torch.Generator().manual_seed(0))
 PENALTIES = {"repetition_penalty": 1.3, "no_repeat_ngram_size": 4, "temperature": 0.7, "do_sample": True}
@@ -99,7 +100,7 @@ def test_settings_stand_in_both_spellings(saved, name):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_transformers_5_reads_it_as_the_run_had_it_and_mending_ends(saved, name):
+def test_transformers_5_reads_it_as_the_run_had_it(saved, name):
     _, folder, (had, ids, eos) = saved[name]
     torch.testing.assert_close(logits(AutoModelForCausalLM.from_pretrained(folder)), had, rtol=0, atol=1e-4)
     tok = AutoTokenizer.from_pretrained(folder)
@@ -110,7 +111,7 @@ def test_transformers_5_reads_it_as_the_run_had_it_and_mending_ends(saved, name)
     assert portable.view(folder) is None
 
 
-def test_what_the_store_holds_is_exported_right_and_stays_as_it_is(saved, tmp_path):
+def test_what_the_store_holds_is_exported_right_and_stays(saved, tmp_path):
     base, folder, _ = saved["llama3_scaled_tied"]
     old = old_store_entry(base, tmp_path / "entry")
     assert "rope_theta" not in read(Path(old.folder), "config.json")
@@ -180,7 +181,7 @@ def test_a_server_is_given_a_mended_view_of_what_the_store_holds(saved, tmp_path
         ({"model_type": "no_such"}, "model type 'no_such' has not been compared"),
     ],
 )
-def test_what_cannot_be_promised_is_said_before_a_run_and_in_the_card(tmp_path, caplog, config, word):
+def test_what_cannot_be_promised_is_said_early_and_in_the_card(tmp_path, caplog, config, word):
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "config.json").write_text(json.dumps(config))
     base = target(tmp_path / "base")
@@ -210,7 +211,7 @@ def mended(config: dict, tmp_path: Path) -> dict:
     return read(tmp_path, "config.json")
 
 
-def test_scaling_that_4_would_take_from_elsewhere_is_said_outright(tmp_path):
+def test_scaling_that_4_takes_from_elsewhere_is_said_outright(tmp_path):
     long = {"rope_type": "longrope", "factor": 8.0, "original_max_position_embeddings": 32, "rope_theta": 3e5}
     found = mended({"model_type": "llama", "max_position_embeddings": 128, "rope_parameters": long}, tmp_path)
     assert found["original_max_position_embeddings"] == 32
@@ -229,7 +230,7 @@ def test_a_folder_in_the_older_spelling_is_left_alone(tmp_path):
     assert AutoConfig.from_pretrained(base).rope_parameters["factor"] == 2.0
 
 
-def test_a_special_token_that_is_in_no_vocabulary_is_not_given_an_id(tmp_path):
+def test_a_special_token_outside_the_vocabulary_gets_no_id(tmp_path):
     base = write_shape(tmp_path, "llama3")
     more = {"backend": "tokenizers", "mask_token": "<mask>", "sep_token": "<|eom|>"}
     held = read(base, "tokenizer_config.json") | more

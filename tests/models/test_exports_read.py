@@ -138,5 +138,5 @@ def test_every_model_type_that_is_promised_is_read_alike(kinds, name):
     agree(name, five, four)
 
 
-def test_the_list_of_promised_model_types_is_the_list_of_compared_ones():
+def test_promised_model_types_are_the_compared_ones():
     assert {name.split(",")[0] for name in KINDS} == portable.COMPARED

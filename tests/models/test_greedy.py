@@ -20,10 +20,11 @@ from sei.models import portable
 from sei.models.greedy import SAID_TO_TRL, changes_decoding, unused
 from sei.models.target import TargetModel
 from sei.opened import Sampling, ends_of
+from tests.builders import TINY
+from tests.conftest import ROOT
 
-TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 IN_PROCESS = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
-SERVER = Path(__file__).parent / "generating_server.py"
+SERVER = ROOT / "tests" / "generating_server.py"
 ASKED = [p.question for p in Arithmetic(pool=30, dev=10, test=10).load().pool[:8]]
 PENALTY = {"repetition_penalty": 1.3, "do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.8}
 MORE = {"no_repeat_ngram_size": 2, "suppress_tokens": [5, 6], "begin_suppress_tokens": [4], "min_new_tokens": 50,
@@ -61,7 +62,8 @@ def none_left():
     server.stop()
 
 
-def test_a_repetition_penalty_changes_no_answer_in_process_in_context_or_served(tmp_path, expected, monkeypatch):
+def test_a_repetition_penalty_changes_no_answer(tmp_path, expected, monkeypatch):
+    """A repetition penalty changes no answer in process, in context or served."""
     target = with_generation(tmp_path / "base", PENALTY)
     assert answers(target) == expected
     with target.open(target.base()) as opened:
@@ -78,7 +80,7 @@ def test_a_repetition_penalty_changes_no_answer_in_process_in_context_or_served(
             assert json.load(reply)["choices"][0]["text"] != expected[3]  # the server does as its folder says
 
 
-def test_what_a_request_cannot_take_back_is_not_in_the_folder_that_is_served(tmp_path):
+def test_a_served_folder_lacks_what_requests_cannot_take_back(tmp_path):
     base = with_generation(tmp_path / "base", {**PENALTY, **MORE}).folder()
     given = portable.view(base)
     assert json.loads((given / "generation_config.json").read_text()) == {
@@ -93,7 +95,7 @@ def test_none_of_the_settings_that_there_are_changes_an_answer(tmp_path, expecte
     assert answers(with_generation(tmp_path / "base", {**PENALTY, **MORE})) == expected
 
 
-def test_settings_that_an_older_model_keeps_in_its_config_are_not_used_either(tmp_path, expected):
+def test_settings_in_an_older_models_config_are_not_used_either(tmp_path, expected):
     target = with_generation(tmp_path / "base", {})
     (target.folder() / "generation_config.json").unlink()
     config = json.loads((target.folder() / "config.json").read_text())
@@ -113,7 +115,7 @@ def test_settings_are_named(name, value):
     assert changes_decoding({name: value}, SAID_TO_TRL) == (name != "max_length")
 
 
-def test_a_fit_by_grpo_is_made_anew_only_where_it_drew_otherwise_before(tmp_path):
+def test_a_fit_by_grpo_is_made_anew_only_where_draws_differed(tmp_path):
     how = {"trainer": TrainerSettings(), "grader": MathGrader(), "schedule": Groups()}
     changed = with_generation(tmp_path / "a", {"no_repeat_ngram_size": 2})
     said = with_generation(tmp_path / "b", PENALTY)
@@ -137,7 +139,7 @@ def test_a_draw_is_from_the_whole_distribution(tmp_path):
     assert drawn[0] == drawn[1]
 
 
-def test_an_answer_ends_at_any_of_the_end_tokens_in_every_decoder(tmp_path):
+def test_an_answer_ends_at_any_end_token_in_every_decoder(tmp_path):
     """The token that the answers have most often becomes a second end of text, as <|eom_id|> is in Llama 3."""
     with TINY.open(TINY.base()) as opened:
         hashes = opened.tokenizer.convert_tokens_to_ids("####")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
+import re
 from pathlib import Path
 
 from sei.records import (
@@ -31,8 +33,15 @@ from sei.records import (
 from sei.report.flow import flows
 from sei.report.folder import write_json, write_round
 from sei.report.summary import round_dict, score_dict
+from tests.builders import error_type, graded, problem
 
+HOSTILE = "</script><img src=x onerror=alert(1)>&amp;<!--\u2028\u202e\x1b[31m'\"`${7*7}\\"
 STORY = "Wendy has {n} pencils and gives {m} of them to her brother. How many pencils does she have left, in all? "
+
+
+def data_of(page: Path) -> dict:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    return json.loads(found[1])
 
 
 def score(role: str, correct: int, n: int = 200) -> Score:
@@ -136,3 +145,22 @@ def make_run(folder: Path, *cases: int, text: str = "", finished: bool = True) -
         }
         write_json(folder / "summary.json", summary)
     return folder
+
+
+def small_record(number: int, types: dict[str, list[int]], n: int = 8, unreadable: int = -1) -> RoundRecord:
+    """Return a round in which these problems, by number, are the members of each type."""
+    wrong = {i for members in types.values() for i in members}
+    verdicts = ["wrong" if i in wrong else "unreadable" if i == unreadable else "right" for i in range(n)]
+    made = (error_type(name, members) for name, members in types.items())
+    return RoundRecord(
+        round=number,
+        graded=tuple(graded(problem(i), v) for i, v in enumerate(verdicts)),
+        diagnoses=(),
+        error_map=ErrorMap(types=tuple(made)),
+        synthesis=Synthesis(candidates=(), rejections=()),
+        refined=RefinedSet(scored=()),
+        training=(),
+        trained=Trained(checkpoint=Checkpoint(digest="x"), curve=(), steps=0, tokens=0, examples=0),
+        evaluation=(),
+        scores={},
+    )

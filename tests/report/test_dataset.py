@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
@@ -14,19 +13,15 @@ from sei.data.arithmetic import Arithmetic
 from sei.models.target import TargetModel
 from sei.opened import OpenModel
 from sei.records import Rejection, RoundRecord, TrainingExample
-from sei.report.cards import Origin, described
+from sei.report.cards import described
 from sei.report.dataset import chat_rows, write_dataset
 from sei.report.model_folder import write_model
-from tests.models.test_prompts import Tokenizer
+from tests.builders import TINY
+from tests.doubles import Tokenizer
+from tests.report.cards import code_of, origin
 from tests.report.run_folders import make_record
 
-TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
 HOSTILE = "x\n---\n[a](javascript:b) | <script> \"': {}\u2028\u202e\x1b[31m `c` &amp;\n# d\n"
-
-
-def origin(**more) -> Origin:
-    about = {"experiment": "example", "seed": 3, "config_digest": "abc", "git_commit": "def", "target": TINY}
-    return Origin(**{**about, **more})
 
 
 def two_rounds(text: str = "") -> list[RoundRecord]:
@@ -42,10 +37,6 @@ def two_rounds(text: str = "") -> list[RoundRecord]:
     )
     withheld = (Rejection(stage="curriculum", reason="validation_exact"),)
     return [first, dataclasses.replace(second, synthesis=synthesis, training=training, withheld=withheld)]
-
-
-def code_of(card: Path) -> str:
-    return re.search(r"```python\n(.*?)```", card.read_text("utf-8"), re.DOTALL)[1]
 
 
 def test_rows_know_where_they_come_from():
@@ -151,7 +142,7 @@ def test_the_base_model_is_named_not_copied(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")  # of the other trainer and what it imports
 @pytest.mark.extra
-def test_trl_takes_one_step_on_the_tokens_that_the_run_supervises(tmp_path, monkeypatch):
+def test_trl_takes_one_step_on_the_supervised_tokens(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets", reason="needs pip install 'sei[trl]'")
     trl = pytest.importorskip("trl", minversion="1.16", reason="needs pip install 'sei[trl]'")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 
-from sei.records import RefinedSet, Scored, SyntheticExample
+from sei.records import RefinedSet, Scored
 from sei.report.histograms import largest_types, score_histograms
+from tests.builders import candidates
 
 
 def refined(**sizes: int) -> RefinedSet:
@@ -13,18 +14,17 @@ def refined(**sizes: int) -> RefinedSet:
     return RefinedSet(
         scored=tuple(
             Scored(
-                example=SyntheticExample(id=f"{t}{i}", question="q", solution="s", answer="1", error_type=t),
-                score=rng.random() if t != "flat" else 0.0,
+                example=c,
+                score=rng.random() if c.error_type != "flat" else 0.0,
                 kept=i % 2 == 0,
                 reason="r",
             )
-            for t, n in sizes.items()
-            for i in range(n)
+            for i, c in enumerate(candidates(**sizes))
         )
     )
 
 
-def test_types_with_most_candidates_are_drawn_first_and_not_too_many():
+def test_a_few_types_with_most_candidates_are_drawn_first():
     groups = largest_types(refined(a=3, b=9, c=5), most=2)
     assert [(name, len(scored)) for name, scored in groups.items()] == [("b", 9), ("c", 5)]
 

@@ -6,19 +6,18 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from sei.records import Attempt, Graded, HeldOutProblem
 from sei.report.lm_eval import write_lm_eval
+from tests.builders import graded, held_out
 
 
-def graded(i, verdict, strict, fault=""):
-    p = HeldOutProblem(id=f"p{i}", question=f"What is {i}?", answer=str(i), set="gsm8k_test", role="in_domain")
-    attempt = Attempt(problem=p, output=f"\u2028It is {i}", finished=True)
-    return Graded(attempt=attempt, verdict=verdict, strict_verdict=strict, extracted=str(i), fault=fault)
+def judged(i, verdict, strict, **more):
+    asked = held_out(i, f"What is {i}?", answer=str(i), set="gsm8k_test")
+    return graded(asked, verdict, strict, output=f"\u2028It is {i}", extracted=str(i), **more)
 
 
 def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
-    rows = [graded(0, "right", "right"), graded(1, "right", "unreadable"), graded(2, "wrong", "wrong"),
-            graded(3, "unreadable", "unreadable", fault="grader")]  # fmt: skip
+    rows = [judged(0, "right", "right"), judged(1, "right", "unreadable"), judged(2, "wrong", "wrong"),
+            judged(3, "unreadable", "unreadable", fault="grader")]  # fmt: skip
     write_lm_eval(tmp_path, rows, model="org/model", digest="abc", commit="def", shots=2)
     (results_file,) = tmp_path.glob("results_*.json")
     assert ":" not in results_file.name
@@ -56,7 +55,7 @@ def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
 def test_the_harness_reads_what_is_written(tmp_path):
     utils = pytest.importorskip("lm_eval.utils", reason="needs pip install 'sei[lm-eval]'")
     schema = pytest.importorskip("lm_eval.result_schema", reason="needs pip install 'sei[lm-eval]'")
-    rows = [graded(0, "right", "right"), graded(1, "right", "unreadable"), graded(2, "wrong", "wrong")]
+    rows = [judged(0, "right", "right"), judged(1, "right", "unreadable"), judged(2, "wrong", "wrong")]
     write_lm_eval(tmp_path, rows, model="org/model", digest="abc", commit="def", shots=0)
     names = [str(p) for p in tmp_path.iterdir()]
     (results_file,), (samples_file,) = utils.get_results_filenames(names), utils.get_sample_results_filenames(names)

@@ -18,9 +18,10 @@ from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.records import Checkpoint, TrainingExample
 from sei.report.model_folder import write_model
+from tests.builders import TINY
 from tests.conftest import ROOT
+from tests.report.cards import code_of, origin
 from tests.report.run_folders import scores
-from tests.report.test_dataset import TINY, code_of, origin
 
 IDS = [[5, 9, 14, 3, 21, 8]]
 FRESH = """
@@ -84,7 +85,7 @@ def exported(request, tmp_path_factory) -> tuple[Path, Checkpoint]:
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft asks under the old name
-def test_model_and_adapter_load_in_a_fresh_process_with_equal_logits(exported):
+def test_model_and_adapter_load_afresh_with_equal_logits(exported):
     home, checkpoint = exported
     assert not (home / "old.safetensors").exists()
     with TINY.open(checkpoint) as opened:

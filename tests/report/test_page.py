@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sei.errors import DataError
-from sei.records import Attempt, Graded, HeldOutProblem
+from sei.records import Graded
 from sei.report.lm_eval import write_lm_eval
 from sei.report.page import make_page, make_sweep_page, write_page
 from sei.report.page.__main__ import main
@@ -22,14 +22,9 @@ from sei.report.page.config import hidden, marked
 from sei.report.page.paired import change
 from sei.report.page.sweep import _inside
 from sei.report.page.write import embedded
-from tests.report.run_folders import make_run
-
-HOSTILE = "</script><img src=x onerror=alert(1)>&amp;<!--\u2028\u202e\x1b[31m'\"`${7*7}\\"
-
-
-def data_of(page: Path) -> dict:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
-    return json.loads(found[1])
+from tests.builders import graded, held_out
+from tests.conftest import ROOT
+from tests.report.run_folders import HOSTILE, data_of, make_run
 
 
 def test_data_can_neither_end_its_block_nor_hide_anything():
@@ -42,7 +37,7 @@ def test_data_can_neither_end_its_block_nor_hide_anything():
     assert "\\u202e" in back[0]
 
 
-def test_a_page_of_hostile_texts_holds_two_scripts_and_a_policy_that_names_them(tmp_path):
+def test_a_page_of_hostile_texts_holds_two_named_scripts(tmp_path):
     page = make_page(make_run(tmp_path / "run", 12, 9, text=HOSTILE)).read_text("utf-8")
     assert page.count("<script") == page.count("</script>") == 2
     assert "<img" not in page
@@ -54,8 +49,8 @@ def test_a_page_of_hostile_texts_holds_two_scripts_and_a_policy_that_names_them(
         assert f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" in policy
 
 
-def test_the_page_asks_nothing_of_a_network_and_builds_no_html_from_data():
-    home = Path(__file__).parents[2] / "sei" / "report" / "page"
+def test_the_page_asks_no_network_and_builds_no_html_from_data():
+    home = ROOT / "sei" / "report" / "page"
     code = "\n".join(p.read_text("utf-8") for p in [*home.glob("js/*.js"), home / "page.css", home / "template.html"])
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|new Function|fetch\(|@import|url\(", code
@@ -88,7 +83,8 @@ def test_everything_a_round_made_is_on_the_page(tmp_path):
     assert data["notes"] == []
 
 
-def test_a_run_that_goes_on_shows_its_rounds_so_far_and_not_the_summary_of_an_earlier_one(tmp_path):
+def test_a_run_that_goes_on_shows_its_rounds_so_far(tmp_path):
+    """A run that goes on shows its rounds so far, and not the summary of an earlier one."""
     home = make_run(tmp_path / "run", 10, 8)
     write_page(home, so_far=1)
     data = data_of(home / "report.html")
@@ -103,7 +99,7 @@ def test_an_interrupted_run_is_rebuilt_from_its_rounds(tmp_path):
     assert len(gather(make_run(tmp_path / "run", 10, 8, finished=False))["rounds"]) == 2
 
 
-def test_what_is_missing_or_damaged_is_named_and_the_rest_is_shown(tmp_path):
+def test_what_is_missing_is_named_and_the_rest_is_shown(tmp_path):
     home = make_run(tmp_path / "run", 10)
     (home / "round_1" / "cluster_map.jsonl").unlink()
     (home / "round_1" / "error_types.json").write_text("[{")
@@ -115,7 +111,7 @@ def test_what_is_missing_or_damaged_is_named_and_the_rest_is_shown(tmp_path):
     assert all(name in notes for name in ("cluster_map.jsonl", "error_types.json", "refined.jsonl line 2"))
 
 
-def test_a_folder_of_something_else_is_refused_by_the_command_and_harms_no_run(tmp_path, capsys, caplog):
+def test_a_folder_of_something_else_is_refused(tmp_path, capsys, caplog):
     with pytest.raises(DataError, match="is no run folder"):
         make_page(tmp_path)
     with caplog.at_level(logging.WARNING):
@@ -127,7 +123,7 @@ def test_a_folder_of_something_else_is_refused_by_the_command_and_harms_no_run(t
     assert "is no run folder" in out.err
 
 
-def test_overrides_parts_and_differing_lines_are_marked_and_keys_hidden(tmp_path):
+def test_overrides_and_differing_lines_are_marked_keys_hidden(tmp_path):
     home = make_run(tmp_path / "run", 5)
     (home / ".hydra").mkdir()
     (home / ".hydra" / "overrides.yaml").write_text("- refiner=none\n- +instructor.token=abc\n- rounds=2\n")
@@ -155,7 +151,7 @@ def test_overrides_parts_and_differing_lines_are_marked_and_keys_hidden(tmp_path
     assert hidden("max_tokens: 12") == "max_tokens: 12"
 
 
-def test_a_setting_asked_for_at_its_default_does_not_count_as_differing(tmp_path):
+def test_a_setting_asked_for_at_its_default_does_not_differ(tmp_path):
     home = make_run(tmp_path / "run", 5)
     (home / ".hydra").mkdir()
     (home / ".hydra" / "overrides.yaml").write_text("- rounds=3\n")
@@ -183,23 +179,15 @@ def test_a_type_goes_by_its_stable_name_everywhere(tmp_path):
     assert gather(home)["rounds"][0]["types"] == [["b", 3], ["c", 1]]
 
 
-def graded(correct: list[bool]) -> list[Graded]:
-    verdicts = ["right" if c else "wrong" for c in correct]
-    problems = [
-        HeldOutProblem(id=f"t{i}", question=f"q{i}", answer="1", solution="", set="test_set", role="in_domain")
-        for i in range(len(correct))
-    ]
-    return [
-        Graded(attempt=Attempt(problem=p, output="1", finished=True), verdict=v, strict_verdict=v)
-        for p, v in zip(problems, verdicts, strict=True)
-    ]
+def judged(correct: list[bool]) -> list[Graded]:
+    return [graded(held_out(i, set="test_set"), "right" if c else "wrong") for i, c in enumerate(correct)]
 
 
-def test_the_change_of_a_set_is_counted_item_by_item_and_its_interval_is_paired(tmp_path):
+def test_the_change_of_a_set_is_counted_by_item_and_paired(tmp_path):
     home = make_run(tmp_path / "run", 6, 5)
     said = {"model": "m", "digest": "d", "commit": "c", "shots": 0}
-    write_lm_eval(home / "base" / "lm_eval", graded([False] * 6 + [True] * 4), **said)
-    write_lm_eval(home / "round_2" / "lm_eval", graded([True] * 5 + [False, False] + [True] * 3), **said)
+    write_lm_eval(home / "base" / "lm_eval", judged([False] * 6 + [True] * 4), **said)
+    write_lm_eval(home / "round_2" / "lm_eval", judged([True] * 5 + [False, False] + [True] * 3), **said)
     found = {s["name"]: s["change"] for s in gather(home)["sets"]}
     assert found["far"] is None
     assert {k: found["test_set"][k] for k in ("n", "fixed", "broken")} == {"n": 10, "fixed": 5, "broken": 1}
@@ -207,7 +195,8 @@ def test_the_change_of_a_set_is_counted_item_by_item_and_its_interval_is_paired(
     assert (low, high) == (pytest.approx(1 / 3 - 0.38884, abs=1e-4), pytest.approx(1 / 3 + 0.38884, abs=1e-4))
 
 
-def test_many_pairs_give_the_interval_of_matched_pairs_and_no_change_gives_one_around_none():
+def test_many_pairs_give_the_interval_of_matched_pairs():
+    """Many pairs give the interval of matched pairs, and no change gives one around zero."""
     before = {str(i): i < 500 for i in range(1000)}
     after = {str(i): i < 600 and i >= 20 for i in range(1000)}
     low, high = change(before, after)["ci95"]
@@ -259,7 +248,7 @@ def test_a_job_is_found_in_its_sweep_also_after_it_was_moved(tmp_path, job, insi
     assert _inside(tmp_path / "sweep", Path(job)) == Path(inside)
 
 
-def test_five_thousand_bad_cases_are_built_in_seconds_and_few_megabytes(tmp_path):
+def test_5000_bad_cases_take_seconds_and_few_megabytes(tmp_path):
     home = make_run(tmp_path / "run", 5000)
     start = time.time()
     page = make_page(home)

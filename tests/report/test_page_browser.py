@@ -9,9 +9,8 @@ import pytest
 
 from sei.report.page import make_page, make_sweep_page
 from tests.browser import CHROMIUM, browser
-from tests.report.run_folders import make_run
+from tests.report.run_folders import HOSTILE, make_run
 from tests.report.sweep_folders import SETTINGS, large_sweep, make_sweep, summary
-from tests.report.test_page import HOSTILE
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
 TYPE = "document.querySelector('{0}').value = '{1}'; document.querySelector('{0}').dispatchEvent(new Event('{2}'))"
@@ -43,7 +42,7 @@ def test_texts_of_models_are_shown_and_never_run(page, tmp_path):
     assert page.js("document.querySelectorAll('main > section').length") == 10
 
 
-def test_five_thousand_bad_cases_open_within_three_seconds_and_can_be_searched(page, tmp_path):
+def test_5000_bad_cases_open_in_three_seconds_and_are_searchable(page, tmp_path):
     home = make_page(make_run(tmp_path / "run", 5000, 4000))
     assert page.open(home) < 3
     page.js(TYPE.format("#cases input", "42 pencils", "input"))
@@ -64,7 +63,8 @@ def test_the_map_answers_to_keys_and_its_legend_hides_types(page, tmp_path):
     assert page.js("document.querySelector('.legend .type').getAttribute('aria-pressed')") == "false"
 
 
-def test_a_first_reader_finds_examples_what_appeared_what_is_not_solved_and_the_words(page, tmp_path):
+def test_a_first_reader_finds_examples_and_the_words(page, tmp_path):
+    """A first reader finds examples, what appeared, what is not solved, and the words."""
     page.open(make_page(make_run(tmp_path / "run", 40, 30, text="<b>bold</b>")))
     rows = "document.querySelectorAll('.types tbody tr')"
     assert "right is" in page.js(f"{rows}[0].querySelector('.example').textContent")
@@ -127,7 +127,7 @@ def place_of(page, panel: int, line: int, what: str, number: int = 0) -> tuple[f
     return x, y
 
 
-def test_a_sweep_has_a_chart_for_each_set_and_a_line_for_each_setting(page, tmp_path):
+def test_a_sweep_has_a_chart_a_set_and_a_line_a_setting(page, tmp_path):
     page.open(make_sweep_page(large_sweep(tmp_path / "sweep")), width=1280, height=900)
     assert page.js(OF_EACH_PANEL.format("strong", "[0].textContent")) == ["test_set", "far", "dev_set"]
     assert page.js(shown(".curve")) == [9, 9, 9]
@@ -210,7 +210,8 @@ def test_settings_cost_and_states_of_a_sweep_are_told(page, tmp_path):
     )
 
 
-def test_sweeps_of_one_seed_of_bases_alone_and_without_results_are_drawn(page, tmp_path):
+def test_sweeps_with_little_in_them_are_drawn(page, tmp_path):
+    """Sweeps of one seed, of bases alone and without results are drawn."""
     one = [(["seed=0"], "done", summary(0, [80, 90], 1)), (["seed=0", "a=b"], "running", None)]
     page.open(make_sweep_page(make_sweep(tmp_path / "one", one)))
     assert page.js(shown(".spread")) == [1, 1, 1]

@@ -12,8 +12,8 @@ from sei.report.page.settings import is_seed
 from sei.report.page.spread import over_seeds, spread
 from sei.report.page.sweep import gather_sweep
 from sei.statistics import wilson
+from tests.report.run_folders import HOSTILE, data_of
 from tests.report.sweep_folders import SETTINGS, large_sweep, make_sweep, scored, summary
-from tests.report.test_page import HOSTILE, data_of
 
 
 def test_the_interval_over_seeds_is_students():
@@ -29,7 +29,7 @@ def test_seeds_that_show_no_difference_have_no_interval(values):
     assert spread(values)["ci95"] is None
 
 
-def test_an_accuracy_has_the_interval_of_its_seeds_or_of_its_only_one():
+def test_an_accuracy_has_the_interval_of_its_seeds_or_one_seed():
     one = over_seeds([scored("dev", 30, 200)])
     assert (one["how"], one["n"], one["ci95"]) == ("wilson", 1, list(wilson(30, 200).ends))
     two = over_seeds([scored("dev", 10, 200), scored("dev", 12, 200)])
@@ -45,7 +45,7 @@ def test_the_seed_of_the_run_is_told_from_other_settings(override, seed):
     assert is_seed(override) is seed
 
 
-def test_jobs_that_differ_in_nothing_but_the_seed_are_one_setting(tmp_path):
+def test_jobs_that_differ_in_the_seed_alone_are_one_setting(tmp_path):
     made = summary(0, [80, 90], 1)
     jobs = [
         ([f"seed={s}", "rounds=1", r], "done", {**made, "seed": s}) for s in (0, 1) for r in ("refiner=none", "a=b")
@@ -72,7 +72,7 @@ def test_the_same_seed_twice_is_one_result(tmp_path):
     assert setting["changes"]["test_set"]["mean"] == pytest.approx((0.15 + 0.1) / 2)  # the last job of seed 0
 
 
-def test_curves_are_means_over_seeds_from_the_base_on_and_say_who_went_on(tmp_path):
+def test_curves_are_means_over_seeds_from_the_base_on(tmp_path):
     jobs = [
         (["seed=0"], "done", summary(0, [80, 90, 100], 2)),
         (["seed=1"], "done", summary(1, [84, 96, 90], 1)),
@@ -96,7 +96,8 @@ def test_a_single_seed_has_the_interval_of_its_own_summary(tmp_path):
     assert setting["changes"]["test_set"]["ci95"] is None
 
 
-def test_a_change_is_that_of_the_chosen_round_with_interval_range_and_number_of_seeds(tmp_path):
+def test_a_change_is_that_of_the_chosen_round(tmp_path):
+    """A change is that of the chosen round, with interval, range and number of seeds."""
     scores = ((0, [80, 120, 90], 1), (1, [80, 84, 96], 2), (2, [80, 80, 70], 0))
     jobs = [([f"seed={s}"], "done", summary(s, corrects, best)) for s, corrects, best in scores]
     (setting,) = gather_sweep(make_sweep(tmp_path, jobs))["settings"]
@@ -152,7 +153,8 @@ def test_jobs_without_a_result_are_told_and_count_in_no_mean(tmp_path):
     assert [j["exit_code"] for j in data["jobs"]] == [0, None, 3, -9]
 
 
-def test_a_job_that_ran_when_its_sweep_was_killed_is_told_from_one_that_runs(tmp_path):
+def test_a_job_of_a_killed_sweep_is_told_from_one_that_runs(tmp_path):
+    """A job that ran when its sweep was killed is told from one that runs."""
     jobs = [([f"seed={s}"], "running", None) for s in range(4)]
     home = make_sweep(tmp_path / "one", jobs)
     for lock in (".job_0.lock", ".job_1.lock", ".job_2.lock", "2/.lock", "0/.lock"):
@@ -185,7 +187,7 @@ def test_tests_stand_before_dev_with_their_numbers_of_problems(tmp_path):
     assert data["settings"][0]["changes"]["far"]["n"] == 1
 
 
-def test_nine_settings_and_hostile_overrides_are_data_of_one_page(tmp_path):
+def test_nine_settings_and_hostile_overrides_fit_one_page(tmp_path):
     home = large_sweep(tmp_path / "sweep", (*SETTINGS[:8], f"name={''.join(HOSTILE.split())}"))
     page = make_sweep_page(home)
     text = page.read_text("utf-8")

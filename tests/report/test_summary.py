@@ -11,7 +11,7 @@ def changed(**more):
     return config_digest({**CONFIG, **more})
 
 
-def test_where_the_store_lies_and_what_a_run_is_called_do_not_matter():
+def test_the_place_of_the_store_and_names_of_runs_do_not_matter():
     moved = {"store": "/b", "instructor": {"cache": "/b/answers.sqlite", "model": "m"}}
     assert changed(**moved) == changed() == changed(name="y") == changed(estimate=True)
 
@@ -23,7 +23,8 @@ def test_what_can_change_a_result_does():
     assert changed(instructor={"cache": "/elsewhere/answers.sqlite", "model": "m"}) != changed()
 
 
-def test_what_a_config_took_from_the_environment_is_told_but_for_places_and_passwords():
+def test_what_a_config_took_from_the_environment_is_told():
+    """What a config took from the environment is told, but for places and passwords."""
     written = {
         "store": "${oc.env:SEI_STORE,x}",
         "data_folder": "${oc.env:SEI_DATA,null}",

@@ -10,57 +10,32 @@ from sei.clusterers.none import NoClustering
 from sei.clusterers.shuffled import Shuffled
 from sei.exchange import Grouping
 from sei.parts import part
-from sei.records import BadCase, Finding, Keyphrase, PoolProblem, Rejection, Usage
-from sei.stages.cluster import Cluster, two_views
-
-
-@part
-class Letters:
-    """Embeds a phrase by its first letter, with a little noise from its length."""
-
-    version: ClassVar[int] = 1
-
-    def embed(self, texts):
-        rows = np.zeros((len(texts), 30), dtype=np.float32)
-        for i, t in enumerate(texts):
-            rows[i, ord(t[0]) - ord("a")] = 1.0
-            rows[i, 29] = 0.05 * len(t)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def keyphrase(i: int, phrase: str, finding: Finding | None = None) -> Keyphrase:
-    problem = PoolProblem(id=f"p{i}", question=f"Anna has {i} pens. How many?", answer="1", solution="#### 1")
-    return Keyphrase(bad_case=BadCase(problem=problem, output="#### 2", extracted="2"), phrase=phrase, finding=finding)
-
-
-def phrases(groups: int, each: int) -> tuple[Keyphrase, ...]:
-    return tuple(keyphrase(g * each + j, chr(ord("a") + g) + "x" * (j % 5)) for g in range(groups) for j in range(each))
-
-
-def stage(clusterer=None, **more) -> Cluster:
-    return Cluster(clusterer=clusterer or Agglomerative(), embedder=Letters(), finding_weight=0.0, **more)
+from sei.records import Finding, Rejection, Usage
+from sei.stages.cluster import two_views
+from tests.builders import case, keyphrase, phrases, problem
+from tests.doubles import Letters, clustering
 
 
 @pytest.mark.parametrize("groups", [3, 5, 9])
 def test_the_number_of_types_is_found_without_labels(groups):
-    types = stage()(phrases(groups, 12), seed=0).types
+    types = clustering()(phrases(groups, 12), seed=0).types
     assert len(types) == groups
     assert all(len({k.phrase[0] for k in t.members}) == 1 for t in types)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7])
 def test_few_keyphrases_are_no_crash_and_no_two_types(n):
-    types = stage()(phrases(n, 1), seed=0).types
+    types = clustering()(phrases(n, 1), seed=0).types
     assert len(types) == min(n, 1)
     assert sum(len(t.members) for t in types) == n
 
 
 def test_equal_phrases_are_one_type():
-    assert len(stage()(tuple(keyphrase(i, "same") for i in range(40)), seed=0).types) == 1
+    assert len(clustering()(tuple(keyphrase(i, "same") for i in range(40)), seed=0).types) == 1
 
 
-def test_exemplars_and_validation_are_disjoint_and_cover_the_type():
-    for t in stage()(phrases(4, 30), seed=0).types:
+def test_exemplars_and_validation_are_disjoint_and_cover_all():
+    for t in clustering()(phrases(4, 30), seed=0).types:
         a, b = {c.problem.id for c in t.exemplars}, {c.problem.id for c in t.validation}
         assert a
         assert not a & b
@@ -72,16 +47,15 @@ def test_problems_in_other_clothes_never_stand_on_both_sides():
     for i in range(40):
         for name in ("Anna", "Ben"):
             question = f"{name} has {i} pens. How many pens does {name} have?"
-            problem = PoolProblem(id=f"{name}{i}", question=question, answer="1", solution="#### 1")
-            twins.append(Keyphrase(bad_case=BadCase(problem=problem, output="", extracted=""), phrase="abc"))
-    (t,) = stage(NoClustering())(tuple(twins), seed=0).types
+            twins.append(keyphrase(case(problem(f"{name}{i}", question)), "abc"))
+    (t,) = clustering(NoClustering())(tuple(twins), seed=0).types
     numbers = [{c.problem.id.lstrip("AnaBe") for c in part_} for part_ in (t.exemplars, t.validation)]
     assert not numbers[0] & numbers[1]
 
 
 def test_shuffled_keeps_sizes_and_changes_members():
     keys = phrases(4, 20)
-    real, placebo = stage()(keys, seed=0).types, stage(Shuffled(inner=Agglomerative()))(keys, seed=0).types
+    real, placebo = clustering()(keys, seed=0).types, clustering(Shuffled(inner=Agglomerative()))(keys, seed=0).types
     assert sorted(len(t.members) for t in real) == sorted(len(t.members) for t in placebo)
     assert any(len({k.phrase[0] for k in t.members}) > 1 for t in placebo)
 
@@ -101,7 +75,7 @@ class Costly:
 
 
 def test_the_placebo_costs_and_refuses_what_the_real_one_does():
-    result = stage(Shuffled(inner=Costly()))(phrases(2, 20), seed=0)
+    result = clustering(Shuffled(inner=Costly()))(phrases(2, 20), seed=0)
     assert result.usage == Usage(requests=7, usd=1.0)
     assert [r.reason for r in result.rejections] == ["off_contract"]
     assert not {"first", "second"} & {t.name for t in result.types}
@@ -117,7 +91,7 @@ def test_the_second_view_parts_equal_phrases():
 
 
 def test_types_have_distinct_names_and_the_map_has_every_case():
-    result = stage(Shuffled(inner=Agglomerative()))(phrases(4, 20), seed=0)
+    result = clustering(Shuffled(inner=Agglomerative()))(phrases(4, 20), seed=0)
     names = [t.name for t in result.types]
     assert len(set(names)) == len(names)
     assert {p.problem_id for p in result.points} == {f"p{i}" for i in range(80)}

@@ -10,9 +10,8 @@ import pytest
 
 from sei.build import build
 from sei.errors import ConfigError, NumericError
-from sei.models.target import TargetModel
 from sei.parts import part
-from sei.records import Checkpoint, ErrorMap, ErrorType, RefinedSet, SyntheticExample
+from sei.records import Checkpoint, ErrorMap, RefinedSet
 from sei.refiners.difficulty import Difficulty
 from sei.refiners.gradient import Gradient
 from sei.refiners.none import NoRefinement
@@ -20,33 +19,23 @@ from sei.refiners.one_shot_likelihood import OneShotLikelihood
 from sei.refiners.one_shot_step import OneShotStep
 from sei.refiners.random import RandomRefinement
 from sei.stages.refine import decide, validation_sets
-from tests.builders import refine
-from tests.stages.test_cluster import keyphrase
-
-
-def examples(**sizes: int) -> tuple[SyntheticExample, ...]:
-    return tuple(
-        SyntheticExample(id=f"{t}{i}", question="q", solution="s", answer="1", error_type=t)
-        for t, n in sizes.items()
-        for i in range(n)
-    )
+from tests.builders import NO_TYPES, TINY, candidates, error_map, error_type, refine
 
 
 def test_the_top_fraction_of_every_type_is_kept():
-    candidates = examples(a=4, b=2)
-    scored = decide(candidates, [1, 4, 3, 2, 9, 8], 0.5)
+    scored = decide(candidates(a=4, b=2), [1, 4, 3, 2, 9, 8], 0.5)
     assert [s.example.id for s in scored if s.kept] == ["a1", "a2", "b0"]
     assert all(s.reason for s in scored)
 
 
 def test_ties_go_to_the_earlier_and_every_type_keeps_one():
-    assert [s.kept for s in decide(examples(a=2, b=1), [0, 0, 0], 0.1)] == [True, False, True]
+    assert [s.kept for s in decide(candidates(a=2, b=1), [0, 0, 0], 0.1)] == [True, False, True]
     assert decide((), [], 0.5) == ()
 
 
 def test_kept_by_order_alone_are_counted_within_a_type():
     def tied(*scores: float, keep: float = 0.5, at_least: float | None = None) -> int:
-        return RefinedSet(scored=decide(examples(a=4, b=2), scores, keep, at_least)).tied
+        return RefinedSet(scored=decide(candidates(a=4, b=2), scores, keep, at_least)).tied
 
     assert tied(3, 1, 1, 1, 0, 0) == 2  # one of a's two, one of b's one
     assert tied(3, 2, 1, 1, 1, 0) == 0
@@ -56,23 +45,12 @@ def test_kept_by_order_alone_are_counted_within_a_type():
 
 
 def test_none_keeps_all_and_random_keeps_as_many_as_the_method():
-    c, e = Checkpoint(digest="x"), ErrorMap(types=())
-    candidates = examples(a=10, b=6)
-    assert len(refine(NoRefinement(), c, e, candidates, seed=0).kept) == 16
-    kept = refine(RandomRefinement(), c, e, candidates, seed=0).kept
+    c, e = Checkpoint(digest="x"), NO_TYPES
+    made = candidates(a=10, b=6)
+    assert len(refine(NoRefinement(), c, e, made, seed=0).kept) == 16
+    kept = refine(RandomRefinement(), c, e, made, seed=0).kept
     assert len(kept) == 8
-    assert kept != refine(RandomRefinement(), c, e, candidates, seed=1).kept
-
-
-def error_type(name: str, exemplars: range, validation: range) -> ErrorType:
-    members = [keyphrase(i, name) for i in (*exemplars, *validation)]
-    cases = [k.bad_case for k in members]
-    return ErrorType(
-        name=name,
-        members=tuple(members),
-        exemplars=tuple(cases[: len(exemplars)]),
-        validation=tuple(cases[len(exemplars) :]),
-    )
+    assert kept != refine(RandomRefinement(), c, e, made, seed=1).kept
 
 
 def test_refinement_never_sees_an_exemplar():
@@ -86,25 +64,22 @@ def test_refinement_never_sees_an_exemplar():
     assert ids["own"] == {f"p{i}" for i in range(10, 16)}
     assert ids[""] == ids["own"] | {"p24", "p25"}
     assert found.pooled_share == pytest.approx(2 / 3)
-    few, one = examples(few=1, one=1)
+    few, one = candidates(few=1, one=1)
     assert found.name(few) == found.name(one) == ""
 
 
-TINY = TargetModel(name="tiny", source="packaged:tiny_l", template="plain")
-
-
 @pytest.mark.parametrize("refiner", [OneShotStep, Gradient, Difficulty, OneShotLikelihood])
-def test_without_a_validation_case_all_are_kept_and_the_reason_says_so(refiner):
-    nothing = ErrorMap(types=(error_type("a", range(2), range(2, 2)),))
-    out = refine(refiner(target=TINY), Checkpoint(digest="x"), nothing, examples(a=4), seed=0)
+def test_without_a_validation_case_all_are_kept_for_that_reason(refiner):
+    nothing = error_map(range(2), name="a")
+    out = refine(refiner(target=TINY), Checkpoint(digest="x"), nothing, candidates(a=4), seed=0)
     assert [(s.kept, s.reason) for s in out.scored] == [(True, "no validation case")] * 4
     assert out.pooled_share == 1.0
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf])
-def test_a_score_that_is_no_number_is_an_error_that_names_the_candidate(score):
+def test_a_score_that_is_no_number_names_its_candidate(score):
     with pytest.raises(NumericError, match=r"candidate 'a1' \(error type 'a'\) is (nan|inf)"):
-        decide(examples(a=3), [1.0, score, 2.0], 0.5)
+        decide(candidates(a=3), [1.0, score, 2.0], 0.5)
 
 
 class Shortest:
@@ -116,14 +91,15 @@ class Shortest:
         return [-float(len(c.solution)) for c in given.examples]
 
 
-def test_a_scorer_of_ones_own_is_one_method_and_its_stage_is_told_apart_in_one_config_node(monkeypatch):
+def test_a_scorer_of_ones_own_is_one_method(monkeypatch):
+    """A scorer of one's own is one method, and its stage is told apart in one config node."""
     module = types.ModuleType("mine")
     module.Shortest = part(Shortest)
     monkeypatch.setitem(sys.modules, "mine", module)
     stage = build({"_target_": "mine.Shortest", "keep": 0.25, "at_least": -9.0}, "refiner", ("mine",))
     assert (stage.keep, stage.at_least) == (0.25, -9.0)
-    candidates = tuple(replace(c, solution="s" * (i + 1)) for i, c in enumerate(examples(a=8)))
-    out = refine(stage, Checkpoint(digest="x"), ErrorMap(types=()), candidates, seed=0)
+    made = tuple(replace(c, solution="s" * (i + 1)) for i, c in enumerate(candidates(a=8)))
+    out = refine(stage, Checkpoint(digest="x"), NO_TYPES, made, seed=0)
     assert [e.id for e in out.kept] == ["a0", "a1"]
     for wrong, words in (("kep", r"refiner\.kep=.*at_least.*keep"), ("keep", r"refiner\.keep=7")):
         with pytest.raises(ConfigError, match=words):
@@ -136,4 +112,4 @@ def test_a_scorer_that_gives_too_few_scores_is_named():
             return [0.0]
 
     with pytest.raises(ConfigError, match="refiner Lazy gave 1 scores for 3 candidates"):
-        refine(Lazy(), Checkpoint(digest="x"), ErrorMap(types=()), examples(a=3), seed=0)
+        refine(Lazy(), Checkpoint(digest="x"), NO_TYPES, candidates(a=3), seed=0)

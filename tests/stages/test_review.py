@@ -9,17 +9,18 @@ from sei.errors import ConfigError
 from sei.records import ErrorMap, ErrorType
 from sei.stages.review import read_review, review_text
 from sei.store import digest
-from tests.stages.test_cluster import keyphrase, phrases, stage
+from tests.builders import keyphrase, phrases
+from tests.doubles import clustering
 
 PHRASES = phrases(3, 12)  # a, ax, axx, ... b, bx, ... c, cx, ...
 
 
 def reviewed(tmp_path, edit):
-    found = yaml.safe_load(review_text(stage()(PHRASES, seed=0)))
+    found = yaml.safe_load(review_text(clustering()(PHRASES, seed=0)))
     edit(found)
     path = tmp_path / "edited.yaml"
     path.write_text(yaml.safe_dump(found))
-    return stage(review=str(path))
+    return clustering(review=str(path))
 
 
 def types_of(error_map):
@@ -31,10 +32,10 @@ def sizes_of(error_map):
 
 
 def test_an_unedited_file_changes_nothing(tmp_path):
-    assert reviewed(tmp_path, lambda f: None)(PHRASES, seed=0) == stage()(PHRASES, seed=0)
+    assert reviewed(tmp_path, lambda f: None)(PHRASES, seed=0) == clustering()(PHRASES, seed=0)
 
 
-def test_a_phrase_in_two_spellings_stands_once_so_that_the_file_can_be_read_back(tmp_path):
+def test_a_phrase_in_two_spellings_stands_once_in_the_file(tmp_path):
     types = tuple(
         ErrorType(name=n, members=tuple(keyphrase(i + 10 * k, p) for i in range(k)), exemplars=(), validation=())
         for n, p, k in (("sum", "Added the numbers", 2), ("total", "added  the numbers", 3))
@@ -63,7 +64,9 @@ def test_rename_merge_move_and_drop(tmp_path):
     assert len(found.points) == 36 - n["c"]
 
 
-def test_phrases_that_stand_nowhere_go_where_the_clusterer_puts_them_or_are_dropped(tmp_path):
+def test_phrases_that_stand_nowhere_are_clustered_or_dropped(tmp_path):
+    """Phrases that stand nowhere go where the clusterer puts them or are dropped."""
+
     def forget(f):
         f["types"] = [t for t in f["types"] if t["phrases"][0][0] != "b"]
 
@@ -71,7 +74,7 @@ def test_phrases_that_stand_nowhere_go_where_the_clusterer_puts_them_or_are_drop
         forget(f)
         f["unlisted"] = "drop"
 
-    assert reviewed(tmp_path, forget)(PHRASES, seed=0).types == stage()(PHRASES, seed=0).types
+    assert reviewed(tmp_path, forget)(PHRASES, seed=0).types == clustering()(PHRASES, seed=0).types
     assert "b" not in {x for t in reviewed(tmp_path, forget_and_drop)(PHRASES, seed=0).types for x in types_of_one(t)}
 
 
@@ -81,9 +84,9 @@ def types_of_one(t):
 
 def test_the_text_is_in_the_key_and_the_path_is_not(tmp_path):
     a = reviewed(tmp_path, lambda f: None)
-    before, plain = digest(a), digest(stage())
+    before, plain = digest(a), digest(clustering())
     (tmp_path / "moved.yaml").write_text((tmp_path / "edited.yaml").read_text())
-    assert digest(stage(review=str(tmp_path / "moved.yaml"))) == before
+    assert digest(clustering(review=str(tmp_path / "moved.yaml"))) == before
     assert before != plain
     assert digest(reviewed(tmp_path, lambda f: f["types"][0].update(name="other"))) != before
 
@@ -103,9 +106,9 @@ def test_a_broken_file_is_refused_when_the_part_is_built(tmp_path, text, message
     path = tmp_path / "broken.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=f"(?s)review=.*broken.yaml.*{message}.*Remedy"):
-        stage(review=str(path))
+        clustering(review=str(path))
 
 
 def test_a_missing_file_is_refused():
     with pytest.raises(ConfigError, match="no/such/file"):
-        stage(review="no/such/file.yaml")
+        clustering(review="no/such/file.yaml")

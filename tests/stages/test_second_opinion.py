@@ -9,11 +9,12 @@ import pytest
 from sei.parts import part
 from sei.records import Diagnosis, Keyphrase, Rejection, Usage
 from sei.stages.second_opinion import NoSecondOpinion, SecondOpinion, kappa
-from tests.stages.test_cluster import Letters, phrases, stage
+from tests.builders import phrases
+from tests.doubles import Letters, clustering
 
 KEYPHRASES = phrases(3, 12)
 DIAGNOSES = tuple(Diagnosis(bad_case=k.bad_case, keyphrase=k) for k in KEYPHRASES)
-MAP = stage()(KEYPHRASES, seed=0)
+MAP = clustering()(KEYPHRASES, seed=0)
 FIRST = {k.bad_case.problem.id: k.phrase for k in KEYPHRASES}
 
 

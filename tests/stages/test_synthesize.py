@@ -8,71 +8,30 @@ import pytest
 
 from sei.errors import RoleError, TooManyBadRecordsError
 from sei.exchange import Draft, Reply
-from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
-from sei.records import Attempt, BadCase, ErrorMap, ErrorType, Graded, HeldOutProblem, Keyphrase, PoolProblem
+from sei.records import ErrorMap, PoolProblem
 from sei.screening.near import RougeIndex
-from sei.screening.screen import Decontamination
 from sei.signature import masked_signature
+from sei.stages.diagnose import Diagnose
 from sei.stages.grade import bad_cases, solved
 from sei.stages.synthesize import Budget
 from sei.synthesizers.random import RandomSynthesis
 from sei.synthesizers.self_instruct import SelfInstruct
-
-RULES = Decontamination(embedder=SentenceEmbedder(), ngram=0, rouge_l=0.9, embedding=1.0)
-SEEN: list[object] = []
-WORDS = "red blue old new big tiny soft hard warm cold wet dry fast slow tall short dark pale rich poor".split()
+from tests.builders import WORDS, case, cases, error_type, graded, held_out, problem, screen
+from tests.doubles import SEEN, Scripted
 
 
-@part
-class Scripted:
-    """Writes what it is told: distinct problems, or always the same one, or nothing at first."""
-
-    version: ClassVar[int] = 1
-    same: bool = False
-    text: str = ""
-    empty: int = 0
-    dry: str = ""
-
-    def diagnose(self, cases):
-        raise AssertionError("synthesis must not diagnose")
-
-    def correct(self, cases):
-        raise AssertionError("synthesis must not correct")
-
-    def write(self, requests):
-        for r in requests:
-            SEEN.append(r)
-            rng = random.Random(f"{r.error_type}/{r.index}")
-            yield Reply(drafts=tuple(self._draft(rng) for _ in range(self._number(r))))
-
-    def _number(self, r):
-        return 0 if r.index <= self.empty or r.error_type == self.dry else r.n
-
-    def _draft(self, rng):
-        words = ["red"] * 9 if self.same else rng.sample(WORDS, 9)
-        question = self.text or " ".join(words) + f" {1 if self.same else rng.randint(2, 999)}?"
-        return Draft(question=question, solution="1+1=<<1+1=2>>2\n#### 2", answer="2")
+def pooled(i: int) -> PoolProblem:
+    return problem(i, f"pool {i} " + " ".join(WORDS[i % 12 : i % 12 + 5]), answer="2")
 
 
-def case(i: int) -> BadCase:
-    problem = PoolProblem(
-        id=f"p{i}", question=f"pool {i} " + " ".join(WORDS[i % 12 : i % 12 + 5]), answer="2", solution="x"
-    )
-    return BadCase(problem=problem, output="3", extracted="3")
-
-
-def error_map(*sizes: int) -> ErrorMap:
+def errors(*sizes: int) -> ErrorMap:
+    """Make a type of each size; half of its cases and one more are exemplars."""
     types, start = [], 0
     for n, size in enumerate(sizes):
-        cases = tuple(case(start + i) for i in range(size))
+        bad = cases(pooled(start + i) for i in range(size))
+        types.append(error_type(f"type {n}", bad[: size // 2 + 1], bad[size // 2 + 1 :]))
         start += size
-        members = tuple(Keyphrase(bad_case=c, phrase=f"type {n}") for c in cases)
-        types.append(
-            ErrorType(
-                name=f"type {n}", members=members, exemplars=cases[: size // 2 + 1], validation=cases[size // 2 + 1 :]
-            )
-        )
     return ErrorMap(types=tuple(types))
 
 
@@ -82,11 +41,11 @@ def _fresh():
 
 
 def run(stage, errors, apart=(), pool=()):
-    return stage(errors, tuple(pool), RULES.screen({"test": list(apart)}), 1, seed=0)
+    return stage(errors, tuple(pool), screen(*apart, rouge_l=0.9), 1, seed=0)
 
 
 def test_the_budget_is_shared_out_by_type_size_and_met():
-    result = run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, rouge_l=0.95)), error_map(30, 10, 20))
+    result = run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, rouge_l=0.95)), errors(30, 10, 20))
     assert Counter(c.error_type for c in result.candidates) == {"type 0": 30, "type 1": 10, "type 2": 20}
     assert len({c.id for c in result.candidates}) == 60
 
@@ -104,60 +63,62 @@ def test_sharing_out(budget, sizes, shares):
     assert budget.share_out(sizes) == shares
 
 
-def test_exemplars_are_bad_cases_of_the_type_then_made_problems_join_and_validation_is_never_shown():
-    errors = error_map(20)
-    run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, per_request=10, rouge_l=0.95)), errors)
+def test_exemplars_are_bad_cases_then_made_problems_join():
+    """Exemplars are bad cases of the type, then made problems join; validation is never shown."""
+    given = errors(20)
+    run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, per_request=10, rouge_l=0.95)), given)
     first, later = SEEN[0], SEEN[-1]
     assert [e.id[0] for e in first.exemplars] == ["p"] * 8
     assert Counter(e.id[:3] == "syn" for e in later.exemplars) == {False: 5, True: 3}
-    hidden = {b.problem.id for t in errors.types for b in t.validation}
+    hidden = {b.problem.id for t in given.types for b in t.validation}
     assert hidden
     assert not hidden & {e.id for r in SEEN for e in r.exemplars}
 
 
-def test_what_stands_in_a_test_set_is_dropped_and_counted_also_in_other_clothes():
+def test_what_stands_in_a_test_set_is_dropped_also_in_disguise():
     held = "Anna has 7 pens. Ben gives Anna 3 more pens. How many pens does Anna have?"
     clothes = "Zoe has 7 cups. Leo gives Zoe 3 more cups. How many cups does Zoe have?"
     assert masked_signature(held) == masked_signature(clothes)
     with pytest.raises(TooManyBadRecordsError, match="test_signature"):
-        run(SelfInstruct(instructor=Scripted(text=clothes), budget=Budget(candidates=5)), error_map(6), apart=[held])
+        run(SelfInstruct(instructor=Scripted(text=clothes), budget=Budget(candidates=5)), errors(6), apart=[held])
 
 
 def test_repeats_are_dropped_and_counted_and_asking_ends():
     stage = SelfInstruct(instructor=Scripted(same=True), budget=Budget(candidates=20))
-    result = run(stage, error_map(6))
+    result = run(stage, errors(6))
     assert len(result.candidates) == 1
     assert Counter(r.reason for r in result.rejections)["duplicate_signature"] > 10
     assert len(SEEN) < 10
 
 
 @pytest.mark.parametrize(("size", "replies"), [(10, 3), (80, 6), (800, 20)])
-def test_a_type_is_given_up_when_all_its_exemplars_may_have_been_shown_in_vain(size, replies):
+def test_a_type_whose_exemplars_were_shown_in_vain_is_given_up(size, replies):
     budget = Budget(candidates=20, per_request=10, rouge_l=0.95)
-    made = run(SelfInstruct(instructor=Scripted(empty=replies - 1), budget=budget), error_map(size))
+    made = run(SelfInstruct(instructor=Scripted(empty=replies - 1), budget=budget), errors(size))
     assert len(made.candidates) == 20
     with pytest.raises(TooManyBadRecordsError, match=f"of {replies} requests"):
-        run(SelfInstruct(instructor=Scripted(empty=replies), budget=budget), error_map(size))
+        run(SelfInstruct(instructor=Scripted(empty=replies), budget=budget), errors(size))
 
 
-def test_a_large_type_that_gives_nothing_is_passed_over_while_others_give():
+def test_a_large_type_that_gives_nothing_is_passed_over():
     stage = SelfInstruct(instructor=Scripted(dry="type 0"), budget=Budget(candidates=60, per_request=5, rouge_l=0.95))
-    made = run(stage, error_map(200, 20))
+    made = run(stage, errors(200, 20))
     assert Counter(c.error_type for c in made.candidates) == {"type 1": 60}
     assert Counter(r.error_type for r in SEEN)["type 0"] == 3
 
 
-def test_random_synthesis_draws_from_the_whole_pool_at_the_same_budget_but_not_from_validation():
-    errors = error_map(10)
-    pool = [case(i).problem for i in range(40)]
-    result = run(RandomSynthesis(instructor=Scripted(), budget=Budget(candidates=30, rouge_l=0.95)), errors, pool=pool)
+def test_random_synthesis_draws_from_the_pool_without_validation():
+    """Random synthesis draws from the whole pool at the same budget but not from validation."""
+    given = errors(10)
+    pool = [pooled(i) for i in range(40)]
+    result = run(RandomSynthesis(instructor=Scripted(), budget=Budget(candidates=30, rouge_l=0.95)), given, pool=pool)
     assert len(result.candidates) == 30
     shown = {e.id for r in SEEN for e in r.exemplars if e.id[0] == "p"}
-    assert not shown & {b.problem.id for t in errors.types for b in t.validation}
-    assert shown - {b.problem.id for t in errors.types for b in t.exemplars}
+    assert not shown & {b.problem.id for t in given.types for b in t.validation}
+    assert shown - {b.problem.id for t in given.types for b in t.exemplars}
 
 
-def test_rouge_l_is_the_f_measure_of_the_longest_common_subsequence():
+def test_rouge_l_is_f_of_the_longest_common_subsequence():
     index = RougeIndex(["the cat sat on the mat"])
     assert index.closest("the cat lay on the mat", 0.8) == pytest.approx(5 / 6)
     assert index.closest("the cat lay on the mat", 0.84) is None
@@ -165,33 +126,20 @@ def test_rouge_l_is_the_f_measure_of_the_longest_common_subsequence():
 
 
 def test_test_problems_are_refused_by_type():
-    held = HeldOutProblem(id="t", question="q", answer="1", set="s", role="in_domain")
+    held = held_out()
     with pytest.raises(RoleError, match="synthesize"):
-        run(RandomSynthesis(instructor=Scripted(), budget=Budget(candidates=3)), error_map(6), pool=[held])
-    from sei.records import Attempt, Graded
-    from sei.stages.diagnose import Diagnose
-
+        run(RandomSynthesis(instructor=Scripted(), budget=Budget(candidates=3)), errors(6), pool=[held])
     with pytest.raises(RoleError, match="bad-case"):
-        bad_cases(
-            [Graded(attempt=Attempt(problem=held, output="2", finished=True), verdict="wrong", strict_verdict="wrong")]
-        )
+        bad_cases([graded(held, "wrong")])
     with pytest.raises(RoleError, match="diagnose"):
-        list(
-            Diagnose(instructor=Scripted())(items=[BadCase(problem=held, output="2", extracted="2")], done=frozenset())
-        )
+        list(Diagnose(instructor=Scripted())(items=[case(held)], done=frozenset()))
 
 
 @part
-class Parrot:
+class Parrot(Scripted):
     """Writes its exemplars again: as they are, in capitals, with other persons and things, or one new problem twice."""
 
     version: ClassVar[int] = 1
-
-    def diagnose(self, cases):
-        raise AssertionError
-
-    def correct(self, cases):
-        raise AssertionError
 
     def write(self, requests):
         for r in requests:
@@ -204,7 +152,7 @@ class Parrot:
 
 def test_echoed_and_doubled_problems_are_all_dropped_and_counted():
     """Faults table, F13."""
-    out = run(SelfInstruct(instructor=Parrot(), budget=Budget(candidates=6, per_request=10)), error_map(8))
+    out = run(SelfInstruct(instructor=Parrot(), budget=Budget(candidates=6, per_request=10)), errors(8))
     assert len(out.candidates) == 6
     assert all(c.question.startswith("fresh") for c in out.candidates)
     reasons = Counter(r.reason for r in out.rejections)
@@ -214,14 +162,12 @@ def test_echoed_and_doubled_problems_are_all_dropped_and_counted():
     assert sum(reasons.values()) >= echoes
 
 
-def test_solved_problems_in_other_clothes_are_all_for_refinement_or_all_for_replay():
+def test_solved_twins_are_all_for_refinement_or_all_for_replay():
     right = []
     for i in range(30):
         for name in ("Anna", "Ben"):
             question = f"{name} has {i} pens. How many pens does {name} have?"
-            problem = PoolProblem(id=f"{name}{i}", question=question, answer=str(i))
-            attempt = Attempt(problem=problem, output=str(i), finished=True)
-            right.append(Graded(attempt=attempt, verdict="right", strict_verdict="right"))
+            right.append(graded(problem(f"{name}{i}", question), "right"))
     found = solved(right)
     numbers = [{p.id.lstrip("AnaBe") for p in part_} for part_ in (found.good, found.replay)]
     assert not numbers[0] & numbers[1]
