@@ -8,6 +8,8 @@ import re
 import secrets
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sei import commandline
 from sei.build import refuse
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
@@ -36,6 +39,7 @@ _SECRET = re.compile(
     r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings of that name
 )
 _GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
+_ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
 _HEX = secrets.token_hex(3)
 _SETTINGS = (
     "name",
@@ -140,9 +144,14 @@ def _refused(error: BaseException | None) -> SeiError | None:
     return next((e for e in causes(error) if isinstance(e, SeiError)), None)
 
 
+def _in_job(error: BaseException) -> bool:
+    """Say whether an error comes from the job and not from Hydra before it."""
+    return any(frame.f_code is run_job.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
 def _before_the_job(error: BaseException) -> DiskError | None:
     """Return what kept Hydra from making the run folder; ``None`` where the job had begun."""
-    if any(frame.f_code is run_job.__code__ for frame, _ in traceback.walk_tb(error.__traceback__)):
+    if _in_job(error):
         return None
     cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
     if cause is None or cause.errno is None:
@@ -188,9 +197,17 @@ def run_job(cfg: DictConfig) -> float | None:
     config = HydraConfig.get()
     folder, choices = Path(config.runtime.output_dir), dict(config.runtime.choices)
     if config.mode != RunMode.MULTIRUN:
-        from sei.run import perform
+        try:
+            from sei.run import perform
 
-        perform(check(cfg, choices), folder)
+            perform(check(cfg, choices), folder)
+        except ConfigError as e:
+            more = commandline.said_by(str(e), str(choices.get("experiment")), config.overrides.task, CONF)
+            _ENDED_IN_JOB.append(ConfigError(f"{e}{more}") if more else e)
+            return None
+        except (Exception, SystemExit) as e:  # raised from here, Hydra would print all overrides before our words
+            _ENDED_IN_JOB.append(e)
+            return None
         return best_dev_accuracy(folder)
     from sei import exits, sweep
 
@@ -215,22 +232,48 @@ def main() -> None:
     """Console script ``sei``; exit codes are listed in the README."""
     try:
         check_arguments(sys.argv[1:])
+        groups = {p.name for p in CONF.iterdir() if p.is_dir()}
+        sys.argv[1:] = commandline.ordered(sys.argv[1:], {*groups, *_SETTINGS, *_PLACES, *_PARTS, *_OTHERS})
     except SeiError as e:
         raise SystemExit(tell(e)) from None
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach this function, which words them
     OmegaConf.register_new_resolver("sei_hex", lambda: _HEX, replace=True)
     OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
     os.environ["SEI_COMMAND"] = _HEX
+    _ENDED_IN_JOB.clear()
     catch_signals()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
     except (HydraException, OmegaConfBaseException) as e:
         if (refused := _refused(e)) is not None:
             raise SystemExit(_ended(refused)) from None
+        words = commandline.of_composition(str(e), CONF, _settings(sys.argv[1:]))
         cause = e.__cause__ or e
-        raise SystemExit(_ended(ConfigError(f"{e}" + (f"\n{cause}" if cause is not e else "")))) from None
+        words = words or f"{e}" + (f"\n{cause}" if cause is not e else "")
+        raise SystemExit(_ended(ConfigError(words.expandtabs(2)))) from None
     except (Exception, SystemExit) as e:
-        raise SystemExit(_ended(_before_the_job(e) or e)) from None
+        flags = ConfigError(f"{e}. Remedy: sei --hydra-help") if isinstance(e, ValueError) and not _in_job(e) else None
+        raise SystemExit(_ended(_before_the_job(e) or flags or e)) from None
+    if _ENDED_IN_JOB:
+        raise SystemExit(_ended(_ENDED_IN_JOB[0])) from None
+
+
+def _settings(arguments: list[str]) -> list[str]:
+    """Return the dotted names of all settings, with the parts that a command chose."""
+    groups = {p.name for p in CONF.iterdir() if p.is_dir()}
+    chosen = [a for a in arguments if a.partition("=")[0] in groups and "," not in a]
+    for overrides in (chosen, []):
+        GlobalHydra.instance().clear()
+        with suppress(Exception), hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            plain = OmegaConf.to_container(hydra.compose("config", overrides=overrides), resolve=False)
+            return list(_dotted(plain))
+    return []
+
+
+def _dotted(node: Any, above: str = "") -> Iterator[str]:
+    for key, value in node.items() if isinstance(node, dict) else ():
+        yield f"{above}{key}"
+        yield from _dotted(value, f"{above}{key}.")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Iterable
 from typing import Any, Protocol, get_args, get_type_hints
@@ -30,6 +31,25 @@ def build(node: Any, key: str, plugins: tuple[str, ...]) -> Any:
     return _build(node, key, plugins, {})
 
 
+_WIRING = ("cluster", "method")  # entries that hold the others
+
+
+def build_all(config: dict[str, Any], keys: Iterable[str], plugins: tuple[str, ...]) -> dict[str, Any]:
+    """Build some entries of a resolved config; equal nodes of all of them become one part.
+
+    Entries that are parts by themselves (``refiner``) come first, so that a refusal names the key that a user writes
+    and not the place where the part is held (``method.refine``).
+
+    Raises:
+        ConfigError: as ``build``.
+    """
+    made: dict[str, Any] = {}
+    for key in sorted(config, key=lambda k: k in _WIRING):
+        if isinstance(config[key], dict) and "_target_" in config[key]:
+            _build(config[key], key, plugins, made)
+    return {k: _build(config[k], k, plugins, made) for k in keys}
+
+
 def _build(node: Any, key: str, plugins: tuple[str, ...], made: dict[str, Any]) -> Any:
     if isinstance(node, list):
         return [_build(v, f"{key}[{i}]", plugins, made) for i, v in enumerate(node)]
@@ -53,8 +73,9 @@ def _part(node: dict[str, Any], key: str, plugins: tuple[str, ...], made: dict[s
     for method, (module, name, setting) in _HELD_BY.items():
         if hasattr(target, method):
             stage = getattr(importlib.import_module(module), name)
-            own = {k: fields.pop(k) for k in (*stage.__dataclass_fields__,) if k in fields and k != setting}
-            held = _made(target, fields, key, more=set(stage.__dataclass_fields__) - {setting})
+            of_stage = {f.name for f in dataclasses.fields(stage)} - {setting}
+            own = {k: fields.pop(k) for k in sorted(of_stage & set(fields))}
+            held = _made(target, fields, key, more=of_stage)
             return _made(stage, {**own, setting: held}, key)
     return _made(target, fields, key)
 
@@ -66,7 +87,7 @@ def _made(target: Any, fields: dict[str, Any], key: str, more: Iterable[str] = (
     except pydantic.ValidationError as e:
         first = e.errors()[0]
         where = ".".join([key, *(str(x) for x in first["loc"])])
-        known = sorted({*target.__dataclass_fields__, *more})
+        known = sorted({*(f.name for f in dataclasses.fields(target)), *more})
         remedy = f"{target.__name__} takes {known}" if "unexpected" in first["type"] else "see the comment in conf/"
         raise refuse(where, first.get("input"), first["msg"], remedy) from e
     for name, port in _ports(target).items():

@@ -11,7 +11,7 @@ from typing import Any
 
 import filelock
 
-from sei.build import build
+from sei.build import build, build_all
 from sei.choice import Evaluated, best_on_dev
 from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError, DiskError
@@ -63,7 +63,7 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         BusyError: when another process works in the same run folder.
     """
     plugins = tuple(config["plugins"])
-    parts = {k: build(config[k], k, plugins) for k in ("model", "method", "data", "benchmarks", "tracker")}
+    parts = build_all(config, ("model", "method", "data", "benchmarks", "tracker"), plugins)
     ablation = (config["ablation"] or {}).get("name", "full")
     job = Job(
         name=str(config["name"]),

@@ -1,0 +1,107 @@
+"""What is wrong with a command, in words: read before Hydra sees it, and said again where Hydra refused it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sei.errors import ConfigError
+
+_VALUED = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
+_MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
+_LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
+_UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
+_NULL = re.compile(r"([a-z_]+)=(null)?")
+
+
+def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
+    """Return the arguments with flags before settings: Hydra takes no setting after a flag that follows one.
+
+    ``experiment=null`` is the default of that group and is left out: Hydra refuses to be told so.
+
+    Raises:
+        ConfigError: for a setting that is written as a flag, and for a part that is set to nothing.
+    """
+    flags, settings, known = [], [], set(groups)
+    rest = list(arguments)
+    while rest:
+        a = rest.pop(0)
+        if not a.startswith("-"):
+            if "=" not in a and not a.startswith("~"):
+                raise ConfigError(f"{a}: a setting needs a value. Remedy: {a}=VALUE, and sei --help for what there is.")
+            if not _is_nothing(a, known):
+                settings.append(a)
+            continue
+        name = a.lstrip("-").partition("=")[0]
+        if a.startswith("--") and (name in known or name.replace("-", "_") in known):
+            value = a.partition("=")[2] or (rest[0] if rest and not rest[0].startswith("-") else "...")
+            raise ConfigError(f"{a}: settings are written without dashes. Remedy: {name.replace('-', '_')}={value}")
+        flags.append(a)
+        if a in _VALUED and rest:
+            flags.append(rest.pop(0))
+    return [*flags, *settings]
+
+
+def _is_nothing(setting: str, groups: set[str]) -> bool:
+    found = _NULL.fullmatch(setting)
+    if found is None or found[1] not in groups:
+        return False
+    if found[1] in ("experiment", "ablation"):
+        return True
+    raise ConfigError(
+        f"{setting}: every run needs a {found[1].replace('_', ' ')}. Remedy: {found[1]}=none where conf/{found[1]} has "
+        "it (an ablation), or leave it out for the default."
+    )
+
+
+def said_by(error: str, experiment: str, overrides: Sequence[str], conf: Path) -> str:
+    """Return who set the key that an error begins with, where an experiment's file did and the command did not."""
+    key = error.partition("=")[0]
+    path = conf / "experiment" / f"{experiment}.yaml"
+    if not re.fullmatch(r"[a-z_.]+", key) or any(o.startswith(f"{key}=") for o in overrides) or not path.is_file():
+        return ""
+    found: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name in key.split("."):
+        if not isinstance(found, dict) or name not in found:
+            return ""
+        found = found[name]
+    return f" ({key} was set by experiment={experiment}, whose other settings may not fit it.)"
+
+
+def of_composition(message: str, conf: Path, keys: Iterable[str]) -> str | None:
+    """Return what is wrong, from Hydra's message of a config that cannot be composed; ``None`` for other messages.
+
+    ``keys``: all settings of the config by their dotted names, among which the meant one is looked for.
+    """
+    if found := _MISSING_OPTION.search(message):
+        group, option = found[1].split("/")[-1] if not (conf / found[1]).is_dir() else found[1], found[2]
+        options = sorted({*_LISTED.findall(message), *(p.stem for p in (conf / group).glob("*.yaml"))})
+        return (
+            f"{group}={option}: no such option.{_meant(option, options)} Rule: an option is a file of conf/{group} (or "
+            f"of --config-dir). Remedy: one of {', '.join(options)}."
+        )
+    if found := _UNKNOWN_KEY.search(message):
+        return unknown_key(found[1], keys)
+    return None
+
+
+def unknown_key(key: str, keys: Iterable[str]) -> str:
+    """Return the words for a setting that is not there, with those beside it and the one that may be meant."""
+    known = set(keys)
+    parent, _, last = key.rpartition(".")
+    below = {k.removeprefix(f"{parent}.") for k in known if not parent or k.startswith(f"{parent}.")}
+    beside = sorted({k.split(".")[0] for k in below} - {"_target_"})
+    same_name = sorted((k for k in known if k.rpartition(".")[2] == last and k != key), key=lambda k: (k.count("."), k))
+    meant = f" Did you mean {' or '.join(same_name[:3])}?" if same_name else _meant(last, beside)
+    there = f"{parent or 'the top level'} has {', '.join(beside)}" if beside else f"there is no {parent}"
+    return f"{key}: no such setting.{meant} Rule: {there}. Remedy: sei --cfg job shows all settings."
+
+
+def _meant(word: str, words: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]}?" if near else ""

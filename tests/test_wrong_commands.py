@@ -1,0 +1,114 @@
+"""Wrong commands and the first line that a user sees, all through ``main`` in one process, three as commands."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from sei.__main__ import main
+
+# command, what its first line begins with, what the rest holds
+WRONG = {
+    "clusterer=wrad": ("clusterer=wrad: no such option. Did you mean ward?", "agglomerative"),
+    "model=llama": ("model=llama: no such option. Did you mean llama3_8b?", "conf/model"),
+    "experiment=smok": ("experiment=smok: no such option. Did you mean smoke?", ""),
+    "data=gms8k": ("data=gms8k: no such option. Did you mean gsm8k?", ""),
+    "instructor=gpt4": ("instructor=gpt4: no such option. Did you mean gpt4o?", "gemini"),
+    "ablation=no_cluster": ("ablation=no_cluster: no such option. Did you mean no_clustering?", ""),
+    "tracker=tensorboard": ("tracker=tensorboard: no such option.", "wandb_offline"),
+    "refiner=one_shot": ("refiner=one_shot: no such option. Did you mean one_shot_step?", ""),
+    "clusterer=null": ("clusterer=null: every run needs a clusterer.", "clusterer=none"),
+    "model=": ("model=: every run needs a model.", ""),
+    "--experiment smoke": ("--experiment: settings are written without dashes.", "experiment=smoke"),
+    "--seed=3": ("--seed=3: settings are written without dashes.", "seed=3"),
+    "--data-folder /x": ("--data-folder: settings are written without dashes.", "data_folder=/x"),
+    "clusterer": ("clusterer: a setting needs a value.", "clusterer=VALUE"),
+    "smoke": ("smoke: a setting needs a value.", ""),
+    "bogus=1": ("bogus: no such setting.", "sei --cfg job"),
+    "lr=1e-4": ("lr: no such setting. Did you mean finetuner.lr?", ""),
+    "keep=0.3": ("keep: no such setting. Did you mean assume.keep or refiner.keep?", ""),
+    "refiner.kep=0.3": ("refiner.kep: no such setting. Did you mean keep?", "at_least"),
+    "refiner=gradient refiner.step_size=1": ("refiner.step_size: no such setting.", "max_validation"),
+    "finetuner.schedule.step=3": ("finetuner.schedule.step: no such setting. Did you mean steps?", ""),
+    "engine.max_tokens=3": ("engine.max_tokens: no such setting. Did you mean max_new_tokens?", ""),
+    "+bogus=1": ("bogus=1: unknown key.", "known keys"),
+    "+refiner.bogus=1": ("refiner.bogus=1: Unexpected keyword argument.", "step_size"),
+    "refiner.keep=1.5": ("refiner.keep=1.5: Input should be less than or equal to 1.", ""),
+    "refiner.keep=half": ("refiner.keep='half': Input should be a valid number.", ""),
+    "clusterer.min_types=x": ("clusterer.min_types='x': Input should be a valid integer.", ""),
+    "finetuner.lr=5": ("finetuner.lr=5: Input should be less than 1.", ""),
+    "data.pool=2": ("data.pool=2: Input should be greater than or equal to", ""),
+    "budget.candidates=0": ("budget.candidates=0: Input should be greater than", ""),
+    "rounds=0": ("rounds=0: must be a whole number of at least 1.", ""),
+    "rounds=many": ("rounds='many': must be a whole number", ""),
+    "seed=-1": ("seed=-1: must be a whole number of at least 0.", ""),
+    "dry_run=yes_please": ("dry_run='yes_please': must be true or false.", ""),
+    "name=a/b": ("name='a/b': letters, digits", ""),
+    "data=jsonl": ("engine.max_new_tokens=None: data=jsonl does not say how long an answer may be", "512"),
+    "data=gsm8k experiment=smoke": ("data.test=60: Unexpected keyword argument.", "was set by experiment=smoke"),
+    "ablation=no_clustering clusterer=kmeans": ("clusterer='kmeans': contradicts ablation=no_clustering", ""),
+    "trainer=gpu": ("trainer.accelerator='gpu': torch sees no CUDA device", "trainer=cpu"),
+    "trainer.devices=2": ("trainer.devices=2, trainer.strategy=auto:", "trainer=ddp"),
+    "model.source=/nowhere": ("model.source=/nowhere: no such folder /nowhere.", ""),
+    "instructor.api_key=sk-abcdefghijkl": ("an argument looks like a secret.", ""),
+    "plugins=[nothing_here] +refiner.x=1": ("refiner.x=1: Unexpected keyword argument.", ""),
+    "clusterer._target_=os.system": ("clusterer._target_='os.system': parts come from sei", "plugins"),
+    "clusterer._target_=sei.nowhere.X": ("clusterer._target_='sei.nowhere.X': no such part", ""),
+    "refiner=[a": ("no viable alternative at input '[a'", "override_grammar"),
+    "--multirun --cfg job": ("Only one of --run, --multirun, --cfg", ""),
+}
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path, monkeypatch):
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    monkeypatch.setattr("sei.__main__.catch_signals", lambda: None)
+    monkeypatch.setenv("SEI_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    yield
+    for made in set(logging.getLogger().handlers) - set(handlers):
+        made.close()
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+
+
+def said(capsys, monkeypatch, *words: str) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["sei", *words])
+    with pytest.raises(SystemExit) as e:
+        main()
+    return e.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_wrong_command_is_refused_in_its_first_line(capsys, monkeypatch, tmp_path, command):
+    begins, holds = WRONG[command]
+    code, err = said(capsys, monkeypatch, *command.split())
+    first = err.splitlines()[0]
+    assert first.startswith(f"sei: {begins}"), err
+    assert holds in err
+    assert code == 2
+    assert "Traceback" not in err
+    assert r"\t" not in err
+    assert not list((tmp_path / "store").glob("*/*")), "nothing was made"
+
+
+def test_there_are_forty_of_them():
+    assert len(WRONG) >= 40
+
+
+@pytest.mark.parametrize("flag", ["-m", "--multirun"])
+def test_settings_may_follow_a_flag(capsys, monkeypatch, tmp_path, flag):
+    code, err = said(capsys, monkeypatch, "experiment=smoke", "tracker=none", flag, "rounds=0,0", "experiment=null")
+    assert code == 1
+    assert err.count("rounds=0: must be a whole number") >= 2
+
+
+@pytest.mark.parametrize("command", ["clusterer=wrad", "--experiment smoke", "refiner.keep=1.5"])
+def test_a_wrong_command_as_a_command(tmp_path, command):
+    line = [sys.executable, "-m", "sei", *command.split()]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"sei: {WRONG[command][0]}")
