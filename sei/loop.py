@@ -41,7 +41,7 @@ from sei.screening.screen import Decontamination
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum, Lesson
 from sei.stages.diagnose import Diagnose, keyphrases
-from sei.stages.grade import GoldCheck, Grade, bad_cases, on_dev, require_gold, require_readable, scores, solved
+from sei.stages.grade import GoldCheck, Grade, bad_cases, on_dev, require_readable, scores, solved, with_sound_gold
 from sei.stages.type_names import last_seen
 from sei.store import Store
 from sei.store.uses import devices_by_stage, seconds_by_stage
@@ -232,8 +232,9 @@ class Rounds:
 
     def __iter__(self) -> Iterator[Evaluated]:
         """Yield the evaluated base, then every evaluated round until ``sei.choice.stop_reason`` gives one."""
-        method, data, store = self.method, self.data, self.store
-        require_gold(store.once(GoldCheck(grader=method.grade.grader), (*data.pool, *data.held_out)))
+        method, store = self.method, self.store
+        refused = store.once(GoldCheck(grader=method.grade.grader), (*self.data.pool, *self.data.held_out))
+        data = with_sound_gold(self.data, refused, skip=getattr(method.grade.grader, "skip_bad_gold", False))
         start = starting_checkpoint(method, data, store, self.base)
         graded = evaluate(method, data, start, store)
         seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import pytest
 
 from sei.choice import Evaluated, best_on_dev, on_plateau, stop_reason
-from sei.errors import NumericError
+from sei.errors import DataError, NumericError
+from sei.finetuners.supervised import none_left
 from sei.loop import Rounds
 from sei.parts import part
 from sei.records import Attempt, Checkpoint, PoolProblem, Score, Synthesis
@@ -231,3 +232,28 @@ def test_one_changed_problem_redoes_one_row_of_each_stage(tmp_path):
     assert [u.made for u in first_checkpoint] == [0, 1]
     assert made["diagnose"] == 1
     assert {u.stage: u.made for u in store.uses}["finetune"] == 1  # later stages redo whole
+
+
+def test_refused_gold_answers_are_shown_or_left_out(tmp_path, caplog):
+    parts = built(*SMALL)
+    data = parts["data"].load()
+    bad = [replace(p, answer=r"\frac{1}{", solution="") for p in data.pool[:2]]
+    data = replace(data, pool=(*bad, *data.pool[2:]))
+    store = Store(root=tmp_path)
+    with pytest.raises(DataError, match=r"refuses 2 gold answers .*frac.* of .*grader.skip_bad_gold=true"):
+        list(Rounds(parts["method"], data, 1, 0, store, parts["model"].base()))
+    method = replace(parts["method"], attempt=Scripted(wrong=0))
+    grade = replace(method.grade, grader=replace(method.grade.grader, skip_bad_gold=True))
+    with caplog.at_level("WARNING"):
+        (_,) = Rounds(replace(method, grade=grade), data, 1, 0, store, parts["model"].base())
+    assert "2 problems are left out" in caplog.text
+    assert [u.stage for u in store.uses].count("goldcheck") == 2
+    assert store.uses[-2].stage == "scripted"
+    assert store.uses[-2].made + store.uses[-2].reused == len(data.pool) - 2
+
+
+def test_a_model_that_knows_no_word_of_the_data_is_named():
+    said = str(none_left(5, 0, 512, "packaged:tiny_l"))
+    assert "all 5 training examples have words that the tokenizer of model.source=packaged:tiny_l does not know" in said
+    assert "max_length" not in said
+    assert "(2 others have words" in str(none_left(5, 3, 512, "x"))

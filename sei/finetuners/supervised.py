@@ -122,13 +122,10 @@ class Finetune:
 
     def _pairs(self, opened: OpenModel, examples: Sequence[TrainingExample]) -> list[tuple[Any, Any]]:
         encoded = opened.encode([(x.question, x.solution) for x in examples])
-        pairs = [(e.prompt, e.completion) for e in encoded if not e.unknown]
-        pairs = [p for p in pairs if len(p[0]) + len(p[1]) <= self.max_length]
+        known = [(e.prompt, e.completion) for e in encoded if not e.unknown]
+        pairs = [p for p in known if len(p[0]) + len(p[1]) <= self.max_length]
         if not pairs:
-            raise ConfigError(
-                f"none of {len(examples)} training examples fits finetuner.max_length={self.max_length} tokens. "
-                "Remedy: raise finetuner.max_length"
-            )
+            raise none_left(len(examples), len(known), self.max_length, self.target.source)
         return pairs
 
     def _fit(
@@ -197,6 +194,21 @@ class Finetune:
         with self.target.open(onto) as opened:
             merged = PeftModel.from_pretrained(opened.weights, folder / "adapter").merge_and_unload()
             _write(merged, opened.tokenizer, folder / "model")
+
+
+def none_left(examples: int, known: int, max_length: int, source: str) -> ConfigError:
+    """Word that no training example can be used: too long, or of words that the tokenizer does not know."""
+    if not known:
+        return ConfigError(
+            f"all {examples} training examples have words that the tokenizer of model.source={source} does not know. "
+            "Rule: a word-level model reads the domain that it was made for. Remedy: a model that reads this data "
+            "(model=smollm2_135m, or model.source=FOLDER), or data=arithmetic."
+        )
+    strange = f" ({examples - known} others have words that the tokenizer does not know)" if known < examples else ""
+    return ConfigError(
+        f"none of {known} training examples fits finetuner.max_length={max_length} tokens{strange}. Remedy: raise "
+        "finetuner.max_length."
+    )
 
 
 def _tell_of_idle_devices(plan: Sequence[Sequence[int]], devices: int) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from sei.exchange import Outcome
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 from sei.records import Problem, Verdict
 
 _MAX_CHARS = 20_000  # the end of an output holds its answer
@@ -34,6 +34,7 @@ class NameGrader:
 
     identity: ClassVar[str] = "grader/names"
     version: ClassVar[int] = 1
+    skip_bad_gold: Annotated[bool, IMMATERIAL] = False
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
         """Grade one output; in one that was cut at the length cap only what is marked counts."""

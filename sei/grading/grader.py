@@ -22,7 +22,7 @@ from sei.grading.said import doubted, visible
 from sei.grading.sandbox import LimitError, UnreadableError
 from sei.grading.structure import parse
 from sei.grading.text import tidy
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 from sei.records import Problem, Verdict
 
 _NO_OPTION = frozenset(["none"])  # what is chosen where a statement says that no option is right
@@ -35,12 +35,14 @@ class MathGrader:
     """Grades numbers, formulas, sets, intervals, words and choices; conventions: docs/grading.md.
 
     ``seconds``: limit for reading, and again for comparing, in computer algebra; a killed comparison is a
-    fault of the grader, a stated answer that cannot be read within it is unreadable.
+    fault of the grader, a stated answer that cannot be read within it is unreadable. ``skip_bad_gold``: leave out
+    problems whose own gold answer is refused, instead of refusing the data set.
     """
 
     identity: ClassVar[str] = "grader/math"
     version: ClassVar[int] = 2
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
+    skip_bad_gold: Annotated[bool, IMMATERIAL] = False
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
         """Grade one output against a problem's gold answer, options and question."""

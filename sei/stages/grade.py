@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from sei.errors import DataError, TooManyBadRecordsError
+from sei.exchange import DataSet
 from sei.parts import part
 from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
 from sei.signature import masked_signature
 from sei.statistics import wilson
 from sei.store import digest
+
+log = logging.getLogger(__name__)
 
 
 @part
@@ -116,18 +121,28 @@ def _score(rows: list[Graded]) -> Score:
     )
 
 
-def require_gold(failures: Sequence[str]) -> None:
-    """Refuse a data set whose own gold answers the grader does not accept: ``failures`` of ``GoldCheck``.
+def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> DataSet:
+    """Return a data set without the problems whose own gold answers the grader refuses: ``failures`` of ``GoldCheck``.
 
     Raises:
-        DataError: naming the first such problems.
+        DataError: with the first of them, unless they are to be skipped; or where nothing would be left.
     """
-    if failures:
+    if not failures:
+        return data
+    refused = set(failures)
+    pool = tuple(p for p in data.pool if p.id not in refused)
+    held_out = tuple(p for p in data.held_out if p.id not in refused)
+    found = [p for p in (*data.pool, *data.held_out) if p.id in refused]
+    shown = "; ".join(f"{p.id}: gold answer {p.answer[:80]!r} of {p.question[:80]!r}" for p in found[:3])
+    if not skip or not pool or not held_out:
         raise DataError(
-            f"the grader refuses {len(failures)} gold answers of the data set: {', '.join(failures[:20])}"
-            f"{' ...' if len(failures) > 20 else ''}. Rule: what the grader cannot accept it may not call wrong. "
-            "Remedy: drop these rows or use a grader that reads their answers."
+            f"the grader refuses {len(failures)} gold answers of the data set's {len(data.pool) + len(data.held_out)}: "
+            f"{shown}{' ...' if len(found) > 3 else ''}. Rule: what the grader cannot accept it may not call wrong. "
+            "Remedy: grader.skip_bad_gold=true leaves these problems out and counts them (some must be left); or mend "
+            "them, or use a grader that reads their answers."
         )
+    log.warning("%d problems are left out, whose gold answers the grader refuses: %s", len(found), shown)
+    return replace(data, pool=pool, held_out=held_out)
 
 
 class UnreadableAnswersError(TooManyBadRecordsError):
