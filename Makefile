@@ -2,12 +2,14 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# An open range would bring gigabytes of CUDA libraries on Linux. Options of pip may follow, such as --index-url.
+TORCH ?= $(shell grep '^torch==' constraints.txt)
 export HF_HUB_OFFLINE ?= 1
 export WANDB_MODE ?= offline
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check slow
+.PHONY: help setup run test check slow matrix
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -36,3 +38,6 @@ check: $(VENV)/.done ## lint, format, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+matrix: ## lowest and newest allowed dependencies, Python 3.11 and 3.13 (TORCH=torch==X)
+	$(PYTHON) tests/matrix.py --torch '$(TORCH)'

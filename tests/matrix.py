@@ -1,44 +1,53 @@
 """A short lane of tests with the lowest and the newest dependencies that pyproject.toml allows: ``make matrix``.
 
-Each leg is a Python version and one end of the allowed versions, in an environment of its own in the user's cache
-folder, made once for each list of packages. PyTorch is pinned in all of them (``--torch``): on some systems an open
-range brings gigabytes of CUDA libraries. What cannot be tried here is said and counted, and the exit code is 1 where a
-leg fails, or where none could be tried.
+Each leg is a Python version and one end of what is allowed, in an environment of its own in the user's cache folder,
+which is made once. A leg that cannot be tried on this machine is said, with its reason. The exit code is 1 where a leg
+fails, or where none could be tried.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import tomllib
-import venv
 from pathlib import Path
 
-from tests.models.older import home
-
 ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sei-tests"
 PYTHONS = ("3.11", "3.13")
 ENDS = ("lowest", "newest")
-TORCH = "torch==2.13.0"
-TOOLS = ("pytest", "hypothesis", "psutil", "hydra-joblib-launcher")  # of the extra ``dev``: what the lane needs
+# what the lane needs of the extra ``dev``, always the newest: sei itself uses none of it
+TOOLS = ("pytest", "hypothesis", "psutil", "hydra-joblib-launcher")
 LANE = ("tests/test_config.py", "tests/test_loop.py", "tests/store/test_store.py", "tests/grading/test_extract.py")
 SMOKE = ("-m", "sei", "experiment=smoke", "tracker=none")
+# a warning that sei causes is an error; old packages on newer ones of their own warn through no fault of ours
+WARNINGS = "filterwarnings=default\nerror:::sei\\."
 
 
-def allowed(end: str, torch: str) -> list[str]:
-    """Return what pip is asked for: the dependencies as they stand, or each at its lower bound."""
+class NotTriedError(Exception):
+    """Why a leg cannot be tried on this machine."""
+
+
+class FailedError(Exception):
+    """Why a leg fails before its tests."""
+
+
+def allowed(end: str) -> list[str]:
+    """Return the dependencies but PyTorch, as they stand or each at its lower bound, and the tools of the lane."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    dev = [r for r in project["optional-dependencies"]["dev"] if name_of(r) in TOOLS]
-    runtime = [*project["dependencies"], *project["optional-dependencies"]["offline"]]
-    rest = [r for r in runtime if name_of(r) != "torch"]
-    return [torch, *(map(lowest, rest) if end == "lowest" else rest), *dev]
+    extras = project["optional-dependencies"]
+    runtime = [r for r in (*project["dependencies"], *extras["offline"]) if name_of(r) != "torch"]
+    tools = [r for r in extras["dev"] if name_of(r) in TOOLS]
+    return [*(map(lowest, runtime) if end == "lowest" else runtime), *tools]
 
 
 def name_of(requirement: str) -> str:
@@ -51,71 +60,89 @@ def lowest(requirement: str) -> str:
     return f"{found[1]}=={found[2]}" if found else requirement
 
 
-def interpreter(version: str) -> str | None:
-    """Return an interpreter of this version: the one that runs this, one of PATH, or one of pyenv."""
+def interpreter(version: str) -> str:
+    """Return an interpreter of this version: the one that runs this, one of PATH, or one of pyenv.
+
+    Raises:
+        NotTriedError: none is found.
+    """
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     places = [shutil.which(f"python{version}"), *sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python")))]
     for place in filter(None, places):  # a shim of pyenv stands on PATH also where its version is not chosen
-        asked = subprocess.run([place, "-c", ""], capture_output=True, check=False)
-        if asked.returncode == 0:
+        if subprocess.run([place, "-c", ""], capture_output=True, check=False).returncode == 0:
             return place
-    return None
+    raise NotTriedError(f"no Python {version} here")
 
 
-def environment(python: str, version: str, packages: list[str]) -> Path:
-    """Return the interpreter of the environment with these packages, which is made where it is not there.
+def environment(version: str, end: str, torch: list[str], cuda: bool) -> Path:
+    """Return the interpreter of a leg's environment; the newest packages are looked for each time.
 
     Raises:
-        SystemExit: pip's last words, where it cannot install them.
+        NotTriedError: no interpreter, or PyTorch would bring CUDA libraries.
+        FailedError: with pip's last words.
     """
+    python, packages = interpreter(version), [*torch, *allowed(end)]
     mark = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:8]
-    folder = home().parent / f"matrix-{version}-{mark}"
+    folder = CACHE / f"matrix-{version}-{end}-{mark}"
     found = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (folder / ".done").exists():
-        if python == sys.executable:
-            venv.create(folder, clear=True, with_pip=True)
-        else:
-            subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-        pip = [found, "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
-        made = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if made.returncode:
-            raise SystemExit(f"pip cannot install this leg: {made.stderr.strip()[-1500:]}")
-        (folder / ".done").touch()
+    done = folder / ".done"
+    if not done.exists():
+        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
+        if not cuda and (libraries := cuda_libraries(found, torch)):
+            raise NotTriedError(f"{shlex.join(torch)} would bring {libraries} CUDA packages: set TORCH, or give --cuda")
+    if end == "newest" or not done.exists():
+        newer = ["--upgrade", "--upgrade-strategy", "eager"] if end == "newest" else []
+        pip(found, "-q", *newer, *packages)
+        done.touch()
     return found
 
 
-def lane(python: Path) -> bool:
-    """Run the tests and one smoke run; what is not installed here comes from this checkout."""
+def cuda_libraries(python: Path, torch: list[str]) -> int:
+    """Return how many CUDA packages PyTorch would bring; nothing is installed."""
+    report = json.loads(pip(python, "-q", "--dry-run", "--report", "-", *torch))
+    return sum(re.match("nvidia-|cuda-", p["metadata"]["name"]) is not None for p in report["install"])
+
+
+def pip(python: Path, *asked: str) -> str:
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FailedError(f"pip cannot install it: {done.stderr.strip()[-1500:]}")
+    return done.stdout
+
+
+def lane(python: Path) -> list[str]:
+    """Run the tests and one smoke run of this checkout; return what failed."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"}
     with tempfile.TemporaryDirectory() as folder:
-        tests = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *LANE], cwd=ROOT, env=env)
-        smoke = subprocess.run([python, *SMOKE], cwd=folder, env={**env, "SEI_STORE": f"{folder}/store"})
-    return tests.returncode == smoke.returncode == 0
+        pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", WARNINGS, *LANE]
+        tests = subprocess.run([python, *pytest], cwd=ROOT, env=env, check=False)
+        smoke = subprocess.run([python, *SMOKE], cwd=folder, env={**env, "SEI_STORE": f"{folder}/store"}, check=False)
+    return [name for name, code in (("tests", tests.returncode), ("smoke run", smoke.returncode)) if code]
 
 
-def leg(version: str, end: str, torch: str) -> str:
-    """Return how one leg ended, in words."""
-    python = interpreter(version)
-    if python is None:
-        return f"not tried: no Python {version} here"
+def leg(version: str, end: str, torch: list[str], cuda: bool) -> tuple[str, str]:
+    """Return how one leg ended, and what there is to say of it."""
     start = time.monotonic()
     try:
-        found = environment(python, version, allowed(end, torch))
-    except SystemExit as refused:
-        return f"FAILED: {refused}"
-    made = time.monotonic() - start
-    passed = lane(found)
-    return (
-        f"{'passed' if passed else 'FAILED'} (environment {made:.0f} s, lane {time.monotonic() - start - made:.0f} s)"
-    )
+        python = environment(version, end, torch, cuda)
+    except NotTriedError as reason:
+        return "not tried", str(reason)
+    except FailedError as reason:
+        return "FAILED", str(reason)
+    made = time.monotonic()
+    failed = lane(python)
+    took = f"environment {made - start:.0f} s, lane {time.monotonic() - made:.0f} s"
+    return ("FAILED", f"{' and '.join(failed)}; {took}") if failed else ("passed", took)
 
 
 def main() -> None:
     """Run the legs that are asked for, all of them by default."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--torch", default=TORCH, help="requirement for PyTorch in every leg (default: %(default)s)")
+    parser.add_argument("--torch", required=True, help="what pip is given for PyTorch, in every leg")
+    parser.add_argument("--cuda", action="store_true", help="let PyTorch bring gigabytes of CUDA libraries")
     parser.add_argument("--python", nargs="+", default=PYTHONS, help="default: %(default)s")
     parser.add_argument("--ends", nargs="+", default=ENDS, choices=ENDS, help="default: %(default)s")
     asked = parser.parse_args()
@@ -123,10 +150,10 @@ def main() -> None:
     for version in asked.python:
         for end in asked.ends:
             print(f"== Python {version}, {end} dependencies", flush=True)
-            said[version, end] = leg(version, end, asked.torch)
-    for (version, end), words in said.items():
-        print(f"Python {version}, {end}: {words}")
-    ends = [w.split()[0].rstrip(":") for w in said.values()]
+            said[version, end] = leg(version, end, shlex.split(asked.torch), asked.cuda)
+    for (version, end), (how, words) in said.items():
+        print(f"Python {version}, {end} dependencies: {how} ({words})")
+    ends = {how for how, _ in said.values()}
     sys.exit("FAILED" in ends or "passed" not in ends)
 
 
