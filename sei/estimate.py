@@ -20,12 +20,12 @@ from sei.contracts import misfits
 from sei.errors import ConfigError
 from sei.exchange import DataSet
 from sei.loop import Method
+from sei.opened import Engine
 from sei.outlook import Asks, Estimated, Outlook, Remote, Shown, costs, is_own
 from sei.parts import is_part, part
 from sei.ports import Clusterer, Paid
 from sei.records import BadCase, Graded, RoundRecord
 from sei.scorer import Scorer
-from sei.stages.attempt import Engine
 from sei.stages.grade import bad_cases
 
 _SAMPLE = 200  # prompts whose mean length stands for all

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sei.errors import ConfigError
 from sei.prompts import render
+from sei.records import Checkpoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -110,3 +112,49 @@ def ends_of(opened: OpenModel) -> frozenset[int]:
     """Return the ids of the tokens that end an answer: several, where the model came with several."""
     ids = opened.weights.generation_config.eos_token_id
     return frozenset(ids if isinstance(ids, (list, tuple)) else [] if ids is None else [int(ids)])
+
+
+class Target(Protocol):
+    """A target model, as an engine needs it."""
+
+    def open(self, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
+        """Return a context in which a checkpoint is loaded."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Generates answers with a model that it opens."""
+
+    def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
+        """Return a context in which a checkpoint can be asked."""
+        ...
+
+    def answer(
+        self,
+        opened: OpenModel,
+        texts: Sequence[str],
+        done: frozenset[int],
+        what: str,
+        sampling: Sampling | None = None,
+    ) -> Iterator[Answer]:
+        """Yield (index, output, finished, fault) per rendered prompt that is not done; greedy without ``sampling``."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """An engine that says how far it generates, so that what generates without it can do likewise."""
+
+    def limits(self) -> tuple[int, tuple[str, ...]]:
+        """Return the cap on new tokens and the strings that end an answer."""
+        ...
+
+
+@runtime_checkable
+class Serving(Protocol):
+    """An engine whose program may not read every model."""
+
+    def require_served(self, target: Target) -> None:
+        """Refuse a model that it cannot read."""
+        ...

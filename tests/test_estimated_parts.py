@@ -10,12 +10,12 @@ import pytest
 from sei.errors import ConfigError
 from sei.estimate import Assumptions, as_dict, first_requests, generations, lines, of_round
 from sei.exchange import Grouping
+from sei.opened import Engine
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.preview import show, show_requests
 from sei.records import ErrorMap, PoolProblem, RefinedSet, RefineInput, Synthesis
-from sei.stages.attempt import Engine
 from tests.test_config import built
 
 ASSUMED = Assumptions()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from sei.lit.trainer import TrainerSettings, quiet
-from sei.opened import Answer, OpenModel, Sampling, ends_of
+from sei.opened import Answer, OpenModel, Sampling, Target, ends_of
 from sei.parts import part
 from sei.progress import progress
+from sei.records import Checkpoint
 
 
 @part
@@ -31,7 +33,7 @@ class LightningEngine:
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
 
-    def open(self, target: Any, checkpoint: Any) -> Any:
+    def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
         """Return a context in which a checkpoint of the target model is loaded in this process."""
         return target.open(checkpoint)
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from sei.models.target import TargetModel
-from sei.opened import OpenModel
+from sei.opened import Engine, Limited, OpenModel
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader
@@ -19,7 +19,6 @@ from sei.records import PoolProblem, SyntheticExample
 from sei.refiners.questions import questions_of, weights_of
 from sei.refiners.racing import Race, run
 from sei.scorer import Candidates, by_type, kept_of_type
-from sei.stages.attempt import Engine, Limited
 from sei.store.journal import Journal
 
 Answered = tuple[str, bool, str]  # text, whether it was finished, why there is none

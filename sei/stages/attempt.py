@@ -3,52 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 from sei.models.target import TargetModel
-from sei.opened import OpenModel, Sampling
+from sei.opened import Engine, Serving
 from sei.parts import part
 from sei.prompts import asked
 from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
-
-
-@runtime_checkable
-class Engine(Protocol):
-    """Generates answers with a model that it opens."""
-
-    def open(self, target: TargetModel, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
-        """Return a context in which a checkpoint can be asked."""
-        ...
-
-    def answer(
-        self,
-        opened: OpenModel,
-        texts: Sequence[str],
-        done: frozenset[int],
-        what: str,
-        sampling: Sampling | None = None,
-    ) -> Iterator[Any]:
-        """Yield (index, output, finished, fault) per rendered prompt that is not done; greedy without ``sampling``."""
-        ...
-
-
-@runtime_checkable
-class Limited(Protocol):
-    """An engine that says how far it generates, so that what generates without it can do likewise."""
-
-    def limits(self) -> tuple[int, tuple[str, ...]]:
-        """Return the cap on new tokens and the strings that end an answer."""
-        ...
-
-
-@runtime_checkable
-class Serving(Protocol):
-    """An engine whose program may not read every model."""
-
-    def require_served(self, target: TargetModel) -> None:
-        """Refuse a model that it cannot read."""
-        ...
 
 
 @part

@@ -15,13 +15,12 @@ from pydantic import Field
 from sei.errors import TooManyBadRecordsError
 from sei.instructors.symbolic.worked import evaluate, read_steps, show, show_tree
 from sei.models.target import TargetModel
-from sei.opened import Sampling
+from sei.opened import Engine, Sampling
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader, Screen
 from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, require_pool
-from sei.stages.attempt import Engine
 from sei.stages.synthesize import Budget
 from sei.store import digest
 from sei.store.files import appending, read_rows
