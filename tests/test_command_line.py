@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Sei
+from tests.conftest import ROOT, Sei
 
 SMOKE = ("experiment=smoke", "tracker=local")
 
@@ -101,7 +101,7 @@ def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml(first, shared_sei, tm
         *SMOKE,
         "clusterer=halves",
         "plugins=[mine]",
-        PYTHONPATH=str(tmp_path),
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(summary(shared_sei.last_run())["rounds"][0]["error_types"]) == 2

@@ -59,13 +59,13 @@ def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
         *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *SHORT, "refiner=exit,none,kill"),
         *(f"hydra.sweep.dir={mine / 'sweep'}", "-m"),
     )
-    done = sei(*command, PYTHONPATH=str(mine))
+    done = sei(*command, PYTHONPATH=f"{mine}{os.pathsep}{ROOT}")
     assert done.returncode == 1, done.stderr[-2000:]
     expected = {"0": ("failed", 5), "1": ("done", 0), "2": ("killed", -9)}
     assert states(mine / "sweep") == expected
     assert "2 of 3 jobs failed" in done.stderr
     assert "refiner=kill): killed by signal 9" in done.stderr
-    again = sei(*command, PYTHONPATH=str(mine))
+    again = sei(*command, PYTHONPATH=f"{mine}{os.pathsep}{ROOT}")
     assert again.returncode == 1
     assert again.stdout.count("is done already") == 1
     assert states(mine / "sweep") == expected
