@@ -16,7 +16,7 @@ from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.preview import show, show_requests
 from sei.records import ErrorMap, PoolProblem, RefinedSet, RefineInput, Synthesis
-from tests.test_config import built
+from tests.compose import built
 
 ASSUMED = Assumptions()
 
@@ -108,7 +108,7 @@ def test_a_dry_run_shows_the_request_of_its_own_synthesizer(overrides, words):
     assert words in first_requests(found)["problems"].messages[-1][1]
 
 
-def test_a_dry_run_shows_no_kind_of_which_there_would_be_no_request():
+def test_a_dry_run_shows_no_kind_without_a_request():
     parts = built("experiment=smoke", "instructor=gpt4o", "synthesizer=direct_correction")
     found = of_round(parts["method"], parts["data"].load(), Assumptions(bad_share=0.0))
     assert first_requests(found) == {}
@@ -287,7 +287,7 @@ class Closed:
         return iter(())
 
 
-def test_an_instructor_that_shows_no_request_is_named_for_every_part():
+def test_an_instructor_without_requests_is_named_for_every_part():
     parts = built("experiment=smoke", "instructor=gpt4o")
     method, closed = parts["method"], Closed()
     swapped = replace(

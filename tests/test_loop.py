@@ -104,7 +104,7 @@ def test_a_round_without_candidates_has_an_ending_of_its_own(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(("cut", "first"), [(True, "engine.max_new_tokens=N"), (False, "model.ask=hash or boxed")])
-def test_a_base_whose_answers_cannot_be_read_is_refused_before_diagnosis(tmp_path, cut, first):
+def test_a_base_whose_answers_cannot_be_read_stops_the_run(tmp_path, cut, first):
     with pytest.raises(UnreadableAnswersError) as e:
         rounds(tmp_path, 6, silent=9, cut=cut)
     said = str(e.value)

@@ -140,7 +140,7 @@ class Deaf:
         raise ConnectionResetError("gone")
 
 
-def test_several_trackers_run_at_once_and_one_that_fails_keeps_no_other_open(tmp_path, caplog):
+def test_several_trackers_run_at_once_whichever_fails_to_close(tmp_path, caplog):
     closed = []
 
     class Counted(LocalTracker):
@@ -161,7 +161,7 @@ def test_several_trackers_run_at_once_and_one_that_fails_keeps_no_other_open(tmp
     assert (tmp_path / "a" / "metrics.csv").exists()
 
 
-def test_what_is_open_is_closed_where_a_later_tracker_cannot_be_opened(tmp_path):
+def test_a_tracker_that_cannot_be_opened_closes_those_that_are(tmp_path):
     class Broken(Deaf):
         def start(self, *given, **named):
             raise OSError("no account")

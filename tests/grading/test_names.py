@@ -91,5 +91,5 @@ def test_gold_answers_and_solutions_are_checked():
 def test_it_knows_nothing_of_numbers():
     tree = ast.parse(Path(deduction.__file__).read_text())
     imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert {m for m in imported if m.startswith("sei")} == {"sei.parts", "sei.ports", "sei.records"}
+    assert {m for m in imported if m.startswith("sei")} == {"sei.exchange", "sei.parts", "sei.records"}
     assert NameGrader().grade(PROBLEM, "#### 1\n2 Ann 3").extracted == "Ann"
