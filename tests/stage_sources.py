@@ -144,6 +144,11 @@ def _named(module: str, node: ast.AST) -> set[Symbol]:
     return {s for x in found if (s := _where(x)) is not None}
 
 
+@cache
+def _names_of(symbol: Symbol) -> set[Symbol]:
+    return _named(symbol[0], _module(symbol[0])[0][symbol[1]])
+
+
 def _held(module: str, node: ast.AST) -> set[Symbol]:
     """Return the parts that a part's fields hold."""
     fields = [n.annotation for n in getattr(node, "body", ()) if isinstance(n, ast.AnnAssign)]
@@ -165,7 +170,7 @@ def sources(symbol: Symbol) -> set[Symbol]:
     stop = _held(symbol[0], own[symbol[1]])
     while queue:
         module, name = queue.pop()
-        for found in _named(module, _module(module)[0][name]) - seen - stop:
+        for found in _names_of((module, name)) - seen - stop:
             seen.add(found)
             queue.append(found)
     return seen

@@ -193,7 +193,7 @@ def test_a_part_that_does_not_fit_its_protocol_is_refused(group, tmp_path, monke
         build(plain[holder], holder, tuple(plain["plugins"]))
 
 
-def test_the_length_of_an_answer_follows_the_data_or_is_asked_for():
+def test_the_length_of_an_answer_follows_the_data_or_is_asked():
     assert composed("data=math")[0].engine.max_new_tokens == 1024
     assert composed()[0].engine.max_new_tokens == 96
     cfg, choices = composed("data=jsonl")

@@ -19,7 +19,7 @@ def test_no_source_changed_without_a_new_version():
 @pytest.fixture
 def edited(monkeypatch):
     """Returns a function that edits a module's text, as the table sees it."""
-    caches = (stage_sources._module, stage_sources._dump)
+    caches = (stage_sources._module, stage_sources._dump, stage_sources._names_of)
 
     def edit(old: str, new: str) -> set[str]:
         before = {k: v["source"] for k, v in json.loads(stage_sources.TABLE.read_text()).items()}

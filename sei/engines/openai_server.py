@@ -19,6 +19,7 @@ from sei.engines import server
 from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.remote.answers import NoAnswers
 from sei.instructors.remote.client import Client
+from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.terms import Limits, Request
 from sei.models.target import TargetModel
 from sei.opened import Answer, OpenModel, Sampling
@@ -113,6 +114,8 @@ class ServedEngine:
                     "asked for. Remedy: engine.command, which starts a server for each checkpoint."
                 )
             url = self.url.rstrip("/")
+            if nobody_listens(url):
+                raise ConfigError(words("engine.url", url))
         else:
             assert self.command is not None, "checked when built"
             running = server.serve(self.command, where, checkpoint.digest, startup=self.startup)

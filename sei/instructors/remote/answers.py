@@ -66,6 +66,18 @@ def require_cache(path: Path) -> None:
         return  # no database any more: it is put aside when it is opened
 
 
+def has_answers(path: Path) -> bool:
+    """Say whether a cache file holds any answer; nothing is made where there is none."""
+    path = path.expanduser()
+    if not path.exists():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+            return db.execute("select 1 from answers limit 1").fetchone() is not None
+    except sqlite3.Error:
+        return False
+
+
 def _alone(path: Path) -> filelock.BaseFileLock:
     """Return the lock under which a cache file is opened and closed.
 

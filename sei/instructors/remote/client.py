@@ -24,6 +24,7 @@ from sei.instructors.remote.dialect import dialect_of, limit_of
 from sei.instructors.remote.flow import Flow, Keeper
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.pace import Pace
+from sei.instructors.remote.reach import REFUSED, is_loopback
 from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Result, StoppedError, used_up
 from sei.instructors.remote.tokens import metered, request_tokens
 from sei.instructors.remote.verdict import (
@@ -258,6 +259,11 @@ class Client:
                     self._go_plain(probe)
                 return self._explained(verdict, body, request)
             self._flow.failed(verdict)
+            if verdict.reason == REFUSED and not self._flow.answered and is_loopback(self.base_url):
+                said = (
+                    f"nothing listens at {self.base_url.rsplit('@', 1)[-1]} ({REFUSED})"  # one that ends may come back
+                )
+                raise StoppedError(f"{said}. Remedy: start the server, then the same command; kept answers stay.", 75)
             if self.gone is not None and (how := self.gone()) is not None:
                 raise StoppedError(f"{how} Answers so far are kept; the same command goes on.", 75)
             alone += self._flow.last_good > failed_at and not verdict.slow_down

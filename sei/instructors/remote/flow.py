@@ -23,6 +23,7 @@ class Flow:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.answered = False  # ever, in this process
         self.last_good = time.monotonic()
         self._limit = float(max(1, limits.concurrency // 2))
         self._in_flight = 0
@@ -60,6 +61,7 @@ class Flow:
 
     def succeeded(self) -> None:
         """Take note of an answer."""
+        self.answered = True
         self.last_good = time.monotonic()
         self._limit = min(float(self.limits.concurrency), self._limit + 1 / max(1.0, self._limit))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,10 +16,11 @@ from pydantic import Field
 from sei.errors import ConfigError
 from sei.exchange import Draft, Reply, SynthesisRequest, Task
 from sei.grading import MathGrader
-from sei.instructors.remote.answers import Answers, require_cache
+from sei.instructors.remote.answers import Answers, has_answers, require_cache
 from sei.instructors.remote.batch import BatchClient
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.latex import UndecidedError
+from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.reading import checked
 from sei.instructors.remote.replies import (
     Problem,
@@ -44,6 +46,8 @@ from sei.records import BadCase, Diagnosis, Keyphrase, Rejection, Usage
 from sei.records import Problem as Posed
 
 _ENDINGS = {"hash": "#### {}", "boxed": "\\boxed{{{}}}"}
+
+log = logging.getLogger(__name__)
 
 
 @part
@@ -102,14 +106,19 @@ class OpenAICompatible:
         require_prices(self.max_usd, self.usd_in, self.usd_out)
 
     def preflight(self) -> None:
-        """Look for the key and for a cache that takes answers; nothing is sent.
+        """Look for the key, for a cache that takes answers and, on this machine, for a server; nothing is sent.
 
         Raises:
-            ConfigError: where the variable that ``api_key_env`` names is not set.
+            ConfigError: where the variable that ``api_key_env`` names is not set, or nothing listens at a loopback
+                address and no answer is kept that a run could do with.
             DiskError: naming the cache file that cannot be written.
         """
         self._key()
         require_cache(Path(self.cache))
+        if nobody_listens(self.base_url):
+            if not has_answers(Path(self.cache)):
+                raise ConfigError(words("instructor.base_url", self.base_url))
+            log.warning("%s Kept answers will do as far as they go.", words("instructor.base_url", self.base_url))
 
     def reads(self) -> dict[str, str]:
         """Return digests of the prompt templates."""

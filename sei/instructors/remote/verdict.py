@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sei.errors import causes
 from sei.instructors.remote.message import arguments_of, end_of, refusal_of, text_of, thoughts_of, tokens_in
+from sei.instructors.remote.reach import REFUSED
 from sei.instructors.remote.thinking import is_all_thinking
 
 
@@ -130,6 +132,8 @@ def of_exception(error: BaseException, secret: str = "") -> ReplyState:
         return of_status(error.status_code, error.response.headers, _body(error, secret))
     if isinstance(error, (openai.APITimeoutError, asyncio.TimeoutError, TimeoutError)):
         return Retry(reason="timeout")
+    if any(isinstance(e, ConnectionRefusedError) or "onnection refused" in str(e) for e in causes(error)):
+        return Retry(reason=REFUSED)
     return Retry(reason=f"connection ({type(error).__name__})")
 
 
