@@ -24,7 +24,8 @@ def is_loopback(url: str) -> bool:
 def nobody_listens(url: str) -> bool:
     """Say whether a connection to an address of this machine is refused. Nothing is sent.
 
-    Other addresses are not tried: a server elsewhere may be behind a proxy or come up later; one of this machine that refuses is not there.
+    Other addresses are not tried: a server elsewhere may be behind a proxy or come up later, one of this machine that
+    refuses is not there.
     """
     if not is_loopback(url):
         return False
