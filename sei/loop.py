@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -105,9 +105,18 @@ class RoundState:
     types: tuple[ErrorType, ...] = ()
 
 
+@dataclass
+class SoFar:
+    """What a round has found so far: to be looked at where it ends by an error."""
+
+    graded: tuple[Graded, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    synthesis: Synthesis = field(default_factory=lambda: Synthesis(candidates=(), rejections=()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What every step of one round works with."""
+    """What every step of one round works with; ``so_far`` takes in what it finds."""
 
     number: int
     method: Method
@@ -115,6 +124,7 @@ class Round:
     state: RoundState
     store: Store
     seed: int
+    so_far: SoFar = field(default_factory=SoFar)
 
     def seed_of(self, stage: str) -> int:
         """Return the seed of a stage that draws."""
@@ -170,12 +180,13 @@ def find_errors(r: Round) -> Errors | Ending:
     """
     method, store = r.method, r.store
     graded = store.once(method.grade, store.each(method.attempt, r.state.current, items=r.data.pool))
+    r.so_far.graded = graded
     if r.number == 1:
         require_readable(graded, method.max_unreadable, "pool")
     bad = bad_cases(graded)
     if not bad:
         return "unreadable" if any(g.verdict == "unreadable" for g in graded) else "converged"
-    diagnoses = store.each(method.diagnose, items=bad)
+    diagnoses = r.so_far.diagnoses = store.each(method.diagnose, items=bad)
     phrases = keyphrases(diagnoses, method.max_fail_share, r.number)
     error_map = store.once(method.cluster, phrases, seed=r.seed_of("cluster"), earlier=r.state.types)
     opinion = store.once(method.second_opinion, diagnoses, error_map, seed=r.seed_of("second opinion"))
@@ -185,7 +196,7 @@ def find_errors(r: Round) -> Errors | Ending:
 def write(r: Round, errors: Errors) -> Synthesis:
     """Have new problems written for every error type, apart from held-out text."""
     apart = held_out_texts(r.data, errors.error_map)
-    return r.store.once(
+    r.so_far.synthesis = synthesis = r.store.once(
         r.method.synthesize,
         errors.error_map,
         r.data.pool,
@@ -195,6 +206,7 @@ def write(r: Round, errors: Errors) -> Synthesis:
         checkpoint=r.state.current,
         replay=errors.right.replay,
     )
+    return synthesis
 
 
 def keep(r: Round, errors: Errors, synthesis: Synthesis) -> RefinedSet:
@@ -224,11 +236,15 @@ def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store
 
 
 class Rounds:
-    """The rounds of a run, made as they are asked for; ``ending`` says why there are no more, where a round does."""
+    """The rounds of a run, made as they are asked for.
+
+    ``ending`` says why there are no more, where a round does; ``so_far`` is what the last one found.
+    """
 
     def __init__(self, method: Method, data: DataSet, rounds: int, seed: int, store: Store, base: Checkpoint) -> None:
         self.method, self.data, self.rounds, self.seed, self.store, self.base = method, data, rounds, seed, store, base
         self.ending: Ending | None = None
+        self.so_far = SoFar()
 
     def __iter__(self) -> Iterator[Evaluated]:
         """Yield the evaluated base, then every evaluated round until ``sei.choice.stop_reason`` gives one."""
@@ -244,6 +260,7 @@ class Rounds:
         while len(seen) <= self.rounds and not on_plateau(seen, method.patience):
             used, number = len(store.uses), len(seen)
             r = Round(number=number, method=method, data=data, state=state, store=store, seed=self.seed)
+            self.so_far = r.so_far
             made = run_round(r)
             if isinstance(made, str):
                 self.ending = made

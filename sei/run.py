@@ -23,7 +23,6 @@ from sei.ports import DataSource, Preflight, TrackedRun, Tracker
 from sei.preview import preview
 from sei.report.run_report import RunReport
 from sei.report.summary import config_digest
-from sei.stages.diagnose import RefusedDiagnosesError
 from sei.store import Store, digest, require_locks, require_writable
 
 log = logging.getLogger(__name__)
@@ -150,8 +149,7 @@ def run(job: Job) -> dict[str, Any]:
         exit_code = 0
     except BaseException as e:
         exit_code = exit_code_of(e)
-        if isinstance(e, RefusedDiagnosesError):
-            report.refused(e.diagnoses, e.number)
+        report.failed(e, exit_code, len(evaluated), store.at, rounds.so_far)
         raise
     finally:
         report.close(store, evaluated, done=exit_code == 0)

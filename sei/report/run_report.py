@@ -13,9 +13,11 @@ from typing import Any
 import yaml
 
 from sei.choice import Ending, Evaluated, best_on_dev, stop_reason
-from sei.loop import Method
+from sei.errors import SeiError
+from sei.exits import was_signal
+from sei.loop import Method, SoFar
 from sei.models.target import TargetModel
-from sei.records import Diagnosis, RoundRecord, Score
+from sei.records import RoundRecord, Score
 from sei.report import console, histograms, plots
 from sei.report.cards import Origin, described
 from sei.report.dataset import write_dataset
@@ -25,6 +27,7 @@ from sei.report.ledger import ledger
 from sei.report.lm_eval import write_lm_eval
 from sei.report.model_folder import write_model
 from sei.report.page import write_page
+from sei.report.page.files import FAILURE
 from sei.report.summary import (
     config_digest,
     from_environment,
@@ -34,6 +37,9 @@ from sei.report.summary import (
     round_dict,
     score_dict,
 )
+from sei.stages.diagnose import RefusedDiagnosesError
+from sei.stages.grade import bad_cases
+from sei.stages.harvest import NothingKeptError
 from sei.store import Store, Use
 
 log = logging.getLogger("sei")
@@ -84,9 +90,26 @@ class RunReport:
         write_page(self.folder, so_far=len(evaluated) - 1)
         return report
 
-    def refused(self, diagnoses: Sequence[Diagnosis], number: int) -> None:
-        """Write the diagnoses of a round that ended because too many of them were refused."""
-        write_rows(self.folder / f"round_{number}" / "diagnoses.jsonl", diagnoses)
+    def failed(self, error: BaseException, exit_code: int, number: int, stage: str, so_far: SoFar) -> None:
+        """Write what the unfinished round ``number`` (0: the base) had found, and what ended it in which stage."""
+        said = " ".join(str(error).split()) if isinstance(error, SeiError) else f"{type(error).__name__}: {error}"
+        words = "interrupted; the same command goes on" if was_signal(exit_code) else said
+        where = f"{stage or 'what follows the stages'} of {f'round {number}' if number else 'the base'}"
+        log.error("ended in %s (exit %d): %s", where, exit_code, words)
+        home = self.folder / f"round_{number}"
+        if so_far.graded:
+            write_rows(home / "attempts.jsonl", so_far.graded)
+            write_rows(home / "bad_cases.jsonl", bad_cases(so_far.graded))
+        diagnoses = error.diagnoses if isinstance(error, RefusedDiagnosesError) else so_far.diagnoses
+        if diagnoses:
+            write_rows(home / "diagnoses.jsonl", diagnoses)
+        if so_far.synthesis.candidates or so_far.synthesis.rejections:
+            write_rows(home / "synthetic.jsonl", so_far.synthesis.candidates)
+            write_rows(home / "dropped.jsonl", so_far.synthesis.rejections)
+        if isinstance(error, NothingKeptError):
+            write_rows(home / "dropped.jsonl", error.rejections)
+        failure = {"stage": stage, "round": number, "exit_code": exit_code, "error": words}
+        write_json(self.folder / FAILURE, failure)
 
     def finish(self, evaluated: Sequence[Evaluated], uses: Sequence[Use], ending: Ending | None) -> dict[str, Any]:
         """Write summary and model, show the table in the terminal, and return the summary."""
@@ -103,7 +126,10 @@ class RunReport:
         records = [e.record for e in evaluated if e.record is not None]
         write_json(self.folder / "ledger.json", ledger(store, self.method, records))
         if done:
+            (self.folder / FAILURE).unlink(missing_ok=True)
             write_page(self.folder)
+        elif evaluated:
+            write_page(self.folder, so_far=len(evaluated) - 1)
 
     def _summary(self, evaluated: Sequence[Evaluated], ending: Ending | None) -> dict[str, Any]:
         """Return the summary of a run; equal for equal configs but for ``seconds``."""

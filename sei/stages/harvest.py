@@ -55,6 +55,14 @@ class Sieve:
 Reason = Callable[[Draft], str | None]  # why a draft must be dropped
 
 
+class NothingKeptError(TooManyBadRecordsError):
+    """No new problem was kept; ``rejections`` say why, one by one."""
+
+    def __init__(self, message: str, rejections: tuple[Rejection, ...]) -> None:
+        super().__init__(message)
+        self.rejections = rejections
+
+
 class Harvest:
     """What requests brought, by owner: an error type, or the problem that new ones are asked from.
 
@@ -95,13 +103,15 @@ class Harvest:
         """Return all candidates in the order of their owners, with what was dropped.
 
         Raises:
-            TooManyBadRecordsError: when round 1 ``wanted`` candidates and nothing was kept.
+            NothingKeptError: when round 1 ``wanted`` candidates and nothing was kept.
         """
         candidates = tuple(x for made in self.made.values() for x in made)
         if wanted and not candidates and self.round == 1:  # in later rounds: nothing left to learn from
-            reasons = Counter(r.reason for r in self.rejections).most_common(3)
-            raise TooManyBadRecordsError(
-                f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: {remedy}."
+            counted = Counter(r.reason for r in self.rejections).most_common(3)
+            reasons = ", ".join(f"{reason} {n}" for reason, n in counted) or "no reply held a problem"
+            raise NothingKeptError(
+                f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: {remedy}.",
+                tuple(self.rejections),
             )
         return Synthesis(candidates=candidates, rejections=tuple(self.rejections), usage=self.usage)
 

@@ -73,11 +73,13 @@ class Use:
 class Store:
     """A folder of finished stage results, shared by runs and sweep jobs.
 
-    ``uses`` lists what this process asked for, in order.
+    ``uses`` lists what this process asked for, in order; ``at`` is the stage that is being made, and after an error the
+    one that failed.
     """
 
     root: Path
     uses: list[Use] = field(default_factory=list)
+    at: str = ""
 
     def __post_init__(self) -> None:
         self.root = self.root.expanduser().resolve()
@@ -104,7 +106,7 @@ class Store:
             if "folder" in hints:
                 (home / "files").mkdir(parents=True, exist_ok=True)
                 extra["folder"] = home / "files"
-            start = time.perf_counter()
+            start, self.at = time.perf_counter(), _name(stage)
             with noting() as noted:
                 result = stage(*inputs, **extra)
             seconds, device = time.perf_counter() - start, together(noted)
@@ -155,7 +157,7 @@ class Store:
             if len(done) < len(ids):
                 if not (home / "about.json").exists():
                     self._describe(home, stage, context)
-                last = time.perf_counter()
+                last, self.at = time.perf_counter(), _name(stage)
                 with appending(home / "rows.jsonl") as append, noting() as noted:
                     for index, row in stage(*context, items=items, done=frozenset(done)):
                         if ids[index] in rows:
@@ -183,6 +185,7 @@ class Store:
     def _note(self, stage: Any, key: str, *, seconds: float, **more: Any) -> None:
         use = Use(stage=_name(stage), key=key, seconds=round(seconds, 3), **more)
         self.uses.append(use)
+        self.at = ""
         log.info("%-14s %s  made %d, reused %d", use.stage, key[:8], use.made, use.reused)
 
     def _describe(self, home: Path, stage: Any, inputs: Sequence[Any], seed: int | None = None, **taken: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sei.errors import DataError
 from sei.report.page.cases import Texts, label, read_round
 from sei.report.page.config import read_config
-from sei.report.page.files import Files
+from sei.report.page.files import FAILURE, Files
 from sei.report.page.paired import changes
 
 _COUNTS = (
@@ -55,6 +55,7 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
         "run": {k: summary.get(k, "") for k in ("experiment", "seed", "config_digest", "git_commit", "versions")},
         "planned": config["values"].get("rounds"),
         "stopped": summary["stopped"],
+        "failure": None if summary["stopped"] else files.json(FAILURE, expected=False),
         "best": summary["best_round"],
         "sets": scores,
         "rounds": [_round(r, s) for r, s in zip(reports, shown, strict=True)],

@@ -12,6 +12,7 @@ import yaml
 from sei.errors import DataError
 from sei.rows import read_jsonl
 
+FAILURE = "failure.json"  # what ended a run early; gone when it is done
 _MOST = 6000  # characters of one text on the page
 
 

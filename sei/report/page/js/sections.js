@@ -60,11 +60,13 @@ function facts(view) {
   const fact = (name, value, rest) => el("span", null, name && note(`${name} `), el("b", null, value), rest);
   const parts = new Map(view.config.parts.map(([k, v]) => [k, v])), n = view.rounds.length;
   const best = view.best ? `that of round ${view.best}, the best on dev` : "the base: no round was better on dev";
-  const part = (k) => el("b", null, parts.get(k));
-  const lead = ["The model ", part("model"), " was taught from its own mistakes on ", part("data")];
+  const named = (k) => el("b", null, parts.get(k));
+  const lead = ["The model ", named("model"), " was taught from its own mistakes on ", named("data")];
   const kinds = ["instructor", "clusterer", "synthesizer", "refiner", "finetuner"].filter((k) => parts.get(k));
   const done = fact("", plural(n, "round"), view.planned ? ` of ${view.planned}` : "");
-  const end = [note("ended because "), ENDS[view.stopped] ?? view.stopped];
+  const f = view.failure, part = (s) => (s ? stageWords(s) : "what follows the stages");
+  const broke = f && [note("ended early: "), "in ", part(f.stage), ` of ${f.round ? `round ${f.round}` : "the base"}: ${f.error}`];
+  const end = broke || [note("ended because "), ENDS[view.stopped] ?? view.stopped];
   return [
     parts.get("model") && parts.get("data") ? el("p", null, lead, ` for ${plural(n, "round")}.`) : null,
     el("p", { class: "facts" }, done, fact("", `the model to use (model/) is ${best}`), el("span", null, end)),

@@ -1,0 +1,49 @@
+"""A run that ends by an error says in its folder and on its page what ended it, and shows what was found until then."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from sei.loop import SoFar
+from sei.records import Rejection
+from sei.report.page.build import gather
+from sei.report.page.files import FAILURE
+from sei.report.run_report import RunReport
+from sei.report.summary import score_dict
+from sei.stages.grade import scores
+from sei.stages.harvest import NothingKeptError
+from tests.builders import graded, held_out, problem
+from tests.compose import built
+
+
+@pytest.fixture
+def report(tmp_path) -> RunReport:
+    parts = built()
+    more = {"model": parts["model"], "method": parts["method"], "data": parts["data"]}
+    return RunReport(folder=tmp_path, experiment="x", seed=0, rounds=2, config={}, **more)
+
+
+def test_what_an_unfinished_round_found_is_written(report, tmp_path, caplog):
+    found = SoFar(graded=(graded(problem(1), "wrong"), graded(problem(2), "right")))
+    refused = (Rejection(stage="synthesize", reason="rouge_l", subject="sums"),)
+    with caplog.at_level(logging.ERROR):
+        report.failed(NothingKeptError("nothing was kept", refused), 3, 1, "selfinstruct", found)
+    lines = {p.name: len(p.read_text().splitlines()) for p in (tmp_path / "round_1").iterdir()}
+    assert lines == {"attempts.jsonl": 2, "bad_cases.jsonl": 1, "dropped.jsonl": 1}
+    failure = json.loads((tmp_path / FAILURE).read_text())
+    assert failure == {"stage": "selfinstruct", "round": 1, "exit_code": 3, "error": "nothing was kept"}
+    assert "ended in selfinstruct of round 1 (exit 3): nothing was kept" in caplog.text
+
+
+def test_the_page_of_a_failed_run_says_what_ended_it(report, tmp_path):
+    base = {"scores": score_dict(scores([graded(held_out(1), "right")]))}
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "report.json").write_text(json.dumps(base))
+    assert gather(tmp_path, so_far=0)["failure"] is None
+    report.failed(SystemExit(143), 143, 1, "finetune", SoFar())
+    shown = gather(tmp_path, so_far=0)
+    assert shown["failure"]["error"] == "interrupted; the same command goes on"
+    assert shown["stopped"] == ""
