@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sei.errors import ConfigError
@@ -28,6 +28,7 @@ class Encoded:
 class OpenModel:
     """A loaded target model with its tokenizer and the way it is asked.
 
+    ``system`` is the system turn, empty for none; ``template_kwargs`` go to the chat template (``enable_thinking``).
     ``predictor``: what an engine needs to generate with it, made at the first use and freed with the model.
     """
 
@@ -36,6 +37,8 @@ class OpenModel:
     template: Literal["plain", "chat"]
     ask: Literal["plain", "hash", "boxed"] = "plain"
     shots: tuple[tuple[str, str], ...] = ()
+    system: str = ""
+    template_kwargs: dict[str, Any] = field(default_factory=dict)
     predictor: Any = None
 
     @property
@@ -65,12 +68,13 @@ class OpenModel:
         return [self._chat(q, shown) for q in questions]
 
     def _chat(self, question: str, shown: Sequence[tuple[str, str]]) -> str:
-        turns = []
+        turns = [{"role": "system", "content": self.system}] if self.system else []
         for q, s in shown:
             turns.append({"role": "user", "content": render("solve_chat.v1", question=q)})
             turns.append({"role": "assistant", "content": s})
         turns.append({"role": "user", "content": render("solve_chat.v1", question=question)})
-        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        how: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True}
+        return str(self.tokenizer.apply_chat_template(turns, **self.template_kwargs, **how))
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
         """Encode (question, solution) pairs for training.

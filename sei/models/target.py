@@ -15,6 +15,7 @@ from pydantic import Field
 
 from sei.devices import Accelerator, device_of, note, type_of
 from sei.errors import ConfigError, SeiError, disk_trouble
+from sei.models.chat_template import require_usable
 from sei.models.four_bits import four_bits
 from sei.models.greedy import decoding_of, make_greedy, unused
 from sei.models.portable import OLD, obstacles, read_settings
@@ -41,7 +42,9 @@ class TargetModel:
     ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:".
     ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
     ``plain``: none). ``few_shot``: a JSONL file of worked ``question`` and ``solution`` rows shown before
-    every question. ``accelerator``: where the weights are put when the model is opened; the trainer's.
+    every question. ``system_prompt``: the system turn of a chat, as text or as the path of a file
+    (``./system.txt``). ``chat_template_kwargs`` go to the chat template, such as ``{enable_thinking: false}``.
+    ``accelerator``: where the weights are put when the model is opened; the trainer's.
     """
 
     identity: ClassVar[str] = "model/target"
@@ -54,6 +57,9 @@ class TargetModel:
     few_shot: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    # in the key by ``reads``, and only where they are set: keys of before stay
+    system_prompt: Annotated[str | None, IMMATERIAL] = None
+    chat_template_kwargs: Annotated[dict[str, Any], IMMATERIAL] = Field(default_factory=dict)
     accelerator: Annotated[Accelerator, IMMATERIAL] = "cpu"  # the type of device is in the key by ``reads``
 
     def reads(self) -> dict[str, str]:
@@ -61,7 +67,36 @@ class TargetModel:
         asked = {n: prompt_digest(f"{n}.v1") for n in (f"solve_{self.template}", f"ask_{self.ask}", "options")}
         kind = type_of(device_of(self.accelerator))
         device = {} if kind == "cpu" else {"device": kind}
+        if self.system():
+            asked["system"] = digest(self.system())
+        if self.chat_template_kwargs:
+            asked["chat_template_kwargs"] = digest(self.chat_template_kwargs)
         return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked, **device}
+
+    def __post_init__(self) -> None:
+        """Refuse settings of a chat template where none is used."""
+        for name in ("system_prompt", "chat_template_kwargs"):
+            if getattr(self, name) and self.template == "plain":
+                raise ConfigError(
+                    f"model.{name} with model.template=plain: only a chat template takes it. Remedy: "
+                    "model.template=chat (where the tokenizer has one), or leave it out."
+                )
+
+    def system(self) -> str:
+        """Return the system prompt: ``system_prompt`` itself, or the text of the file that it names; empty for none.
+
+        Raises:
+            ConfigError: where a file is named that cannot be read.
+        """
+        said = self.system_prompt or ""
+        if not said.startswith(("./", "/", "~")) or "\n" in said:
+            return said
+        try:
+            return Path(said).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as e:
+            raise ConfigError(
+                f"model.system_prompt={said}: cannot be read ({e}). Remedy: the path of a text file."
+            ) from e
 
     def shots(self) -> tuple[tuple[str, str], ...]:
         """Return the few-shot pairs.
@@ -112,7 +147,13 @@ class TargetModel:
         return found
 
     def preflight(self) -> None:
-        """Warn where what is made of this base may be read otherwise by programs on an older transformers."""
+        """Try the chat template of a folder; warn where exports may be read otherwise by an older transformers.
+
+        Raises:
+            ConfigError: where the tokenizer has no chat template, none that takes what is set, or no end-of-text token.
+        """
+        if self.template == "chat" and not self.source.startswith("packaged:") and self.folder() is not None:
+            require_usable(self.without_weights(), self.source)
         if (found := self.export_obstacles()) and self.source not in _WARNED:
             _WARNED.add(self.source)  # many stages of a run hold the model, and each is asked
             log.warning(
@@ -175,7 +216,12 @@ class TargetModel:
     def without_weights(self) -> OpenModel:
         """Return the tokenizer and the way of asking, for weights that are served by another process."""
         return OpenModel(
-            model=None, tokenizer=_tokenizer(self), template=self.template, ask=self.ask, shots=self.shots()
+            model=None,
+            tokenizer=_tokenizer(self),
+            template=self.template,
+            ask=self.ask,
+            shots=self.shots(),
+            **_chat(self),
         )
 
     def location(self, checkpoint: Checkpoint) -> str:
@@ -223,8 +269,17 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
         with _reading(target, checkpoint.adapter):
             model = PeftModel.from_pretrained(model, checkpoint.adapter, is_trainable=True)
     return OpenModel(
-        model=model.eval(), tokenizer=tokenizer, template=target.template, ask=target.ask, shots=target.shots()
+        model=model.eval(),
+        tokenizer=tokenizer,
+        template=target.template,
+        ask=target.ask,
+        shots=target.shots(),
+        **_chat(target),
     )
+
+
+def _chat(target: TargetModel) -> dict[str, Any]:
+    return {"system": target.system(), "template_kwargs": target.chat_template_kwargs}
 
 
 def _tokenizer(target: TargetModel) -> Any:

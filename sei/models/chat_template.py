@@ -1,0 +1,38 @@
+"""Whether a model's chat template can be used: tried with one question, before anything costs."""
+
+from __future__ import annotations
+
+from sei.errors import ConfigError
+from sei.opened import OpenModel
+
+
+def require_usable(opened: OpenModel, source: str) -> None:
+    """Render one question as a run would.
+
+    Raises:
+        ConfigError: where the tokenizer has no chat template, none that takes what is set, or no end-of-text token.
+    """
+    if not getattr(opened.tokenizer, "chat_template", None):
+        raise ConfigError(
+            f"model.template=chat: the tokenizer in {source} has no chat template. Remedy: "
+            "model.template=plain (a base model), or a chat_template.jinja beside its weights."
+        )
+    try:
+        said = opened.prompts(["What is 1 + 1?"])[0]
+    except Exception as e:  # whatever a template raises
+        reason = " ".join(f"{type(e).__name__}: {e}".split())[:300]
+        raise ConfigError(
+            f"model.source={source}: its chat template cannot be used ({reason}). Rule: it takes user and "
+            "assistant turns, a system turn where model.system_prompt is set, and model.chat_template_kwargs. "
+            "Remedy: model.system_prompt=null, other model.chat_template_kwargs, or model.template=plain."
+        ) from e
+    if "What is 1 + 1?" not in said:
+        raise ConfigError(
+            f"model.source={source}: its chat template leaves the question out. Remedy: "
+            "model.template=plain, or another template."
+        )
+    if opened.tokenizer.eos_token_id is None:
+        raise ConfigError(
+            f"model.source={source}: its tokenizer has no end-of-text token, so no answer would end. Remedy: "
+            "eos_token in its tokenizer_config.json."
+        )
