@@ -15,9 +15,13 @@ from sei.estimate import Assumptions, Line, as_dict, dollars, first_requests, ge
 from sei.exchange import DataSet
 from sei.instructors.remote.terms import NO_PRICE
 from sei.loop import Method
+from sei.opened import OpenModel
 from sei.outlook import Shown
-from sei.records import Checkpoint, Graded
+from sei.printable import printable
+from sei.prompts import asked
+from sei.records import Checkpoint, Graded, PoolProblem
 from sei.report.folder import write_json
+from sei.stages.attempt import Attempts
 from sei.store import Store
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,8 @@ def preview(
     if attempts:
         log.info("%d of %d attempts at the pool are in the store and are looked at", len(attempts), len(data.pool))
         graded = method.grade(attempts)
+    if dry_run and isinstance(method.attempt, Attempts):
+        show_prompt(method.attempt.target.without_weights(), data.pool[0])
     told = of_round(method, data, assume, graded)
     if dry_run:
         show_requests(first_requests(told), told.not_estimated)
@@ -89,6 +95,18 @@ def _dollars(usd: float | None) -> str:
 
 def _numbers(*values: int) -> list[str]:
     return [f"{v:,}" for v in values]
+
+
+def show_prompt(opened: OpenModel, problem: PoolProblem) -> None:
+    """Print how the target model is asked the first problem: its tokens, and the text that they spell."""
+    (text,) = opened.prompts([asked(problem.question, problem.options)])
+    ids = opened.tokenizer([text], add_special_tokens=opened.template == "plain")["input_ids"][0]
+    console = Console(width=None if Console().is_terminal else 140)
+    console.rule(Text("first prompt of the target model"))
+    console.print(Text(printable(str(opened.tokenizer.decode(ids)), keep="\n")), soft_wrap=True)
+    unknown = sum(i == opened.tokenizer.unk_token_id for i in ids)
+    strange = f"; {unknown} of them are words that the tokenizer does not know" if unknown else ""
+    console.print(Text(f"[{len(ids)} tokens{strange}]"), soft_wrap=True)
 
 
 def show_requests(requests: Mapping[str, Shown], not_estimated: Sequence[str] = ()) -> None:
