@@ -17,6 +17,7 @@ from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError, DiskError
 from sei.exits import exit_code_of
 from sei.loop import Method, Rounds
+from sei.models.reading import require_words
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Preflight, TrackedRun, Tracker
@@ -126,6 +127,7 @@ def run(job: Job) -> dict[str, Any]:
     """Run a job and return its summary; the tracker is closed whatever happens."""
     preflight(job)
     data = with_benchmarks(job.data.load(), job.benchmarks)
+    require_words(job.model, [p.question for p in data.pool])
     base = job.model.base()
     store = Store(root=job.store)
     report = _report(job)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,9 @@ def canonical(obj: Any) -> Any:
         name = identity_of(cls)
         out = {"part": FORMER.get(name, name), "version": cls.version}
         out["settings"] = {k: canonical(v) for k, v in settings(obj).items()}
-        reads = obj.reads() if hasattr(obj, "reads") else {}
+        reads = dict(obj.reads()) if hasattr(obj, "reads") else {}
+        if own := _source(cls.__module__):
+            reads["source"] = own
         return {**out, "reads": canonical(reads)} if reads else out
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         names = getattr(obj, "IDENTITY", None) or [f.name for f in dataclasses.fields(obj)]
@@ -37,6 +41,27 @@ def canonical(obj: Any) -> Any:
     if hasattr(obj, "IDENTITY"):
         return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in obj.IDENTITY}}
     raise TypeError(f"{type(obj).__name__} has no stable identity; give the store parts, records or plain values")
+
+
+def _source(module: str) -> str:
+    """Return the digest of a plugin's source, empty for sei's own parts: those raise a version, a test sees to it.
+
+    All Python files of the plugin's package count, since a part may rest on any of them.
+    """
+    top = module.partition(".")[0]
+    if top == "sei":
+        return ""
+    found = sys.modules.get(top)
+    folders = [Path(p) for p in getattr(found, "__path__", ())]
+    files = [p for f in folders for p in f.rglob("*.py")] or [Path(str(getattr(found, "__file__", None) or ""))]
+    there = sorted(p for p in files if p.is_file())
+    return _digest_of(tuple((p, p.stat().st_mtime_ns) for p in there)) if there else ""
+
+
+@lru_cache(maxsize=64)
+def _digest_of(files: tuple[tuple[Path, int], ...]) -> str:
+    named = [] if len(files) == 1 else [p.name for p, _ in files]  # a module of one file may have any name
+    return digest(named, [file_digest(p) for p, _ in files])
 
 
 def digest(*objs: Any) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -112,6 +113,19 @@ def test_a_part_without_a_name_is_known_by_module_and_class():
 def test_an_old_path_of_a_class_is_refused_with_the_way_on():
     with pytest.raises(ConfigError, match=r"it moved; the file for clusterer/ward in conf/ has its new path"):
         build({"_target_": "sei.stages.partitions.Ward"}, "clusterer", ())
+
+
+def test_an_edit_of_a_plugin_is_never_ignored(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_part.py"
+    file.write_text(MOVED)
+    module = importlib.import_module("edited_part")
+    store = Store(root=tmp_path / "store")
+    assert store.once(module.Double(), 4) == 8
+    file.write_text(MOVED.replace("number * self.factor", "number + self.factor"))
+    os.utime(file, ns=(1, 1))
+    assert store.once(importlib.reload(module).Double(), 4) == 6
+    assert [u.made for u in store.uses] == [1, 1]
 
 
 def test_every_part_has_a_name_and_old_ones_keep_their_spelling():
