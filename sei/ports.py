@@ -55,6 +55,7 @@ __all__ = [  # with what the methods below are given and give, so that a part of
     "Outcome",
     "Paid",
     "Preflight",
+    "Reading",
     "RefineStage",
     "Reply",
     "Screen",
@@ -127,6 +128,15 @@ class Preflight(Protocol):
 
     def preflight(self) -> None:
         """Return where all is well. Raises ConfigError or DiskError naming the setting, its value and the remedy."""
+        ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """Any part whose results rest on files or texts beside its settings."""
+
+    def reads(self) -> dict[str, str]:
+        """Return digests of them by name. Raises ConfigError or DataError naming the file that cannot be read."""
         ...
 
 

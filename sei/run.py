@@ -20,7 +20,7 @@ from sei.loop import Method, Rounds
 from sei.models.reading import require_words
 from sei.models.target import TargetModel
 from sei.parts import parts_in
-from sei.ports import DataSource, Preflight, TrackedRun, Tracker
+from sei.ports import DataSource, Preflight, Reading, TrackedRun, Tracker
 from sei.preview import preview
 from sei.report.run_report import RunReport
 from sei.report.summary import config_digest
@@ -121,6 +121,8 @@ def preflight(job: Job) -> None:
     for part in parts_in([job.model, job.method, job.data, job.benchmarks, job.tracker]):
         if isinstance(part, Preflight):
             part.preflight()
+        if isinstance(part, Reading):
+            part.reads()  # a file that is not there is missed now, and not when its stage begins
 
 
 def run(job: Job) -> dict[str, Any]:

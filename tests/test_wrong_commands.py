@@ -54,6 +54,8 @@ WRONG = {
     "trainer.devices=2": ("trainer.devices=2, trainer.strategy=auto:", "trainer=ddp"),
     "model.source=/nowhere": ("model.source=/nowhere: no such folder /nowhere.", ""),
     "instructor.api_key=sk-abcdefghijkl": ("an argument looks like a secret.", ""),
+    "model.few_shot=/nowhere.jsonl": ("data file /nowhere.jsonl is missing.", "model.few_shot=PATH"),
+    "review=/nowhere.yaml": ("review=/nowhere.yaml", ""),
     "plugins=[nothing_here] +refiner.x=1": ("refiner.x=1: Unexpected keyword argument.", ""),
     "clusterer._target_=os.system": ("clusterer._target_='os.system': parts come from sei", "plugins"),
     "clusterer._target_=sei.nowhere.X": ("clusterer._target_='sei.nowhere.X': no such part", ""),
