@@ -8,6 +8,7 @@ from sei.compare.measures import Estimate
 from sei.compare.methods import Method
 from sei.statistics import Interval
 
+UNREADABLE = "†"
 NOT_MEASURED = "not measured"
 Value = str | int | float | None
 Record = dict[str, Value]
@@ -21,6 +22,13 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Return the notes, with what the mark of unreadable answers means where a cell has it."""
+        marked = any(UNREADABLE in c for row in self.rows for c in row)
+        mark = f"{UNREADABLE}: more than half of a run's answers to a set state no result that can be read."
+        return (*self.notes, *([mark] if marked else []))
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ def estimate_cell(found: Estimate | None, method: Method) -> str:
     if found is None:
         return NOT_MEASURED
     some = f" ({len(found.seeds)} of {len(method.seeds)} seeds)" if len(found.seeds) < len(method.seeds) else ""
-    return cell(found.interval) + some
+    return cell(found.interval) + some + (f" {UNREADABLE}" if found.unreadable else "")
 
 
 def named_ends(name: str, interval: Interval | None) -> Record:

@@ -40,7 +40,7 @@ class Estimate:
     """A method's accuracy: mean over seeds with a 95 % interval of the ``kind`` named.
 
     ``by_question`` is the interval for new questions of the same kind and the same seeds (clustered by question),
-    where item files are there.
+    where item files are there. ``unreadable``: more than half of the answers of some run and set state no result.
     """
 
     interval: Interval
@@ -48,6 +48,7 @@ class Estimate:
     seeds: tuple[int, ...]
     n: int
     by_question: Interval | None
+    unreadable: bool = False
 
 
 def outcomes(runs: Sequence[Run]) -> list[Outcome]:
@@ -98,7 +99,9 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
         drawn = [[1.0] * k + [0.0] * (c.n - k) for k, c in zip(right, counts, strict=True)]
         interval, kind = bootstrap(drawn), "bootstrap over items"
     questions = clustered_mean([(r.items(stage(r)), None) for r in runs], outcome.sets) if items else None
-    return Estimate(interval, kind, tuple(found), sum(c.n for c in counts), questions)
+    scores = [r.stages[stage(r)][name] for r in runs for name in outcome.sets]
+    unread = any(2 * s.unreadable > s.n for s in scores)
+    return Estimate(interval, kind, tuple(found), sum(c.n for c in counts), questions, unread)
 
 
 Answers = Mapping[str, Mapping[tuple[str, str], bool]]

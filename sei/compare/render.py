@@ -25,6 +25,7 @@ _TEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    "†": r"\dag{}",
 }
 _NEGATIVE = re.compile(r"(?<!\S)-(?=\d)|(?<=\[)-(?=\d)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -35,7 +36,7 @@ def markdown(table: Table) -> str:
     """Return a table with its title above and its notes below."""
     lines = [f"### {_plain(table.title)}", "", _row(table.header), "|" + "---|" * len(table.header)]
     lines += [_row(r) for r in table.rows]
-    return "\n".join([*lines, "", *(_plain(n) for n in table.notes)]) + "\n"
+    return "\n".join([*lines, "", *(_plain(n) for n in table.said)]) + "\n"
 
 
 def latex(result: Result) -> str:
@@ -49,7 +50,7 @@ def latex(result: Result) -> str:
                 [
                     r"\begin{table}[t]",
                     r"\centering",
-                    rf"\caption{{{_tex(table.title)}. {_tex(' '.join(table.notes))}}}",
+                    rf"\caption{{{_tex(table.title)}. {_tex(' '.join(table.said))}}}",
                     rf"\label{{tab:{result.name}-{number}}}",
                     r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
                     rf"\begin{{tabular}}{{{columns}}}",

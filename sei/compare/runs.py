@@ -30,6 +30,7 @@ class SetScore(BaseModel):
     role: str
     n: int = Field(ge=0, strict=True)
     accuracy: float = Field(ge=0, le=1, allow_inf_nan=False)
+    unreadable: int = 0
     grader_errors: int = Field(default=0, ge=0)
 
 

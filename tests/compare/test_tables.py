@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sei.compare import build, figures
+from sei.compare import build, figures, render
 from sei.compare.measures import STAGES
 from sei.compare.runs import collect
 from sei.compare.significance import paired_t
@@ -51,6 +51,21 @@ def test_seeds_that_rounding_alone_parts_show_no_spread(tmp_path):
     (mean,) = (r for r in records if r["method"] != "base model" and r["outcome"].startswith("in domain, mean"))
     assert (mean["interval"], mean["seeds"]) == ("bootstrap over items", 2)
     assert mean["accuracy_high"] - mean["accuracy_low"] > 0.05
+
+
+def test_scores_of_answers_that_cannot_be_read_are_marked(tmp_path):
+    home = write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
+    summary = json.loads((home / "summary.json").read_text())
+    summary["baseline"]["b"]["unreadable"] = 51
+    (home / "summary.json").write_text(json.dumps(summary))
+    table = build.main_table(read(tmp_path), BEST).tables[0]
+    rows = {r[2]: r[4:] for r in table.rows}
+    assert [c.endswith(" †") for c in rows["base model"]] == [True, False, True]  # the mean, a and b
+    assert not any("†" in c for c in rows["Self-Error-Instruct"])
+    assert "†: more than half of a run's answers" in render.markdown(table)
+    summary["baseline"]["b"]["unreadable"] = 50
+    (home / "summary.json").write_text(json.dumps(summary))
+    assert "†" not in render.markdown(build.main_table(read(tmp_path), BEST).tables[0])
 
 
 def test_main_records_hold_the_mean_and_each_outcome_once(tmp_path):

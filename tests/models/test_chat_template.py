@@ -76,7 +76,7 @@ def test_system_turn_and_template_settings_reach_the_prompt(tmp_path):
     assert "system" not in plain
 
 
-def test_what_is_asked_otherwise_has_another_key_and_defaults_keep_theirs(tmp_path):
+def test_what_is_asked_is_in_the_key_and_defaults_keep_theirs(tmp_path):
     made = folder(tmp_path, CHATML)
     said = {"system_prompt": "Be brief."}, {"chat_template_kwargs": {"enable_thinking": False}}
     keys = {digest(TargetModel(name="own", source=made.source, template="chat", **m)) for m in ({}, *said)}
