@@ -247,7 +247,7 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException) as e:
         if (refused := _refused(e)) is not None:
             raise SystemExit(_ended(refused)) from None
-        words = commandline.of_composition(str(e), CONF, _settings(sys.argv[1:]))
+        words = commandline.of_composition(str(e), CONF, lambda: _settings(sys.argv[1:]))
         cause = e.__cause__ or e
         words = words or f"{e}" + (f"\n{cause}" if cause is not e else "")
         raise SystemExit(_ended(ConfigError(words.expandtabs(2)))) from None

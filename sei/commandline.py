@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,10 @@ def said_by(error: str, experiment: str, overrides: Sequence[str], conf: Path) -
     return f" ({key} was set by experiment={experiment}, whose other settings may not fit it.)"
 
 
-def of_composition(message: str, conf: Path, keys: Iterable[str]) -> str | None:
+def of_composition(message: str, conf: Path, keys: Callable[[], Iterable[str]]) -> str | None:
     """Return what is wrong, from Hydra's message of a config that cannot be composed; ``None`` for other messages.
 
-    ``keys``: all settings of the config by their dotted names, among which the meant one is looked for.
+    ``keys`` returns all settings of the config by their dotted names, among which the meant one is looked for.
     """
     if found := _MISSING_OPTION.search(message):
         group, option = found[1].split("/")[-1] if not (conf / found[1]).is_dir() else found[1], found[2]
@@ -86,7 +86,7 @@ def of_composition(message: str, conf: Path, keys: Iterable[str]) -> str | None:
             f"of --config-dir). Remedy: one of {', '.join(options)}."
         )
     if found := _UNKNOWN_KEY.search(message):
-        return unknown_key(found[1], keys)
+        return unknown_key(found[1], keys())
     return None
 
 

@@ -259,13 +259,7 @@ class Client:
                     self._go_plain(probe)
                 return self._explained(verdict, body, request)
             self._flow.failed(verdict)
-            if verdict.reason == REFUSED and not self._flow.answered and is_loopback(self.base_url):
-                said = (
-                    f"nothing listens at {self.base_url.rsplit('@', 1)[-1]} ({REFUSED})"  # one that ends may come back
-                )
-                raise StoppedError(f"{said}. Remedy: start the server, then the same command; kept answers stay.", 75)
-            if self.gone is not None and (how := self.gone()) is not None:
-                raise StoppedError(f"{how} Answers so far are kept; the same command goes on.", 75)
+            self._require_server(verdict)
             alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
             silent = failed_at - self._flow.last_good
@@ -282,6 +276,14 @@ class Client:
             wait = min(_BACKOFF[1], _BACKOFF[0] * 2 ** min(tried, 10))
             await asyncio.sleep(random.uniform(wait / 2, wait))
         raise AssertionError("give_up ends this loop")
+
+    def _require_server(self, verdict: Retry) -> None:
+        """Stop where no server can answer: one of ours that ended, or none at a loopback address, ever."""
+        if self.gone is not None and (how := self.gone()) is not None:
+            raise StoppedError(f"{how} Answers so far are kept; the same command goes on.", 75)
+        if verdict.reason == REFUSED and not self._flow.answered and is_loopback(self.base_url):
+            said = f"nothing listens at {self.base_url.rsplit('@', 1)[-1]} ({REFUSED})"
+            raise StoppedError(f"{said}. Remedy: start the server, then the same command; kept answers stay.", 75)
 
     def _has_stopped(self) -> bool:
         return self._stopped is not None
