@@ -55,7 +55,7 @@ def show(
     stages: Sequence[tuple[str, dict[str, Score]]], best: int, stopped: str, folder: Path, made: int, reused: int
 ) -> None:
     """Print the table, why the run ended, and where the results lie."""
-    console = Console(width=None if Console().is_terminal else 140)
+    console = Console(width=None if Console().is_terminal else 160)
     console.print(score_table(stages, best))
     if any(s.unreadable_share > MARKED for _, found in stages for s in found.values()):
         console.print("† more than half of these answers state no result that can be read", highlight=False)
