@@ -12,7 +12,11 @@ import yaml
 
 from sei.errors import ConfigError
 
-_VALUED = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
+_VALUED = (
+    *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"),
+    "--experimental-rerun",
+)
+_INFO = ("--info", "-i")
 _MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
@@ -41,6 +45,10 @@ def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
         if a.startswith("--") and (name in known or name.replace("-", "_") in known):
             value = a.partition("=")[2] or (rest[0] if rest and not rest[0].startswith("-") else "...")
             raise ConfigError(f"{a}: settings are written without dashes. Remedy: {name.replace('-', '_')}={value}")
+        if a in _INFO:  # its value may be left out, and would be taken from the settings behind it
+            chosen = bool(rest) and "=" not in rest[0] and not rest[0].startswith("-")
+            flags.append(f"--info={rest.pop(0) if chosen else 'all'}")
+            continue
         flags.append(a)
         if a in _VALUED and rest:
             flags.append(rest.pop(0))

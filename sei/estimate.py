@@ -93,6 +93,10 @@ def observed(path: str | None) -> dict[str, Any]:
     return found
 
 
+class NothingToEstimateError(ConfigError):
+    """No part of the method sends anything that costs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RoundEstimate:
     """What the parts of a method said of one round.
@@ -112,11 +116,11 @@ def of_round(method: Method, data: DataSet, assume: Assumptions, graded: Sequenc
     ``graded`` are attempts of the base on the pool that are there already; they cost nothing to look at.
 
     Raises:
-        ConfigError: where no part costs anything and there is nothing to estimate.
+        NothingToEstimateError: where no part costs anything.
     """
     if not costs(method):
         name = type(method.diagnose.instructor).__name__
-        raise ConfigError(
+        raise NothingToEstimateError(
             f"estimate and dry_run are for a remote instructor; {name} sends and costs nothing. "
             "Remedy: instructor=gpt4o or instructor=openai_compatible."
         )

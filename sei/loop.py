@@ -19,7 +19,7 @@ from sei.choice import Ending, Evaluated, on_plateau
 from sei.errors import ConfigError
 from sei.exchange import DataSet
 from sei.parts import part, parts_in
-from sei.ports import AttemptStage, FinetuneStage, RefineStage, SecondOpinionStage, SynthesizeStage
+from sei.ports import AttemptStage, FinetuneStage, RefineStage, SecondOpinionStage, Skipping, SynthesizeStage
 from sei.records import (
     Checkpoint,
     Diagnosis,
@@ -250,7 +250,8 @@ class Rounds:
         """Yield the evaluated base, then every evaluated round until ``sei.choice.stop_reason`` gives one."""
         method, store = self.method, self.store
         refused = store.once(GoldCheck(grader=method.grade.grader), (*self.data.pool, *self.data.held_out))
-        data = with_sound_gold(self.data, refused, skip=getattr(method.grade.grader, "skip_bad_gold", False))
+        grader = method.grade.grader
+        data = with_sound_gold(self.data, refused, skip=isinstance(grader, Skipping) and grader.skip_bad_gold)
         start = starting_checkpoint(method, data, store, self.base)
         graded = evaluate(method, data, start, store)
         seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]

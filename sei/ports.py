@@ -60,6 +60,7 @@ __all__ = [  # with what the methods below are given and give, so that a part of
     "Reply",
     "Screen",
     "SecondOpinionStage",
+    "Skipping",
     "SynthesisRequest",
     "SynthesizeStage",
     "Task",
@@ -78,6 +79,16 @@ class Grader(Protocol):
 
     def check_gold(self, problems: tuple[Problem, ...]) -> list[str]:
         """Return the ids of problems whose own gold answer or reference solution is refused."""
+        ...
+
+
+@runtime_checkable
+class Skipping(Protocol):
+    """A grader that may be told to leave out problems whose own gold answers it refuses."""
+
+    @property
+    def skip_bad_gold(self) -> bool:
+        """Return whether to."""
         ...
 
 

@@ -11,7 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sei.estimate import Assumptions, Line, as_dict, dollars, first_requests, generations, lines, of_round
+from sei.estimate import (
+    Assumptions,
+    Line,
+    NothingToEstimateError,
+    as_dict,
+    dollars,
+    first_requests,
+    generations,
+    lines,
+    of_round,
+)
 from sei.exchange import DataSet
 from sei.instructors.remote.terms import NO_PRICE
 from sei.loop import Method
@@ -43,7 +53,7 @@ def preview(
     Attempts of the base that the store already holds make both exact where they can.
 
     Raises:
-        ConfigError: where the instructor is embedded.
+        NothingToEstimateError: for an estimate where no part costs anything.
     """
     graded: tuple[Graded, ...] = ()
     if data.warm_up:
@@ -55,7 +65,13 @@ def preview(
         graded = method.grade(attempts)
     if dry_run and isinstance(method.attempt, Attempts):
         show_prompt(method.attempt.target.without_weights(), data.pool[0])
-    told = of_round(method, data, assume, graded)
+    try:
+        told = of_round(method, data, assume, graded)
+    except NothingToEstimateError:
+        if not dry_run:
+            raise
+        show_requests({})
+        return {}
     if dry_run:
         show_requests(first_requests(told), told.not_estimated)
         return {}

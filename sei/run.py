@@ -153,7 +153,7 @@ def run(job: Job) -> dict[str, Any]:
         exit_code = 0
     except BaseException as e:
         exit_code = exit_code_of(e)
-        report.failed(e, exit_code, len(evaluated), store.at, rounds.so_far)
+        report.failed(e, exit_code, len(evaluated), store.place, rounds.so_far)
         raise
     finally:
         report.close(store, evaluated, done=exit_code == 0)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from sei.__main__ import main
+from sei.commandline import ordered
 
 # command, what its first line begins with, what the rest holds
 WRONG = {
@@ -114,3 +115,18 @@ def test_a_wrong_command_as_a_command(tmp_path, command):
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith(f"sei: {WRONG[command][0]}")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["a=1", "-m", "b=2"], ["-m", "a=1", "b=2"]),
+        (["a=1", "--config-dir", "conf", "b=2"], ["--config-dir", "conf", "a=1", "b=2"]),
+        (["a=1", "--info", "searchpath"], ["--info=searchpath", "a=1"]),
+        (["a=1", "-i"], ["--info=all", "a=1"]),
+        (["--info=defaults", "a=1"], ["--info=defaults", "a=1"]),
+        (["--cfg", "job", "experiment=null", "~x", "+y=1"], ["--cfg", "job", "~x", "+y=1"]),
+    ],
+)
+def test_flags_come_first_with_what_belongs_to_them(given, read):
+    assert ordered(given, {"experiment"}) == read

@@ -64,6 +64,7 @@ class RunReport:
     def publish(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
         """Write what just became known, the last of ``evaluated``; return what the summary says of that round."""
         last = evaluated[-1]
+        (self.folder / FAILURE).unlink(missing_ok=True)  # of an earlier start: the run goes on
         for name, score in last.scores.items():
             if score.unreadable or score.cut:
                 said = (name, score.unreadable, score.n, score.cut)
@@ -91,11 +92,14 @@ class RunReport:
         return report
 
     def failed(self, error: BaseException, exit_code: int, number: int, stage: str, so_far: SoFar) -> None:
-        """Write what the unfinished round ``number`` (0: the base) had found, and what ended it in which stage."""
+        """Write what the unfinished round ``number`` (0: the base) had found, and what ended it where.
+
+        ``stage``: such as ``in grade``, or ``after grade`` where no stage was being made.
+        """
         said = " ".join(str(error).split()) if isinstance(error, SeiError) else f"{type(error).__name__}: {error}"
         words = "interrupted; the same command goes on" if was_signal(exit_code) else said
-        where = f"{stage or 'what follows the stages'} of {f'round {number}' if number else 'the base'}"
-        log.error("ended in %s (exit %d): %s", where, exit_code, words)
+        place = f"{stage} of {f'round {number}' if number else 'the base'}"
+        log.error("ended %s (exit %d): %s", place, exit_code, words)
         home = self.folder / f"round_{number}"
         if so_far.graded:
             write_rows(home / "attempts.jsonl", so_far.graded)
@@ -126,7 +130,6 @@ class RunReport:
         records = [e.record for e in evaluated if e.record is not None]
         write_json(self.folder / "ledger.json", ledger(store, self.method, records))
         if done:
-            (self.folder / FAILURE).unlink(missing_ok=True)
             write_page(self.folder)
         elif evaluated:
             write_page(self.folder, so_far=len(evaluated) - 1)

@@ -146,11 +146,7 @@ def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> Da
 
 
 class UnreadableAnswersError(TooManyBadRecordsError):
-    """Too many of the base's answers state no result; ``graded`` are those that were looked at."""
-
-    def __init__(self, message: str, graded: tuple[Graded, ...], where: str) -> None:
-        super().__init__(message)
-        self.graded, self.where = graded, where
+    """Too many of the base's answers state no result."""
 
 
 def require_readable(graded: Sequence[Graded], most: float, where: str) -> None:
@@ -173,8 +169,6 @@ def require_readable(graded: Sequence[Graded], most: float, where: str) -> None:
     raise UnreadableAnswersError(
         f"{len(unread)} of {len(counted)} answers of the base on the {where} state no result that can be read, more "
         f"than max_unreadable={most:g}; {cut} of them were cut at engine.max_new_tokens. Three of them end: {shown}. "
-        f"Rule: a missing format is no error of reasoning, and no error types are made of it. Remedy, the likeliest "
-        f"first: {'; '.join(remedies)}; data.warm_up=N where the data set has it; or a higher max_unreadable.",
-        counted,
-        where,
+        "Rule: a missing format is no error of reasoning, and no error types are made of it. Remedy, the likeliest "
+        f"first: {'; '.join(remedies)}; data.warm_up=N where the data set has it; or a higher max_unreadable."
     )

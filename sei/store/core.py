@@ -173,6 +173,13 @@ class Store:
             self._note(stage, key, made=made, reused=len(done), seconds=spent, device=used)
         return tuple(rows[i] for i in ids)
 
+    @property
+    def place(self) -> str:
+        """Return where the work stands, in words: in a stage, after the last one, or before the first."""
+        if self.at:
+            return f"in {self.at}"
+        return f"after {self.uses[-1].stage}" if self.uses else "before the first stage"
+
     def keep_run(self, run_id: str, folder: Path, label: str) -> None:
         """Remember which entries a run used, so that pruning can tell what is still wanted."""
         entries = sorted({(u.stage, u.key) for u in self.uses})

@@ -7,14 +7,17 @@ import logging
 
 import pytest
 
+from sei.choice import Evaluated
+from sei.grading import MathGrader
 from sei.loop import SoFar
-from sei.records import Rejection
+from sei.records import Checkpoint, Rejection
 from sei.report.page.build import gather
 from sei.report.page.files import FAILURE
 from sei.report.run_report import RunReport
 from sei.report.summary import score_dict
-from sei.stages.grade import scores
+from sei.stages.grade import GoldCheck, scores
 from sei.stages.harvest import NothingKeptError
+from sei.store import Store
 from tests.builders import graded, held_out, problem
 from tests.compose import built
 
@@ -30,11 +33,11 @@ def test_what_an_unfinished_round_found_is_written(report, tmp_path, caplog):
     found = SoFar(graded=(graded(problem(1), "wrong"), graded(problem(2), "right")))
     refused = (Rejection(stage="synthesize", reason="rouge_l", subject="sums"),)
     with caplog.at_level(logging.ERROR):
-        report.failed(NothingKeptError("nothing was kept", refused), 3, 1, "selfinstruct", found)
+        report.failed(NothingKeptError("nothing was kept", refused), 3, 1, "in selfinstruct", found)
     lines = {p.name: len(p.read_text().splitlines()) for p in (tmp_path / "round_1").iterdir()}
     assert lines == {"attempts.jsonl": 2, "bad_cases.jsonl": 1, "dropped.jsonl": 1}
     failure = json.loads((tmp_path / FAILURE).read_text())
-    assert failure == {"stage": "selfinstruct", "round": 1, "exit_code": 3, "error": "nothing was kept"}
+    assert failure == {"stage": "in selfinstruct", "round": 1, "exit_code": 3, "error": "nothing was kept"}
     assert "ended in selfinstruct of round 1 (exit 3): nothing was kept" in caplog.text
 
 
@@ -43,7 +46,21 @@ def test_the_page_of_a_failed_run_says_what_ended_it(report, tmp_path):
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "report.json").write_text(json.dumps(base))
     assert gather(tmp_path, so_far=0)["failure"] is None
-    report.failed(SystemExit(143), 143, 1, "finetune", SoFar())
+    report.failed(SystemExit(143), 143, 1, "in finetune", SoFar())
     shown = gather(tmp_path, so_far=0)
     assert shown["failure"]["error"] == "interrupted; the same command goes on"
     assert shown["stopped"] == ""
+    score = scores([graded(held_out(1), "right")])
+    report.publish([Evaluated(checkpoint=Checkpoint(digest="x"), graded=(), scores=score)])
+    assert gather(tmp_path, so_far=0)["failure"] is None  # it goes on in the same folder
+
+
+def test_where_a_run_stands_is_told_by_its_store(tmp_path):
+    store = Store(root=tmp_path)
+    assert store.place == "before the first stage"
+    check = GoldCheck(grader=MathGrader())
+    store.once(check, (problem(1),))
+    assert store.place == "after goldcheck"
+    with pytest.raises(AttributeError):
+        store.once(check, (None,))  # type: ignore[arg-type]
+    assert store.place == "in goldcheck"

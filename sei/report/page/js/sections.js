@@ -64,8 +64,8 @@ function facts(view) {
   const lead = ["The model ", named("model"), " was taught from its own mistakes on ", named("data")];
   const kinds = ["instructor", "clusterer", "synthesizer", "refiner", "finetuner"].filter((k) => parts.get(k));
   const done = fact("", plural(n, "round"), view.planned ? ` of ${view.planned}` : "");
-  const f = view.failure, part = (s) => (s ? stageWords(s) : "what follows the stages");
-  const broke = f && [note("ended early: "), "in ", part(f.stage), ` of ${f.round ? `round ${f.round}` : "the base"}: ${f.error}`];
+  const f = view.failure;
+  const broke = f && [note("ended early "), `${f.stage} of ${f.round ? `round ${f.round}` : "the base"}: ${f.error}`];
   const end = broke || [note("ended because "), ENDS[view.stopped] ?? view.stopped];
   return [
     parts.get("model") && parts.get("data") ? el("p", null, lead, ` for ${plural(n, "round")}.`) : null,
