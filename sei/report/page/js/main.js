@@ -6,7 +6,9 @@ const LEADS = {
   synthetic:
     "Problems written for the error types, and what refinement decided on each. The score is what the refiner measured: " +
     "higher is better, and only scores of one round and type compare.",
-  none: "No round was done, so there are no bad cases, error types or costs to show.",
+  none:
+    "No round was done, so there are no bad cases, error types or costs to show. What an unfinished round found " +
+    "lies in its folder.",
 };
 
 function viewOf(data) {

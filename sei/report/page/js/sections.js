@@ -66,10 +66,11 @@ function facts(view) {
   const done = fact("", plural(n, "round"), view.planned ? ` of ${view.planned}` : "");
   const f = view.failure;
   const broke = f && [note("ended early "), `${f.stage} of ${f.round ? `round ${f.round}` : "the base"}: ${f.error}`];
+  const use = f ? "no model/ was written" : `the model to use (model/) is ${best}`;
   const end = broke || [note("ended because "), ENDS[view.stopped] ?? view.stopped];
   return [
     parts.get("model") && parts.get("data") ? el("p", null, lead, ` for ${plural(n, "round")}.`) : null,
-    el("p", { class: "facts" }, done, fact("", `the model to use (model/) is ${best}`), el("span", null, end)),
+    el("p", { class: "facts" }, done, fact("", use), el("span", null, end)),
     el("p", { class: "facts" }, kinds.map((k) => fact(k, parts.get(k)))),
   ];
 }
