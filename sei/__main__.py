@@ -198,7 +198,7 @@ def run_job(cfg: DictConfig) -> float | None:
     folder, choices = Path(config.runtime.output_dir), dict(config.runtime.choices)
     if config.mode != RunMode.MULTIRUN:
         try:
-            from sei.run import perform
+            from sei.job import perform
 
             perform(check(cfg, choices), folder)
         except ConfigError as e:

@@ -262,7 +262,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     if job["logging"] is not None:
         logging.config.dictConfig(job["logging"])
-    from sei.run import perform
+    from sei.job import perform
 
     try:
         perform(job["config"], Path(job["folder"]), sweep=Path(job["sweep"]).name, number=job["number"])

@@ -29,7 +29,7 @@ NOT_RESULTS = (
     "sei.track",
     "sei.report",
     "sei.compare",
-    "sei.run",
+    "sei.job",
     "sei.sweep",
     "sei.build",
     "sei.exits",

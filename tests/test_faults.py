@@ -18,7 +18,7 @@ from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import Preflight
-from sei.run import perform
+from sei.job import perform
 from sei.track.none import NoTracker
 from tests.compose import composed
 from tests.instructors.remote.fault_server import FaultServer

@@ -125,7 +125,7 @@ signal.raise_signal(int(sys.argv[1]))
 
 
 def test_a_tracker_whose_process_is_gone_changes_no_exit_code(caplog):
-    from sei.run import _close
+    from sei.job import _close
 
     class Gone:
         def finish(self, summary, exit_code):

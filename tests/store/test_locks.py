@@ -65,17 +65,17 @@ def test_a_file_system_whose_locks_exclude_nobody_is_refused(tmp_path, body, wor
 
 
 def test_a_run_tries_the_locks_of_its_store_early(tmp_path, monkeypatch):
-    from sei import run
+    from sei import job
 
     asked: list[Path] = []
-    monkeypatch.setattr(run, "require_locks", lambda folder, *_: asked.append(folder))
-    monkeypatch.setattr(run, "parts_in", lambda _: ())
+    monkeypatch.setattr(job, "require_locks", lambda folder, *_: asked.append(folder))
+    monkeypatch.setattr(job, "parts_in", lambda _: ())
 
     class Job:
         folder, store = tmp_path / "run", tmp_path / "store"
         model = method = data = benchmarks = tracker = None
 
-    run.preflight(Job())  # type: ignore[arg-type]
+    job.preflight(Job())  # type: ignore[arg-type]
     assert asked == [tmp_path / "store"]
 
 
