@@ -14,11 +14,11 @@ from sei.build import build
 from sei.data.arithmetic import Arithmetic
 from sei.errors import ConfigError, DiskError
 from sei.instructors.remote.instructor import OpenAICompatible
+from sei.job import perform
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import Preflight
-from sei.job import perform
 from sei.track.none import NoTracker
 from tests.compose import composed
 from tests.instructors.remote.fault_server import FaultServer
