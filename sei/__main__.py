@@ -55,6 +55,7 @@ _SETTINGS = (
     "decontaminate",
     "embedder",
     "review",
+    "prompts",
     "estimate",
     "dry_run",
     "assume",
@@ -103,6 +104,11 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
         remedy = "engine.max_new_tokens=512 (worked solutions), 256 (short ones), 4096 (a model that thinks)"
         raise refuse("engine.max_new_tokens", None, rule, remedy)
+    own = {k: v for k, v in plain["prompts"].items() if v is not None}
+    if own and not any("prompts" in (plain[x].get("instructor") or plain[x]) for x in ("instructor", "second_opinion")):
+        name, path = next(iter(own.items()))
+        rule = f"instructor={choices.get('instructor')} writes by rules and is asked no prompt"
+        raise refuse(f"prompts.{name}", path, rule, "instructor=openai_compatible, or leave it out")
     ablation = plain["ablation"] or {}
     for key, wanted in (ablation.get("sets") or {}).items():
         found = choices.get(key) if key in choices else OmegaConf.select(cfg, key)
