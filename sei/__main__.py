@@ -55,6 +55,7 @@ _SETTINGS = (
     "decontaminate",
     "embedder",
     "review",
+    "attempts",
     "estimate",
     "dry_run",
     "assume",
@@ -98,7 +99,12 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
     folder_name(plain["name"])
-    if plain["engine"].get("max_new_tokens", 0) is None:
+    if not isinstance(plain["attempts"], str | None) or plain["attempts"] == "":
+        raise refuse("attempts", plain["attempts"], "must be the path of one file", "attempts=samples.jsonl")
+    if plain["attempts"] and (plain["estimate"] or plain["dry_run"]):
+        rule = "an estimate looks at attempts of the target model, and here there is none"
+        raise refuse("attempts", plain["attempts"], rule, "leave estimate and dry_run out")
+    if plain["attempts"] is None and plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")
         rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
         remedy = "engine.max_new_tokens=512 (worked solutions), 256 (short ones), 4096 (a model that thinks)"

@@ -178,11 +178,22 @@ def find_errors(r: Round) -> Errors | Ending:
     Raises:
         UnreadableAnswersError: where the base's answers cannot be read.
     """
-    method, store = r.method, r.store
-    graded = store.once(method.grade, store.each(method.attempt, r.state.current, items=r.data.pool))
-    r.so_far.graded = graded
+    graded = try_pool(r)
     if r.number == 1:
-        require_readable(graded, method.max_unreadable, "pool")
+        require_readable(graded, r.method.max_unreadable, "pool")
+    return name_errors(r, graded)
+
+
+def try_pool(r: Round) -> tuple[Graded, ...]:
+    """Attempt and grade the pool."""
+    attempts = r.store.each(r.method.attempt, r.state.current, items=r.data.pool)
+    r.so_far.graded = graded = r.store.once(r.method.grade, attempts)
+    return graded
+
+
+def name_errors(r: Round, graded: tuple[Graded, ...]) -> Errors | Ending:
+    """Diagnose the bad cases among graded attempts and group them into types; where there is none, say why."""
+    method, store = r.method, r.store
     bad = bad_cases(graded)
     if not bad:
         return "unreadable" if any(g.verdict == "unreadable" for g in graded) else "converged"
@@ -191,6 +202,41 @@ def find_errors(r: Round) -> Errors | Ending:
     error_map = store.once(method.cluster, phrases, seed=r.seed_of("cluster"), earlier=r.state.types)
     opinion = store.once(method.second_opinion, diagnoses, error_map, seed=r.seed_of("second opinion"))
     return Errors(graded=graded, right=solved(graded), diagnoses=diagnoses, error_map=error_map, opinion=opinion)
+
+
+def find_given_errors(r: Round, source: str) -> tuple[RoundRecord, Ending | None]:
+    """Find the errors in outputs that are there already, and stop: nothing is written, kept or trained.
+
+    ``source`` names their file in words. Returns the record of the round, with the ending where nothing is to learn.
+
+    Raises:
+        DataError: where the grader refuses gold answers.
+        UnreadableAnswersError: where the outputs cannot be read.
+    """
+    grader = r.method.grade.grader
+    refused = r.store.once(GoldCheck(grader=grader), r.data.pool)
+    r = replace(r, data=with_sound_gold(r.data, refused, skip=isinstance(grader, Skipping) and grader.skip_bad_gold))
+    graded = try_pool(r)
+    require_readable(graded, r.method.max_unreadable, source, given=True)
+    found = name_errors(r, graded)
+    none = Errors(graded=graded, right=Solved(), diagnoses=(), error_map=ErrorMap(types=()), opinion=Opinion())
+    errors, ending = (none, found) if isinstance(found, str) else (found, None)
+    record = RoundRecord(
+        round=r.number,
+        graded=errors.graded,
+        diagnoses=errors.diagnoses,
+        error_map=errors.error_map,
+        opinion=errors.opinion,
+        synthesis=Synthesis(candidates=()),
+        refined=RefinedSet(scored=()),
+        training=(),
+        trained=Trained(checkpoint=r.state.current, curve=(), steps=0, tokens=0, examples=0),
+        evaluation=(),
+        scores={},
+        seconds=seconds_by_stage(r.store.uses),
+        devices=devices_by_stage(r.store.uses),
+    )
+    return record, ending
 
 
 def write(r: Round, errors: Errors) -> Synthesis:

@@ -1,8 +1,8 @@
 """Grade a file of outputs: ``python -m sei.grading FILE [--out FILE]``.
 
 FILE holds JSON lines (also gzipped; or a JSON array, CSV, TSV or Parquet) with ``id``, ``gold`` and ``output``, and
-where there are choices ``question`` and ``options``; ``finished: false`` marks an output that was cut. ``--out`` gets one row
-each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are passed through.
+where there are choices ``question`` and ``options``; ``finished: false`` marks an output that was cut. ``--out``
+gets one row each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are passed through.
 ``gold`` may be a whole solution, and options may have any layout of docs/data.md.
 """
 
