@@ -41,6 +41,7 @@ _SECRET = re.compile(
 _GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
 _HEX = secrets.token_hex(3)
+_ANSWER_TOKENS = 512  # of an engine that answers nothing, where outputs are given
 _SETTINGS = (
     "name",
     "seed",
@@ -86,6 +87,8 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: unknown top-level key, impossible setting, or a value that contradicts the ablation.
     """
+    if cfg.get("attempts") and cfg.get("answer_tokens", 0) is None:
+        OmegaConf.update(cfg, "answer_tokens", _ANSWER_TOKENS)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     known = {*_SETTINGS, *_PLACES, *_PARTS, *_OTHERS}
     for key in plain:
@@ -104,7 +107,7 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
     if plain["attempts"] and (plain["estimate"] or plain["dry_run"]):
         rule = "an estimate looks at attempts of the target model, and here there is none"
         raise refuse("attempts", plain["attempts"], rule, "leave estimate and dry_run out")
-    if plain["attempts"] is None and plain["engine"].get("max_new_tokens", 0) is None:
+    if plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")
         rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
         remedy = "engine.max_new_tokens=512 (worked solutions), 256 (short ones), 4096 (a model that thinks)"

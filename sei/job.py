@@ -187,7 +187,9 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
         tracked.round(record, said, job.folder / f"round_{record.round}")
         store.keep_run(job.run_id, job.folder, job.label)
         about = {"experiment": job.name, "seed": job.seed, "config_digest": config_digest(job.config)}
-        given = {"file": file.name, "layout": found.layout, "outputs": len(found.outputs), "left_out": found.left_out}
+        skipped = len(found.problems) - len(record.graded)
+        left_out = found.left_out | ({"gold answer that the grader refuses": skipped} if skipped else {})
+        given = {"file": file.name, "layout": found.layout, "outputs": len(found.outputs), "left_out": left_out}
         summary = finish_diagnosis(job.folder, record, said, ending, {**about, "attempts": given})
         exit_code = 0
     except BaseException as e:

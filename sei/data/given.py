@@ -68,19 +68,12 @@ def read_given(path: Path, source: Any, load: Callable[[], DataSet]) -> Given:
     else:
         pairs = _matched(path, samples, load(), left_out)
     outputs = {p.id: Output(text=s.output or "", finished=s.finished) for p, s in pairs}
-    found = Given(
-        layout=layout, problems=tuple(p for p, _ in pairs), outputs=outputs, left_out=dict(sorted((+left_out).items()))
-    )
     log.info("%s: %d outputs, read as %s", path, len(outputs), layout)
-    said = ", ".join(f"{reason}: {n}" for reason, n in sorted(left_out.items()) if n)
-    if said:  # every filter of lm-evaluation-harness repeats an output
-        log.log(
-            logging.WARNING if +left_out - Counter({_AGAIN: left_out[_AGAIN]}) else logging.INFO,
-            "%s: left out: %s",
-            path,
-            said,
-        )
-    return found
+    counted = {reason: n for reason, n in sorted(left_out.items()) if n}
+    if counted:  # that filters of lm-evaluation-harness repeat an output is nothing to warn of
+        level = logging.INFO if counted.keys() == {_AGAIN} else logging.WARNING
+        log.log(level, "%s: left out: %s", path, ", ".join(f"{reason}: {n}" for reason, n in counted.items()))
+    return Given(layout=layout, problems=tuple(p for p, _ in pairs), outputs=outputs, left_out=counted)
 
 
 def _samples(path: Path, names: dict[str, str]) -> tuple[str, list[Sample]]:
