@@ -52,7 +52,8 @@ def show_types(record: RoundRecord, stopped: str, folder: Path) -> None:
     for t in record.error_map.types:
         table.add_row(str(len(t.members)), _plain(t.name))
     console.print(table)
-    console.print(_ENDS[stopped], highlight=False)
+    for end in dict.fromkeys((DIAGNOSED, stopped)):
+        console.print(_ENDS[end], highlight=False)
     console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)
 
 

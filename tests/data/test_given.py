@@ -248,7 +248,8 @@ def test_an_archive_that_this_python_cannot_unpack_says_what_can(tmp_path, monke
         ('{"eval": {}, "samples": [{"id": 1}]}', "a.json", r"sample 1: lacks \['input', 'target', 'output'\]"),
         ('{"attempt": {"output": "x"}}\n', "a.jsonl", "line 1: is no attempt of a run"),
         ("PK not a zip", "a.eval", r"no whole \.eval log"),
-        ('{"id": 1, "question": "2?", "gold": null, "output": ""}\n{"id": 2, "question": "2?", "gold": 2, "output": ""}',
+        ('{"id": 1, "question": "2?", "gold": null, "output": ""}\n'
+         '{"id": 2, "question": "2?", "gold": 2, "output": ""}',
          "a.jsonl", "line 1: gold=None is no text"),
     ],
 )  # fmt: skip
