@@ -19,7 +19,11 @@ _CONVERT = "inspect log convert {path} --to json --output-dir DIR, and give the 
 
 def is_archive(path: Path) -> bool:
     """Say whether a file is an ``.eval`` archive."""
-    return path.suffix == ".eval" or zipfile.is_zipfile(path)
+    if path.suffix == ".eval" or not zipfile.is_zipfile(path):
+        return path.suffix == ".eval"
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+        return any(name.startswith("samples/") for name in archive.namelist())
+    return False
 
 
 def samples_of_archive(path: Path) -> list[Sample]:
