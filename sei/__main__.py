@@ -106,7 +106,8 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         raise refuse("attempts", plain["attempts"], "must be the path of one file", "attempts=samples.jsonl")
     if plain["attempts"] and (plain["estimate"] or plain["dry_run"]):
         rule = "an estimate looks at attempts of the target model, and here there is none"
-        raise refuse("attempts", plain["attempts"], rule, "leave estimate and dry_run out")
+        remedy = "leave estimate and dry_run out (instructor.max_usd=5 bounds what is spent)"
+        raise refuse("attempts", plain["attempts"], rule, remedy)
     if plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")
         rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
