@@ -15,10 +15,11 @@ from sei.build import build, build_all
 from sei.choice import Evaluated, best_on_dev
 from sei.data.given import read_given
 from sei.data.study import Benchmark, with_benchmarks
+from sei.diagnosis import find_given_errors
 from sei.errors import BusyError, DiskError
 from sei.exchange import DataSet
 from sei.exits import exit_code_of
-from sei.loop import Method, Round, Rounds, RoundState, find_given_errors
+from sei.loop import Method, Round, Rounds, RoundState
 from sei.models.reading import require_words
 from sei.models.target import TargetModel
 from sei.parts import parts_in
