@@ -41,6 +41,7 @@ _SECRET = re.compile(
 _GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
 _HEX = secrets.token_hex(3)
+_ANSWER_TOKENS = 512  # of an engine that answers nothing, where outputs are given
 _SETTINGS = (
     "name",
     "seed",
@@ -58,6 +59,7 @@ _SETTINGS = (
     "embedder",
     "review",
     "prompts",
+    "attempts",
     "estimate",
     "dry_run",
     "preview",
@@ -89,6 +91,8 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: unknown top-level key, impossible setting, or a value that contradicts the ablation.
     """
+    if cfg.get("attempts") and cfg.get("answer_tokens", 0) is None:
+        OmegaConf.update(cfg, "answer_tokens", _ANSWER_TOKENS)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     known = {*_SETTINGS, *_PLACES, *_PARTS, *_OTHERS}
     for key in plain:
@@ -102,6 +106,12 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
     folder_name(plain["name"])
+    if not isinstance(plain["attempts"], str | None) or plain["attempts"] == "":
+        raise refuse("attempts", plain["attempts"], "must be the path of one file", "attempts=samples.jsonl")
+    if plain["attempts"] and (plain["estimate"] or plain["dry_run"]):
+        rule = "an estimate looks at attempts of the target model, and here there is none"
+        remedy = "leave estimate and dry_run out (instructor.max_usd=5 bounds what is spent)"
+        raise refuse("attempts", plain["attempts"], rule, remedy)
     if plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")
         rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"

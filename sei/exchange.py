@@ -50,6 +50,14 @@ class DataSet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Output:
+    """An answer that was made elsewhere. ``finished`` is false where it was cut at a length cap."""
+
+    text: str
+    finished: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """One problem as an instructor wrote it, before screening. ``sources`` are ids of exemplars used.
 

@@ -140,6 +140,8 @@ def read_run(home: Path) -> Run | Skipped:
         return Skipped(home, "no summary.json: not finished")
     except (OSError, ValueError) as e:
         return Skipped(home, f"summary.json cannot be read: {_short(e)}")
+    if _given_outputs(text):
+        return Skipped(home, "diagnosis only (attempts=FILE): it has no scores")
     try:
         summary = Summary.model_validate_json(text)
     except ValidationError as e:
@@ -155,6 +157,15 @@ def read_run(home: Path) -> Run | Skipped:
     if not isinstance(config, dict):
         return Skipped(home, ".hydra/config.yaml is no mapping")
     return Run(home, summary, _filled(config, summary.environment))
+
+
+def _given_outputs(text: str) -> bool:
+    """Say whether a summary is of a run that graded and diagnosed outputs, and trained nothing."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and bool(found.get("attempts"))
 
 
 def _filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
