@@ -58,6 +58,9 @@ _SETTINGS = (
     "estimate",
     "dry_run",
     "assume",
+    "teacher_card",
+    "teacher_card_rows",
+    "card",
     "data_folder",
     "benchmarks",
     "scoring",
@@ -94,7 +97,7 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         value = plain[key]
         if not isinstance(value, kind) or isinstance(value, bool) or value < least:
             raise refuse(key, value, f"must be a whole number of at least {least}", f"{key}={max(1, least)}")
-    for key in ("estimate", "dry_run"):
+    for key in ("estimate", "dry_run", "teacher_card"):
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
     folder_name(plain["name"])

@@ -12,6 +12,7 @@ from typing import Any
 import filelock
 
 from sei.build import build, build_all
+from sei.card.make import teacher_card
 from sei.choice import Evaluated, best_on_dev
 from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError, DiskError
@@ -23,7 +24,7 @@ from sei.parts import parts_in
 from sei.ports import DataSource, Preflight, Reading, TrackedRun, Tracker
 from sei.preview import preview
 from sei.report.run_report import RunReport
-from sei.report.summary import config_digest
+from sei.report.summary import card_digest, config_digest
 from sei.store import Store, digest, require_locks, require_writable
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,8 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         config=config,
         **parts,
     )
+    if config["teacher_card"]:
+        return _card(job, plugins)
     if config["estimate"] or config["dry_run"]:
         given = with_benchmarks(job.data.load(), job.benchmarks)
         assume, dry_run = build(config["assume"], "assume", plugins), config["dry_run"]
@@ -84,6 +87,15 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         return preview(job.method, given, base, store, assume, rounds=rounds, dry_run=dry_run, folder=folder)
     with _alone_in(folder):
         return run(job)
+
+
+def _card(job: Job, plugins: tuple[str, ...]) -> dict[str, Any]:
+    card, assume = (build(job.config[key], key, plugins) for key in ("card", "assume"))
+    ahead = {key: job.config[key] for key in ("estimate", "dry_run")}
+    with _alone_in(job.folder):
+        return teacher_card(
+            job.method, job.data, card, assume, folder=job.folder, digest=card_digest(job.config), **ahead
+        )
 
 
 @contextmanager

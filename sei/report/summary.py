@@ -29,7 +29,11 @@ _PACKAGES = (
     "transformers",
     "wandb",
 )
-_NOT_IN_DIGEST = ("store", "tracker", "plugins", "name", "estimate", "dry_run", "assume")  # cannot change a result
+_OF_CARD = ("teacher_card", "teacher_card_rows", "card")
+_NOT_IN_DIGEST = (  # cannot change a result
+    *("store", "tracker", "plugins", "name", "estimate", "dry_run", "assume"),
+    *_OF_CARD,
+)
 
 
 def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
@@ -53,6 +57,11 @@ def config_digest(config: dict[str, Any]) -> str:
     """Return the digest of what in a resolved config can change results; where the store lies does not matter."""
     kept = {k: v for k, v in config.items() if k not in _NOT_IN_DIGEST}
     return digest(relocated(kept, f"{config.get('store')}/", "store://"))
+
+
+def card_digest(config: dict[str, Any]) -> str:
+    """Return the digest of what in a resolved config can change a teacher card."""
+    return digest(config_digest(config), {k: config.get(k) for k in _OF_CARD})
 
 
 def from_environment(config: dict[str, Any], written: dict[str, Any], at: str = "") -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from sei.errors import ConfigError
-from sei.exchange import Draft, Reply, SynthesisRequest, Task
+from sei.exchange import Draft, Located, Reply, Stepped, SynthesisRequest, Task, Worked
 from sei.grading import MathGrader
 from sei.instructors.remote.answers import Answers, has_answers, require_cache
 from sei.instructors.remote.batch import BatchClient
 from sei.instructors.remote.client import Client
+from sei.instructors.remote.first_step import FIRST_STEP, as_located, as_worked, first_step_request
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.reading import checked
@@ -64,8 +65,8 @@ class OpenAICompatible:
 
     ``reasoning_effort`` and ``extra_body`` go into every request as they are, ``system_prompt`` as its first message.
     ``max_tokens`` is the room of a reply, for all kinds of requests or by kind (keyphrase, problems, agreement,
-    correction, error types, merge). Prices of ``None`` are not known: dollars are not counted then, and ``max_usd``
-    asks for them.
+    correction, error types, merge, first step). Prices of ``None`` are not known: dollars are not counted then, and
+    ``max_usd`` asks for them.
     """
 
     identity: ClassVar[str] = "instructor/openai_compatible"
@@ -130,7 +131,9 @@ class OpenAICompatible:
 
     def configured(self, request: Request) -> Request:
         """Return a request with room, effort, system prompt and further fields as set; twice changes nothing."""
-        room = self.max_tokens.get(request.kind) if isinstance(self.max_tokens, dict) else self.max_tokens
+        room = self.max_tokens
+        if isinstance(room, dict):
+            room = room.get(request.kind) or (room.get("keyphrase") if request.kind == FIRST_STEP else None)
         system = (("system", self.system_prompt),) if self.system_prompt else ()
         messages = tuple(m for m in request.messages if m[0] != "system")
         return replace(
@@ -181,6 +184,22 @@ class OpenAICompatible:
         """Return the request for a right solution of a bad case's question."""
         question, attempt = case.problem.question, case.output[-6_000:]
         return self.configured(correction_request(question, attempt, temperature=self.temperature))
+
+    def first_step_request(self, case: Stepped) -> Request:
+        """Return the request for the first wrong step of an attempt."""
+        return self.configured(first_step_request(case, temperature=self.temperature))
+
+    def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
+        """Yield the first wrong step of every case, in order; what came off contract is a typed rejection."""
+        answers = self.ask([self.first_step_request(c) for c in cases])
+        for case, answer in zip(cases, answers, strict=True):
+            yield as_located(answer, self.usage(answer), case.bad_case.problem.id)
+
+    def solve(self, questions: Sequence[str]) -> Iterator[Worked]:
+        """Yield the answer of every question, in order; what came off contract is a typed rejection."""
+        answers = self.ask([self.solve_request(q) for q in questions])
+        for question, answer in zip(questions, answers, strict=True):
+            yield as_worked(answer, self.usage(answer), question)
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield one diagnosis per bad case, in order; what came off contract is a typed rejection."""
