@@ -190,6 +190,12 @@ class ListSweepJobs(Callback):
         jobs = itertools.chain.from_iterable(BasicSweeper.split_arguments(overrides, None))
         sweep.announce(Path(config.hydra.sweep.dir).absolute(), [tuple(job) for job in jobs])
 
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Show the teacher cards of a sweep's jobs side by side, where it made any."""
+        from sei.card.show import show_sweep
+
+        show_sweep(Path(config.hydra.sweep.dir).absolute())
+
 
 def run_job(cfg: DictConfig) -> float | None:
     """Run one composed job: check, build, then everything that costs anything. Jobs of a sweep run apart.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,12 @@ def measure(plan: Plan, instructor: Instructor, cluster: Cluster, grader: Grader
     return out
 
 
+def refusal_counts(rejections: Iterable[Rejection | None]) -> str:
+    """Return the reasons of refusals with how often each occurred; empty where there is none."""
+    reasons = Counter(r.reason for r in rejections if r is not None)
+    return ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
+
+
 def _reason(rejection: Rejection | None) -> str:
     return rejection.reason if rejection is not None else ""
 
@@ -92,9 +99,14 @@ def _first_steps(plan: Plan, instructor: Instructor, meter: Meter, out: Measured
         out.steps.append(said | ({"refused": x.rejection.reason} if x.rejection else {}))
     hits = [x.step == row.step for row, x in zip(plan.sample, found, strict=True)]
     named = sum(x.step is not None for x in found)
+    refused = refusal_counts(x.rejection for x in found)
+    if not named and not meter.remote:
+        out.numbers.append(not_asked(FIRST, title, "share", f"it can read none of these {len(hits)} rows: {refused}"))
+        return
     guess = sum(1 / len(r.case.steps) for r in plan.sample) / len(plan.sample)
+    why = f"guessing: {100 * guess:.1f} %" + (f"; without a step: {refused}" if refused else "")
     out.numbers += [
-        share(FIRST, title, sum(hits), len(hits), f"guessing: {100 * guess:.1f} %"),
+        share(FIRST, title, sum(hits), len(hits), why),
         share(FIRST, "the same, where it names a step", sum(hits), named, none="it names none"),
         *meter.numbers(FIRST, "a first wrong step", FIRST),
     ]
@@ -109,7 +121,13 @@ def _keyphrases(plan: Plan, instructor: Instructor, cluster: Cluster, meter: Met
         | ({"refused": d.rejection.reason} if d.rejection else {})
         for row, d in zip(plan.sample, found, strict=True)
     ]
-    out.numbers.append(share(PHRASES, "wrong attempts that get a keyphrase", len(named), len(found)))
+    title, refused = "wrong attempts that get a keyphrase", refusal_counts(d.rejection for d in found)
+    if not named and not meter.remote:
+        out.numbers.append(
+            not_asked(PHRASES, title, "share", f"it can read none of these {len(found)} rows: {refused}")
+        )
+        return
+    out.numbers.append(share(PHRASES, title, len(named), len(found), refused))
     out.numbers += meter.numbers(PHRASES, "a keyphrase", "keyphrase")
     typed = [(row.type, k) for row, k in named if row.type]
     out.numbers += of_keyphrases([t for t, _ in typed], [k for _, k in typed], cluster, seed)

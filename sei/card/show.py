@@ -17,6 +17,7 @@ from sei.card.numbers import Number
 from sei.errors import DataError
 from sei.printable import printable
 from sei.statistics import matched_difference
+from sei.store import write_atomic
 
 FILE = "teacher_card.json"
 _PAGE = "teacher_card.md"
@@ -122,6 +123,16 @@ def show_side_by_side(cards: Sequence[dict[str, Any]]) -> None:
         table.add_row(*(Text(printable(c)) for c in ("" if row[0] == group else row[0], *row[1:])))
         group = row[0]
     Console(width=None if Console().is_terminal else 60 + 60 * len(cards)).print(table)
+
+
+def show_sweep(folder: Path) -> None:
+    """Print the cards of a sweep's jobs side by side, in the order of their numbers, and keep the table as Markdown."""
+    jobs = sorted((p for p in folder.glob("*") if p.name.isdecimal()), key=lambda p: int(p.name))
+    cards = cards_below(p for p in jobs if (p / FILE).exists())
+    if cards:
+        show_side_by_side(cards)
+        write_atomic(folder / "teacher_cards.md", (markdown(*side_by_side(cards)) + "\n").encode())
+        print(printable(f"cards side by side: {folder / 'teacher_cards.md'}"))
 
 
 def page(card: dict[str, Any]) -> str:
