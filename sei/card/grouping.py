@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -34,7 +35,7 @@ def of_keyphrases(types: Sequence[str], keyphrases: Sequence[Keyphrase], cluster
     except TooManyBadRecordsError as e:
         return [unknown(PHRASES, t, "index", str(e)) for t in titles]
     found = agreement(types, groups)
-    why = f"{len(set(types))} types, {len({*groups} - {-1})} groups"
+    why = f"types: {len(set(types))}, groups: {len({*groups} - {-1})}"
     return [index(PHRASES, t, len(types), found[t[:3]], why) for t in titles]
 
 
@@ -48,15 +49,25 @@ def as_clusterer(instructor: Instructor, meter: Meter) -> list[Number]:
     def grouping() -> Iterator[Grouping]:
         yield LLMClusterer(instructor=instructor).group(phrases, np.zeros((len(phrases), 1), np.float32), 0)
 
+    before = _replies(instructor)
     try:
         (found,) = meter.ask("grouping", grouping(), 1, lambda g: (g.usage, None), lambda _: len(phrases))
     except TooManyBadRecordsError as e:
-        meter.count("too_many_left_out")
-        return [unknown(PHRASES, t, "index", f"refused: {e}") for t in _titles(who)]
+        for reason in (_replies(instructor) - before).elements():  # the refusal does not hold them
+            meter.count(reason)
+        return [unknown(PHRASES, t, "index", str(e).split(";")[0]) for t in _titles(who)]
     refused = [r.reason for r in found.rejections]
     for reason in (*refused, *[""] * (found.usage.requests - len(refused))):
         meter.count(reason)
     return [*_on_labelled(who, found.labels), *meter.numbers(PHRASES, "a phrase grouped", "grouping", waves=True)]
+
+
+def _replies(instructor: OpenAICompatible) -> Counter[str]:
+    """Return the replies of an instructor so far by the reason of their refusal, empty for those that were used."""
+    spent = instructor.spent()
+    refused = Counter(spent.get("rejected", {}))
+    refused[""] = sum(k["requests"] for k in spent.get("kinds", {}).values()) - refused.total()
+    return refused
 
 
 def reference(cluster: Cluster, seed: int) -> list[Number]:
@@ -86,6 +97,6 @@ def _on_labelled(who: str, labels: Sequence[int]) -> list[Number]:
     out = []
     for title in _titles(who):
         part = half[title[:3]]
-        why = f"{len({*labels} - {-1})} groups; report half (n={len(report)}): {part.mean:.3f}"
+        why = f"groups: {len({*labels} - {-1})}; report half (n={len(report)}): {part.mean:.3f}"
         out.append(index(PHRASES, title, len(known), every[title[:3]], why))
     return out

@@ -81,8 +81,12 @@ def teacher_card(
             part.preflight()
     grader: Grader = NameGrader() if not card.rows and domain == "deduction" else method.grade.grader
     meter = Meter(instructor)
-    measured = measure(planned, instructor, method.cluster, grader, meter, card.seed)
-    made = _as_dict(name, instructor, card, planned, measured, meter, digest)
+    try:
+        measured = measure(planned, instructor, method.cluster, grader, meter, card.seed)
+        made = _as_dict(name, instructor, card, planned, measured, meter, digest)
+    finally:
+        if isinstance(instructor, OpenAICompatible):
+            instructor.close()
     write_json(folder / show.FILE, made)
     write_atomic(folder / "teacher_card.md", show.page(made).encode())
     show.show(made, folder)

@@ -105,9 +105,8 @@ class Meter:
 
     def _seconds(self, group: str, title: str, kind: _Kind, n: int, *, waves: bool) -> Number:
         if not n or kind.kept:
-            why = (
-                f"{kind.kept} of {len(kind.items)} answers were kept from earlier" if kind.kept else "nothing came back"
-            )
+            asked = sum(u.requests for u in kind.usages)
+            why = f"{kind.kept} of {asked} answers were kept from earlier" if kind.kept else "nothing came back"
             return unknown(group, title, "seconds", why, n)
         if waves:
             return mean(group, title, "seconds", [sum(kind.gaps) / n], n)

@@ -35,7 +35,7 @@ def test_what_stands_in_no_group_stands_alone():
     assert agreement(types, [0, 0, 1, 1, -1, -1])["ARI"].mean == adjusted_rand_score(types, [0, 0, 1, 1, 2, 3])
 
 
-def test_one_interval_holds_what_the_ari_of_other_phrases_would_be():
+def test_the_interval_covers_as_often_as_it_says():
     """Of 200 draws the interval covers the value of the whole about as often as it says."""
     rng = np.random.default_rng(1)
     whole = [(str(t), int(t) if rng.random() < 0.6 else int(rng.integers(5))) for t in rng.integers(5, size=20_000)]

@@ -272,6 +272,12 @@ class OpenAICompatible:
         opened = "_client" in vars(self)
         return dataclasses.asdict(self._client.ledger) if opened else {}
 
+    def close(self) -> None:
+        """Close the file of kept answers; asking again opens it."""
+        client = vars(self).pop("_client", None)
+        if client is not None:
+            client.cache.close()
+
     def _draft(self, found: Any, subject: str, sources: tuple[str, ...]) -> Draft | Rejection:
         """Return a draft whose solution ends in the taught format, or why a problem cannot be used."""
         try:
