@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -486,3 +487,19 @@ def test_memory_is_flat_over_twenty_thousand_requests(server, tmp_path):
         server.log.clear()
     assert psutil.Process().memory_info().rss - before < 60 * 2**20
     assert threading.active_count() < 60
+
+
+def test_connections_are_closed_before_the_last_answer_is_done_with(server, tmp_path, monkeypatch):
+    """Cancelled at the last answer, the loop would leave them open, the sooner the busier the machine is."""
+    import openai
+
+    closed, real = [], openai.DefaultAsyncHttpxClient.aclose
+
+    async def slowly(self):
+        await asyncio.sleep(0.2)
+        await real(self)
+        closed.append(self)
+
+    monkeypatch.setattr(openai.DefaultAsyncHttpxClient, "aclose", slowly)
+    assert values(client(server, tmp_path).run(requests(1))) == [0]
+    assert len(closed) == 1
