@@ -100,6 +100,9 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
     for key in ("estimate", "dry_run", "teacher_card"):
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
+    if plain["teacher_card_rows"] is not None and not plain["teacher_card"]:
+        rule = "only a teacher card reads these rows, and a run would pass over them"
+        raise refuse("teacher_card_rows", plain["teacher_card_rows"], rule, "teacher_card=true as well")
     folder_name(plain["name"])
     if plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")

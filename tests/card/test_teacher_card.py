@@ -41,7 +41,7 @@ def made(tmp_path):
 
     def make(server=None, *overrides, instructor=None, **ahead):
         at = (*SMALL, f"instructor.base_url={server.url}") if server else ()
-        plain = check(*composed(f"store={tmp_path}", *at, *overrides))
+        plain = check(*composed("teacher_card=true", f"store={tmp_path}", *at, *overrides))
         method, data, card, assume = (build(plain[k], k, ()) for k in ("method", "data", "card", "assume"))
         diagnose = replace(method.diagnose, instructor=instructor) if instructor else method.diagnose
         method = replace(method, diagnose=diagnose, cluster=clustering())
@@ -223,6 +223,11 @@ def test_rows_are_refused_before_anything_is_sent(made, server):
     with pytest.raises(DataError, match="teacher_card_rows=FILE"):
         made(server, "teacher_card_rows=nowhere.jsonl")
     assert not server.log
+
+
+def test_rows_without_a_card_are_refused():
+    with pytest.raises(ConfigError, match="teacher_card_rows='x.jsonl': only a teacher card reads these rows"):
+        check(*composed("teacher_card_rows=x.jsonl"))
 
 
 def test_without_types_of_the_rows_there_is_no_index(made, tmp_path):
