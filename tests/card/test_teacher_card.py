@@ -226,7 +226,7 @@ def test_rows_are_refused_before_anything_is_sent(made, server):
 
 
 def test_rows_without_a_card_are_refused():
-    with pytest.raises(ConfigError, match="teacher_card_rows='x.jsonl': only a teacher card reads these rows"):
+    with pytest.raises(ConfigError, match=r"teacher_card_rows='x\.jsonl': only a teacher card reads these rows"):
         check(*composed("teacher_card_rows=x.jsonl"))
 
 
