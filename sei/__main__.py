@@ -64,6 +64,9 @@ _SETTINGS = (
     "dry_run",
     "preview",
     "assume",
+    "teacher_card",
+    "teacher_card_rows",
+    "card",
     "data_folder",
     "benchmarks",
     "scoring",
@@ -102,9 +105,12 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         value = plain[key]
         if not isinstance(value, kind) or isinstance(value, bool) or value < least:
             raise refuse(key, value, f"must be a whole number of at least {least}", f"{key}={max(1, least)}")
-    for key in ("estimate", "dry_run", "preview"):
+    for key in ("estimate", "dry_run", "preview", "teacher_card"):
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
+    if plain["teacher_card_rows"] is not None and not plain["teacher_card"]:
+        rule = "only a teacher card reads these rows, and a run would pass over them"
+        raise refuse("teacher_card_rows", plain["teacher_card_rows"], rule, "teacher_card=true as well")
     folder_name(plain["name"])
     if not isinstance(plain["attempts"], str | None) or plain["attempts"] == "":
         raise refuse("attempts", plain["attempts"], "must be the path of one file", "attempts=samples.jsonl")
@@ -205,6 +211,12 @@ class ListSweepJobs(Callback):
         overrides = parser.parse_overrides([*fixed, *config.hydra.overrides.task])
         jobs = itertools.chain.from_iterable(BasicSweeper.split_arguments(overrides, None))
         sweep.announce(Path(config.hydra.sweep.dir).absolute(), [tuple(job) for job in jobs])
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Show the teacher cards of a sweep's jobs side by side, where it made any."""
+        from sei.card.show import show_sweep
+
+        show_sweep(Path(config.hydra.sweep.dir).absolute())
 
 
 def run_job(cfg: DictConfig) -> float | None:

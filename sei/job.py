@@ -12,6 +12,7 @@ from typing import Any
 import filelock
 
 from sei.build import build, build_all
+from sei.card.make import teacher_card
 from sei.choice import Evaluated, best_on_dev
 from sei.data.given import read_given
 from sei.data.study import Benchmark, with_benchmarks
@@ -28,7 +29,7 @@ from sei.ports import DataSource, Preflight, Reading, TrackedRun, Tracker
 from sei.preview import preview
 from sei.report.diagnosis import finish_diagnosis, write_diagnosis
 from sei.report.run_report import RunReport
-from sei.report.summary import config_digest
+from sei.report.summary import card_digest, config_digest
 from sei.stages.given import GivenAttempts
 from sei.store import Store, digest, require_locks, require_writable
 from sei.walkthrough import walk_through
@@ -89,6 +90,8 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         config=config,
         **parts,
     )
+    if config["teacher_card"]:
+        return _card(job, plugins)
     if config["estimate"] or config["dry_run"]:
         given = with_benchmarks(job.data.load(), job.benchmarks)
         assume, dry_run = build(config["assume"], "assume", plugins), config["dry_run"]
@@ -113,6 +116,15 @@ def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
     assume = replace(assume, ledger=assume.ledger or str(seen))
     more: dict[str, Any] = {"rounds": job.rounds, "seed": job.seed, "dry_run": False, "folder": job.folder}
     return preview(job.method, data, base, store, assume, **more)
+
+
+def _card(job: Job, plugins: tuple[str, ...]) -> dict[str, Any]:
+    card, assume = (build(job.config[key], key, plugins) for key in ("card", "assume"))
+    ahead = {key: job.config[key] for key in ("estimate", "dry_run")}
+    with _alone_in(job.folder):
+        return teacher_card(
+            job.method, job.data, card, assume, folder=job.folder, digest=card_digest(job.config), **ahead
+        )
 
 
 @contextmanager

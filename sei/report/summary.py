@@ -31,16 +31,11 @@ _PACKAGES = (
     "wandb",
 )
 _WHEN_SET = ("attempts",)  # not in the digest while it is not used: digests of before stay
-_NOT_IN_DIGEST = (
-    "store",
-    "tracker",
-    "plugins",
-    "name",
-    "estimate",
-    "dry_run",
-    "preview",
-    "assume",
-)  # cannot change a result
+_OF_CARD = ("teacher_card", "teacher_card_rows", "card")
+_NOT_IN_DIGEST = (  # cannot change a result
+    *("store", "tracker", "plugins", "name", "estimate", "dry_run", "preview", "assume"),
+    *_OF_CARD,
+)
 
 
 def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
@@ -72,6 +67,11 @@ def config_digest(config: dict[str, Any]) -> str:
     """Return the digest of what in a resolved config can change results; where the store lies does not matter."""
     kept = {k: v for k, v in config.items() if k not in _NOT_IN_DIGEST and (v is not None or k not in _WHEN_SET)}
     return digest(relocated(kept, f"{config.get('store')}/", "store://"))
+
+
+def card_digest(config: dict[str, Any]) -> str:
+    """Return the digest of what in a resolved config can change a teacher card."""
+    return digest(config_digest(config), {k: config.get(k) for k in _OF_CARD})
 
 
 def from_environment(config: dict[str, Any], written: dict[str, Any], at: str = "") -> dict[str, Any]:
