@@ -31,6 +31,7 @@ from sei.report.diagnosis import finish_diagnosis, write_diagnosis
 from sei.report.run_report import RunReport
 from sei.report.summary import card_digest, config_digest
 from sei.stages.given import GivenAttempts
+from sei.stages.traceable import tell_traceable
 from sei.store import Store, digest, require_locks, require_writable
 from sei.walkthrough import walk_through
 
@@ -109,6 +110,7 @@ def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
     preflight(job, job.parts)
     data = with_benchmarks(job.data.load(), job.benchmarks)
     require_words(job.model, [p.question for p in data.pool])
+    tell_traceable(job.method.diagnose.instructor, data.pool)
     base, store = job.model.base(), Store(root=job.store)
     seen = walk_through(job.method, data, base, store, job.seed, job.folder)
     if seen is None:
@@ -173,6 +175,8 @@ def run(job: Job) -> dict[str, Any]:
     preflight(job, job.parts)
     data = with_benchmarks(job.data.load(), job.benchmarks)
     require_words(job.model, [p.question for p in data.pool])
+    if job.rounds:
+        tell_traceable(job.method.diagnose.instructor, data.pool)
     base = job.model.base()
     store = Store(root=job.store)
     report = _report(job)

@@ -73,6 +73,7 @@ __all__ = [  # with what the methods below are given and give, so that a part of
     "SynthesisRequest",
     "SynthesizeStage",
     "Task",
+    "Tracing",
     "TrackedRun",
     "Tracker",
     "Worked",
@@ -176,6 +177,15 @@ class Reading(Protocol):
 
     def reads(self) -> dict[str, str]:
         """Return digests of them by name. Raises ConfigError or DataError naming the file that cannot be read."""
+        ...
+
+
+@runtime_checkable
+class Tracing(Protocol):
+    """An instructor made of rules, which follow some worked solutions and others not."""
+
+    def traces(self, problem: PoolProblem) -> bool:
+        """Say whether it could name an error in an attempt at a problem and write others like it."""
         ...
 
 

@@ -111,10 +111,28 @@ class Harvest:
             counted = Counter(r.reason for r in self.rejections).most_common(3)
             reasons = ", ".join(f"{reason} {n}" for reason, n in counted) or "no reply held a problem"
             raise NothingKeptError(
-                f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: {remedy}.",
+                f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: "
+                f"{_remedy(self.rejections, remedy)}. dropped.jsonl of the round holds every refusal.",
                 tuple(self.rejections),
             )
         return Synthesis(candidates=candidates, rejections=tuple(self.rejections), usage=self.usage)
+
+
+_REMEDIES = (  # of the reason that refused most
+    (("exemplar_", "no_numbers_fit"), "instructor=openai_compatible (the embedded rules cannot follow these worked "
+     "solutions), or solutions whose steps are annotated as in GSM8K: <<48/2=24>>"),
+    (("off_contract", "undecided", "length", "empty_field"), "a stronger instructor, or more instructor.max_tokens"),
+    (("disagreement", "answer_mismatch", "unchecked_", "answer_changed", "without_options"), "a stronger instructor "
+     "(preview=true shows its replies), or instructor.agreement=false"),
+    (("test_", "dev_", "validation_"), "look at what is kept apart (decontaminate); the new problems are too close"),
+)  # fmt: skip
+
+
+def _remedy(rejections: Sequence[Rejection], near: str) -> str:
+    """Return what helps against the reason that refused most; ``near``: where new problems were too alike."""
+    first = Counter(r.reason for r in rejections).most_common(1)
+    reason = first[0][0] if first else "off_contract"
+    return next((words for starts, words in _REMEDIES if reason.startswith(starts)), near)
 
 
 def in_waves(

@@ -19,7 +19,7 @@ from sei.instructors.ordering.misreadings import VAGUE, find_divergence, read_wo
 from sei.instructors.ordering.puzzle import Clue, Puzzle, RefusedError, answer, arrange, read, tell, work
 from sei.instructors.rules import diagnosed, draw, located
 from sei.parts import part
-from sei.records import BadCase, Diagnosis, Finding, Rejection
+from sei.records import BadCase, Diagnosis, Finding, PoolProblem, Rejection
 
 FLAWS = ("answer", "order", "reading")
 _TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
@@ -44,6 +44,10 @@ class RuleInstructor:
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
         yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
+
+    def traces(self, problem: PoolProblem) -> bool:
+        """Say whether the puzzle can be read."""
+        return bool(_read_all([Exemplar(id=problem.id, question=problem.question, solution=problem.solution)])[0])
 
     def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
         """Yield the step in which the finding of each case lies; a line that is left out counts as the last one."""

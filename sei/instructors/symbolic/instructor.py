@@ -36,7 +36,7 @@ from sei.instructors.symbolic.rewrite import (
 )
 from sei.instructors.symbolic.worked import Step, show
 from sei.parts import part
-from sei.records import BadCase, Diagnosis, Finding, Rejection
+from sei.records import BadCase, Diagnosis, Finding, PoolProblem, Rejection
 
 FLAWS = ("slip", "operation", "missing_step", "constant", "question")
 _TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
@@ -61,6 +61,10 @@ class SymbolicInstructor:
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
         yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
+
+    def traces(self, problem: PoolProblem) -> bool:
+        """Say whether every number of the reference solution can be followed back to the question."""
+        return bool(_trace_all([Exemplar(id=problem.id, question=problem.question, solution=problem.solution)])[0])
 
     def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
         """Yield the step in which the finding of each case lies; a step that is left out counts as the last one."""

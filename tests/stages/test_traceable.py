@@ -1,0 +1,56 @@
+"""What rules can follow is said before a run; a synthesis that keeps nothing names the remedy of its true cause."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from sei.instructors.ordering.instructor import RuleInstructor
+from sei.instructors.symbolic.instructor import SymbolicInstructor
+from sei.records import Rejection
+from sei.stages.harvest import Harvest, NothingKeptError, Sieve
+from sei.stages.traceable import tell_traceable
+from tests.builders import pool, problem, screen
+
+
+def said(caplog, instructor, problems) -> tuple[int, str]:
+    with caplog.at_level(logging.INFO):
+        tell_traceable(instructor, problems)
+    (record,) = caplog.records
+    return record.levelno, record.getMessage()
+
+
+def test_the_embedded_domain_is_followed(caplog):
+    level, words = said(caplog, SymbolicInstructor(), pool())
+    assert level == logging.INFO
+    assert "worked solutions that were looked at" in words
+
+
+@pytest.mark.parametrize("instructor", [SymbolicInstructor(), RuleInstructor()])
+def test_solutions_that_rules_cannot_follow_are_warned_of(caplog, instructor):
+    free = [problem(i, f"Prove lemma {i}.", solution="It is clear that x = 7.") for i in range(4)]
+    level, words = said(caplog, instructor, free)
+    assert level == logging.WARNING
+    assert "follow 0 of 4" in words
+    assert "It is clear that" in words
+    assert "instructor=openai_compatible" in words
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("exemplar_untraced_operand", "instructor=openai_compatible"),
+        ("rouge_l", "near_duplicate nearer to 1"),
+        ("off_contract", "a stronger instructor"),
+        ("disagreement", "instructor.agreement=false"),
+        ("test_ngram", "kept apart"),
+    ],
+)
+def test_the_remedy_is_that_of_the_reason_that_refused_most(reason, remedy):
+    harvest = Harvest(["t"], Sieve((), screen(), 0.7), 1)
+    harvest.rejections += [Rejection(stage="synthesize", reason=reason)] * 3
+    harvest.rejections += [Rejection(stage="synthesize", reason="over_quota")]
+    with pytest.raises(NothingKeptError, match=f"reasons: {reason} 3, over_quota 1. Remedy: .*{remedy}") as found:
+        harvest.synthesis(wanted=True, remedy="a larger pool, or near_duplicate nearer to 1")
+    assert ("near_duplicate" in str(found.value)) is (reason == "rouge_l")
