@@ -55,10 +55,11 @@ def chat_rows(records: Sequence[RoundRecord], target: TargetModel) -> list[dict[
     frame (chat template or ``Question: ... Answer:``) that the model puts around it.
     """
     made = {x.id: x for r in records for x in r.synthesis.candidates}
+    chat = target.settled().template == "chat"
     rows = []
     for x in records[-1].training:
         question = render(f"ask_{target.ask}.v1", question=x.question)
-        if target.template == "chat":
+        if chat:
             question = render("solve_chat.v1", question=question)
         known = made.get(x.id) if x.source == "synthetic" else None
         rows.append(
@@ -118,7 +119,7 @@ def _counts(rows: Sequence[dict[str, Any]], record: RoundRecord, dropped: Mappin
 
 def _use(record: RoundRecord, target: TargetModel) -> str:
     """Return how to train elsewhere on what the run trained on."""
-    if target.template == "chat":
+    if target.settled().template == "chat":
         pair = 'return {"prompt": row["messages"][:1], "completion": row["messages"][1:]}'
         frame = "The chat template of the target model's tokenizer stands around the messages."
     else:
