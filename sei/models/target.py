@@ -7,7 +7,7 @@ import importlib.resources
 import importlib.util
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -211,7 +211,12 @@ class TargetModel:
         return unused(decoding_of(self._settings("generation_config.json"), self._settings("config.json")))
 
     def base_ends(self) -> list[int]:
-        """Return the ids of the tokens at which the base's own settings end an answer."""
+        """Return the ids of the tokens at which the base's own settings end an answer; a hub is asked for them."""
+        if self.folder() is None and not offline():
+            from transformers import GenerationConfig
+
+            with suppress(OSError):  # a model may have no such file
+                GenerationConfig.from_pretrained(self.source, revision=self.revision)
         held = [self._settings(name).get("eos_token_id") for name in ("generation_config.json", "config.json")]
         return next((ids_of(ends) for ends in held if ends is not None), [])
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+from sei.__main__ import check
 from sei.compare.runs import read_run
 from sei.errors import ConfigError
+from sei.job import perform
 from sei.models.own import last_part, named
 from sei.models.target import TargetModel
 from sei.store import digest
@@ -157,6 +159,13 @@ def test_a_hub_model_that_is_not_here_is_fetched(hub, monkeypatch):
         TargetModel(source="org/new", template="chat").preflight()
     TargetModel(source="org/plain", template="plain").preflight()
     assert fetched == ["org/new"]
+
+
+def test_a_dry_run_refuses_a_broken_template(tmp_path):
+    source = folder(tmp_path / "m", "{{ nothing.at.all() }}")
+    plain = check(*composed("model=own", f"model.source={source}", "dry_run=true", f"store={tmp_path / 'store'}"))
+    with pytest.raises(ConfigError, match="its chat template cannot be used"):
+        perform(plain, tmp_path / "run")
 
 
 def test_readers_ask_for_the_settled_template():
