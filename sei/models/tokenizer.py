@@ -146,8 +146,8 @@ def reading(target: TargetModel, where: str) -> Iterator[None]:
         reason = " ".join(f"{type(e).__name__}: {e}".split())[:400]
         raise ConfigError(
             f"model.source={target.source}: {where} cannot be loaded ({reason}). Rule: safetensors or GGUF weights of "
-            "an architecture that transformers knows; pickled weights are not opened, code of a model is not run. "
-            "Remedy: another model.source, or the weights saved anew as safetensors (save_pretrained)."
+            "an architecture that transformers knows, and a tokenizer beside them; pickled weights are not opened, "
+            "code of a model is not run. Remedy: another model.source, or the weights saved anew as safetensors (save_pretrained)."
         ) from e
 
 
