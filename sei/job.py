@@ -22,6 +22,7 @@ from sei.estimate import Assumptions
 from sei.exchange import DataSet
 from sei.exits import exit_code_of
 from sei.loop import Method, Round, Rounds, RoundState
+from sei.models.own import named
 from sei.models.reading import require_words
 from sei.models.target import TargetModel
 from sei.parts import parts_in
@@ -76,6 +77,7 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         ConfigError: for a part that cannot be built, before anything costs.
         BusyError: when another process works in the same run folder.
     """
+    config = named(config)
     plugins = tuple(config["plugins"])
     parts = build_all(config, ("model", "method", "data", "benchmarks", "tracker"), plugins)
     ablation = (config["ablation"] or {}).get("name", "full")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """Token ids of one supervised pair: ``prompt`` is masked out of the loss, ``completion`` ends in EOS."""
+    """Token ids of one supervised pair: ``prompt`` is masked out of the loss, ``completion`` ends as a turn ends."""
 
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
@@ -30,6 +30,8 @@ class OpenModel:
 
     ``layout`` is what stands around a question of the ``plain`` template, ``ask`` what it ends with (``sei.prompts``).
     ``system`` is the system turn, empty for none; ``template_kwargs`` go to the chat template (``enable_thinking``).
+    ``lead`` and ``tail`` are what the chat template writes before a solution and between it and the end of the turn
+    (``sei.models.turns``); the turn ends with the tokenizer's EOS.
     ``predictor``: what an engine needs to generate with it, made at the first use and freed with the model.
     """
 
@@ -41,6 +43,8 @@ class OpenModel:
     shots: tuple[tuple[str, str], ...] = ()
     system: str = ""
     template_kwargs: dict[str, Any] = field(default_factory=dict)
+    lead: str = ""
+    tail: str = ""
     predictor: Any = None
 
     @property
@@ -74,13 +78,20 @@ class OpenModel:
         """Return what stands between a rendered question and its answer."""
         return "" if self.template == "chat" else after(self.layout)
 
-    def _chat(self, question: str, shown: Sequence[tuple[str, str]]) -> str:
+    def conversation(self, question: str, solution: str) -> str:
+        """Render a question and its answer as the chat template does; no answer is asked for."""
+        question = render(ask_template(self.ask), question=question)
+        return self._chat(question, (), solution)
+
+    def _chat(self, question: str, shown: Sequence[tuple[str, str]], solution: str | None = None) -> str:
         turns = [{"role": "system", "content": self.system}] if self.system else []
         for q, s in shown:
             turns.append({"role": "user", "content": render("solve_chat.v1", question=q)})
             turns.append({"role": "assistant", "content": s})
         turns.append({"role": "user", "content": render("solve_chat.v1", question=question)})
-        how: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True}
+        if solution is not None:
+            turns.append({"role": "assistant", "content": solution})
+        how: dict[str, Any] = {"tokenize": False, "add_generation_prompt": solution is None}
         return str(self.tokenizer.apply_chat_template(turns, **self.template_kwargs, **how))
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
@@ -88,15 +99,32 @@ class OpenModel:
 
         ``unknown`` marks a text with a word the tokenizer does not know (the word-level embedded model).
         """
-        special = self.template == "plain"
         bare = replace(self, shots=())  # supervised pairs teach to answer without examples in view
-        prompts = self.tokenizer(bare.prompts([q for q, _ in pairs]), add_special_tokens=special)["input_ids"]
-        answers = self.tokenizer([self.glue + s for _, s in pairs], add_special_tokens=False)["input_ids"]
+        asked = bare.prompts([q for q, _ in pairs])
+        prompts = self.tokenizer(asked, add_special_tokens=self.template == "plain")["input_ids"]
+        completions = self.completions(asked, prompts, [s for _, s in pairs])
         unk, eos = self.tokenizer.unk_token_id, int(self.tokenizer.eos_token_id)
         return [
-            Encoded(prompt=tuple(p), completion=(*a, eos), unknown=unk not in (None, eos) and (unk in p or unk in a))
-            for p, a in zip(prompts, answers, strict=True)
+            Encoded(prompt=tuple(p), completion=tuple(c), unknown=unk not in (None, eos) and (unk in p or unk in c))
+            for p, c in zip(prompts, completions, strict=True)
         ]
+
+    def completions(
+        self, asked: Sequence[str], prompts: Sequence[Sequence[int]], solutions: Sequence[str]
+    ) -> list[list[int]]:
+        """Return the token ids of solutions after rendered prompts, up to and with the token that ends the turn.
+
+        ``prompts`` are the token ids of ``asked``. Where the template writes something around a solution, prompt and
+        solution are tokenized together, as the template's own rendering is.
+        """
+        eos = int(self.tokenizer.eos_token_id)
+        texts = [f"{self.lead}{self.glue}{s}{self.tail}" for s in solutions]
+        apart: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        if not (self.lead or self.tail):
+            return [[*ids, eos] for ids in apart]
+        whole = self.tokenizer([a + t for a, t in zip(asked, texts, strict=True)], add_special_tokens=False)
+        rows = zip(whole["input_ids"], prompts, apart, strict=True)
+        return [[*(w[len(p) :] if list(w[: len(p)]) == list(p) else a), eos] for w, p, a in rows]
 
 
 class Answer(NamedTuple):

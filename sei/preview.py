@@ -67,6 +67,7 @@ def preview(
         log.info("%d of %d attempts at the pool are in the store and are looked at", len(attempts), len(wanted))
         graded = method.grade(attempts)
     if dry_run and isinstance(method.attempt, Attempts):
+        method.attempt.target.preflight()
         show_prompt(method.attempt.target.without_weights(), data.pool[0])
     try:
         told = of_round(method, data, assume, graded)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from sei.models.own import named
 from sei.printable import printable
 from sei.report.lm_eval import FLEXIBLE
 from sei.statistics import alike
@@ -156,7 +157,7 @@ def read_run(home: Path) -> Run | Skipped:
         return Skipped(home, f".hydra/config.yaml cannot be read: {_short(e)}")
     if not isinstance(config, dict):
         return Skipped(home, ".hydra/config.yaml is no mapping")
-    return Run(home, summary, _filled(config, summary.environment))
+    return Run(home, summary, named(_filled(config, summary.environment)))
 
 
 def _given_outputs(text: str) -> bool:

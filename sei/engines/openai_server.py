@@ -22,6 +22,7 @@ from sei.instructors.remote.client import Client
 from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.terms import Limits, Request
 from sei.models.target import TargetModel
+from sei.models.tokenizer import unserved_end
 from sei.opened import Answer, OpenModel, Sampling, require_sampling
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
@@ -90,11 +91,19 @@ class ServedEngine:
             server.command_of(self.command, "model", 1)
 
     def require_served(self, target: TargetModel) -> None:
-        """Refuse a base that the program of the command cannot read.
+        """Refuse a base that the program of the command cannot read, or whose answers it would not end.
 
         Raises:
-            ConfigError: for a GGUF file with vLLM or SGLang.
+            ConfigError: for a GGUF file with vLLM or SGLang, and for a chat template whose turns end with a token that
+                neither the base's generation_config.json nor its tokenizer names as an end.
         """
+        if (end := unserved_end(target)) is not None:
+            raise ConfigError(
+                f"model.source={target.source}: its chat template ends an answer with {end!r}, and a server goes by "
+                "generation_config.json and the tokenizer, which do not have it as an end: answers would run on. "
+                "Remedy: engine=lightning, or a folder with the id of that token in eos_token_id of its "
+                "generation_config.json."
+            )
         program = Path(shlex.split(self.command)[0]).name if self.command else ""
         folder = target.folder() if program in _NO_GGUF else None
         if folder is not None and any(folder.glob("*.gguf")):

@@ -31,7 +31,7 @@ class SharedPrefix:
     def __init__(self, opened: OpenModel, *, rows: int = 96) -> None:
         self.model, self.tokenizer, self.rows = opened.weights, opened.tokenizer, rows
         self._special = opened.template == "plain"
-        self._ends = ends_of(opened)
+        self._ends, self._opened = ends_of(opened), opened
 
     @torch.inference_mode()
     def answers(
@@ -65,8 +65,9 @@ class SharedPrefix:
     ) -> list[list[float]]:
         """Return the mean log-probability (nats per token) of each solution after its prompt; groups of such pairs."""
         encoded = [self._encode([p for p, _ in g]) for g in groups]
-        glue = "\n" if self._special else ""
-        solutions = [[*self._ids(glue + s, special=False), self._eos()] for g in groups for _, s in g]
+        asked = [p for g in groups for p, _ in g]
+        prompts = [self._ids(p, special=self._special) for p in asked]
+        solutions = self._opened.completions(asked, prompts, [s for g in groups for _, s in g]) if asked else []
         out: dict[int, float] = {}
         for batch in self._batches(encoded):
             out |= self._likelihood(batch, [solutions[at] for at, _, _ in batch])
@@ -76,9 +77,6 @@ class SharedPrefix:
 
     def _ids(self, text: str, *, special: bool) -> Tokens:
         return list(self.tokenizer(text, add_special_tokens=special)["input_ids"])
-
-    def _eos(self) -> int:
-        return int(self.tokenizer.eos_token_id)
 
     def _encode(self, prompts: Sequence[str]) -> tuple[Tokens, list[Tokens]]:
         """Return the tokens that all prompts begin with, and the rest of each, at least one token."""

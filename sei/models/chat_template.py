@@ -7,11 +7,15 @@ from sei.opened import OpenModel
 
 
 def require_usable(opened: OpenModel, source: str) -> None:
-    """Render one question as a run would.
+    """Render one question as a run would; the plain template needs nothing but an end-of-text token.
 
     Raises:
-        ConfigError: where the tokenizer has no chat template, none that takes what is set, or no end-of-text token.
+        ConfigError: where a chat is asked for and the tokenizer has no chat template or none that takes what is set,
+            and where it has no end-of-text token.
     """
+    if opened.template == "plain":
+        _require_end(opened, source)
+        return
     if not getattr(opened.tokenizer, "chat_template", None):
         raise ConfigError(
             f"model.template=chat: the tokenizer in {source} has no chat template. Remedy: "
@@ -31,6 +35,10 @@ def require_usable(opened: OpenModel, source: str) -> None:
             f"model.source={source}: its chat template leaves the question out. Remedy: "
             "model.template=plain, or another template."
         )
+    _require_end(opened, source)
+
+
+def _require_end(opened: OpenModel, source: str) -> None:
     if opened.tokenizer.eos_token_id is None:
         raise ConfigError(
             f"model.source={source}: its tokenizer has no end-of-text token, so no answer would end. Remedy: "

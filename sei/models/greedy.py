@@ -55,15 +55,20 @@ def changes_decoding(generation: Mapping[str, Any], said: frozenset[str] = SAID_
     return bool(set(unused(generation)) - said)
 
 
-def make_greedy(model: Any, tokenizer: Any) -> None:
+def make_greedy(model: Any, tokenizer: Any, *more: int | None) -> None:
     """Give a model a generation_config with its token ids alone, so that ``generate`` takes the likeliest token.
 
     It ends at every token that its own generation_config or the tokenizer ends at: training ends in the latter.
+    ``more``: other ids that it ends at, such as the tokenizer's EOS as it came.
     """
     from transformers import GenerationConfig
 
     held = model.generation_config
-    ends = list(dict.fromkeys([*ids_of(held.eos_token_id), *ids_of(tokenizer.eos_token_id)]))
+    ends = list(
+        dict.fromkeys(
+            [*ids_of(held.eos_token_id), *(i for i in more if i is not None), *ids_of(tokenizer.eos_token_id)]
+        )
+    )
     model.config.use_cache = True
     model.generation_config = GenerationConfig(
         bos_token_id=held.bos_token_id,

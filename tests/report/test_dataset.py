@@ -131,7 +131,7 @@ def test_a_part_is_described_by_its_numbers_and_no_path():
 def test_the_base_model_is_named_not_copied(tmp_path):
     from huggingface_hub import ModelCard
 
-    target = TargetModel(name="m", source="org/m", revision="r")
+    target = TargetModel(name="m", source="org/m", revision="r", template="chat")
     write_model(tmp_path, target.base(), two_rounds()[0].scores, origin(target=target), best_round=0)
     card = ModelCard.load(tmp_path / "model" / "README.md")
     assert [p.name for p in (tmp_path / "model").iterdir()] == ["README.md"]

@@ -75,7 +75,7 @@ def test_a_run_tries_the_locks_of_its_store_early(tmp_path, monkeypatch):
         folder, store = tmp_path / "run", tmp_path / "store"
         model = method = data = benchmarks = tracker = None
 
-    job.preflight(Job())  # type: ignore[arg-type]
+    job.preflight(Job(), [])  # type: ignore[arg-type]
     assert asked == [tmp_path / "store"]
 
 

