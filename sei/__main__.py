@@ -29,6 +29,7 @@ from sei import commandline
 from sei.build import refuse
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
+from sei.report.page.config import DEFAULTS
 from sei.report.summary import best_dev_accuracy
 
 _HERE = Path(__file__).parent
@@ -188,6 +189,20 @@ class ListSweepJobs(Callback):
         sweep.announce(Path(config.hydra.sweep.dir).absolute(), [tuple(job) for job in jobs])
 
 
+def keep_defaults(folder: Path) -> None:
+    """Write the config as composed without any override beside that of the run: its page says what differs."""
+    home = folder / Path(DEFAULTS).parent
+    if not home.is_dir():  # Hydra was told to write none
+        return
+    loader = GlobalHydra.instance().config_loader()
+    usual = loader.load_configuration("config", overrides=[], run_mode=RunMode.RUN)
+    choices = dict(usual.hydra.runtime.choices)
+    OmegaConf.set_struct(usual, False)
+    del usual["hydra"]
+    plain = {"config": OmegaConf.to_container(usual, resolve=False), "choices": choices}
+    OmegaConf.save(OmegaConf.create(plain, flags={"allow_objects": False}), folder / DEFAULTS, resolve=False)
+
+
 def run_job(cfg: DictConfig) -> float | None:
     """Run one composed job: check, build, then everything that costs anything. Jobs of a sweep run apart.
 
@@ -200,7 +215,9 @@ def run_job(cfg: DictConfig) -> float | None:
         try:
             from sei.job import perform
 
-            perform(check(cfg, choices), folder)
+            plain = check(cfg, choices)
+            keep_defaults(folder)
+            perform(plain, folder)
         except ConfigError as e:
             more = commandline.said_by(str(e), str(choices.get("experiment")), config.overrides.task, CONF)
             _ENDED_IN_JOB.append(ConfigError(f"{e}{more}") if more else e)
@@ -224,6 +241,7 @@ def run_job(cfg: DictConfig) -> float | None:
     except SeiError as e:
         sweep.mark(job, "failed", exits.tell(e), 0.0)
         raise sweep.SweepError(str(job.states)) from e
+    keep_defaults(folder)
     sweep.run_apart(replace(job, config=plain))
     return best_dev_accuracy(folder)
 

@@ -254,7 +254,8 @@ class Rounds:
         data = with_sound_gold(self.data, refused, skip=isinstance(grader, Skipping) and grader.skip_bad_gold)
         start = starting_checkpoint(method, data, store, self.base)
         graded = evaluate(method, data, start, store)
-        seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]
+        took, where = seconds_by_stage(store.uses), devices_by_stage(store.uses)
+        seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded), seconds=took, devices=where)]
         yield seen[0]
         require_readable(on_dev(graded), method.max_unreadable, "dev set")
         state = RoundState(current=start, base=start)

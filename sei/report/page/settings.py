@@ -50,6 +50,7 @@ def settings_of(jobs: Iterable[Job], names: Sequence[str]) -> list[dict[str, Any
 def _setting(jobs: list[Job], names: Sequence[str]) -> dict[str, Any]:
     done = _one_a_seed(jobs)
     return {
+        "method": next((m for j in jobs if (m := j.shown.get("method"))), ""),
         "own": [o for o in jobs[0].shown["own"] if not is_seed(o)],
         "jobs": [j.shown["number"] for j in jobs],
         "states": dict(Counter(j.shown["state"] for j in jobs)),
