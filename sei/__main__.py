@@ -170,6 +170,7 @@ def _ended(error: BaseException) -> int:
         from sei import sweep
 
         sweep.settle_announced(code)
+        sweep.compare_announced()
     return code
 
 
@@ -274,6 +275,10 @@ def main() -> None:
         raise SystemExit(_ended(_before_the_job(e) or flags or e)) from None
     if _ENDED_IN_JOB:
         raise SystemExit(_ended(_ENDED_IN_JOB[0])) from None
+    if "sei.sweep" in sys.modules:
+        from sei import sweep
+
+        sweep.compare_announced()
 
 
 def _settings(arguments: list[str]) -> list[str]:
