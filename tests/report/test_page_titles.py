@@ -126,3 +126,11 @@ def test_no_name_of_a_method_shows_a_key(tmp_path):
     data = gather_sweep(home)
     assert "abc123" not in str(data)
     assert "xyz789" not in str(data)
+
+
+def test_the_base_of_a_sweeps_jobs_counts_in_their_time(tmp_path):
+    home = make_sweep(tmp_path / "sweep", [(["seed=0"], "done", summary(0, [80, 90], 1))])
+    before = gather_sweep(home)["settings"][0]["cost"]["making"]["mean"]
+    (home / "0" / "base").mkdir()
+    (home / "0" / "base" / "report.json").write_text('{"seconds": {"attempts": 5.5, "grade": 0.5}}')
+    assert gather_sweep(home)["settings"][0]["cost"]["making"]["mean"] == before + 6.0

@@ -77,7 +77,9 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
         "sets": scores,
         "notes": files.notes,
     }
-    return Job(overrides=tuple(job["overrides"]), shown=shown, summary=summary)
+    base = files.json("base/report.json", expected=False) if summary else None
+    took = sum((base.get("seconds") or {}).values()) if isinstance(base, dict) else 0.0
+    return Job(overrides=tuple(job["overrides"]), shown=shown, summary=summary, base_seconds=took)
 
 
 def _inside(folder: Path, job: Path) -> Path:

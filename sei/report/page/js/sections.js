@@ -79,13 +79,13 @@ function facts(view) {
   const named = (k) => el("b", null, parts.get(k)), { name, source, revision } = view.model;
   const from = [source && note(`source ${source}`), revision && note(`revision ${revision}`)];
   const model = name ? [el("b", null, name), from] : named("model");
-  const lead = ["The model ", model, n ? " was" : " is to be", " taught from its own mistakes on ", named("data")];
+  const lead = ["The model ", model, n ? " was" : " is to be", " taught from its own mistakes", parts.get("data") ? [" on ", named("data")] : ""];
   const kinds = ["instructor", "clusterer", "synthesizer", "refiner", "finetuner"].filter((k) => parts.get(k));
   const done = fact("", plural(n, "round"), view.planned ? ` of ${view.planned}` : "");
   const f = view.failure, use = f ? "no model/ was written" : `the model to use (model/) is ${best}`;
   const end = f ? null : el("span", null, note("ended because "), ENDS[view.stopped] ?? view.stopped);
   return [
-    parts.get("data") ? el("p", null, lead, n ? ` for ${plural(n, "round")}.` : ".") : null,
+    name || parts.get("model") ? el("p", null, lead, n ? ` for ${plural(n, "round")}.` : ".") : null,
     f && failed(f),
     el("p", { class: "facts" }, done, fact("", use), end),
     lastTrained(view),

@@ -12,7 +12,7 @@ const SWEEP_CURVES =
   "(Student's t), for a single seed over problems (Wilson); two seeds are two circles. Beyond three lines it is drawn for the line that stands out. Each chart has " +
   "its own scale, which need not start at 0; intervals are cut at its edge.";
 const SWEEP_COST =
-  "Means per finished job, all rounds together; under a mean the range where jobs differ. Instructor and stages: what the " +
+  "Means per finished job, base and all rounds together; under a mean the range where jobs differ. Instructor and stages: what the " +
   "results needed, whoever paid or waited when. Jobs share results, so the sweep as a whole took less than the sum, and " +
   "the time from start to end is short where others had done the work.";
 const SWEEP_JOBS =
@@ -108,8 +108,8 @@ function changeBar(change, [least, most]) {
     { viewBox: "0 0 100 12", class: "cut change", "aria-hidden": "true" },
     svg("line", { class: "grid zero", x1: x(0), x2: x(0), y1: 0, y2: 12 }),
     change.ci95 && svg("path", { class: "whisker", d: `M${x(low)},6H${x(high)}M${x(low)},3v6M${x(high)},3v6` }),
-    svg("circle", { class: "dot", cx: x(change.mean), cy: 6, r: 3 }),
     seeds,
+    svg("circle", { class: "dot", cx: x(change.mean), cy: 6, r: 3 }),
   );
 }
 
