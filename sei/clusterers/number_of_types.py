@@ -76,7 +76,7 @@ def each_its_own(back: Labels, counts: NDArray[np.float64], most: int, members: 
     """Return the distinct phrase of each as its type where phrases come from a short list; else ``None``.
 
     A short list: each of at most ``most`` distinct phrases occurs ``OFTEN`` times ``members`` or more; of two phrases
-    it is enough that there are so many in all. No silhouette can find this: types of equal rows are perfect by themselves.
+    it is enough that there are so many in all. No silhouette can find this: types of equal rows are perfect alone.
 
     Args:
         back: the distinct phrase of each phrase (n,).
