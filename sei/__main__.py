@@ -29,6 +29,7 @@ from sei import commandline
 from sei.build import refuse
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
+from sei.report.page.config import DEFAULTS
 from sei.report.summary import best_dev_accuracy
 
 _HERE = Path(__file__).parent
@@ -194,6 +195,7 @@ def _ended(error: BaseException) -> int:
         from sei import sweep
 
         sweep.settle_announced(code)
+        sweep.compare_announced()
     return code
 
 
@@ -219,6 +221,20 @@ class ListSweepJobs(Callback):
         show_sweep(Path(config.hydra.sweep.dir).absolute())
 
 
+def keep_defaults(folder: Path) -> None:
+    """Write the config as composed without any override beside that of the run: its page says what differs."""
+    home = folder / Path(DEFAULTS).parent
+    if not home.is_dir():  # Hydra was told to write none
+        return
+    loader = GlobalHydra.instance().config_loader()
+    usual = loader.load_configuration("config", overrides=[], run_mode=RunMode.RUN)
+    choices = dict(usual.hydra.runtime.choices)
+    OmegaConf.set_struct(usual, False)
+    del usual["hydra"]
+    plain = {"config": OmegaConf.to_container(usual, resolve=False), "choices": choices}
+    OmegaConf.save(OmegaConf.create(plain, flags={"allow_objects": False}), folder / DEFAULTS, resolve=False)
+
+
 def run_job(cfg: DictConfig) -> float | None:
     """Run one composed job: check, build, then everything that costs anything. Jobs of a sweep run apart.
 
@@ -231,7 +247,9 @@ def run_job(cfg: DictConfig) -> float | None:
         try:
             from sei.job import perform
 
-            perform(check(cfg, choices), folder)
+            plain = check(cfg, choices)
+            keep_defaults(folder)
+            perform(plain, folder)
         except ConfigError as e:
             more = commandline.said_by(str(e), str(choices.get("experiment")), config.overrides.task, CONF)
             _ENDED_IN_JOB.append(ConfigError(f"{e}{more}") if more else e)
@@ -255,6 +273,7 @@ def run_job(cfg: DictConfig) -> float | None:
     except SeiError as e:
         sweep.mark(job, "failed", exits.tell(e), 0.0)
         raise sweep.SweepError(str(job.states)) from e
+    keep_defaults(folder)
     sweep.run_apart(replace(job, config=plain))
     return best_dev_accuracy(folder)
 
@@ -287,6 +306,10 @@ def main() -> None:
         raise SystemExit(_ended(_before_the_job(e) or flags or e)) from None
     if _ENDED_IN_JOB:
         raise SystemExit(_ended(_ENDED_IN_JOB[0])) from None
+    if "sei.sweep" in sys.modules:
+        from sei import sweep
+
+        sweep.compare_announced()
 
 
 def _settings(arguments: list[str]) -> list[str]:

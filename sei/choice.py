@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sei.records import Checkpoint, Graded, RoundRecord, Score
@@ -17,12 +17,17 @@ DIAGNOSED = "diagnosed"
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
-    """A checkpoint with its graded held-out answers and, from round 1 on, the record of the round that made it."""
+    """A checkpoint with its graded held-out answers and, from round 1 on, the record of the round that made it.
+
+    ``seconds`` and ``devices``: what each stage took, and where, until the checkpoint was evaluated.
+    """
 
     checkpoint: Checkpoint
     graded: tuple[Graded, ...]
     scores: dict[str, Score]
     record: RoundRecord | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
 
 
 def dev_accuracy(e: Evaluated) -> float:

@@ -93,14 +93,14 @@ def exit_code_of(error: BaseException) -> int:
     return 1 if known is None else known.exit_code
 
 
-def tell(error: BaseException) -> int:
-    """Print what ended a job and return its exit code; an unexpected error is logged with its traceback."""
+def tell(error: BaseException, who: str = "sei") -> int:
+    """Print what ended a job (``who``) and return its exit code; an unexpected error is logged with its traceback."""
     code = exit_code_of(error)
     known = error if isinstance(error, SeiError) else disk_trouble(error)
     if known is not None:
-        print(printable(f"sei: {known}", keep="\n"), file=sys.stderr)
+        print(printable(f"{who}: {known}", keep="\n"), file=sys.stderr)
     elif was_signal(code):
-        print("sei: interrupted; the same command goes on from here.", file=sys.stderr)
+        print(f"{who}: interrupted; the same command goes on from here.", file=sys.stderr)
     elif not isinstance(error, SystemExit):
         log.error("unexpected error", exc_info=error)
     return code

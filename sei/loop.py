@@ -37,7 +37,7 @@ from sei.records import (
     Trained,
 )
 from sei.scorer import Tested
-from sei.screening.held_out import earlier_texts, held_out_texts
+from sei.screening.held_out import earlier_texts, held_out_texts, questions
 from sei.screening.screen import Decontamination
 from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum, Lesson
@@ -216,7 +216,7 @@ def write(r: Round, errors: Errors) -> Synthesis:
         r.method.synthesize,
         errors.error_map,
         r.data.pool,
-        r.method.decontaminate.screen({**apart, "earlier": earlier_texts(r.state.history)}),
+        r.method.decontaminate.screen({**apart, "earlier": earlier_texts(r.state.history)}, questions(r.data.pool)),
         r.number,
         seed=r.seed_of("synthesize"),
         checkpoint=r.state.current,
@@ -240,7 +240,7 @@ def train(
     r: Round, errors: Errors, history: tuple[RefinedSet, ...], replayable: tuple[PoolProblem, ...]
 ) -> tuple[Lesson, Trained]:
     """Choose what is trained on and where from, and fine-tune."""
-    screen = r.method.decontaminate.screen(held_out_texts(r.data, errors.error_map))
+    screen = r.method.decontaminate.screen(held_out_texts(r.data, errors.error_map), questions(r.data.pool))
     lesson = r.store.once(r.method.curriculum, history, replayable, screen, seed=r.seed_of("replay"))
     initial = r.method.curriculum.start(r.state.base, r.state.current)
     return lesson, r.store.once(r.method.finetune, initial, lesson.examples, seed=r.seed_of("finetune"))
@@ -277,7 +277,8 @@ class Rounds:
         data = with_sound_gold(self.data, refused, skip=isinstance(grader, Skipping) and grader.skip_bad_gold)
         start = starting_checkpoint(method, data, store, self.base)
         graded = evaluate(method, data, start, store, self.seed)
-        seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]
+        took, where = seconds_by_stage(store.uses), devices_by_stage(store.uses)
+        seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded), seconds=took, devices=where)]
         yield seen[0]
         require_readable(on_dev(graded), method.max_unreadable, "dev set")
         state = RoundState(current=start, base=start)

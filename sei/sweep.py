@@ -20,6 +20,7 @@ from typing import Any
 import filelock
 
 from sei import exits
+from sei.compare import console
 from sei.errors import SeiError
 from sei.report.page import write_sweep_page
 from sei.report.page.sweep import at_work
@@ -34,6 +35,7 @@ _USAGE = 2  # the exit code of a wrong command
 
 
 _announced: list[Path] = []  # folders
+_asking = ("estimate", "dry_run")  # a sweep of these makes no runs to compare
 
 
 class SweepError(SeiError):
@@ -175,6 +177,16 @@ def settle_announced(code: int) -> None:
         settle(folder, code)
 
 
+def compare_announced() -> None:
+    """Print the comparison of the sweeps that this process has announced, as the last lines of the command."""
+    for folder in _announced:
+        jobs = read(folder / "sweep.json").values()
+        asked = any(o.startswith(_asking) and o.endswith("true") for job in jobs for o in job["overrides"])
+        if jobs and not asked:
+            with contextlib.suppress(OSError, ValueError):  # what the jobs made is there without these lines
+                console.show(folder, folder / "report.html")
+
+
 def settle(folder: Path, code: int) -> None:
     """Leave no job of a sweep that ends early in a state that is not true any more.
 
@@ -258,18 +270,27 @@ def _finished(job: SweepJob) -> bool:
     return held == (card_digest if is_card else config_digest)(job.config)
 
 
+def numbered(settings: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return logging settings whose lines carry a job's number: jobs that run at once write into one terminal."""
+    formatters = {k: dict(f) for k, f in settings.get("formatters", {}).items()}
+    for formatter in formatters.values():
+        if formatter.get("style", "%") == "%":
+            formatter["format"] = f"[job {number}]{formatter.get('format') or ' %(message)s'}"
+    return {**settings, "formatters": formatters}
+
+
 def main() -> None:
     """Be the process of the job that stands on standard input."""
     exits.catch_signals()
     job = json.load(sys.stdin)
     if job["logging"] is not None:
-        logging.config.dictConfig(job["logging"])
+        logging.config.dictConfig(numbered(job["logging"], job["number"]))
     from sei.job import perform
 
     try:
         perform(job["config"], Path(job["folder"]), sweep=Path(job["sweep"]).name, number=job["number"])
     except BaseException as e:  # the process ends here, whatever it was
-        raise SystemExit(exits.tell(e)) from None
+        raise SystemExit(exits.tell(e, f"sei: job {job['number']}")) from None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from sei.clusterers.micro_clusters import merge_many
-from sei.clusterers.number_of_types import Labels, Vectors, merged, silhouette
+from sei.clusterers.number_of_types import Labels, Vectors, each_its_own, merged, silhouette
 from sei.exchange import Grouping
 from sei.parts import part
 from sei.records import CurvePoint
@@ -29,7 +29,7 @@ class Agglomerative:
     """
 
     identity: ClassVar[str] = "clusterer/agglomerative"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     min_types: Annotated[int, Field(ge=3)] = 3
     max_types: Annotated[int, Field(ge=3)] = 30
     min_mean_size: Annotated[float, Field(ge=1)] = 4.0
@@ -37,8 +37,13 @@ class Agglomerative:
     exact_up_to: Annotated[int, Field(ge=2000)] = 4000
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type."""
-        distinct, back = np.unique(vectors.round(6), axis=0, return_inverse=True)
+        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type.
+
+        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        """
+        distinct, back, counts = merged(vectors)
+        if (own := each_its_own(back, counts, self.max_types, self.min_mean_size)) is not None:
+            return Grouping(labels=tuple(own.tolist()))
         most = min(self.max_types, len(distinct) - 1, int(len(vectors) / self.min_mean_size))
         if most < self.min_types:
             return Grouping(labels=(0,) * len(vectors))

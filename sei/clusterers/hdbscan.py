@@ -8,9 +8,11 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from sei.clusterers.number_of_types import Vectors, components, merged, unit
+from sei.clusterers.number_of_types import Vectors, components, each_its_own, merged, unit
 from sei.exchange import Grouping
 from sei.parts import part
+
+MOST = 30  # distinct phrases of a short list
 
 
 @part
@@ -24,7 +26,7 @@ class HDBSCAN:
     """
 
     identity: ClassVar[str] = "clusterer/hdbscan"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     dimensions: Annotated[int, Field(ge=2)] = 8
     min_size: Annotated[int, Field(ge=2)] = 5
     min_share: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
@@ -33,10 +35,15 @@ class HDBSCAN:
     noise: Literal["nearest", "drop"] = "nearest"
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); label -1 is noise where ``noise`` is ``drop``."""
+        """Group unit vectors (n, d); label -1 is noise where ``noise`` is ``drop``.
+
+        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        """
         from sklearn import cluster
 
-        distinct, back, _ = merged(vectors)
+        distinct, back, counts = merged(vectors)
+        if (own := each_its_own(back, counts, MOST, self.min_size)) is not None:
+            return Grouping(labels=tuple(own.tolist()))
         size = max(self.min_size, round(self.min_share * len(distinct)))
         if len(distinct) < 2 * max(size, self.neighbours):  # two types of the least size would not fit
             return Grouping(labels=(0,) * len(vectors))

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sei.clusterers.number_of_types import Labels, Vectors, components, merged, most_types, number_of_types, unit
+from sei.clusterers.number_of_types import (
+    Labels,
+    Vectors,
+    components,
+    each_its_own,
+    merged,
+    most_types,
+    number_of_types,
+    unit,
+)
 from sei.exchange import Grouping
 from sei.parts import part
 
@@ -22,7 +31,7 @@ class KMeans:
     """
 
     identity: ClassVar[str] = "clusterer/kmeans"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     dimensions: Annotated[int, Field(ge=2)] = 8
     min_types: Annotated[int, Field(ge=3)] = 3
     max_types: Annotated[int, Field(ge=3)] = 30
@@ -31,7 +40,10 @@ class KMeans:
     restarts: Annotated[int, Field(ge=1)] = 5
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type."""
+        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type.
+
+        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        """
         from sklearn.cluster import KMeans as Fitted
 
         def fit(rows: Vectors, weights: NDArray[np.float64], numbers: Sequence[int]) -> dict[int, Labels]:
@@ -42,6 +54,8 @@ class KMeans:
             return cuts
 
         distinct, back, counts = merged(vectors)
+        if (own := each_its_own(back, counts, self.max_types, self.min_mean_size)) is not None:
+            return Grouping(labels=tuple(own.tolist()))
         most = most_types(len(distinct), len(vectors), self.max_types, self.min_mean_size)
         if most < self.min_types:
             return Grouping(labels=(0,) * len(vectors))

@@ -68,6 +68,28 @@ def most_types(distinct: int, phrases: int, max_types: int, min_mean_size: float
     return min(max_types, distinct - 1, int(phrases / min_mean_size))
 
 
+OFTEN = 2
+"""Each of a few phrases is a type of its own where it occurs so many times as often as members of a type must."""
+
+
+def each_its_own(back: Labels, counts: NDArray[np.float64], most: int, members: float) -> Labels | None:
+    """Return the distinct phrase of each as its type where phrases come from a short list; else ``None``.
+
+    A short list: each of at most ``most`` distinct phrases occurs ``OFTEN`` times ``members`` or more; of two phrases
+    it is enough that there are so many in all. No silhouette can find this: types of equal rows are perfect alone.
+
+    Args:
+        back: the distinct phrase of each phrase (n,).
+        counts: how often each distinct phrase occurs (m,).
+        most: the largest number of types.
+        members: the smallest mean size of a type.
+    """
+    two = len(counts) == 2 and len(back) >= OFTEN * members
+    if 2 <= len(counts) <= most and (two or counts.min() >= OFTEN * members):
+        return back
+    return None
+
+
 def number_of_types(
     raw: Vectors, weights: NDArray[np.float64], fit: Fit, numbers: range, nulls: int, seed: int
 ) -> tuple[int, tuple[CurvePoint, ...]]:

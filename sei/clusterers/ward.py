@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sei.clusterers.micro_clusters import merge_many
-from sei.clusterers.number_of_types import Labels, Vectors, components, merged, most_types, number_of_types, unit
+from sei.clusterers.number_of_types import (
+    Labels,
+    Vectors,
+    components,
+    each_its_own,
+    merged,
+    most_types,
+    number_of_types,
+    unit,
+)
 from sei.exchange import Grouping
 from sei.parts import part
 
@@ -35,8 +44,13 @@ class Ward:
     exact_up_to: Annotated[int, Field(ge=2000)] = 4000
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type."""
+        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type.
+
+        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        """
         distinct, back, counts = merged(vectors)
+        if (own := each_its_own(back, counts, self.max_types, self.min_mean_size)) is not None:
+            return Grouping(labels=tuple(own.tolist()))
         most = most_types(len(distinct), len(vectors), self.max_types, self.min_mean_size)
         if most < self.min_types:
             return Grouping(labels=(0,) * len(vectors))

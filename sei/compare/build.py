@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from sei.compare.cells import NOT_MEASURED, Record, Result, Table, cell, estimate_cell, named_ends, p_value, points
-from sei.compare.differences import BASE_MODEL, Comparison, compare
+from sei.compare.differences import BASE_MODEL, UNDEFINED, Comparison, compare
 from sei.compare.measures import (
     ROLES,
     Estimate,
@@ -96,8 +96,13 @@ def _ablation_row(name: str, c: Comparison | None) -> tuple[str, ...]:
     least = "unknown" if c.detectable is None else points(c.detectable)
     return (
         *(name, _seeds(c.seeds), cell(c.delta, signed=True), cell(c.by_question, signed=True)),
-        *(p_value(c.p), p_value(c.p_holm), "-" if c.p is None else least, c.verdict, c.budget),
+        *(_shown(c, c.p), _shown(c, c.p_holm), "-" if c.p is None else least, c.verdict, c.budget),
     )
+
+
+def _shown(c: Comparison, p: float | None) -> str:
+    """Return a p value; one that nothing defines says so, as no number would be true."""
+    return UNDEFINED if c.p is None and c.verdict == UNDEFINED else p_value(p)
 
 
 def _ablation_record(block: Block, outcome: Outcome, c: Comparison) -> Record:
@@ -119,6 +124,9 @@ def _ablation_record(block: Block, outcome: Outcome, c: Comparison) -> Record:
     }
 
 
+_NO_P = "Not defined: all seeds (with one seed: all items) have the same difference, so that no test can be made of it."
+
+
 def _ablation_notes(full: str, found: Collection[Comparison]) -> tuple[str, ...]:
     tests = sorted({c.test for c in found})
     alone = any(c.p_holm is not None and len(c.seeds) == 1 for c in found)
@@ -127,6 +135,7 @@ def _ablation_notes(full: str, found: Collection[Comparison]) -> tuple[str, ...]
         "By question: for new questions like these and the same seeds (clustered); silent on other seeds.",
         "Detectable: the smallest true difference that this test finds with 80 % power at 5 %, before Holm.",
         "Real: p (Holm, over the methods of this table) below 0.05. Null says no more than: nothing seen.",
+        *([_NO_P] if any(c.verdict == UNDEFINED for c in found) else []),
         *(["One seed: the test is about these trained models, not about the methods."] if alone else []),
         "Budget: candidates and supervised tokens of whole runs, equal within 2 %.",
     )

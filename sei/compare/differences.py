@@ -14,6 +14,7 @@ from sei.statistics import ALPHA, Interval
 
 BASE_MODEL = "base model"
 ONE_SEED = " (one seed)"
+UNDEFINED = "not defined"  # a p, where nothing that was seen varies
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Comparison:
     ``delta`` has the interval of ``test``: t over seeds, or for one seed a bootstrap over items (no ends where there
     are no item files). ``by_question`` is clustered by question. ``detectable`` is the smallest true difference that
     the test finds with 80 % power; None where that cannot be told (no spread over seeds, too few discordant items).
-    ``verdict``: real, null, or not tested; with one seed it is about two trained models, not about two methods.
+    ``p`` is None where there was no test, or none is defined: all seeds, or all items, have the same difference.
+    ``verdict``: real, null, not defined or not tested; with one seed it is about two trained models, not two methods.
     """
 
     method: str
@@ -41,6 +43,8 @@ class Comparison:
 def compare(block: Block, outcome: Outcome, stage: Stage) -> list[Comparison]:
     """Compare the base model and every other method with the full one; Holm over the methods, the base left out.
 
+    A method whose p is not defined counts in Holm's number of comparisons.
+
     A method without a seed in common with the full one is absent.
     """
     full = block.full
@@ -49,10 +53,11 @@ def compare(block: Block, outcome: Outcome, stage: Stage) -> list[Comparison]:
     base = _compare(BASE_MODEL, full, full, outcome, at_round(BASE), stage)
     rows = [_compare(m.name, m, full, outcome, stage, stage) for m in block.others]
     found = [r for r in rows if r is not None]
-    adjusted = holm({r.method: r.p for r in found if r.p is not None})
+    counted = [r for r in found if r.p is not None or r.verdict == UNDEFINED]
+    adjusted = holm({r.method: 1.0 if r.p is None else r.p for r in counted})
     judged = [
         replace(r, p_holm=adjusted[r.method], verdict=_verdict(adjusted[r.method], len(r.seeds)))
-        if r.method in adjusted
+        if r.p is not None
         else r
         for r in found
     ]
@@ -87,17 +92,20 @@ def _compare(
     )
     if len(seeds) > 1:
         t = paired_t([a[s] for s in seeds], [b[s] for s in seeds])
-        return replace(out, delta=t.delta, test="paired t over seeds", p=t.p, detectable=t.detectable or None)
+        verdict = UNDEFINED if t.p is None else out.verdict
+        out = replace(out, delta=t.delta, test="paired t over seeds", verdict=verdict)
+        return replace(out, p=t.p, detectable=t.detectable or None)
     pairs = _pairs(*answers[0], outcome.sets)
     if pairs is None:
         return out
-    drawn = bootstrap(pairs)
+    drawn, p = bootstrap(pairs), sign_flip(pairs)
     return replace(
         out,
         delta=Interval(out.delta.mean, drawn.low, drawn.high),
         test="exact McNemar over items" if len(pairs) == 1 else "sign flips of discordant items, mean over sets",
-        p=sign_flip(pairs),
+        p=p,
         detectable=detectable_sign_flip(pairs),
+        verdict=UNDEFINED if p is None else out.verdict,
     )
 
 

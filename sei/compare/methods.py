@@ -16,7 +16,7 @@ import yaml
 
 from sei.compare.runs import Run
 from sei.printable import printable
-from sei.report.page.config import CONF
+from sei.report.conf import CONF
 
 FULL = "Self-Error-Instruct"
 BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # buy more of the same
@@ -115,6 +115,18 @@ def method_name(run: Run, reference: Mapping[str, Any]) -> str:
     return _name(mine, _differences(mine, other, [mine, other]))
 
 
+def method_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the method of every config (as in ``.hydra/config.yaml``) is called beside the others.
+
+    Names tell methods apart as those of ``blocks`` do; other models and data sets count as settings.
+    """
+    mine = [settings(c) for c in configs]
+    kinds = {_key(s): s for s in mine}
+    reference = kinds[_ranked(kinds)[0]] if kinds else {}
+    names = {k: _name(s, _differences(s, reference, list(kinds.values()))) for k, s in kinds.items()}
+    return [names[_key(s)] for s in mine]
+
+
 def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block], list[Run]]:
     """Group runs into blocks of methods; second come runs left out for a newer one of the same method and seed.
 
@@ -167,16 +179,9 @@ def _sized(data: str, runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
 def _methods(runs: Sequence[Run]) -> tuple[list[Method], list[Run]]:
     grouped: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        grouped[repr(sorted(settings(run.config).items()))].append(run)
+        grouped[_key(settings(run.config))].append(run)
     kinds = {key: settings(mine[0].config) for key, mine in grouped.items()}
-    usual = _defaults()
-
-    def like_the_full_method(key: str) -> tuple[int, int, int, int, str]:
-        mine = kinds[key]
-        changed = sum(mine[k] != v for k, v in usual.items() if k in mine)
-        return _strange(mine), _distance(mine, kinds.values()), changed, -_rounds(mine), key
-
-    order = sorted(kinds, key=like_the_full_method)
+    order = _ranked(kinds)
     reference = kinds[order[0]]
     out, older = [], []
     for key in order:
@@ -189,6 +194,22 @@ def _methods(runs: Sequence[Run]) -> tuple[list[Method], list[Run]]:
         unbought = [k for k in differs if not _within(k, BUDGET)]
         out.append(Method(_name(kinds[key], differs), _name(kinds[key], unbought), by_seed, kinds[key]))
     return [out[0], *sorted(out[1:], key=lambda m: m.name)], older
+
+
+def _key(mine: Settings) -> str:
+    return repr(sorted(mine.items()))
+
+
+def _ranked(kinds: Mapping[str, Settings]) -> list[str]:
+    """Return the keys of methods, the one first that others are compared to."""
+    usual = _defaults()
+
+    def like_the_full_method(key: str) -> tuple[int, int, int, int, str]:
+        mine = kinds[key]
+        changed = sum(mine[k] != v for k, v in usual.items() if k in mine)
+        return _strange(mine), _distance(mine, kinds.values()), changed, -_rounds(mine), key
+
+    return sorted(kinds, key=like_the_full_method)
 
 
 def _defaults() -> Settings:

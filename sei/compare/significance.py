@@ -28,11 +28,12 @@ _SEARCH = 1e3  # standardized difference that every test finds
 class PairedT:
     """Result of a paired t-test: mean difference with interval, p, number of pairs, their sd.
 
-    ``detectable`` is the smallest true difference that the same number of pairs with the same spread would find.
+    ``p`` is ``None`` where it is not defined, because the differences have no spread. ``detectable`` is the smallest
+    true difference that the same number of pairs with the same spread would find.
     """
 
     delta: Interval
-    p: float
+    p: float | None
     n: int
     sd: float
     detectable: float
@@ -41,7 +42,7 @@ class PairedT:
 def paired_t(after: Sequence[float], before: Sequence[float]) -> PairedT:
     """Test the mean of ``after - before`` against 0; the i-th values belong to the same seed.
 
-    Where all differences are equal there is no spread to test against: p is 1, and the difference has no interval.
+    Where all differences are equal there is no spread to test against: p is not defined, and there is no interval.
 
     Raises:
         ValueError: for different lengths or fewer than two pairs.
@@ -51,7 +52,7 @@ def paired_t(after: Sequence[float], before: Sequence[float]) -> PairedT:
     x = _array(after) - _array(before)
     sd = float(x.std(ddof=1))
     if alike(list(x)):
-        return PairedT(Interval(float(x.mean()), math.nan, math.nan), 1.0, len(x), 0.0, 0.0)
+        return PairedT(Interval(float(x.mean()), math.nan, math.nan), None, len(x), 0.0, 0.0)
     return PairedT(t_interval(list(x)), float(stats.ttest_1samp(x, 0.0).pvalue), len(x), sd, detectable_t(sd, len(x)))
 
 
@@ -80,8 +81,10 @@ def bootstrap(
     return Interval(mean / len(sets), float(low), float(high))
 
 
-def mcnemar(fixed: int, broken: int) -> float:
+def mcnemar(fixed: int, broken: int) -> float | None:
     """Return the exact two-sided p of McNemar's test: ``fixed`` items turned right, ``broken`` turned wrong.
+
+    It rests on the items that turned: where none did, no p is defined, and ``None`` is returned.
 
     Raises:
         ValueError: for a negative count.
@@ -89,16 +92,16 @@ def mcnemar(fixed: int, broken: int) -> float:
     if min(fixed, broken) < 0:
         raise ValueError("counts of items cannot be negative")
     discordant = fixed + broken
-    return min(1.0, 2 * float(stats.binom.cdf(min(fixed, broken), discordant, 0.5))) if discordant else 1.0
+    return min(1.0, 2 * float(stats.binom.cdf(min(fixed, broken), discordant, 0.5))) if discordant else None
 
 
-def sign_flip(sets: Sequence[Sequence[float]], *, draws: int = 200_000, seed: int = 0) -> float:
+def sign_flip(sets: Sequence[Sequence[float]], *, draws: int = 200_000, seed: int = 0) -> float | None:
     """Return the two-sided p of a difference that is a mean over several sets: McNemar's test for such a mean.
 
     ``sets`` holds by set the differences of items: 1 (turned right), -1 (turned wrong) or 0. Where both models are
     alike each discordant item is as likely to have either sign; the mean over sets of the sets' means is compared with
     that of drawn signs. With one set the exact McNemar test is taken; else the p is accurate to about 0.001, and never
-    below 1 / ``draws``.
+    below 1 / ``draws``. Where no item differs no p is defined, and ``None`` is returned.
 
     Raises:
         ValueError: when there is no set, or a set without items.
@@ -108,6 +111,8 @@ def sign_flip(sets: Sequence[Sequence[float]], *, draws: int = 200_000, seed: in
         raise ValueError("no set to test")
     if len(arrays) == 1:
         return mcnemar(int((arrays[0] > 0).sum()), int((arrays[0] < 0).sum()))
+    if not any(x.any() for x in arrays):
+        return None
     rng = np.random.default_rng(seed)
     seen, drawn = 0.0, np.zeros(draws)
     for x in arrays:

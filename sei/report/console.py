@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -81,16 +82,26 @@ def _of_several(scores: dict[str, Score]) -> list[str]:
     return out
 
 
-def show(
-    stages: Sequence[tuple[str, dict[str, Score]]], best: int, stopped: str, folder: Path, made: int, reused: int
-) -> None:
-    """Print the table, why the run ended, and where the results lie."""
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run ended: the ``best`` stage on dev (0: the base), why it ``stopped``, where its ``last`` weights are."""
+
+    best: int
+    stopped: str
+    last: str = ""
+
+
+def show(stages: Sequence[tuple[str, dict[str, Score]]], ending: Ending, folder: Path, made: int, reused: int) -> None:
+    """Print the table, why the run ended, and where the results lie, all at once: other jobs may print beside it."""
     console = Console(width=None if Console().is_terminal else 160)
-    console.print(score_table(stages, best))
-    if any(s.unreadable_share > MARKED for _, found in stages for s in found.values()):
-        console.print("† more than half of these answers state no result that can be read", highlight=False)
-    for line in _of_several(stages[best][1]):
-        console.print(_plain(line), soft_wrap=True)
-    console.print(f"* best on dev: this is model/; {_ENDS[stopped]}", highlight=False)
-    console.print(f"{made} results made, {reused} reused from the store")
-    console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)
+    with console.capture() as said:
+        console.print(score_table(stages, ending.best))
+        if any(s.unreadable_share > MARKED for _, found in stages for s in found.values()):
+            console.print("† more than half of these answers state no result that can be read", highlight=False)
+        for line in _of_several(stages[ending.best][1]):
+            console.print(_plain(line), soft_wrap=True)
+        which = f"the base, no round was better; {ending.last}" if ending.last else "this is model/"
+        console.print(_plain(f"* best on dev: {which}; {_ENDS[ending.stopped]}"), soft_wrap=True)
+        console.print(f"{made} results made, {reused} reused from the store")
+        console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)
+    print(said.get(), end="", flush=True)

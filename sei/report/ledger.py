@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sei.estimate import observations
@@ -14,10 +15,24 @@ from sei.store import Store
 from sei.store.uses import devices_by_stage
 
 
+@dataclass(frozen=True, kw_only=True)
+class LastTrained:
+    """The weights of the last round, whether they are ``model/`` or not: ``weights`` is their folder in the store."""
+
+    round: int
+    weights: str
+
+
+def last_trained(records: Sequence[RoundRecord]) -> LastTrained | None:
+    """Return the weights that the last round trained; ``None`` before the first round is done."""
+    return LastTrained(round=records[-1].round, weights=records[-1].trained.checkpoint.folder) if records else None
+
+
 def ledger(store: Store, method: Method, records: Sequence[RoundRecord]) -> dict[str, Any]:
     """Return what this invocation made and reused, by stage, and what it spent on an instructor that costs.
 
-    ``observed`` is what ``assume.ledger`` reads for the estimate of a larger run.
+    ``observed`` is what ``assume.ledger`` reads for the estimate of a larger run. ``last_trained`` says where the
+    weights of the last round lie, which need not be those of ``model/``.
     """
     instructor = method.diagnose.instructor
     stages: dict[str, dict[str, Any]] = {}
@@ -33,4 +48,13 @@ def ledger(store: Store, method: Method, records: Sequence[RoundRecord]) -> dict
     second = getattr(method.second_opinion, "instructor", None)
     paid_too = {"second_instructor": second.spent()} if isinstance(second, Paid) else {}
     seen = observations(method, records)
-    return {"store": str(store.root), "instructor": spent, **paid_too, "observed": seen, "stages": stages, "uses": uses}
+    last = last_trained(records)
+    return {
+        "store": str(store.root),
+        "instructor": spent,
+        **paid_too,
+        "observed": seen,
+        "stages": stages,
+        "uses": uses,
+        **({"last_trained": dataclasses.asdict(last)} if last else {}),
+    }

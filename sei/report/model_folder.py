@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from sei.models.portable import OLD, folder_obstacles, mend
 from sei.records import Checkpoint, Score
 from sei.report.cards import Origin, cell, header, provenance, table
+from sei.report.ledger import LastTrained
 from sei.store import write_atomic
 
 log = logging.getLogger(__name__)
@@ -18,11 +20,18 @@ _BASE = "base"  # folder inside an adapter's: the weights it sits on, where nobo
 
 
 def write_model(
-    folder: Path, checkpoint: Checkpoint, scores: dict[str, Score], origin: Origin, *, best_round: int
+    folder: Path,
+    checkpoint: Checkpoint,
+    scores: dict[str, Score],
+    origin: Origin,
+    *,
+    best_round: int,
+    last: LastTrained | None = None,
 ) -> None:
     """Copy the best checkpoint with a model card; the target model as it was configured is named, not copied.
 
-    A LoRA checkpoint is there twice: merged, and as ``adapter/``.
+    A LoRA checkpoint is there twice: merged, and as ``adapter/``. Where no round was better than the base, the card
+    says how to get the weights of the ``last`` one.
     """
     home = folder / "model"
     shutil.rmtree(home, ignore_errors=True)  # an earlier job in this folder may have left files of other weights
@@ -33,7 +42,23 @@ def write_model(
             log.warning("model/ may be read otherwise by programs on transformers %s: %s", OLD, "; ".join(found))
     if checkpoint.adapter:
         _write_adapter(home / "adapter", checkpoint, scores, origin, best_round)
-    write_atomic(home / "README.md", _model_card(home, checkpoint, scores, origin, best_round).encode())
+    card = _model_card(home, checkpoint, scores, origin, best_round)
+    if last and not best_round:
+        card += f"\n## The last trained weights\n\n{_how_to_get(last)}"
+    write_atomic(home / "README.md", card.encode())
+
+
+def instead(last: LastTrained | None) -> str:
+    """Return in one line where the weights of the last round are, for a run in which no round was better on dev."""
+    return f"the weights of round {last.round} are in {last.weights}" if last else ""
+
+
+def _how_to_get(last: LastTrained) -> str:
+    return (
+        f"Round {last.round} was not better than the base on dev. Its weights lie in the store, until they are pruned "
+        f"from it. In this folder, this command makes a copy of them:\n\n"
+        f"```\ncp -r {shlex.quote(last.weights)} ../last_round\n```\n"
+    )
 
 
 def _copy(folder: str | Path, home: Path) -> None:

@@ -24,9 +24,9 @@ from sei.report.cards import Origin, described
 from sei.report.dataset import write_dataset
 from sei.report.flow import flows
 from sei.report.folder import write_json, write_round, write_rows
-from sei.report.ledger import ledger
+from sei.report.ledger import last_trained, ledger
 from sei.report.lm_eval import write_lm_eval
-from sei.report.model_folder import write_model
+from sei.report.model_folder import instead, write_model
 from sei.report.page import write_page
 from sei.report.page.files import FAILURE
 from sei.report.summary import (
@@ -81,7 +81,12 @@ class RunReport:
             shots=len(self.model.shots()),
         )
         if last.record is None:
-            report: dict[str, Any] = {"scores": score_dict(last.scores)}
+            report: dict[str, Any] = {
+                "model": {"name": self.model.name, "source": self.model.source, "revision": self.model.revision},
+                "scores": score_dict(last.scores),
+                "seconds": last.seconds,
+                "devices": last.devices,
+            }
             write_json(where / "report.json", report)
         else:
             report = round_dict(last.record, evaluated[-2].graded)
@@ -134,9 +139,11 @@ class RunReport:
         summary = self._summary(evaluated, ending)
         write_json(self.folder / "summary.json", summary)
         best, number = best_on_dev(evaluated), summary["best_round"]
-        write_model(self.folder, best.checkpoint, best.scores, self._origin(), best_round=number)
+        last = last_trained([e.record for e in evaluated if e.record is not None])
+        write_model(self.folder, best.checkpoint, best.scores, self._origin(), best_round=number, last=last)
         made, reused = sum(u.made for u in uses), sum(u.reused for u in uses)
-        console.show(_stages(evaluated), number, summary["stopped"], self.folder, made, reused)
+        said = console.Ending(best=number, stopped=summary["stopped"], last="" if number else instead(last))
+        console.show(_stages(evaluated), said, self.folder, made, reused)
         return summary
 
     def close(self, store: Store, evaluated: Sequence[Evaluated], *, done: bool) -> None:

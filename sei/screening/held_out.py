@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sei.exchange import DataSet
-from sei.records import ErrorMap, RefinedSet
+from sei.records import ErrorMap, PoolProblem, RefinedSet
 
 
 def held_out_texts(data: DataSet, error_map: ErrorMap) -> dict[str, list[str]]:
@@ -15,6 +15,11 @@ def held_out_texts(data: DataSet, error_map: ErrorMap) -> dict[str, list[str]]:
         "dev": [p.question for p in data.held_out if p.role == "dev"],
         "validation": [b.problem.question for t in error_map.types for b in t.validation],
     }
+
+
+def questions(pool: Sequence[PoolProblem]) -> list[str]:
+    """Return the questions of the pool, which show how questions are put."""
+    return [p.question for p in pool]
 
 
 def earlier_texts(history: Sequence[RefinedSet]) -> list[str]:

@@ -6,7 +6,7 @@ import math
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,17 +124,68 @@ class RougeIndex:
 
 
 class NgramIndex:
-    """All runs of ``n`` words of some texts; a text shorter than ``n`` counts as one run."""
+    """All runs of ``n`` words of some texts; a text shorter than ``n`` counts as one run.
 
-    def __init__(self, texts: Iterable[str], n: int) -> None:
-        self.n = n
-        self._held = {run for t in texts for run in self._runs(words(t))}
+    Where ``stock`` is given, a run of nothing but stock phrases does not count, unless half of a text is such runs.
+    """
+
+    def __init__(self, texts: Iterable[str], n: int, stock: Callable[[], StockPhrases] | None = None) -> None:
+        self.n, self._stock = n, stock
+        self._held = {run for t in texts for run, _ in _runs(words(t), n)}
 
     def shares(self, text: str) -> bool:
         """Say whether a text shares a run with any of the texts."""
-        return not self._held.isdisjoint(self._runs(words(text)))
+        row = words(text)
+        runs = _runs(row, self.n)
+        shared = [at for run, at in runs if run in self._held]
+        if self._stock is None or not shared or 2 * len(shared) >= len(runs):
+            return bool(shared)
+        stock = self._stock()
+        return any(not stock.fill(row[at : at + self.n]) for at in shared)
 
-    def _runs(self, row: list[str]) -> Iterable[int]:
-        if len(row) < self.n:
-            return [hash(("short", *row))] if len(row) >= 4 else []
-        return [hash(tuple(row[i : i + self.n])) for i in range(len(row) - self.n + 1)]
+
+PHRASE = 4
+"""Words of a phrase that is looked at for being stock."""
+
+
+class StockPhrases:
+    """Phrases of four words that ``least`` or more different questions have: boilerplate, which shows no copying.
+
+    Counted are the questions that are kept apart (``held``) and those of the ``pool``. A copy of a question, with other
+    words around it or not, is no different question: one of whose runs of ``n`` words half are known counts not at
+    all, so that a leak does not make its own words common.
+    """
+
+    def __init__(self, held: Iterable[str], pool: Iterable[str], n: int, least: int) -> None:
+        counts: Counter[int] = Counter()
+        seen: set[int] = set()
+        for text in held:
+            row = words(text)
+            runs = {run for run, _ in _runs(row, n)}
+            if not _copied(runs, seen):
+                counts.update(_phrases(row))
+            seen |= runs
+        for text in pool:
+            row = words(text)
+            if not _copied({run for run, _ in _runs(row, n)}, seen):
+                counts.update(_phrases(row) & counts.keys())
+        self._stock = {phrase for phrase, number in counts.items() if number >= least}
+
+    def fill(self, run: Sequence[str]) -> bool:
+        """Say whether every four words in a row of a run are stock."""
+        return _phrases(run) <= self._stock
+
+
+def _copied(runs: set[int], seen: set[int]) -> bool:
+    return bool(runs) and 2 * len(runs & seen) >= len(runs)
+
+
+def _phrases(row: Sequence[str]) -> set[int]:
+    return {hash(tuple(row[i : i + PHRASE])) for i in range(len(row) - PHRASE + 1)}
+
+
+def _runs(row: Sequence[str], n: int) -> list[tuple[int, int]]:
+    """Return every run of ``n`` words as its hash, with the place where it begins."""
+    if len(row) < n:
+        return [(hash(("short", *row)), 0)] if len(row) >= 4 else []
+    return [(hash(tuple(row[i : i + n])), i) for i in range(len(row) - n + 1)]

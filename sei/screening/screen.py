@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 from sei.ports import Embedder
-from sei.screening.near import NgramIndex, RougeIndex
+from sei.screening.near import NgramIndex, RougeIndex, StockPhrases
 from sei.signature import masked_signature
 from sei.store import digest
 
@@ -27,11 +27,13 @@ _BLOCK = 2_048  # questions whose similarities are computed together
 class Decontamination:
     """Which rules keep synthetic questions apart from held-out text; all are on by default.
 
-    ``ngram``: length in words of a run that may not be shared (0: off). ``rouge_l``: F-measure above which
-    a question is too near (1: off; paper: 0.7). ``embedding``: cosine similarity above which a question is
-    a paraphrase (1: off). Embedding is the one slow rule, so only pairs are compared whose F-measure of shared
-    words, in any order and weighted by rarity, is at least ``overlap`` (0: all pairs). Of 1,749 pairs with a cosine
-    above 0.95 among 30,000 questions the least has 0.51.
+    ``ngram``: length in words of a run that may not be shared (0: off). ``boilerplate``: a shared run does not count
+    where every four words in a row of it stand in so many different questions, held out or of the pool, that they
+    are how questions are put ("relatively prime positive integers. Find m + n."), unless half of the question is
+    shared (0: every run counts). ``rouge_l``: F-measure above which a question is too near (1: off; paper: 0.7).
+    ``embedding``: cosine similarity above which a question is a paraphrase (1: off). Embedding is the one slow rule,
+    so only pairs are compared whose F-measure of shared words, in any order and weighted by rarity, is at least
+    ``overlap`` (0: all pairs). Of 1,749 pairs with a cosine above 0.95 among 30,000 questions the least has 0.51.
     """
 
     identity: ClassVar[str] = "screening/decontamination"
@@ -41,10 +43,15 @@ class Decontamination:
     rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
     embedding: Annotated[float, Field(gt=0, le=1)] = 0.95
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    boilerplate: Annotated[int, Field(ge=0), IMMATERIAL] = 4  # in the key by ``reads`` where runs are compared
 
-    def screen(self, apart: Mapping[str, Sequence[str]]) -> HeldOutScreen:
-        """Return the screen for named groups of held-out questions."""
-        return HeldOutScreen(apart, self)
+    def reads(self) -> dict[str, int]:
+        """Return what decides on boilerplate, where runs of words are compared."""
+        return {"boilerplate": self.boilerplate} if self.ngram and self.boilerplate else {}
+
+    def screen(self, apart: Mapping[str, Sequence[str]], pool: Sequence[str] = ()) -> HeldOutScreen:
+        """Return the screen for named groups of held-out questions; ``pool`` shows as well how questions are put."""
+        return HeldOutScreen(apart, self, pool)
 
 
 class HeldOutScreen:
@@ -52,15 +59,16 @@ class HeldOutScreen:
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("digest",)
 
-    def __init__(self, apart: Mapping[str, Sequence[str]], rules: Decontamination) -> None:
-        self.apart, self.rules = apart, rules
+    def __init__(self, apart: Mapping[str, Sequence[str]], rules: Decontamination, pool: Sequence[str] = ()) -> None:
+        self.apart, self.rules, self.pool = apart, rules, pool
         self._similar: dict[str, str | None] = {}
         self._held: dict[int, Any] = {}  # vectors of held-out questions, made when first needed
 
     @cached_property
     def digest(self) -> str:
         """Identify the texts and the rules, for the store's key."""
-        return digest({k: list(v) for k, v in self.apart.items()}, self.rules)
+        texts = {k: list(v) for k, v in self.apart.items()}
+        return digest(texts, self.rules, list(self.pool)) if self.rules.reads() else digest(texts, self.rules)
 
     @cached_property
     def _exact(self) -> dict[str, str]:
@@ -73,7 +81,13 @@ class HeldOutScreen:
     @cached_property
     def _ngrams(self) -> dict[str, NgramIndex]:
         n = self.rules.ngram
-        return {name: NgramIndex(qs, n) for name, qs in self.apart.items()} if n else {}
+        stock = (lambda: self._stock) if n and self.rules.boilerplate else None
+        return {name: NgramIndex(qs, n, stock) for name, qs in self.apart.items()} if n else {}
+
+    @cached_property
+    def _stock(self) -> StockPhrases:
+        held = (q for qs in self.apart.values() for q in qs)
+        return StockPhrases(held, self.pool, self.rules.ngram, self.rules.boilerplate)
 
     @cached_property
     def _rouge(self) -> dict[str, RougeIndex]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -10,7 +11,19 @@ from sei.exits import was_signal
 from sei.parts import part
 from sei.records import RoundRecord, Score
 from sei.report import interactive
+from sei.store import write_atomic
 
+_DATA = "WANDB_DATA_DIR"
+_HOW = """This run was logged offline. To send it, in this folder:  wandb sync offline-run-*
+
+Everything that is sent lies in the run folder: scores, tables and pictures below this folder, artifacts in round_*/ and
+model/. W&B's file names the artifacts by the place where they lay when the run was made:
+
+    {folder}
+
+So send it before the folder is moved or copied to another machine. Afterwards the whole run folder must be found at
+that place again, by a link (ln -s NEW_PLACE {folder}) or a mount; without it the scores are sent and artifacts are not.
+"""
 _SHOWN = 300  # rows of a W&B table
 _FOLLOWED = 12  # error types whose sizes are drawn over rounds, the largest of each
 # artifacts of a round in the order in which each is made from the one before: name, type, files
@@ -44,6 +57,8 @@ class WandbTracker:
     Each round's bad cases, error types, synthetic data and curated data are artifacts, and so is the run's model where
     ``log_model`` is set. ``made_from`` in an artifact's metadata names the artifacts that it was made from, so a model
     can be followed back to bad cases, offline as well: W&B's own lineage joins runs, and here one run makes them all.
+    An offline run has all that it needs in its run folder (a ``WANDB_DATA_DIR`` that is set wins), but W&B's file names
+    it by whole paths: ``wandb/how_to_sync.txt`` says what that asks of a folder that is moved.
     """
 
     identity: ClassVar[str] = "tracker/wandb"
@@ -57,6 +72,11 @@ class WandbTracker:
         """Open the run; an earlier one of this process is closed first."""
         import wandb
 
+        elsewhere = os.environ.get(_DATA)
+        if self.mode == "offline" and not elsewhere:
+            home = folder.absolute() / "wandb"
+            os.environ[_DATA] = str(home)  # where W&B keeps copies of tables until they are sent
+            write_atomic(home / "how_to_sync.txt", _HOW.format(folder=folder.absolute()).encode())
         run = wandb.init(
             project=self.project,
             entity=self.entity,
@@ -77,14 +97,14 @@ class WandbTracker:
         run.define_metric("train/*", step_metric="train/step")
 
         run.config.update({"run_folder": folder.name}, allow_val_change=True)
-        return WandbRun(run, log_model=self.log_model)
+        return WandbRun(run, log_model=self.log_model, data=elsewhere)
 
 
 class WandbRun:
     """A run of W&B that is open in this process."""
 
-    def __init__(self, run: Any, *, log_model: bool) -> None:
-        self._run, self._log_model = run, log_model
+    def __init__(self, run: Any, *, log_model: bool, data: str | None) -> None:
+        self._run, self._log_model, self._data = run, log_model, data
 
     def baseline(self, scores: dict[str, Score]) -> None:
         """Log the base model as round 0."""
@@ -188,4 +208,9 @@ class WandbRun:
             self._run.summary["config_digest"] = summary["config_digest"]
         if was_signal(exit_code):
             self._run.mark_preempting()
-        self._run.finish(exit_code=exit_code)
+        try:
+            self._run.finish(exit_code=exit_code)
+        finally:
+            os.environ.pop(_DATA, None)
+            if self._data is not None:  # the next run of this process finds it as it was
+                os.environ[_DATA] = self._data

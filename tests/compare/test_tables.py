@@ -126,8 +126,26 @@ def test_holm_counts_the_methods_of_a_table_but_not_the_base(tmp_path):
     records = [r for r in build.ablation_tables(read(tmp_path), BEST).records if r["outcome"] == "near (in domain)"]
     assert {r["method"]: r["verdict"] for r in records}["base model"] == "outside Holm"
     tested = sorted((r["p"], r["p_holm"]) for r in records if r["p_holm"] is not None)
-    assert len(tested) == 2
-    assert tested[0][1] == pytest.approx(2 * tested[0][0])
+    assert [p_holm for _, p_holm in tested] == [pytest.approx(2 * tested[0][0])]
+
+
+def test_a_p_that_nothing_defines_is_no_number(tmp_path):
+    full_and_ablated(tmp_path)
+    for seed, accuracy in ((1, 0.70), (2, 0.72), (3, 0.74)):  # all 10 points below the full method
+        write(tmp_path / "z" / str(seed), seed=seed, rounds=(0.6, accuracy), budget_scale=2)
+    result = build.ablation_tables(read(tmp_path), BEST)
+    row = next(r for r in result.tables[0].rows if "budget_scale" in r[0])
+    assert (row[2], row[4], row[5], row[7]) == ("-10.0", "not defined", "not defined", "not defined")
+    assert "Not defined: " in render.markdown(result.tables[0])
+    record = next(r for r in result.records if "budget_scale" in r["method"] and r["outcome"].startswith("near"))
+    assert (record["p"], record["p_holm"], record["verdict"]) == (None, None, "not defined")
+
+
+def test_one_seed_in_which_no_item_differs_has_no_p(tmp_path):
+    for n, more in enumerate(({}, NO_REFINEMENT)):
+        write_items(write(tmp_path / str(n), rounds=(0.8,), **more), "round_1", "near", [True] * 80 + [False] * 20)
+    row = build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1]
+    assert (row[4], row[5], row[7]) == ("not defined", "not defined", "not defined")
 
 
 def test_seeds_that_only_one_side_has_are_not_compared(tmp_path):

@@ -7,6 +7,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 from sei.records import (
     Attempt,
@@ -94,7 +95,12 @@ def make_record(number: int, cases: int, pool: int, types: int = 12, text: str =
     )
     candidates = tuple(
         SyntheticExample(
-            id=f"s{i}", question=f"{text}New {i}", solution=f"1+1\n{text}", answer="2", error_type=made[0].name
+            id=f"s{i}",
+            question=f"{text}New {i}",
+            solution=f"1+1\n{text}",
+            answer="2",
+            error_type=made[0].name,
+            flaw="slip" if i == 1 else "",
         )
         for i in range(max(2, cases // 10))
     )
@@ -126,10 +132,10 @@ def make_record(number: int, cases: int, pool: int, types: int = 12, text: str =
     )
 
 
-def make_run(folder: Path, *cases: int, text: str = "", finished: bool = True) -> Path:
-    """Write a run folder with one round for each number of bad cases, as a run does."""
+def make_run(folder: Path, *cases: int, text: str = "", finished: bool = True, **base: Any) -> Path:
+    """Write a run folder with one round for each number of bad cases, as a run does; ``base``: of its report."""
     records = [make_record(i, n, max(cases) * 5 // 4, text=text) for i, n in enumerate(cases, 1)]
-    write_json(folder / "base" / "report.json", {"scores": score_dict(scores(100))})
+    write_json(folder / "base" / "report.json", {"scores": score_dict(scores(100)), **base})
     for r in records:
         write_round(folder, r, round_dict(r, ()))
     write_json(folder / "error_type_flow.json", [dataclasses.asdict(f) for f in flows(records)])

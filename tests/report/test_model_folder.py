@@ -17,7 +17,9 @@ from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.records import Checkpoint, TrainingExample
-from sei.report.model_folder import write_model
+from sei.report import console
+from sei.report.ledger import LastTrained
+from sei.report.model_folder import instead, write_model
 from tests.builders import TINY
 from tests.conftest import ROOT
 from tests.report.cards import code_of, origin
@@ -111,3 +113,17 @@ def test_the_cards_say_what_they_belong_to(exported):
     assert ("warm-up" in adapter.text) == (checkpoint.onto.kind == "full")
     assert str(home.parent) not in merged.content + adapter.content
     assert str(home.parent) not in (home / "adapter" / "adapter_config.json").read_text()
+
+
+def test_a_base_that_wins_names_the_last_trained_weights(tmp_path, capsys):
+    last = LastTrained(round=3, weights="/a store/finetune/x/files/model")
+    write_model(tmp_path, TINY.base(), scores(100), origin(), best_round=0, last=last)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "cp -r '/a store/finetune/x/files/model' ../last_round" in card
+    assert "Round 3 was not better than the base on dev" in card
+    ending = console.Ending(best=0, stopped="rounds", last=instead(last))
+    console.show([("base", scores(100)), ("round 3", scores(90))], ending, tmp_path, 1, 0)
+    said = capsys.readouterr().out
+    assert "the base, no round was better; the weights of round 3 are in /a store/finetune/x/files/model" in said
+    write_model(tmp_path, TINY.base(), scores(100), origin(), best_round=0, last=None)
+    assert "last trained" not in (tmp_path / "model" / "README.md").read_text()

@@ -139,10 +139,10 @@ def test_overrides_and_differing_lines_are_marked_keys_hidden(tmp_path):
     assert marks[:4] == ["rounds: 2", "refiner:", "  a: 1", "  token: (hidden)"]
     assert marks[4:] == ["name: error_types", "patience: 0"]
     assert config["settings"] == [
-        ["instructor.token", "(hidden)", ""],
         ["name", "error_types", "default"],
         ["patience", "0", "2"],
         ["rounds", "2", "3"],
+        ["instructor.token", "(hidden)", ""],
     ]
     assert "pass" not in json.dumps(config)
     assert "abc" not in json.dumps(config)

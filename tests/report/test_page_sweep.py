@@ -21,10 +21,11 @@ def test_the_interval_over_seeds_is_students():
     half = 2.776445 * math.sqrt(2.5) / math.sqrt(5)
     assert (found["n"], found["mean"], found["range"]) == (5, 3.0, [1.0, 5.0])
     assert found["ci95"] == pytest.approx([3 - half, 3 + half], abs=1e-6)
-    assert spread([0.0, 2.0])["ci95"] == pytest.approx([1 - 12.706205, 1 + 12.706205], abs=1e-5)
+    half = 4.302653 / math.sqrt(3)  # t(2), deviation 1
+    assert spread([0.0, 1.0, 2.0])["ci95"] == pytest.approx([1 - half, 1 + half], abs=1e-5)
 
 
-@pytest.mark.parametrize("values", [[0.3], [0.3, 0.3, 0.3], [0.1 + 0.2, 0.3]])
+@pytest.mark.parametrize("values", [[0.3], [0.3, 0.3, 0.3], [0.1 + 0.2, 0.3], [0.0, 2.0]])
 def test_seeds_that_show_no_difference_have_no_interval(values):
     assert spread(values)["ci95"] is None
 
@@ -33,7 +34,10 @@ def test_an_accuracy_has_the_interval_of_its_seeds_or_one_seed():
     one = over_seeds([scored("dev", 30, 200)])
     assert (one["how"], one["n"], one["ci95"]) == ("wilson", 1, list(wilson(30, 200).ends))
     two = over_seeds([scored("dev", 10, 200), scored("dev", 12, 200)])
-    assert (two["how"], two["ci95"]) == ("t", [0.0, pytest.approx(0.055 + 12.706205 * 0.005, abs=1e-6)])
+    assert (two["how"], two["ci95"], two["range"]) == ("two", None, [0.05, 0.06])  # two seeds are two points
+    three = over_seeds([scored("dev", n, 200) for n in (0, 2, 10)])
+    half = 4.302653 * math.sqrt(0.0007) / math.sqrt(3)  # by hand: shares 0, 0.01, 0.05
+    assert (three["how"], three["ci95"]) == ("t", [0.0, pytest.approx(0.02 + half, abs=1e-6)])
     same = over_seeds([scored("dev", 10, 200)] * 2)
     assert (same["how"], same["ci95"], same["n"]) == ("equal", None, 2)
 
@@ -84,7 +88,7 @@ def test_curves_are_means_over_seeds_from_the_base_on(tmp_path):
     assert [p["mean"] for p in curve] == pytest.approx([0.41, 0.46, 0.475])
     half = 4.302653 * 0.01 / math.sqrt(3)  # t(2); base accuracies 0.40, 0.41, 0.42
     assert curve[0]["ci95"] == pytest.approx([0.41 - half, 0.41 + half], abs=1e-6)
-    assert {p["how"] for p in curve} == {"t"}
+    assert [p["how"] for p in curve] == ["t", "t", "two"]
     assert setting["chosen"] == [(1, 2), (2, 1)]
     assert list(setting["curves"]) == ["test_set", "far", "dev_set"]
 

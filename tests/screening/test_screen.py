@@ -167,7 +167,11 @@ def test_a_hundred_thousand_candidates_take_minutes():
             return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     screen = Decontamination.screen(
-        type("R", (), {"ngram": 13, "rouge_l": 0.7, "embedding": 0.95, "overlap": 0.5, "embedder": Fast()})(),
+        type(
+            "R",
+            (),
+            {"ngram": 13, "rouge_l": 0.7, "embedding": 0.95, "boilerplate": 4, "overlap": 0.5, "embedder": Fast()},
+        )(),
         {"test": held},
     )
     start = time.perf_counter()

@@ -10,7 +10,9 @@ from sei.errors import DataError
 from sei.report.page.cases import Texts, label, read_round
 from sei.report.page.config import read_config
 from sei.report.page.files import FAILURE, Files
+from sei.report.page.model import named
 from sei.report.page.paired import changes
+from sei.report.page.saturation import saturation
 
 _COUNTS = (
     "bad_cases",
@@ -33,9 +35,11 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
     """
     files = Files(home=folder)
     config = read_config(files)
+    base = files.json("base/report.json", expected=False)
+    base = base if isinstance(base, dict) else {}
     summary = files.json("summary.json", expected=False) if so_far is None else None
     if not isinstance(summary, dict) or "baseline" not in summary:
-        summary = _unfinished(files, config["values"], so_far)
+        summary = _unfinished(files, base, config["values"], so_far)
     if not summary["baseline"] and not summary["rounds"]:
         raise DataError(f"{folder} is no run folder: neither summary.json nor base/report.json is in it.")
     reports, texts = summary["rounds"], Texts()
@@ -55,11 +59,13 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
         "given": given,
         "folder": folder.absolute().name,
         "run": {k: summary.get(k, "") for k in ("experiment", "seed", "config_digest", "git_commit", "versions")},
+        "model": named(base.get("model"), config["values"]),
         "planned": config["values"].get("rounds"),
         "stopped": summary["stopped"],
         "failure": None if summary["stopped"] else files.json(FAILURE, expected=False),
         "best": summary["best_round"],
         "sets": scores,
+        "base": {"seconds": base.get("seconds") or {}, "devices": base.get("devices") or {}},
         "rounds": [_round(r, s) for r, s in zip(reports, shown, strict=True)],
         "followed": any("stable" in t for r in reports for t in r["error_types"]),
         "problems": texts.problems,
@@ -99,6 +105,7 @@ def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
         "devices": report.get("devices", {}),
         "opinion": report.get("second_opinion"),
         "points": shown["points"],
+        "saturation": saturation([c["type"] for c in shown["cases"] if c["type"]]),
     }
 
 
@@ -115,12 +122,12 @@ def _invocation(ledger: Any) -> dict[str, Any]:
     """Return what the last invocation made, reused and spent."""
     if not isinstance(ledger, dict):
         return {}
-    return {"spent": ledger.get("instructor", {}), "stages": ledger.get("stages", {})}
+    said = {"spent": ledger.get("instructor", {}), "stages": ledger.get("stages", {})}
+    return {**said, "last_trained": ledger.get("last_trained")}
 
 
-def _unfinished(files: Files, config: dict[str, Any], so_far: int | None) -> dict[str, Any]:
+def _unfinished(files: Files, base: dict[str, Any], config: dict[str, Any], so_far: int | None) -> dict[str, Any]:
     """Return a summary of what is there of a run that has none (yet)."""
-    base = files.json("base/report.json", expected=False) or {}
     rounds: list[dict[str, Any]] = []
     while so_far is None or len(rounds) < so_far:
         report = files.json(f"round_{len(rounds) + 1}/report.json", expected=False)

@@ -101,6 +101,7 @@ def _synthetic(row: dict[str, Any], number: int, stable: dict[str, str]) -> dict
         "score": row.get("score"),
         "kept": row["kept"],
         "reason": cut(row.get("reason")),
+        "flaw": cut(example.get("flaw")),
     }
 
 

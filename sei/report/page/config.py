@@ -9,12 +9,11 @@ from typing import Any
 
 import yaml
 
-import sei
+from sei.report.conf import CONF
 from sei.report.page.files import Files
 
-_HERE = Path(sei.__file__).parent
-CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
-"""The folder of the config files that come with the package."""
+DEFAULTS = ".hydra/defaults.yaml"
+"""In a run folder: the default config and the part of every group in it, as composed when the run began."""
 
 _SECRETS = (
     (re.compile(r"\b(?:sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"), "(hidden)"),
@@ -28,18 +27,25 @@ _KEY = re.compile(r"( *)([^\s:#-][^\s:#]*):")
 def read_config(files: Files) -> dict[str, Any]:
     """Return overrides, parts and settings with their defaults, and the config's lines, marked where they differ.
 
-    ``values`` holds the config's own values, for the caller alone.
+    ``values`` holds the config's own values, for the caller alone. ``true`` says whether the folder holds the default
+    config as composed; in one without it, only settings of the command and of its experiment are looked at.
     """
     hydra = files.yaml(".hydra/hydra.yaml") or {}
     choices = {k: v for k, v in _at(hydra, "hydra", "runtime", "choices").items() if not k.startswith("hydra/")}
     overrides = [str(o) for o in files.yaml(".hydra/overrides.yaml") or []]
-    defaults = _defaults()
+    composed = files.yaml(DEFAULTS) or {}
+    defaults = composed.get("choices") or _defaults()
     parts = [[k, v, defaults.get(k), k in defaults and v != defaults[k]] for k, v in choices.items()]
     values = files.yaml(".hydra/config.yaml") or {}
-    changed = {o.lstrip("+~").split("=")[0].split("@")[0] for o in overrides}
-    for group in ("experiment", "ablation"):
-        changed |= _keys_of(CONF / group / f"{choices.get(group)}.yaml")
-    settings = _settings(changed - set(choices), values)
+    usual = composed.get("config") or _load(CONF / "config.yaml")
+    if composed:
+        changed = {k for k in (*_leaves(values), *_leaves(usual)) if not k.startswith("ablation.")}
+    else:
+        changed = {o.lstrip("+~").split("=")[0].split("@")[0] for o in overrides}
+        for group in ("experiment", "ablation"):
+            changed |= _keys_of(CONF / group / f"{choices.get(group)}.yaml")
+    other = {k for k, _, _, differs in parts if differs}  # a part of another kind has other settings
+    settings = _settings(changed - set(choices), values, usual, other)
     changed = {k for k, *_, differs in parts if differs} | {k for k, *_ in settings}
     text = files.text(".hydra/config.yaml", expected=False) or ""
     return {
@@ -48,6 +54,7 @@ def read_config(files: Files) -> dict[str, Any]:
         "settings": [[k, hidden(f"{k}: {v}")[len(k) + 2 :], usual] for k, v, usual in settings],
         "lines": [[hidden(line), mark] for line, mark in marked(text, changed)],
         "values": values,
+        "true": bool(composed),
     }
 
 
@@ -75,15 +82,20 @@ def _at(values: Any, *keys: str) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _settings(changed: set[str], values: dict[str, Any]) -> list[list[str]]:
-    """Return key, value and default of every changed setting; the default is empty where a part's own file has it."""
-    usual, out = _load(CONF / "config.yaml"), list[list[str]]()
+def _settings(changed: set[str], values: dict[str, Any], usual: dict[str, Any], other: set[str]) -> list[list[str]]:
+    """Return key, value and default of every changed setting, those that have a default first.
+
+    The default is empty for settings of a part that the default config does not choose (``other``).
+    """
+    out = list[list[str]]()
     for key in sorted(changed):
         *path, last = key.split(".")
         now, before = (_at(tree, *path).get(last, _NOWHERE) for tree in (values, usual))
         if now != before and now is not _NOWHERE:
-            out.append([key, _plain(now), "" if before is _NOWHERE else _plain(before)])
-    return out
+            foreign = before is _NOWHERE or key.split(".")[0] in other
+            if last != "_target_":  # the table of parts tells the class
+                out.append([key, _plain(now), "" if foreign else _plain(before)])
+    return sorted(out, key=lambda row: not row[2])
 
 
 def _plain(value: Any) -> str:
@@ -106,12 +118,12 @@ def _defaults() -> dict[str, Any]:
 
 def _keys_of(path: Path) -> set[str]:
     """Return the dotted keys that an experiment or ablation sets."""
+    return _leaves({k: v for k, v in _load(path).items() if k not in ("defaults", "ablation")})
 
-    def walk(values: dict[str, Any], before: str) -> set[str]:
-        out: set[str] = set()
-        for key, value in values.items():
-            name = f"{before}{key}"
-            out |= walk(value, f"{name}.") if isinstance(value, dict) and value else {name}
-        return out
 
-    return walk({k: v for k, v in _load(path).items() if k not in ("defaults", "ablation")}, "")
+def _leaves(values: dict[str, Any], above: str = "") -> set[str]:
+    """Return the dotted keys of all values that are no mapping."""
+    out: set[str] = set()
+    for key, value in values.items():
+        out |= _leaves(value, f"{above}{key}.") if isinstance(value, dict) and value else {f"{above}{key}"}
+    return out

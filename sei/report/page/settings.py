@@ -14,11 +14,15 @@ _USED = ("requests", "input_tokens", "output_tokens", "usd")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job: its overrides as they were written, what the page shows of it, and its summary once it is done."""
+    """One job: its overrides as they were written, what the page shows of it, and its summary once it is done.
+
+    ``base_seconds``: what all stages took before the first round.
+    """
 
     overrides: tuple[str, ...]
     shown: dict[str, Any]
     summary: dict[str, Any] | None
+    base_seconds: float = 0.0
 
     @property
     def setting(self) -> tuple[str, ...]:
@@ -50,6 +54,7 @@ def settings_of(jobs: Iterable[Job], names: Sequence[str]) -> list[dict[str, Any
 def _setting(jobs: list[Job], names: Sequence[str]) -> dict[str, Any]:
     done = _one_a_seed(jobs)
     return {
+        "method": next((m for j in jobs if (m := j.shown.get("method"))), ""),
         "own": [o for o in jobs[0].shown["own"] if not is_seed(o)],
         "jobs": [j.shown["number"] for j in jobs],
         "states": dict(Counter(j.shown["state"] for j in jobs)),
@@ -94,7 +99,7 @@ def _cost(done: list[Job]) -> dict[str, dict[str, Any] | None]:
     used = [s.get("instructor") or {} for s in summaries]
     values: dict[str, list[float]] = {
         "seconds": [j.shown["seconds"] for j in done if j.shown["seconds"]],
-        "making": _sums(summaries, "seconds"),
+        "making": [j.base_seconds + s for j in done if j.summary for s in _sums([j.summary], "seconds")],
         "tokens": _sums(summaries, "trained_tokens"),
         "candidates": _sums(summaries, "synthesized"),
         **{key: [u[key] for u in used if key in u] for key in _USED},

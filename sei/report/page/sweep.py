@@ -13,6 +13,7 @@ from sei.report.page.build import sets
 from sei.report.page.config import hidden
 from sei.report.page.files import Files
 from sei.report.page.settings import Job, settings_of
+from sei.report.page.titles import methods_of, varied
 
 
 def gather_sweep(folder: Path) -> dict[str, Any]:
@@ -27,9 +28,14 @@ def gather_sweep(folder: Path) -> dict[str, Any]:
         raise DataError(f"{folder} is no sweep folder: sweep.json cannot be read ({e}).") from e
     found = [_job(folder, number, job) for number, job in jobs.items()]
     shown = [j.shown for j in found]
+    homes = [Files(home=folder / _inside(folder, Path(job["folder"]))) for job in jobs.values()]
+    for job, method in zip(shown, methods_of(homes), strict=True):
+        job["method"] = hidden(method)
     common = _common(shown)
     settings = settings_of(found, [s["name"] for s in common["sets"]])
-    return {"kind": "sweep", "folder": folder.absolute().name, "jobs": shown, **common, "settings": settings}
+    methods = list(dict.fromkeys(s["method"] for s in settings if s["method"]))
+    about = {"methods": methods, "varied": varied([j["overrides"] for j in shown])}
+    return {"kind": "sweep", "folder": folder.absolute().name, **about, "jobs": shown, **common, "settings": settings}
 
 
 def at_work(sweep: Path, number: str, home: Path) -> bool | None:
@@ -71,7 +77,9 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
         "sets": scores,
         "notes": files.notes,
     }
-    return Job(overrides=tuple(job["overrides"]), shown=shown, summary=summary)
+    base = files.json("base/report.json", expected=False) if summary else None
+    took = sum((base.get("seconds") or {}).values()) if isinstance(base, dict) else 0.0
+    return Job(overrides=tuple(job["overrides"]), shown=shown, summary=summary, base_seconds=took)
 
 
 def _inside(folder: Path, job: Path) -> Path:

@@ -29,6 +29,7 @@ _SCRIPTS = (
     "flow",
     "reasons",
     "browse",
+    "saturation",
     "sections",
     "account",
     "words",

@@ -4,6 +4,7 @@ const DROPPED =
   "Candidates that refinement left out are not here but above.";
 // Names of stages are those of the parts that were chosen; these are the usual ones, in words.
 const STAGES = {
+  goldcheck: "check of reference answers",
   attempts: "answers of the model",
   given_attempts: "outputs that were given",
   grade: "grading",
@@ -21,6 +22,10 @@ const COST =
   "What the instructor's answers of these rounds took, whoever paid for them when; and how long making each stage's " +
   "results took.";
 
+const TIMES =
+  "Time by stage: how long making the results took, whenever that was. Base: the check of reference answers, the warm-up " +
+  "where the data set brings one, and the evaluation before round 1. The last column speaks of the last start of the command " +
+  "alone.";
 const FREE = "No tokens were counted: this instructor is a program that runs here, or its server did not count.";
 
 function tally(share) {
@@ -65,11 +70,14 @@ function droppedPart(view) {
 function timeTable(view, stages, total) {
   const done = view.cost.ledger.stages || {}, most = total(stages[0]) || 1;
   const made = (s) => (done[s] ? `${number(done[s].made)} / ${number(done[s].reused)}` : "–");
-  const times = (s) => view.rounds.map((r) => duration(r.seconds[s] || 0));
-  const on = (s) => [...new Set(view.rounds.flatMap((r) => (r.devices[s] || "").split(" + ")))].filter(Boolean).join(", ") || "–";
+  const steps = [view.base, ...view.rounds], at = (s) => (x) => (s in x.seconds ? duration(x.seconds[s]) : "–");
+  const times = (s) => steps.map(at(s));
+  const on = (s) => [...new Set(steps.flatMap((r) => (r.devices[s] || "").split(" + ")))].filter(Boolean).join(", ") || "–";
   const rows = stages.map((s) => [stageWords(s), ...times(s), duration(total(s)), tally(total(s) / most), on(s), made(s)]);
-  const heads = ["stage", ...view.rounds.map((r) => `round ${r.round}`), "sum", "", "device", "results made / taken from the store"];
-  return table(heads, rows, "Time by stage. The last column speaks of the last start of the command alone.", " " + "n".repeat(view.rounds.length + 1) + "  n");
+  const sum = (x) => Object.values(x.seconds).reduce((a, b) => a + b, 0), all = steps.map(sum);
+  const last = ["all stages", ...all.map(duration), duration(all.reduce((a, b) => a + b, 0)), "", "", ""];
+  const heads = ["stage", ...steps.map((_, i) => stageName(i)), "sum", "", "device", "results made / taken from the store"];
+  return table(heads, [...rows, last], TIMES, " " + "n".repeat(steps.length + 1) + "  n");
 }
 
 // For what the instructor was asked, over all rounds.
@@ -82,15 +90,15 @@ function asked(view) {
 
 function costPart(view) {
   const { needed, ledger } = view.cost, spent = Object.entries(ledger.spent || {});
-  const total = (s) => view.rounds.reduce((sum, r) => sum + (r.seconds[s] || 0), 0);
-  const stages = [...new Set(view.rounds.flatMap((r) => Object.keys(r.seconds)))].sort((a, b) => total(b) - total(a));
+  const steps = [view.base, ...view.rounds], total = (s) => steps.reduce((sum, r) => sum + (r.seconds[s] || 0), 0);
+  const stages = [...new Set(steps.flatMap((r) => Object.keys(r.seconds)))].sort((a, b) => total(b) - total(a));
   const count = (x) => (x === undefined ? "–" : number(x));
   const tiles = [
     [count(needed.requests), "instructor requests"],
     [count(needed.input_tokens), "tokens in"],
     [count(needed.output_tokens), "tokens out"],
     [needed.usd === undefined ? "–" : `$${needed.usd.toFixed(2)}`, "dollars"],
-    [duration(stages.reduce((sum, s) => sum + total(s), 0)), "in all rounds"],
+    [duration(stages.reduce((sum, s) => sum + total(s), 0)), "base and all rounds"],
   ];
   const under = (name) => el("span", { class: "quiet" }, name);
   const tile = ([value, name]) => el("div", { class: "tile" }, el("b", null, value), under(name));
@@ -102,19 +110,25 @@ function costPart(view) {
   return section("cost", "Cost", COST, el("div", { class: "tiles" }, tiles.map(tile)), asked(view), none, last, times);
 }
 
+const COMPOSED = "Every setting that is not as in a run without any override, apart from the parts below.";
+const SHIPPED =
+  "Apart from the parts below. The folder does not hold the default config as composed, so only settings that the command " +
+  "or its experiment names are here, beside the value in config.yaml.";
+
 function configPart(view) {
   const { overrides, parts, lines, settings } = view.config, run = view.run;
   const text = (v) => String(v ?? "none");
   const other = (v) => el("mark", null, `◆ ${text(v)}`);
-  const part = ([k, v, usual, differs]) => (differs ? [k, other(v), text(usual)] : [k, text(v), ""]);
-  const setting = ([k, v, usual]) => [k, other(v), usual || "(of its part)"];
+  const real = (k, v) => (k === "model" && view.model.name && view.model.name !== v ? `${text(v)}: ${view.model.name}` : text(v));
+  const part = ([k, v, usual, differs]) => (differs ? [k, other(real(k, v)), text(usual)] : [k, real(k, v), ""]);
+  const setting = ([k, v, usual]) => [k, other(v), usual || "(its part is not in the default)"];
   const ids = [["seed", run.seed], ["config digest", run.config_digest], ["commit", run.git_commit]];
   const made = [...ids, ...Object.entries(run.versions || {})];
   const known = made.filter(([, v]) => v !== "" && v !== undefined).map(([k, v]) => [k, String(v)]);
   const list = el("ul", { class: "overrides" }, overrides.map((o) => el("li", null, el("code", null, o))));
   const nothing = lines.length ? "Nothing: the default config." : "The run folder holds no .hydra/ to tell.";
   const none = el("p", null, nothing);
-  const changed = table(["setting", "value", "default"], settings.map(setting), "Apart from the parts below.");
+  const changed = folded(table(["setting", "value", "default"], settings.map(setting), view.config.true ? COMPOSED : SHIPPED), settings.length);
   const line = ([text, mark]) => [mark ? el("mark", null, `◆ ${text}`) : `  ${text}`, "\n"];
   const config = el("pre", { class: "config" }, lines.map(line));
   const whole = el("details", null, el("summary", null, "The whole config"), config);
@@ -126,7 +140,7 @@ function configPart(view) {
     "◆ marks what differs from the default config.",
     el("h3", null, "Asked for on the command line"),
     overrides.length ? list : none,
-    settings.length ? [el("h3", null, "Settings that differ"), changed] : null,
+    settings.length ? [el("h3", null, "Settings that differ from the default"), changed] : null,
     parts.length ? [el("h3", null, "Parts"), chosen] : null,
     lines.length ? whole : null,
     known.length ? el("details", null, el("summary", null, "Seed, digest, commit and versions"), versions) : null,

@@ -149,10 +149,40 @@ function caseBrowser(view) {
   });
 }
 
+// What the embedded teacher got wrong on purpose. No part of the method is told.
+const FLAWED = {
+  slip: "a slip in a calculation",
+  operation: "a wrong operation",
+  missing_step: "a missing step",
+  constant: "a wrong constant",
+  question: "a question that does not fit its solution",
+  answer: "a wrong answer",
+  order: "two persons in the wrong order",
+  reading: "a misread clue",
+};
+const flawBadge = (x) => x.flaw && badge(`⚑ ${FLAWED[x.flaw] || words(x.flaw)}`, "flaw");
+
+// How many flawed examples there are, and what refinement did with them: the reader's check of the filter.
+function flawLegend(view) {
+  const all = view.synthetic, flawed = (xs) => xs.filter((x) => x.flaw).length;
+  if (!flawed(all)) return null;
+  const share = (kept) => {
+    const of = all.filter((x) => x.kept === kept);
+    return `${number(flawed(of))} of ${number(of.length)}${of.length ? ` (${percent(flawed(of) / of.length)} %)` : ""}`;
+  };
+  const said =
+    "marks a flaw that the embedded teacher put into a problem on purpose, as a language model would by mistake. It is known " +
+    "to the embedded teacher alone: no stage sees it, and a real teacher's problems have no such mark. ";
+  const kinds = Object.entries(all.reduce((sum, x) => (x.flaw ? { ...sum, [x.flaw]: (sum[x.flaw] || 0) + 1 } : sum), {}));
+  const each = kinds.map(([k, n]) => `${FLAWED[k] || words(k)} (${n})`).join(", ");
+  return el("p", { class: "note" }, badge("⚑", "flaw"), said, `Flawed are ${share(true)} that were kept and ${share(false)} that were left out: ${each}.`);
+}
+
 function exampleHead(x) {
   const score = Number.isFinite(x.score) ? `score ${x.score.toPrecision(3)}, ` : "";
   return [
     x.kept ? badge("✓ kept", "good") : badge("✗ left out", "bad"),
+    flawBadge(x) || null,
     " ",
     el("strong", null, short(x.question, 160)),
     el("span", { class: "preview" }, badge(short(x.type, 60), "plain"), badge(`round ${x.round}`, "plain"), score + x.reason),
@@ -170,7 +200,7 @@ function exampleBody(view, x) {
 
 function syntheticBrowser(view) {
   const types = [...new Set(view.synthetic.map((x) => x.type))].sort();
-  const decisions = ["kept", "left out"].map((d) => [d, d]);
+  const decisions = ["kept", "left out"].map((d) => [d, d]), flaws = ["flawed", "no flaw put in"].map((d) => [d, d]);
   return new Browser({
     what: "synthetic examples",
     items: view.synthetic,
@@ -180,6 +210,7 @@ function syntheticBrowser(view) {
       roundFilter(view),
       typeFilter(types),
       { label: "Decision", options: decisions, of: (x) => (x.kept ? "kept" : "left out") },
+      { label: "Flaw", options: view.synthetic.some((x) => x.flaw) ? flaws : [], of: (x) => (x.flaw ? "flawed" : "no flaw put in") },
     ],
     entry: (x) => fold(exampleHead(x), () => exampleBody(view, x)),
   });

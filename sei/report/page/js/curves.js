@@ -7,8 +7,8 @@ const CURVE_HINT = "Point at a line or tap it: its numbers appear here. With the
 // A scale that holds all means; intervals far beyond them are cut at the edge of the chart.
 function curveScale(points, stages) {
   const { w, h, left, right, above, below } = CHART;
-  const means = points.map((p) => p.mean), ends = points.flatMap((p) => p.ci95 || []);
-  const least = Math.min(...means), most = Math.max(...means), room = 0.3 * Math.max(most - least, 0.06);
+  const shown = (p) => (p.how === "two" ? p.range : [p.mean]), ends = points.flatMap((p) => p.ci95 || []);
+  const seen = points.flatMap(shown), least = Math.min(...seen), most = Math.max(...seen), room = 0.3 * Math.max(most - least, 0.06);
   const rung = [0.01, 0.02, 0.05, 0.1, 0.2].find((r) => most - least + room <= 6 * r) || 0.2;
   const low = Math.max(0, Math.floor(Math.max(least - room, Math.min(least - 0.005, ...ends)) / rung) * rung);
   const high = Math.min(1, Math.ceil(Math.min(most + room, Math.max(most + 0.005, ...ends)) / rung) * rung);
@@ -27,15 +27,20 @@ function curveFrame({ low, high, rung, stages, x, y }) {
   return [rungs.map((v) => [line(v), tick(v)]), named.map((i) => svg("text", under(i), name(i)))];
 }
 
-const HOW = { t: "", wilson: ", one seed", equal: "" };
-const pointEnds = (p) => (p.ci95 ? `${interval(p)}${HOW[p.how]}` : "all seeds equal");
+const HOW = { t: "", wilson: ", one seed" };
+const bothSeeds = ({ range }) => range.map(percent).join(" and ");
+const pointEnds = (p) => (p.ci95 ? `${interval(p)}${HOW[p.how]}` : p.how === "two" ? `seeds: ${bothSeeds(p)}` : "all seeds equal");
 const pointSaid = (p, i) => `${stageName(i)} ${percent(p.mean)} % (${pointEnds(p)}, n = ${p.n})`;
 
 // The round that most seeds chose on dev, the earlier one of two.
 const chosenBy = (s) => s.chosen.reduce((best, c) => (c[1] > best[1] ? c : best), [0, 0])[0];
 const chosenSaid = (s) => s.chosen.map(([r, n]) => `${stageName(r)} (${plural(n, "seed")})`).join(", ");
 
+// The interval of a line; of two seeds the seeds themselves, as points without a band.
 function curveBand(known, scale, colour) {
+  const seeds = known.flatMap(([i, p]) => (p.how === "two" ? p.range.map((v) => [scale.x(i), scale.y(v)]) : []));
+  const dots = seeds.map(([cx, cy]) => svg("circle", { class: "seed", cx, cy, r: 2.6, fill: "none", stroke: colour }));
+  if (known.some(([, p]) => p.how === "two")) return svg("g", { class: "spread" }, dots);
   const at = (end) => known.map(([i, p]) => `${scale.x(i)},${scale.y(p.ci95 ? p.ci95[end] : p.mean)}`);
   const ends = ([i, p]) => p.ci95 && [scale.x(i), scale.y(p.ci95[1]), scale.y(p.ci95[0])];
   const bar = ([x, high, low]) => `M${x},${high}V${low}M${x - 4},${high}h8M${x - 4},${low}h8`;

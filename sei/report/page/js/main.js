@@ -7,8 +7,8 @@ const LEADS = {
     "Problems written for the error types, and what refinement decided on each. The score is what the refiner measured: " +
     "higher is better, and only scores of one round and type compare.",
   none:
-    "No round was done, so there are no bad cases, error types or costs to show. What an unfinished round found " +
-    "lies in its folder.",
+    "No round was done, so there are no bad cases or error types to show. What an unfinished round found lies in its " +
+    "folder.",
 };
 
 function viewOf(data) {
@@ -32,14 +32,17 @@ function runParts(data) {
     ...(view.given ? [] : [roundsPart(view)]),
     typesPart(view),
     section("cases", "Bad cases", LEADS.cases, cases.box),
-    ...(view.given ? [] : [section("synthetic", "Synthetic examples", LEADS.synthetic, syntheticBrowser(view).box)]),
+    ...(view.given
+      ? []
+      : [section("synthetic", "Synthetic examples", LEADS.synthetic, flawLegend(view), syntheticBrowser(view).box)]),
     droppedPart(view),
     costPart(view),
   ];
+  const none = () => [section("rounds", "Rounds", LEADS.none), Object.keys(view.base.seconds).length ? costPart(view) : null];
   return [
     view.given ? givenPart(view) : resultPart(view),
     ...(view.sets.length ? [scoresPart(view)] : []),
-    ...(data.rounds.length ? rounds() : [section("rounds", "Rounds", LEADS.none)]),
+    ...(data.rounds.length ? rounds() : none()).filter(Boolean),
     configPart(view),
     wordsPart(),
   ];
@@ -49,7 +52,7 @@ function start() {
   const data = JSON.parse(document.getElementById("data").textContent), isRun = data.kind === "run";
   const parts = isRun ? runParts(data) : sweepParts(data), seed = isRun ? data.run.seed : "";
   const where = `${data.kind} folder ${data.folder}${seed === "" ? "" : `, seed ${seed}`}`;
-  const name = (isRun && data.run.experiment) || data.folder;
+  const name = isRun ? data.run.experiment || data.folder : sweepTitle(data);
   const above = el("p", { class: "quiet" }, `Self-Error-Instruct, ${where}`);
   document.getElementById("top").append(above, el("h1", null, name));
   const links = parts.map((p) => el("a", { href: `#${p.id}` }, p.querySelector("h2").textContent));

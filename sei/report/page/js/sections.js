@@ -57,21 +57,39 @@ function scoreRow(set, shown) {
   return [[el("b", null, set.name), note(role)], cell(a), ...second, a ? dumbbell(a, b) : "–", unreadable];
 }
 
+// What ended a run early, and what there is to do.
+function failed(f) {
+  const where = `${f.stage} of ${f.round ? `round ${f.round}` : "the base"}`;
+  const rest = "What was found until then is in the run folder; the same command goes on from there.";
+  const code = f.exit_code === undefined ? "" : ` (exit code ${f.exit_code})`;
+  return el("p", { class: "note failed", role: "alert" }, el("b", null, `✗ This run ended early, ${where}${code}: `), f.error, /[.!?]$/.test(f.error) ? " " : ". ", rest);
+}
+
+// Where the last round's weights are, where dev preferred the base to all rounds.
+function lastTrained(view) {
+  const last = view.cost.ledger.last_trained;
+  if (view.best || view.failure || !view.stopped || !last) return null;
+  const folder = el("code", null, last.weights);
+  return el("p", { class: "note" }, `model/ holds no trained weights. Those of round ${last.round}, the last one, lie in the store: `, folder, ". model/README.md has the command that copies them.");
+}
+
 function facts(view) {
   const fact = (name, value, rest) => el("span", null, name && note(`${name} `), el("b", null, value), rest);
   const parts = new Map(view.config.parts.map(([k, v]) => [k, v])), n = view.rounds.length;
   const best = view.best ? `that of round ${view.best}, the best on dev` : "the base: no round was better on dev";
-  const named = (k) => el("b", null, parts.get(k));
-  const lead = ["The model ", named("model"), " was taught from its own mistakes on ", named("data")];
+  const named = (k) => el("b", null, parts.get(k)), { name, source, revision } = view.model;
+  const from = [source && note(`source ${source}`), revision && note(`revision ${revision}`)];
+  const model = name ? [el("b", null, name), from] : named("model");
+  const lead = ["The model ", model, n ? " was" : " is to be", " taught from its own mistakes", parts.get("data") ? [" on ", named("data")] : ""];
   const kinds = ["instructor", "clusterer", "synthesizer", "refiner", "finetuner"].filter((k) => parts.get(k));
   const done = fact("", plural(n, "round"), view.planned ? ` of ${view.planned}` : "");
-  const f = view.failure;
-  const broke = f && [note("ended early "), `${f.stage} of ${f.round ? `round ${f.round}` : "the base"}: ${f.error}`];
-  const use = f ? "no model/ was written" : `the model to use (model/) is ${best}`;
-  const end = broke || [note("ended because "), ENDS[view.stopped] ?? view.stopped];
+  const f = view.failure, use = f ? "no model/ was written" : `the model to use (model/) is ${best}`;
+  const end = f ? null : el("span", null, note("ended because "), ENDS[view.stopped] ?? view.stopped);
   return [
-    parts.get("model") && parts.get("data") ? el("p", null, lead, ` for ${plural(n, "round")}.`) : null,
-    el("p", { class: "facts" }, done, fact("", use), el("span", null, end)),
+    name || parts.get("model") ? el("p", null, lead, n ? ` for ${plural(n, "round")}.` : ".") : null,
+    f && failed(f),
+    el("p", { class: "facts" }, done, fact("", use), end),
+    lastTrained(view),
     el("p", { class: "facts" }, kinds.map((k) => fact(k, parts.get(k)))),
   ];
 }
@@ -193,5 +211,6 @@ function typesPart(view) {
     ? [el("h3", null, "Where the problems of each type go"), sankey(view)]
     : el("p", { class: "quiet" }, "Types are followed from the second round on.");
   const map = [el("h3", null, "Cluster map"), lead, new ClusterMap(view).box];
-  return section("types", "Error types", null, map, el("h3", null, "How the types change"), typeTable(view), later);
+  const change = [el("h3", null, "How the types change"), typeTable(view)];
+  return section("types", "Error types", null, map, change, later, saturationPart(view));
 }

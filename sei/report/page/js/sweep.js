@@ -1,18 +1,18 @@
 // A sweep: its settings over their seeds, what they cost, its jobs.
 const SWEEP_CHANGES =
   "Mean change from the base to the round chosen on dev, in percentage points; under it the 95 % interval over seeds " +
-  "(Student's t) and the range. The bar shows mean and interval on one scale for all cells: the upright " +
-  "line is no change, an end without a tick lies beyond the scale.";
+  "(Student's t, from three seeds on) and the range. The bar shows mean and interval on one scale for all cells, of two " +
+  "seeds each by itself (small circles): the upright line is no change, an end without a tick lies beyond the scale.";
 const SWEEP_CAUTION =
   "The intervals speak of other seeds on these same problems. Of many settings, the one with the largest change owes part " +
   "of it to luck. Paired tests of one setting against another: python -m sei.compare FOLDER.";
 const SWEEP_CURVES =
   "Mean accuracy over the seeds, in percent; base is the model before round 1. The ring marks the round chosen on dev (by " +
-  "most seeds); a line is dashed where only some seeds went on. The band is the 95 % interval: over seeds (Student's t), " +
-  "for a single seed over problems (Wilson); beyond three lines it is drawn for the line that stands out. Each chart has " +
+  "most seeds); a line is dashed where only some seeds went on. The band is the 95 % interval: over three or more seeds " +
+  "(Student's t), for a single seed over problems (Wilson); two seeds are two circles. Beyond three lines it is drawn for the line that stands out. Each chart has " +
   "its own scale, which need not start at 0; intervals are cut at its edge.";
 const SWEEP_COST =
-  "Means per finished job, all rounds together; under a mean the range where jobs differ. Instructor and stages: what the " +
+  "Means per finished job, base and all rounds together; under a mean the range where jobs differ. Instructor and stages: what the " +
   "results needed, whoever paid or waited when. Jobs share results, so the sweep as a whole took less than the sum, and " +
   "the time from start to end is short where others had done the work.";
 const SWEEP_JOBS =
@@ -26,6 +26,9 @@ const problemsSaid = ({ n: [least, most] }) => (least === most ? `n = ${number(m
 
 // Overrides may break where a line is short, after a dot or an equals sign.
 const overridesShown = (text) => el("code", null, text.split(/(?<=[.=])/).map((part) => [part, el("wbr")]));
+
+// What a setting is called, and the overrides that made it.
+const settingShown = (s) => (s.method ? [el("b", null, s.label), el("span", { class: "ci" }, overridesShown(s.asked))] : overridesShown(s.label));
 
 function exitSaid(job) {
   if (job.exit_code < 0) return `killed by signal ${-job.exit_code}; see its sei.log`;
@@ -63,36 +66,49 @@ function sweepFacts(data) {
   return [el("p", null, size, " ", states.map(([state, n]) => stateBadge(state, n))), lost];
 }
 
+const TIE = 1e-9; // accuracies within it are equal: means carry rounding errors
+
+// Things as a list of a sentence, of more than `most` the first ones and how many there are besides.
+function listed(things, most = 4) {
+  const shown = things.length > most ? [...things.slice(0, most - 1), `${things.length - most + 1} others`] : things;
+  return shown.map((thing, i) => [i ? (i === shown.length - 1 ? " and " : ", ") : "", thing]);
+}
+
 // The setting that dev would choose, with what it did on the tests: a choice by test scores would flatter itself.
 function sweepHeadline(data) {
   const dev = data.sets.filter((s) => s.role === "dev").map((s) => s.name), tests = data.sets.filter((s) => s.role !== "dev");
   const reached = (s) => dev.reduce((sum, name) => sum + s.changes[name].reached, 0) / dev.length;
   const known = data.settings.filter((s) => dev.length && dev.every((name) => s.changes[name]));
   if (known.length < 2) return null;
-  const best = known.reduce((a, b) => (reached(b) > reached(a) ? b : a));
+  const best = known.reduce((a, b) => (reached(b) > reached(a) + TIE ? b : a));
+  const tied = known.filter((s) => s !== best && Math.abs(reached(s) - reached(best)) <= TIE);
+  const ties = tied.length ? [", tied with ", listed(tied.map((s) => el("b", null, s.label)))] : "";
   const change = ({ name }) => {
     const c = best.changes[name];
     return c && [`; ${name} `, el("b", null, `${signed(c.mean)} points`), c.ci95 ? ` (${c.ci95.map(signed).join(" to ")})` : ""];
   };
   const level = ` with ${percent(reached(best))} % (${plural(best.seeds, "seed")})`;
-  return el("p", { class: "headline" }, "Highest on dev: ", el("b", null, best.label), level, tests.map(change), ".");
+  return el("p", { class: "headline" }, "Highest on dev: ", el("b", null, best.label), level, ties, tests.map(change), ".");
 }
 
 // The ends of a scale that all changes share and that no change is on; intervals far beyond the means are cut.
 function changeScale(changes) {
   const means = [0, ...changes.map((c) => c.mean)], ends = changes.flatMap((c) => c.ci95 || []);
-  const least = Math.min(...means), most = Math.max(...means), room = Math.max(0.005, most - least) / 2;
+  const both = changes.flatMap((c) => (c.n === 2 ? c.range : [])), seen = [...means, ...both];
+  const least = Math.min(...seen), most = Math.max(...seen), room = Math.max(0.005, most - least) / 2;
   return [Math.max(least - room, Math.min(least, ...ends)), Math.min(most + room, Math.max(most, ...ends))];
 }
 
 // A mean and its interval beside an upright line at no change.
 function changeBar(change, [least, most]) {
   const x = (v) => 5 + (90 * (v - least)) / (most - least || 1), [low, high] = change.ci95 || [change.mean, change.mean];
+  const seeds = change.n === 2 ? change.range.map((v) => svg("circle", { class: "open", cx: x(v), cy: 6, r: 2.2 })) : [];
   return svg(
     "svg",
     { viewBox: "0 0 100 12", class: "cut change", "aria-hidden": "true" },
     svg("line", { class: "grid zero", x1: x(0), x2: x(0), y1: 0, y2: 12 }),
-    svg("path", { class: "whisker", d: `M${x(low)},6H${x(high)}M${x(low)},3v6M${x(high)},3v6` }),
+    change.ci95 && svg("path", { class: "whisker", d: `M${x(low)},6H${x(high)}M${x(low)},3v6M${x(high)},3v6` }),
+    seeds,
     svg("circle", { class: "dot", cx: x(change.mean), cy: 6, r: 3 }),
   );
 }
@@ -100,8 +116,9 @@ function changeBar(change, [least, most]) {
 function changeCell(setting, name, scale) {
   const c = setting.changes[name];
   if (!c) return "–";
-  const lone = c.n === 1 ? "one seed: no interval" : "all seeds equal";
-  const range = c.n > 1 && `range ${c.range.map(signed).join(" to ")}`;
+  const equal = c.range[1] - c.range[0] <= TIE, two = `seeds: ${c.range.map(signed).join(" and ")}`;
+  const lone = c.n === 1 ? "one seed: no interval" : equal ? "all seeds equal" : two;
+  const range = c.n > 2 && `range ${c.range.map(signed).join(" to ")}`;
   const count = c.n !== setting.seeds && `n = ${c.n}`;
   const under = [c.ci95 ? c.ci95.map(signed).join(" to ") : lone, range, count].filter(Boolean);
   return [changeBar(c, scale), el("b", null, signed(c.mean)), under.map((text) => note(text))];
@@ -111,11 +128,13 @@ function settingsPart(data) {
   const scale = changeScale(data.settings.flatMap((s) => Object.values(s.changes)));
   const undone = (s) => Object.entries(s.states).filter(([state]) => state !== "done");
   const states = (s) => el("span", { class: "states" }, undone(s).map(([state, n]) => stateBadge(state, n)));
-  const row = (s) => [[overridesShown(s.label), states(s)], s.seeds, ...data.sets.map((set) => changeCell(s, set.name, scale))];
+  const row = (s) => [[settingShown(s), states(s)], s.seeds, ...data.sets.map((set) => changeCell(s, set.name, scale))];
   const head = (set) => [set.name, note(words(set.role))];
   const heads = ["setting", "seeds", ...data.sets.map(head)], kinds = " n" + "n".repeat(data.sets.length);
   const changes = table(heads, data.settings.map(row), SWEEP_CHANGES, kinds);
-  const lead = data.shared.length ? `All with ${data.shared.join(" ")}` : null;
+  const each = data.varied.map(({ setting, values }) => `${words(setting)} (${values} values)`);
+  const said = [each.length ? ["Varied: ", listed(each, 9), ". "] : "", data.shared.length ? ["All with ", overridesShown(data.shared.join(" "))] : ""];
+  const lead = each.length || data.shared.length ? said : null;
   const caution = data.sets.length ? el("p", { class: "note" }, SWEEP_CAUTION) : null;
   return section("settings", "Settings", lead, sweepFacts(data), sweepHeadline(data), changes, caution);
 }
@@ -125,7 +144,7 @@ function curvesTable(data) {
   const stages = Math.max(...data.settings.flatMap((s) => Object.values(s.curves).map((c) => c.length)));
   const each = (make) => Array.from({ length: stages }, (_, i) => make(i));
   const point = (p) => (p ? [el("b", null, percent(p.mean)), note(pointEnds(p)), note(`n = ${p.n}`)] : "–");
-  const row = (set) => (s) => [[set.name, " ", overridesShown(s.label)], ...each((i) => point(s.curves[set.name][i])), chosenSaid(s)];
+  const row = (set) => (s) => [[set.name, ": ", s.label], ...each((i) => point(s.curves[set.name][i])), chosenSaid(s)];
   const rows = data.sets.flatMap((set) => data.settings.filter((s) => s.curves[set.name]).map(row(set)));
   const heads = ["set and setting", ...each(stageName), "chosen on dev"];
   const made = () => table(heads, rows, "Mean accuracy in percent, 95 % interval, seeds.", " " + "n".repeat(stages) + "s");
@@ -154,7 +173,7 @@ function sweepCostPart(data) {
     return [text(c.mean), low === high ? null : note(`${low} to ${high}`)];
   };
   const shown = data.settings.filter((s) => s.seeds);
-  const rows = shown.map((s) => [overridesShown(s.label), s.seeds, ...columns.map(([, key, text]) => cell(s.cost[key], text))]);
+  const rows = shown.map((s) => [settingShown(s), s.seeds, ...columns.map(([, key, text]) => cell(s.cost[key], text))]);
   const made = table(["setting", "seeds", ...columns.map(([name]) => name)], rows, SWEEP_COST, " n" + "n".repeat(columns.length));
   const free = ({ cost: c }) => c.requests?.mean && !c.input_tokens?.mean && !c.output_tokens?.mean;
   return section("cost", "Cost", null, made, shown.every(free) ? el("p", null, FREE) : null);
@@ -166,9 +185,20 @@ function jobsPart(data) {
   return section("jobs", "Jobs", null, table(heads, rows, SWEEP_JOBS, "   " + "n".repeat(names.length + 1)));
 }
 
+// The title of a sweep, in words: its methods, or what is varied where no job has begun.
+function sweepTitle(data) {
+  const names = data.methods.map((m) => short(m, 90));
+  if (names.length > 1) return [names[0], " against ", listed(names.slice(1))];
+  const others = data.varied.map((v) => words(v.setting));
+  const over = others.length ? [names.length ? " over " : "Sweep over ", listed(others)] : "";
+  return names.length || others.length ? [names, over] : data.folder;
+}
+
 function sweepParts(data) {
-  const label = (s) => s.own.join(" ") || (data.settings.length > 1 ? "(defaults)" : "(all jobs)");
-  const view = { ...data, settings: data.settings.map((s, index) => ({ ...s, index, label: label(s) })) };
+  const asked = (s) => s.own.join(" ") || (data.settings.length > 1 ? "(defaults)" : "(all jobs)");
+  const twice = (s) => data.settings.filter((t) => t.method === s.method).length > 1; // by what is no part of a method
+  const label = (s) => (s.method ? `${s.method}${twice(s) ? ` (${asked(s)})` : ""}` : asked(s));
+  const view = { ...data, settings: data.settings.map((s, index) => ({ ...s, index, label: label(s), asked: asked(s) })) };
   const drawn = view.settings.some((s) => s.seeds) ? [curvesPart(view), sweepCostPart(view)] : [];
   return [settingsPart(view), ...drawn, jobsPart(view), wordsPart()];
 }

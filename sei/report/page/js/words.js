@@ -15,7 +15,7 @@ const WORDS = [
   ["in domain, out of domain", "Test problems of the kind that is trained on, and of another kind."],
   ["strict", "Right only where the answer also stands in the format asked for; plain accuracy takes it from anywhere."],
   ["macro", "Mean of the accuracies of the set's groups (skills, subjects), each group with equal weight."],
-  ["95 % interval", "Of one accuracy: Wilson's. Of a change: for the same problems before and after (Agresti and Min). Of several seeds: Student's t."],
+  ["95 % interval", "Of one accuracy: Wilson's. Of a change: for the same problems before and after (Agresti and Min). Of three or more seeds: Student's t."],
   ["setting, seed", "Jobs of a sweep that differ in nothing but the seed (of all that is drawn at random) are one setting."],
   ["kappa", "Agreement of two instructors on error types beyond chance: 1 is full, 0 is none."],
 ];
