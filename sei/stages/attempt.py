@@ -10,6 +10,7 @@ from sei.opened import Engine, Serving
 from sei.parts import part
 from sei.prompts import asked
 from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
+from sei.returned import answered
 
 
 @part
@@ -33,5 +34,5 @@ class Attempts:
         """Yield (index, attempt) for every problem that is not done."""
         with self.engine.open(self.target, checkpoint) as opened:
             prompts = opened.prompts([asked(p.question, p.options) for p in items])
-            for index, text, finished, fault in self.engine.answer(opened, prompts, done, "attempts"):
+            for index, text, finished, fault in answered(self.engine, opened, prompts, done, "attempts"):
                 yield index, Attempt(problem=items[index], output=text, finished=finished, fault=fault)
