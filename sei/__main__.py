@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import secrets
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sei import commandline
@@ -40,6 +41,10 @@ _SECRET = re.compile(
 )
 _GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
+_NO_FOLDER = (
+    "run folder: {} cannot be written: {}. Remedy: free space or fix permissions, or "
+    "hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place."
+)
 _HEX = secrets.token_hex(3)
 _SETTINGS = (
     "name",
@@ -55,6 +60,7 @@ _SETTINGS = (
     "decontaminate",
     "embedder",
     "review",
+    "prompts",
     "estimate",
     "dry_run",
     "assume",
@@ -103,6 +109,11 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
         remedy = "engine.max_new_tokens=512 (worked solutions), 256 (short ones), 4096 (a model that thinks)"
         raise refuse("engine.max_new_tokens", None, rule, remedy)
+    own = {k: v for k, v in plain["prompts"].items() if v is not None}
+    if own and not any("prompts" in (plain[x].get("instructor") or plain[x]) for x in ("instructor", "second_opinion")):
+        name, path = next(iter(own.items()))
+        rule = f"instructor={choices.get('instructor')} writes by rules and is asked no prompt"
+        raise refuse(f"prompts.{name}", path, rule, "instructor=openai_compatible, or leave it out")
     ablation = plain["ablation"] or {}
     for key, wanted in (ablation.get("sets") or {}).items():
         found = choices.get(key) if key in choices else OmegaConf.select(cfg, key)
@@ -156,10 +167,7 @@ def _before_the_job(error: BaseException) -> DiskError | None:
     cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
     if cause is None or cause.errno is None:
         return None
-    return DiskError(
-        f"run folder: {cause.filename} cannot be written: {cause.strerror}. Remedy: free space or fix permissions, or "
-        "hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place."
-    )
+    return DiskError(_NO_FOLDER.format(cause.filename, cause.strerror))
 
 
 def _ended(error: BaseException) -> int:
@@ -228,12 +236,106 @@ def run_job(cfg: DictConfig) -> float | None:
     return best_dev_accuracy(folder)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A run that was asked for from Python, composed and checked: its plain config, its folder, what was chosen."""
+
+    plain: dict[str, Any]
+    folder: Path
+    log: Path | None
+    choices: dict[str, Any]
+    overrides: tuple[str, ...]
+    hydra_files: dict[Path, str]
+
+    def write(self) -> None:
+        """Make the run folder, and write into it what Hydra writes: config, overrides and its own settings.
+
+        Raises:
+            DiskError: where that folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path, text in self.hydra_files.items():
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+        except OSError as e:
+            raise DiskError(_NO_FOLDER.format(e.filename, e.strerror or e)) from e
+
+    def said(self, error: ConfigError) -> ConfigError:
+        """Return a refusal of a setting, with the experiment that set it where one did."""
+        more = commandline.said_by(str(error), str(self.choices.get("experiment")), self.overrides, CONF)
+        return ConfigError(f"{error}{more}") if more else error
+
+
+def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepared:
+    """Compose and check one run as the command does, without being one: nothing of the process is changed.
+
+    ``config_dir``: a folder of options of one's own, as ``--config-dir``.
+
+    Raises:
+        ConfigError: as the command would say it, and for flags, sweeps and looks ahead, which belong to the command.
+    """
+    check_arguments(list(overrides))
+    if flag := next((o for o in overrides if o.startswith("-")), None):
+        raise ConfigError(f"{flag}: from Python settings alone are given. Remedy: the command sei {flag} ...")
+    settings = commandline.ordered(list(overrides), _known())
+    folder = [] if config_dir is None else [f"hydra.searchpath=[{json.dumps(str(config_dir.absolute()))}]"]
+    started = secrets.token_hex(3)
+    OmegaConf.register_new_resolver("sei_hex", lambda: started, replace=True)
+    OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="sei"):
+            cfg = hydra.compose("config", overrides=[*folder, *settings], return_hydra_config=True)
+        return _prepared(cfg)
+    except (HydraException, OmegaConfBaseException) as e:
+        raise _worded(e, list(overrides)) from None
+
+
+def _prepared(cfg: DictConfig) -> Prepared:
+    before = HydraConfig.instance().cfg
+    try:
+        HydraConfig.instance().set_config(cfg)  # type: ignore[no-untyped-call]
+        place = Path(str(cfg.hydra.run.dir)).absolute()
+        with open_dict(cfg), read_write(cfg):
+            cfg.hydra.runtime.output_dir = str(place)
+            own = OmegaConf.masked_copy(cfg, "hydra")
+            del cfg["hydra"]
+        choices = dict(own.hydra.runtime.choices)
+        plain = check(cfg, choices)
+        for key in ("estimate", "dry_run"):
+            if plain[key]:
+                raise refuse(key, True, "a look ahead is printed by the command", f"sei {key}=true ...")
+        parts = {"config.yaml": cfg, "hydra.yaml": own, "overrides.yaml": own.hydra.overrides.task}
+        where = own.hydra.output_subdir
+        files = {} if where is None else {place / where / name: OmegaConf.to_yaml(c) for name, c in parts.items()}
+        handlers = own.hydra.job_logging.get("handlers") or {}
+        log = place / f"{own.hydra.job.name}.log" if "file" in handlers else None
+        overrides = tuple(own.hydra.overrides.task)
+        return Prepared(plain=plain, folder=place, log=log, choices=choices, overrides=overrides, hydra_files=files)
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def _known() -> set[str]:
+    groups = {p.name for p in CONF.iterdir() if p.is_dir()}
+    return {*groups, *_SETTINGS, *_PLACES, *_PARTS, *_OTHERS}
+
+
+def _worded(error: Exception, arguments: list[str]) -> SeiError:
+    """Return what is wrong with a config that Hydra could not compose."""
+    if (refused := _refused(error)) is not None:
+        return refused
+    words = commandline.of_composition(str(error), CONF, lambda: _settings(arguments))
+    cause = error.__cause__ or error
+    words = words or f"{error}" + (f"\n{cause}" if cause is not error else "")
+    return ConfigError(words.expandtabs(2))
+
+
 def main() -> None:
     """Console script ``sei``; exit codes are listed in the README."""
     try:
         check_arguments(sys.argv[1:])
-        groups = {p.name for p in CONF.iterdir() if p.is_dir()}
-        sys.argv[1:] = commandline.ordered(sys.argv[1:], {*groups, *_SETTINGS, *_PLACES, *_PARTS, *_OTHERS})
+        sys.argv[1:] = commandline.ordered(sys.argv[1:], _known())
     except SeiError as e:
         raise SystemExit(tell(e)) from None
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach this function, which words them
@@ -245,12 +347,7 @@ def main() -> None:
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
     except (HydraException, OmegaConfBaseException) as e:
-        if (refused := _refused(e)) is not None:
-            raise SystemExit(_ended(refused)) from None
-        words = commandline.of_composition(str(e), CONF, lambda: _settings(sys.argv[1:]))
-        cause = e.__cause__ or e
-        words = words or f"{e}" + (f"\n{cause}" if cause is not e else "")
-        raise SystemExit(_ended(ConfigError(words.expandtabs(2)))) from None
+        raise SystemExit(_ended(_worded(e, sys.argv[1:]))) from None
     except (Exception, SystemExit) as e:
         flags = ConfigError(f"{e}. Remedy: sei --hydra-help") if isinstance(e, ValueError) and not _in_job(e) else None
         raise SystemExit(_ended(_before_the_job(e) or flags or e)) from None

@@ -20,6 +20,7 @@ _INFO = ("--info", "-i")
 _MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
+_SWEEP = re.compile(r"(?:argument|Sweep parameters) '([^']+)'(?:$| requires --multirun)", re.MULTILINE)
 _NULL = re.compile(r"([a-z_]+)=(null)?")
 
 

@@ -51,22 +51,31 @@ class DataSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """One problem as an instructor wrote it, before screening. ``sources`` are ids of exemplars used."""
+    """One problem as an instructor wrote it, before screening. ``sources`` are ids of exemplars used.
+
+    ``options``: the lettered choices of a multiple-choice problem, whose ``answer`` is a letter.
+    """
 
     question: str
     solution: str
     answer: str
     sources: tuple[str, ...] = ()
     flaw: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exemplar:
-    """What synthesis shows the instructor: question and worked solution (section 3.2), nothing else."""
+    """What synthesis shows the instructor: question and worked solution (section 3.2), nothing else.
+
+    A multiple-choice problem shows its ``options`` and the letter of the right one, its ``answer``, as well.
+    """
 
     id: str
     question: str
     solution: str
+    options: tuple[str, ...] = ()
+    answer: str = ""
 
 
 Task = Literal["error_type", "combine", "similar", "error", "contrast", "rephrase", "self_verification", "fobar",
@@ -96,6 +105,18 @@ class SynthesisRequest:
     details: tuple[tuple[str, str], ...] = ()
     expected: str = ""
     contexts: tuple[Exemplar, ...] = ()
+
+    @property
+    def like(self) -> tuple[str, ...]:
+        """Return the options of an exemplar, which those of new problems are lettered like; empty for no choices."""
+        if self.task in ("self_verification", "fobar"):  # they ask for a number that the options do not hold
+            return ()
+        return next((e.options for e in self.exemplars if e.options), ())
+
+    @property
+    def choices(self) -> bool:
+        """Return whether every new problem must be multiple choice, as all exemplars are."""
+        return bool(self.like) and all(e.options for e in self.exemplars)
 
 
 @dataclass(frozen=True, kw_only=True)

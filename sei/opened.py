@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sei.errors import ConfigError
-from sei.prompts import render
+from sei.prompts import after, ask_template, render
 from sei.records import Checkpoint
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Encoded:
 class OpenModel:
     """A loaded target model with its tokenizer and the way it is asked.
 
+    ``layout`` is what stands around a question of the ``plain`` template, ``ask`` what it ends with (``sei.prompts``).
     ``system`` is the system turn, empty for none; ``template_kwargs`` go to the chat template (``enable_thinking``).
     ``predictor``: what an engine needs to generate with it, made at the first use and freed with the model.
     """
@@ -35,7 +36,8 @@ class OpenModel:
     model: PreTrainedModel | None
     tokenizer: PreTrainedTokenizerBase
     template: Literal["plain", "chat"]
-    ask: Literal["plain", "hash", "boxed"] = "plain"
+    ask: str = "plain"
+    layout: str = "solve_plain.v1"
     shots: tuple[tuple[str, str], ...] = ()
     system: str = ""
     template_kwargs: dict[str, Any] = field(default_factory=dict)
@@ -60,12 +62,17 @@ class OpenModel:
         Worked (question, solution) pairs come first: the configured few-shot ones, then ``demonstration``.
         """
         pairs = [*self.shots, *([demonstration] if demonstration else [])]
-        shown = [(render(f"ask_{self.ask}.v1", question=q), s) for q, s in pairs]
-        questions = [render(f"ask_{self.ask}.v1", question=q) for q in questions]
+        shown = [(render(ask_template(self.ask), question=q), s) for q, s in pairs]
+        questions = [render(ask_template(self.ask), question=q) for q in questions]
         if self.template == "plain":
-            before = "".join(f"{render('solve_plain.v1', question=q)}\n{s}\n\n" for q, s in shown)
-            return [before + render("solve_plain.v1", question=q) for q in questions]
+            before = "".join(f"{render(self.layout, question=q)}{self.glue}{s}\n\n" for q, s in shown)
+            return [before + render(self.layout, question=q) for q in questions]
         return [self._chat(q, shown) for q in questions]
+
+    @property
+    def glue(self) -> str:
+        """Return what stands between a rendered question and its answer."""
+        return "" if self.template == "chat" else after(self.layout)
 
     def _chat(self, question: str, shown: Sequence[tuple[str, str]]) -> str:
         turns = [{"role": "system", "content": self.system}] if self.system else []
@@ -82,10 +89,9 @@ class OpenModel:
         ``unknown`` marks a text with a word the tokenizer does not know (the word-level embedded model).
         """
         special = self.template == "plain"
-        glue = "\n" if self.template == "plain" else ""
         bare = replace(self, shots=())  # supervised pairs teach to answer without examples in view
         prompts = self.tokenizer(bare.prompts([q for q, _ in pairs]), add_special_tokens=special)["input_ids"]
-        answers = self.tokenizer([glue + s for _, s in pairs], add_special_tokens=False)["input_ids"]
+        answers = self.tokenizer([self.glue + s for _, s in pairs], add_special_tokens=False)["input_ids"]
         unk, eos = self.tokenizer.unk_token_id, int(self.tokenizer.eos_token_id)
         return [
             Encoded(prompt=tuple(p), completion=(*a, eos), unknown=unk not in (None, eos) and (unk in p or unk in a))

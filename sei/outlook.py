@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from sei.exchange import SynthesisRequest
 from sei.parts import is_part, parts_in
 from sei.ports import Instructor, Paid
+from sei.prompts import asked
 from sei.records import BadCase, PoolProblem
 
 
@@ -179,7 +180,7 @@ class Outlook:
             written = Asks(kind="problems", requests=requests, samples=shown, instructor=i, items=each)
             if not i.agreement:
                 return (written,)
-            solved = [i.solve_request(p.question) for p in self.problems]
+            solved = [i.solve_request(asked(p.question, p.options)) for p in self.problems]
             checks = requests * each * self.written
             return (written, Asks(kind="agreement", requests=checks, samples=solved, instructor=i))
 

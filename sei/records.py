@@ -267,9 +267,10 @@ class SyntheticExample:
     """A new problem with its worked solution, made for an error type from exemplars.
 
     ``flaw`` is known to the embedded instructor alone and read by analysis only: what it got wrong
-    on purpose, or empty.
+    on purpose, or empty. ``options`` are the lettered choices of a multiple-choice problem, ``answer`` then a letter.
     """
 
+    UNLESS_EMPTY: ClassVar[tuple[str, ...]] = ("options",)
     id: str
     question: str
     solution: str
@@ -278,6 +279,7 @@ class SyntheticExample:
     source_ids: tuple[str, ...] = ()
     round: int = 1
     flaw: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,12 +325,18 @@ class RefinedSet:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingExample:
-    """One supervised pair. ``source`` is ``synthetic``, ``replay`` or ``warm_up``."""
+    """One supervised pair. ``source`` is ``synthetic``, ``replay`` or ``warm_up``.
 
+    ``question`` holds the options of a multiple-choice problem as the model sees them; ``options`` repeats them for
+    whoever grades an answer to it.
+    """
+
+    UNLESS_EMPTY: ClassVar[tuple[str, ...]] = ("options",)
     id: str
     question: str
     solution: str
     source: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from sei.prompts import asked
 from sei.records import BadCase, Checkpoint, PoolProblem, SyntheticExample
 from sei.store.journal import Journal
 
@@ -32,7 +33,7 @@ class Validation:
 
     def pairs(self, candidate: SyntheticExample) -> list[tuple[str, str]]:
         """Return (question, reference solution) of a candidate's cases."""
-        return [(b.problem.question, b.problem.solution) for b in self.cases[self.name(candidate)]]
+        return [pair_of(b.problem) for b in self.cases[self.name(candidate)]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,11 @@ class Candidates:
     good: tuple[PoolProblem, ...]
     keep: float
     seed: int
+
+
+def pair_of(x: SyntheticExample | PoolProblem) -> tuple[str, str]:
+    """Return the question as the model sees it, its options included, and the solution."""
+    return asked(x.question, x.options), x.solution
 
 
 @runtime_checkable

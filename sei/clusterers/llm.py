@@ -99,7 +99,7 @@ class LLMClusterer:
         batches = [distinct[i : i + self.batch] for i in range(0, len(distinct), self.batch)]
         with progress("error types", len(batches)) as advance:
             for batch in batches:
-                answer = self._ask(group_request(batch, names, self.max_left_out, self.instructor.temperature))
+                answer = self._ask(group_request(batch, names, self.max_left_out, self.instructor))
                 usage += self.instructor.usage(answer)
                 if answer.value is None:
                     rejections.append(_rejected(answer, f"{len(batch)} phrases from {batch[0]!r}"))
@@ -109,7 +109,7 @@ class LLMClusterer:
                     type_of.update({batch[i]: name for i in members})
                 advance(1)
         if self.merge and len(names) > 1:
-            answer = self._ask(merge_request(names, self.instructor.temperature))
+            answer = self._ask(merge_request(names, self.instructor))
             usage += self.instructor.usage(answer)
             if answer.value is None:
                 rejections.append(_rejected(answer, f"merging {len(names)} types"))
@@ -129,14 +129,14 @@ class LLMClusterer:
 
     def estimate(self, outlook: Outlook) -> Estimate:
         """Return a request a batch of phrases, the first without and the others with known types, and one to merge."""
-        i, heat = self.instructor, self.instructor.temperature
+        i = self.instructor
         batch = [outlook.phrase] * max(1, min(self.batch, round(outlook.bad)))
         names = [outlook.phrase] * round(outlook.error_types)
-        grouping = [i.configured(group_request(batch, known, self.max_left_out, heat)) for known in ((), names)]
+        grouping = [i.configured(group_request(batch, known, self.max_left_out, i)) for known in ((), names)]
         batches = max(1.0, outlook.bad * outlook.distinct / self.batch)
         asks = [Asks(kind="error types", requests=batches, samples=grouping, instructor=i, items=self.batch)]
         if self.merge:
-            merging = [i.configured(merge_request(names, heat))]
+            merging = [i.configured(merge_request(names, i))]
             asks.append(Asks(kind="merge", requests=1.0, samples=merging, instructor=i, items=outlook.types))
         return Estimate(asks=tuple(asks))
 
@@ -145,19 +145,21 @@ class LLMClusterer:
 
 
 def group_request(
-    batch: Sequence[str], names: Sequence[str], max_left_out: float, temperature: float | None
+    batch: Sequence[str], names: Sequence[str], max_left_out: float, instructor: OpenAICompatible
 ) -> Request:
     """Ask for the types of a batch of phrases; ``names`` are the types that are there already."""
     data = json.dumps([{"id": i, "phrase": p} for i, p in enumerate(batch, 1)], ensure_ascii=False, indent=1)
     known = json.dumps(list(names), ensure_ascii=False, indent=1)
-    text = render("assign.v1", known=known, data=data) if names else render("cluster.v1", data=data)
-    return _request(text, len(batch), max_left_out, temperature, "error types", known=bool(names))
+    prompt, more = (instructor.prompt("assign"), {"known": known}) if names else (instructor.prompt("cluster"), {})
+    text, heat = render(prompt, data=data, **more), instructor.temperature
+    return _request(text, len(batch), max_left_out, heat, "error types", known=bool(names))
 
 
-def merge_request(names: Sequence[str], temperature: float | None) -> Request:
+def merge_request(names: Sequence[str], instructor: OpenAICompatible) -> Request:
     """Ask which names mean the same type."""
     data = json.dumps([{"id": i, "name": n} for i, n in enumerate(names, 1)], ensure_ascii=False, indent=1)
-    return _request(render("merge.v1", data=data), len(names), 1.0, temperature, "merge")
+    text = render(instructor.prompt("merge"), data=data)
+    return _request(text, len(names), 1.0, instructor.temperature, "merge")
 
 
 def _request(

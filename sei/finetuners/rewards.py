@@ -77,4 +77,5 @@ def problem_of(example: TrainingExample) -> Problem:
     if answer is None:
         stated = extract_flexible(example.solution)
         answer = stated.text if stated is not None else ""
-    return Problem(id=example.id, question=example.question, answer=answer, solution=example.solution)
+    x = example
+    return Problem(id=x.id, question=x.question, answer=answer, solution=x.solution, options=x.options)

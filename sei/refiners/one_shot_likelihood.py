@@ -13,7 +13,7 @@ from sei.parts import part
 from sei.progress import progress
 from sei.prompts import asked
 from sei.refiners.questions import questions_of, weights_of
-from sei.scorer import Candidates
+from sei.scorer import Candidates, pair_of
 from sei.store.journal import Journal
 
 
@@ -70,7 +70,7 @@ class OneShotLikelihood:
             scores = []
             for start in range(0, len(candidates), 16):
                 block = range(start, min(start + 16, len(candidates)))
-                shown = [(names[i], (candidates[i].question, candidates[i].solution)) for i in block]
+                shown = [(names[i], pair_of(candidates[i])) for i in block]
                 values = kept.once(f"block/{start}", partial(groups, shown))
                 scores += [v - bare[name] for (name, _), v in zip(shown, values, strict=True)]
                 advance(len(block))

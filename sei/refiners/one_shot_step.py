@@ -10,7 +10,7 @@ from pydantic import Field
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.progress import progress
-from sei.scorer import Candidates
+from sei.scorer import Candidates, pair_of
 from sei.store.journal import Journal
 
 
@@ -41,7 +41,7 @@ class OneShotStep:
         with self.target.open(given.checkpoint) as opened, progress("refinement", len(given.examples)) as advance:
             step = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=given.seed)
             for i, c in enumerate(given.examples):
-                name, pairs, sample = tests.name(c), tests.pairs(c), (c.question, c.solution)
+                name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
                 before = kept.once(f"before/{name}", partial(step.loss, name, pairs))
                 out.append(before - kept.once(f"after/{i}", partial(step.loss_after, name, pairs, sample)))
                 advance(1)

@@ -10,7 +10,7 @@ from pydantic import Field
 from sei.models.target import TargetModel
 from sei.parts import part
 from sei.records import Checkpoint, PoolProblem, SyntheticExample
-from sei.scorer import Candidates
+from sei.scorer import Candidates, pair_of
 from sei.store.journal import Journal
 
 
@@ -41,4 +41,4 @@ def solution_losses(
     if not problems:
         return []
     with target.open(checkpoint) as opened:
-        return mean_losses(opened, [(p.question, p.solution) for p in problems], batch_size, kept)
+        return mean_losses(opened, [pair_of(p) for p in problems], batch_size, kept)

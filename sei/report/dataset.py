@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sei.models.target import TargetModel
-from sei.prompts import render, template
+from sei.prompts import after, ask_template, render, template
 from sei.records import RoundRecord
 from sei.report.cards import Origin, cell, header, provenance, table
 from sei.store import write_atomic
@@ -57,8 +57,8 @@ def chat_rows(records: Sequence[RoundRecord], target: TargetModel) -> list[dict[
     made = {x.id: x for r in records for x in r.synthesis.candidates}
     rows = []
     for x in records[-1].training:
-        question = render(f"ask_{target.ask}.v1", question=x.question)
-        if target.template == "chat":
+        question = render(ask_template(target.ask), question=x.question)
+        if target.kind == "chat":
             question = render("solve_chat.v1", question=question)
         known = made.get(x.id) if x.source == "synthetic" else None
         rows.append(
@@ -118,16 +118,16 @@ def _counts(rows: Sequence[dict[str, Any]], record: RoundRecord, dropped: Mappin
 
 def _use(record: RoundRecord, target: TargetModel) -> str:
     """Return how to train elsewhere on what the run trained on."""
-    if target.template == "chat":
+    if target.kind == "chat":
         pair = 'return {"prompt": row["messages"][:1], "completion": row["messages"][1:]}'
         frame = "The chat template of the target model's tokenizer stands around the messages."
     else:
         pair = (
             'question, solution = (m["content"] for m in row["messages"])\n'
-            f'    prompt = {template("solve_plain.v1")!r}.replace("$question", question)\n'
-            '    return {"prompt": prompt, "completion": "\\n" + solution}'
+            f'    prompt = {template(target.layout)!r}.replace("$question", question)\n'
+            f'    return {{"prompt": prompt, "completion": {after(target.layout)!r} + solution}}'
         )
-        frame = "The target model knows no chat template: its prompt is the text below, and a line break follows it."
+        frame = "The target model knows no chat template: its prompt is the text below."
     trained = record.trained
     return (
         f"## Training on it\n\n{frame} Only the solution and the end-of-sequence token are supervised. The run itself "

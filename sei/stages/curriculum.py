@@ -11,7 +11,8 @@ from pydantic import Field
 
 from sei.parts import part
 from sei.ports import Screen
-from sei.records import Checkpoint, PoolProblem, RefinedSet, Rejection, TrainingExample
+from sei.prompts import asked
+from sei.records import Checkpoint, PoolProblem, RefinedSet, Rejection, SyntheticExample, TrainingExample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +56,9 @@ class Curriculum:
         validation cases have come since they were made.
         """
         sets = history if self.train_on == "accumulated" else history[-1:]
-        synthetic = [
-            TrainingExample(id=x.id, question=x.question, solution=x.solution, source="synthetic")
-            for r in sets
-            for x in r.kept
-        ]
+        synthetic = [_pair(x, "synthetic") for r in sets for x in r.kept]
         order = random.Random(f"replay/{seed}").sample(list(solved), len(solved))
-        replayable = [
-            TrainingExample(id=p.id, question=p.question, solution=p.solution, source="replay") for p in order
-        ]
+        replayable = [_pair(p, "replay") for p in order]
         withheld: list[Rejection] = []
 
         def allowed(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
@@ -82,3 +77,8 @@ class Curriculum:
             kept += allowed(chunk)
             at += len(chunk)
         return Lesson(examples=tuple(kept), withheld=tuple(withheld))
+
+
+def _pair(x: PoolProblem | SyntheticExample, source: str) -> TrainingExample:
+    question = asked(x.question, x.options)
+    return TrainingExample(id=x.id, question=question, solution=x.solution, source=source, options=x.options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sei.errors import TooManyBadRecordsError
@@ -129,7 +130,19 @@ def in_waves(
             written = instructor.write([request for _, request in asked])
             replies = one_each(written, len(asked), Reply, instructor, "write")
             for (owner, request), reply in zip(asked, replies, strict=True):
-                advance(take(owner, request, reply))
+                advance(take(owner, request, with_options(reply, request, owner)))
+
+
+def with_options(reply: Reply, request: SynthesisRequest, owner: str) -> Reply:
+    """Return a reply without drafts that lost their options: problems like multiple-choice ones are such ones too."""
+    lost = [d for d in reply.drafts if not d.options] if request.choices else []
+    if not lost:
+        return reply
+    refused = tuple(
+        Rejection(stage="synthesize", reason="without_options", subject=owner, detail=d.question[:300]) for d in lost
+    )
+    kept = tuple(d for d in reply.drafts if d.options)
+    return replace(reply, drafts=kept, rejections=(*reply.rejections, *refused))
 
 
 def example(draft: Draft, error_type: str, round: int) -> SyntheticExample:
@@ -141,5 +154,6 @@ def example(draft: Draft, error_type: str, round: int) -> SyntheticExample:
         source_ids=draft.sources,
         round=round,
         flaw=draft.flaw,
+        options=draft.options,
         **fields,
     )

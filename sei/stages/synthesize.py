@@ -17,6 +17,7 @@ from sei.records import (
     BadCase,
     PoolProblem,
     Synthesis,
+    SyntheticExample,
     require_pool,
 )
 from sei.stages.harvest import Harvest, Sieve, in_waves
@@ -76,7 +77,13 @@ def exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
         RoleError: for problems of another role.
     """
     require_pool(tuple(problems), "synthesize")
-    return tuple(Exemplar(id=p.id, question=p.question, solution=p.solution) for p in problems)
+    return tuple(map(exemplar, problems))
+
+
+def exemplar(x: PoolProblem | SyntheticExample) -> Exemplar:
+    """Return what synthesis shows of one problem."""
+    answer = x.answer if x.options else ""
+    return Exemplar(id=x.id, question=x.question, solution=x.solution, options=x.options, answer=answer)
 
 
 def _questions(cases: Sequence[BadCase]) -> list[str]:
@@ -190,7 +197,7 @@ class _Quotas:
         bad = budget.bad + budget.generated - generated
         chosen = self._rng.sample(list(exemplars), min(bad, len(exemplars)))
         own = self._rng.sample(made, generated)
-        chosen += [Exemplar(id=m.id, question=m.question, solution=m.solution) for m in own]
+        chosen += map(exemplar, own)
         self.harvest.asked[name] += 1
         index = self.harvest.asked[name]
         return SynthesisRequest(

@@ -16,6 +16,9 @@ from sei.parts import identity_of, is_part, settings
 def canonical(obj: Any) -> Any:
     """Return a JSON value that identifies a part, a record or a plain value; parts are known by name, not by place.
 
+    A record's ``IDENTITY`` names the fields that count, all by default; those of ``UNLESS_EMPTY`` came later and count
+    where they are set, so that older digests stay.
+
     Raises:
         TypeError: for anything without a stable identity (functions, open files, arbitrary objects).
     """
@@ -36,6 +39,7 @@ def canonical(obj: Any) -> Any:
         return {**out, "reads": canonical(reads)} if reads else out
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         names = getattr(obj, "IDENTITY", None) or [f.name for f in dataclasses.fields(obj)]
+        names = [n for n in names if n not in getattr(obj, "UNLESS_EMPTY", ()) or getattr(obj, n)]
         return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in names}}
     if hasattr(obj, "IDENTITY"):
         return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in obj.IDENTITY}}

@@ -64,6 +64,7 @@ class DirectCorrection:
                         source_ids=draft.sources,
                         round=round,
                         flaw=draft.flaw,
+                        options=case.problem.options,
                     )
                 )
         if cases and not kept and round == 1:
@@ -81,5 +82,6 @@ class DirectCorrection:
 def _gold(case: BadCase) -> Reply:
     p = case.problem
     return Reply(
-        drafts=(Draft(question=p.question, solution=p.solution, answer=p.answer, sources=(p.id,)),), usage=Usage()
+        drafts=(Draft(question=p.question, solution=p.solution, answer=p.answer, sources=(p.id,), options=p.options),),
+        usage=Usage(),
     )

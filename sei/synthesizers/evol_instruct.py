@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.exchange import Exemplar, SynthesisRequest, Task
+from sei.exchange import SynthesisRequest, Task
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample
-from sei.stages.synthesize import Budget, exemplars
+from sei.stages.synthesize import Budget, exemplar, exemplars
 from sei.synthesizers.learning_from_error import Near
 from sei.synthesizers.per_problem import Start, estimated, pool_starts, require_tasks, write_from_each
 
@@ -62,7 +62,7 @@ class EvolInstruct:
         """Return the request for the next evolution of a problem, or of what was kept of it last."""
         (shown,) = exemplars([start.problem])
         if len(made) % self.turns:
-            shown = Exemplar(id=made[-1].id, question=made[-1].question, solution=made[-1].solution)
+            shown = exemplar(made[-1])
         task = random.Random(f"evolve/{seed}/{start.problem.id}/{index}").choice(_EVOLUTIONS)
         return SynthesisRequest(error_type=start.problem.id, exemplars=(shown,), n=n, index=index, seed=seed, task=task)
 

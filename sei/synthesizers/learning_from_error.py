@@ -12,7 +12,7 @@ from sei.exchange import SynthesisRequest
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Embedder, Instructor, Screen
-from sei.prompts import prompt_digest
+from sei.prompts import asked, prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample, require_pool
 from sei.returned import embedded
 from sei.stages.synthesize import Budget, exemplars
@@ -107,7 +107,7 @@ class LearningFromError:
 
     def _request(self, start: Start, index: int, n: int, seed: int, beside: Sequence[PoolProblem]) -> SynthesisRequest:
         details = [("wrong_attempt", start.output[-_LONGEST:])]
-        details += [(f"solved_question_{i}", p.question) for i, p in enumerate(beside, 1)]
+        details += [(f"solved_question_{i}", asked(p.question, p.options)) for i, p in enumerate(beside, 1)]
         return SynthesisRequest(
             error_type=start.problem.id,
             exemplars=exemplars([start.problem]),

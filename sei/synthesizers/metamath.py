@@ -11,7 +11,7 @@ from sei.instructors.symbolic.worked import NUMERAL
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader, Instructor, Screen
-from sei.prompts import prompt_digest
+from sei.prompts import asked, prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample
 from sei.stages.synthesize import Budget, exemplars
 from sei.synthesizers.learning_from_error import Near
@@ -59,13 +59,13 @@ class MetaMath:
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
     ) -> SynthesisRequest:
-        """Return the request for the next rewriting; a question without numbers can only be rephrased."""
+        """Return the request for the next rewriting; a question with options or without numbers is rephrased."""
         p = start.problem
         rng = random.Random(f"metamath/{seed}/{p.id}")
         turn = rng.randrange(len(_REWRITINGS)) + index
         numbers = list(NUMERAL.finditer(p.question))
-        task = _REWRITINGS[turn % len(_REWRITINGS)] if numbers else "rephrase"
-        details: tuple[tuple[str, str], ...] = (("question", p.question),)
+        task = _REWRITINGS[turn % len(_REWRITINGS)] if numbers and not p.options else "rephrase"
+        details: tuple[tuple[str, str], ...] = (("question", asked(p.question, p.options)),)
         expected = p.answer
         if task != "rephrase":
             hidden = numbers[(rng.randrange(len(numbers)) + index) % len(numbers)]

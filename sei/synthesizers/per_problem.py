@@ -176,7 +176,7 @@ def estimated(writer: PerProblem, outlook: Outlook) -> Estimate:
 
 def _reason(draft: Draft, request: SynthesisRequest, sieve: Sieve, grader: Grader | None) -> str | None:
     if request.expected and grader is not None:
-        posed = Problem(id="draft", question=draft.question, answer=request.expected)
+        posed = Problem(id="draft", question=draft.question, answer=request.expected, options=draft.options)
         if grader.grade(posed, f"#### {draft.answer}").verdict != "right":
             return "answer_changed"
     return sieve.reason(draft)

@@ -162,10 +162,11 @@ def _rejected(reason: str, problem: PoolProblem) -> Rejection:
 def _candidate(problem: PoolProblem, solution: str, error_type: str, round: int) -> SyntheticExample:
     return SyntheticExample(
         id=f"rft-{round}-{digest(problem.question, solution)[:12]}",
-        question=asked(problem.question, problem.options),
+        question=problem.question,
         solution=solution,
         answer=problem.answer,
         error_type=error_type,
         source_ids=(problem.id,),
         round=round,
+        options=problem.options,
     )

@@ -18,18 +18,17 @@ from sei.exchange import Draft, Reply, SynthesisRequest, Task
 from sei.grading import MathGrader
 from sei.instructors.remote.answers import Answers, has_answers, require_cache
 from sei.instructors.remote.batch import BatchClient
+from sei.instructors.remote.choices import letter_of, lettered
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.reading import checked
 from sei.instructors.remote.replies import (
     Problem,
-    combine_request,
     correction_request,
     keyphrase_request,
+    problems_request,
     solve_request,
-    synthesis_request,
-    task_request,
 )
 from sei.instructors.remote.settings import (
     require_address,
@@ -41,7 +40,7 @@ from sei.instructors.remote.settings import (
 from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, Limits, Request, Result
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
-from sei.prompts import prompt_digest
+from sei.prompts import asked, prompt_digest, require_own
 from sei.records import BadCase, Diagnosis, Keyphrase, Rejection, Usage
 from sei.records import Problem as Posed
 
@@ -65,7 +64,7 @@ class OpenAICompatible:
     ``reasoning_effort`` and ``extra_body`` go into every request as they are, ``system_prompt`` as its first message.
     ``max_tokens`` is the room of a reply, for all kinds of requests or by kind (keyphrase, problems, agreement,
     correction, error types, merge). Prices of ``None`` are not known: dollars are not counted then, and ``max_usd``
-    asks for them.
+    asks for them. ``prompts``: files of your own in place of packaged templates, by the name of the request.
     """
 
     identity: ClassVar[str] = "instructor/openai_compatible"
@@ -96,6 +95,7 @@ class OpenAICompatible:
     tries: Annotated[int, Field(ge=1), IMMATERIAL] = 8
     batch: Annotated[bool, IMMATERIAL] = False
     batch_wait: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
+    prompts: Annotated[dict[str, str | None], IMMATERIAL] = Field(default_factory=dict)  # in the key by ``reads``
 
     def __post_init__(self) -> None:
         """Refuse an address that is none or holds a secret, a key where its name belongs, and settings that clash."""
@@ -104,6 +104,7 @@ class OpenAICompatible:
         require_body(self.extra_body)
         require_room(self.max_tokens)
         require_prices(self.max_usd, self.usd_in, self.usd_out)
+        require_own(self.prompts)
 
     def preflight(self) -> None:
         """Look for the key, for a cache that takes answers and, on this machine, for a server; nothing is sent.
@@ -122,7 +123,13 @@ class OpenAICompatible:
 
     def reads(self) -> dict[str, str]:
         """Return digests of the prompt templates."""
-        return {n: prompt_digest(n) for n in ("keyphrase.v1", "synthesize.v1", "correct.v1", "solve.v1")}
+        packaged = ("keyphrase.v1", "synthesize.v1", "correct.v1", "solve.v1", "choices.v1")
+        own = {f"own {n}": prompt_digest(path) for n, path in self.prompts.items() if path is not None}
+        return {**{n: prompt_digest(n) for n in packaged}, **own}
+
+    def prompt(self, name: str) -> str:
+        """Return the template of a request: the file that ``prompts`` names for it, else the packaged one."""
+        return self.prompts.get(name) or f"{name}.v1"
 
     def ask(self, requests: Sequence[Request]) -> Iterator[Result]:
         """Yield an answer per request, in order; each is on disk before it is yielded."""
@@ -158,29 +165,28 @@ class OpenAICompatible:
     def keyphrase_request(self, case: BadCase) -> Request:
         """Return the request for the keyphrase of a bad case."""
         p = case.problem
-        attempt, heat = case.output[-6_000:], self.temperature
-        return self.configured(keyphrase_request(p.question, p.solution or p.answer, attempt, temperature=heat))
+        attempt, heat, prompt = case.output[-6_000:], self.temperature, self.prompt("keyphrase")
+        solution = p.solution or p.answer
+        if p.options and p.solution:
+            solution = f"{p.solution}\nThe right option is {p.answer}."
+        question = asked(p.question, p.options)
+        return self.configured(keyphrase_request(question, solution, attempt, temperature=heat, prompt=prompt))
 
     def synthesis_request(self, r: SynthesisRequest) -> Request:
         """Return the request for new problems."""
-        heat = self.temperature
-        if r.task == "combine":
-            made = combine_request(r.error_type, r.exemplars, r.contexts, r.n, r.index, temperature=heat)
-        elif r.task != "error_type":
-            made = task_request(r.task, shown_for(r), r.n, sample=r.index, temperature=heat)
-        else:
-            shown = [(e.question, e.solution) for e in r.exemplars]
-            made = synthesis_request(r.error_type, shown, r.n, sample=r.index, temperature=heat)
-        return self.configured(made)
+        prompt = self.prompt("synthesize" if r.task == "error_type" else r.task)
+        return self.configured(problems_request(r, prompt, temperature=self.temperature))
 
     def solve_request(self, question: str) -> Request:
         """Return the request that a new problem's answer must agree with."""
-        return self.configured(solve_request(question, temperature=self.temperature))
+        heat, prompt = self.temperature, self.prompt("solve")
+        return self.configured(solve_request(question, temperature=heat, prompt=prompt))
 
     def correction_request(self, case: BadCase) -> Request:
         """Return the request for a right solution of a bad case's question."""
-        question, attempt = case.problem.question, case.output[-6_000:]
-        return self.configured(correction_request(question, attempt, temperature=self.temperature))
+        question, attempt = asked(case.problem.question, case.problem.options), case.output[-6_000:]
+        heat, prompt = self.temperature, self.prompt("correct")
+        return self.configured(correction_request(question, attempt, temperature=heat, prompt=prompt))
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield one diagnosis per bad case, in order; what came off contract is a typed rejection."""
@@ -205,7 +211,8 @@ class OpenAICompatible:
                 replies.append(Reply(drafts=(), rejections=(rejected,), usage=self.usage(answer)))
                 continue
             sources = tuple(e.id for e in request.exemplars)
-            judged = [self._draft(found, request.error_type, sources) for found in answer.value[: 2 * request.n]]
+            found = answer.value[: 2 * request.n]
+            judged = [self._draft(x, request.error_type, sources, request.like) for x in found]
             drafts = tuple(d for d in judged if isinstance(d, Draft))
             rejections = tuple(r for r in judged if isinstance(r, Rejection))
             replies.append(Reply(drafts=drafts, rejections=rejections, usage=self.usage(answer)))
@@ -213,7 +220,9 @@ class OpenAICompatible:
 
     def _agreed(self, requests: Sequence[SynthesisRequest], replies: Sequence[Reply]) -> Iterator[Reply]:
         """Solve every draft once more and keep those whose answers agree."""
-        answers = self.ask([self.solve_request(d.question) for reply in replies for d in reply.drafts])
+        answers = self.ask(
+            [self.solve_request(asked(d.question, d.options)) for reply in replies for d in reply.drafts]
+        )
         grader = MathGrader()
         for request, reply in zip(requests, replies, strict=True):
             kept, rejections, usage = [], list(reply.rejections), reply.usage
@@ -224,7 +233,7 @@ class OpenAICompatible:
                     rejections.append(_rejection("synthesize", replace(answer, reason=f"unchecked_{answer.reason}"),
                                                  request.error_type))  # fmt: skip
                     continue
-                posed = Posed(id="draft", question=draft.question, answer=draft.answer)
+                posed = _posed(draft)
                 if grader.grade(posed, f"#### {answer.value.answer}").verdict == "right":
                     kept.append(draft)
                 else:
@@ -241,8 +250,9 @@ class OpenAICompatible:
                 rejected = _rejection("synthesize", answer, case.problem.id)
                 yield Reply(drafts=(), rejections=(rejected,), usage=self.usage(answer))
                 continue
-            found = {"question": case.problem.question, **answer.value.model_dump()}
-            judged = self._draft(found, case.problem.id, (case.problem.id,))
+            p = case.problem
+            found = {"question": p.question, "options": list(p.options), **answer.value.model_dump()}
+            judged = self._draft(found, p.id, (p.id,), p.options)
             if isinstance(judged, Draft):
                 yield Reply(drafts=(judged,), usage=self.usage(answer))
             else:
@@ -253,21 +263,23 @@ class OpenAICompatible:
         opened = "_client" in vars(self)
         return dataclasses.asdict(self._client.ledger) if opened else {}
 
-    def _draft(self, found: Any, subject: str, sources: tuple[str, ...]) -> Draft | Rejection:
-        """Return a draft whose solution ends in the taught format, or why a problem cannot be used."""
+    def _draft(self, found: Any, subject: str, sources: tuple[str, ...], like: Sequence[str]) -> Draft | Rejection:
+        """Return a draft whose solution ends in the taught format, or why a problem cannot be used.
+
+        ``like``: options of a problem that was shown; a draft like it has options too, another has none.
+        """
         try:
             p = checked(Problem, found)
+            draft = _drafted(p, sources, like)
         except ValueError as e:
             reason = UNDECIDED if isinstance(e, UndecidedError) else "off_contract"
             return Rejection(stage="synthesize", reason=reason, subject=subject, detail=f"{e}: {found!r}"[:500])
-        grader = MathGrader()
-        outcome = grader.grade(Posed(id="draft", question=p.question, answer=p.answer), p.solution)
+        outcome = MathGrader().grade(_posed(draft), p.solution)
         if self.verify and outcome.verdict == "wrong":
-            detail = f"{p.answer} | {p.solution[-200:]}"
+            detail = f"{draft.answer} | {p.solution[-200:]}"
             return Rejection(stage="synthesize", reason="answer_mismatch", subject=subject, detail=detail)
-        ending = _ENDINGS[self.ending].format(p.answer)
-        solution = p.solution if ending in p.solution else f"{p.solution}\n{ending}"
-        return Draft(question=p.question, solution=solution, answer=p.answer, sources=sources)
+        ending = _ENDINGS[self.ending].format(draft.answer)
+        return draft if ending in p.solution else replace(draft, solution=f"{p.solution}\n{ending}")
 
     def _key(self) -> str:
         key = os.environ.get(self.api_key_env, "") if self.api_key_env else "none"
@@ -309,18 +321,18 @@ def _rejection(stage: str, answer: Result, subject: str) -> Rejection:
     return Rejection(stage=stage, reason=answer.reason, subject=subject, detail=answer.detail[:500])
 
 
-def shown_for(r: SynthesisRequest) -> dict[str, Any]:
-    """Return what the template of a baseline's task may show: never an expected answer, nor more than the paper shows.
+def _drafted(p: Problem, sources: tuple[str, ...], like: Sequence[str]) -> Draft:
+    """Return a checked problem as a draft, with lettered options and the letter of the right one where it has choices.
 
-    Who analyses errors sees question and wrong attempt, no reference solution; who rewrites sees its details
-    alone; who writes like problems or evolves one sees it with its solution.
+    Raises:
+        ValueError: where options are missing, not asked for or unusable, or the answer names none of them.
     """
-    (one,) = r.exemplars
-    details = dict(r.details)
-    if r.task in ("similar", "evolve_upward", "evolve_downward"):
-        return {"question": one.question, "solution": one.solution}
-    if r.task not in ("error", "contrast"):
-        return details
-    found = {"question": one.question, "wrong_attempt": details["wrong_attempt"]}
-    solved = [text for name, text in r.details if name.startswith("solved_question_")]
-    return {**found, "solved_questions": solved} if r.task == "contrast" else found
+    if bool(p.options) is not bool(like):
+        raise ValueError("options: multiple choice was asked for" if like else "options: none was asked for")
+    options = lettered(p.options, like) if like else ()
+    answer = letter_of(p.answer, options) if like else p.answer
+    return Draft(question=p.question, solution=p.solution, answer=answer, sources=sources, options=options)
+
+
+def _posed(draft: Draft) -> Posed:
+    return Posed(id="draft", question=draft.question, answer=draft.answer, options=draft.options)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import pydantic
 from pydantic import BeforeValidator, Field
 
-from sei.exchange import Exemplar
+from sei.exchange import Exemplar, SynthesisRequest
+from sei.instructors.remote.choices import listed
 from sei.instructors.remote.reading import checked as checked
 from sei.instructors.remote.reading import parsed as parsed
 from sei.instructors.remote.reading import read_as, read_problems
@@ -38,6 +38,12 @@ def _is_written(text: str) -> str:
 def _lines(value: Any) -> Any:
     """Return a solution that came as a list of its steps as text, one a line."""
     return "\n".join(value) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
+
+
+def _texts(value: Any) -> Any:
+    """Return options as a list of texts; none and numbers among them count as written."""
+    found = listed(value)
+    return [str(v) if isinstance(v, (int, float)) else v for v in found] if isinstance(found, list) else found or []
 
 
 def _bare(value: Any) -> Any:
@@ -97,11 +103,14 @@ class Keyphrase(pydantic.BaseModel):
 
 
 class Problem(pydantic.BaseModel):
-    """One new problem with its worked solution and final answer."""
+    """One new problem with its worked solution and final answer, and its options where it is multiple choice."""
 
     question: Text
     solution: Solution
     answer: FinalAnswer
+    options: Annotated[list[Annotated[str, Field(max_length=2_000)]], BeforeValidator(_texts)] = Field(
+        default_factory=list
+    )
 
 
 class Correction(pydantic.BaseModel):
@@ -111,11 +120,13 @@ class Correction(pydantic.BaseModel):
     answer: FinalAnswer
 
 
-def keyphrase_request(question: str, solution: str, attempt: str, *, temperature: float | None) -> Request:
+def keyphrase_request(
+    question: str, solution: str, attempt: str, *, temperature: float | None, prompt: str = "keyphrase.v1"
+) -> Request:
     """Ask for the keyphrase of one bad case, from what the paper shows: question, gold solution, wrong output."""
     data = {"question": question, "reference_solution": solution, "wrong_attempt": attempt}
     return _request(
-        render("keyphrase.v1", data=_data(data)),
+        render(prompt, data=_data(data)),
         Keyphrase,
         lambda text: read_as(Keyphrase, text, idle=("first_wrong_step",)),
         max_tokens=300,
@@ -124,46 +135,17 @@ def keyphrase_request(question: str, solution: str, attempt: str, *, temperature
     )
 
 
-def synthesis_request(
-    error_type: str, exemplars: Sequence[tuple[str, str]], n: int, *, sample: int, temperature: float | None
-) -> Request:
-    """Ask for ``n`` new problems of an error type."""
-    shown = [{"question": q, "solution": s} for q, s in exemplars]
-    text = render("synthesize.v1", error_type=json.dumps(error_type), data=_data(shown), n=str(n))
-    return _problems_request(text, n, sample=sample, temperature=temperature)
-
-
-def combine_request(
-    error_type: str,
-    exemplars: Sequence[Exemplar],
-    contexts: Sequence[Exemplar],
-    n: int,
-    sample: int,
-    *,
-    temperature: float | None,
-) -> Request:
-    """Ask for ``n`` new problems that carry the mistake of an error type into the settings of other problems."""
-    names = ("problems_with_the_mistake", "other_settings")
-    groups = (exemplars, contexts)
-    shown = {
-        name: [{"question": e.question, "solution": e.solution} for e in group]
-        for name, group in zip(names, groups, strict=True)
-    }
-    text = render("combine.v1", error_type=json.dumps(error_type), data=_data(shown), n=str(n))
-    return _problems_request(text, n, sample=sample, temperature=temperature)
-
-
-def task_request(task: str, shown: Mapping[str, Any], n: int, *, sample: int, temperature: float | None) -> Request:
-    """Ask for ``n`` new problems as a baseline does; ``shown`` is all that its template is given."""
-    return _problems_request(
-        render(f"{task}.v1", data=_data(shown), n=str(n)), n, sample=sample, temperature=temperature
-    )
-
-
-def _problems_request(text: str, n: int, *, sample: int, temperature: float | None) -> Request:
+def problems_request(r: SynthesisRequest, prompt: str, *, temperature: float | None) -> Request:
+    """Ask for new problems with the template ``prompt``; like multiple-choice ones they have options themselves."""
+    fields = {"data": _data(shown_for(r)), "n": str(r.n)}
+    if r.task in ("error_type", "combine"):
+        fields["error_type"] = json.dumps(r.error_type)
+    text = render(prompt, **fields)
+    text = render("choices.v1", request=text) if r.like else text
+    items = _schema(Problem, *([] if r.like else ["options"]))
     schema = {
         "type": "object",
-        "properties": {"problems": {"type": "array", "items": _schema(Problem)}},
+        "properties": {"problems": {"type": "array", "items": items}},
         "required": ["problems"],
         "additionalProperties": False,
     }
@@ -172,19 +154,50 @@ def _problems_request(text: str, n: int, *, sample: int, temperature: float | No
         messages=(("user", text),),
         schema=schema,
         check=read_problems,
-        max_tokens=400 * n + 200,
+        max_tokens=400 * r.n + 200,
         temperature=temperature,
-        sample=sample,
+        sample=r.index,
         kind="problems",
-        items=n,
+        items=r.n,
     )
 
 
-def correction_request(question: str, attempt: str, *, temperature: float | None) -> Request:
+def shown_for(r: SynthesisRequest) -> Any:
+    """Return what the template of a request for problems may show: never an expected answer, nor more than the paper.
+
+    The method shows exemplars with their solutions. Who analyses errors sees question and wrong attempt, no reference
+    solution; who rewrites sees its details alone; who writes like problems or evolves one sees it with its solution.
+    """
+    if r.task == "error_type":
+        return [_shown(e) for e in r.exemplars]
+    if r.task == "combine":
+        groups = {"problems_with_the_mistake": r.exemplars, "other_settings": r.contexts}
+        return {name: [_shown(e) for e in group] for name, group in groups.items()}
+    (one,) = r.exemplars
+    details = dict(r.details)
+    if r.task in ("similar", "evolve_upward", "evolve_downward"):
+        return _shown(one)
+    if r.task not in ("error", "contrast"):
+        return details
+    found: dict[str, Any] = {"question": one.question, "wrong_attempt": details["wrong_attempt"]}
+    if one.options:
+        found["options"] = list(one.options)
+    solved = [text for name, text in r.details if name.startswith("solved_question_")]
+    return {**found, "solved_questions": solved} if r.task == "contrast" else found
+
+
+def _shown(e: Exemplar) -> dict[str, Any]:
+    more = {"options": list(e.options), "answer": e.answer} if e.options else {}
+    return {"question": e.question, "solution": e.solution, **more}
+
+
+def correction_request(
+    question: str, attempt: str, *, temperature: float | None, prompt: str = "correct.v1"
+) -> Request:
     """Ask for a right solution of a question that was answered wrongly."""
     data = {"question": question, "wrong_attempt": attempt}
     return _request(
-        render("correct.v1", data=_data(data)),
+        render(prompt, data=_data(data)),
         Correction,
         lambda text: read_as(Correction, text),
         max_tokens=1_000,
@@ -193,10 +206,10 @@ def correction_request(question: str, attempt: str, *, temperature: float | None
     )
 
 
-def solve_request(question: str, *, temperature: float | None) -> Request:
+def solve_request(question: str, *, temperature: float | None, prompt: str = "solve.v1") -> Request:
     """Ask for an answer to a new problem, without showing the one that was written with it."""
     return _request(
-        render("solve.v1", data=_data({"problem": question})),
+        render(prompt, data=_data({"problem": question})),
         Correction,
         lambda text: read_as(Correction, text),
         max_tokens=1_500,
@@ -209,10 +222,15 @@ def _request(text: str, model: type[pydantic.BaseModel], check: Any, **more: Any
     return Request(messages=(("user", text),), schema=_schema(model), check=check, **more)
 
 
-def _schema(model: type[pydantic.BaseModel]) -> dict[str, Any]:
+def _schema(model: type[pydantic.BaseModel], *without: str) -> dict[str, Any]:
     """Return a schema as servers enforce it: no titles, no extra keys, every key required."""
-    full = model.model_json_schema()
-    properties = {k: {"type": "string"} for k in full["properties"]}
+    full = model.model_json_schema()["properties"]
+    text: dict[str, Any] = {"type": "string"}
+    properties = {
+        k: {"type": "array", "items": text} if v.get("type") == "array" else text
+        for k, v in full.items()
+        if k not in without
+    }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 

@@ -17,7 +17,7 @@ import pytest
 from sei.errors import ConfigError
 from sei.exchange import Exemplar, SynthesisRequest
 from sei.instructors.remote.replies import Problem as WrittenProblem
-from sei.instructors.remote.replies import checked, parsed, synthesis_request
+from sei.instructors.remote.replies import checked, parsed, problems_request
 from sei.instructors.remote.terms import Request, StoppedError
 from tests.conftest import ROOT
 from tests.instructors.remote.calls import N, client, echo, four, instructor, requests, values
@@ -467,7 +467,9 @@ def test_the_key_is_sent_and_written_nowhere(server, tmp_path, monkeypatch):
 
 
 def test_a_request_shows_the_exemplars_and_the_number_wanted():
-    request = synthesis_request('odd "type"', [("q1", "s1")], 7, sample=1, temperature=None)
+    shown = (Exemplar(id="e1", question="q1", solution="s1"),)
+    wanted = SynthesisRequest(error_type='odd "type"', exemplars=shown, n=7, index=1, seed=0)
+    request = problems_request(wanted, "synthesize.v1", temperature=None)
     text = request.messages[0][1]
     assert 'one kind of mistake: "odd \\"type\\""' in text
     assert "Write 7 new problems" in text

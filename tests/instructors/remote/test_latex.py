@@ -12,16 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sei.exchange import SynthesisRequest
 from sei.instructors.remote.latex import Undecided, UndecidedError, decoded
 from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, WORDS
 from sei.instructors.remote.reading import parsed, read_problems
 from sei.instructors.remote.replies import (
     correction_request,
     keyphrase_request,
+    problems_request,
     solve_request,
-    synthesis_request,
 )
 from tests.real_data import DATA, needs
+
+TWO = SynthesisRequest(error_type="t", exemplars=(), n=2, index=1, seed=0)
 
 
 def one(*bodies):
@@ -267,7 +270,7 @@ def test_every_kind_of_reply_is_restored_or_refused(kind):
 
 
 def test_problems_are_refused_one_by_one():
-    request = synthesis_request("t", [], 2, sample=1, temperature=None)
+    request = problems_request(TWO, "synthesize.v1", temperature=None)
     text = (
         r'{"problems": [{"question": "What is \frac{1}{2}?", "solution": "s", "answer": "1"}, '
         r'{"question": "Take it.\nu = 4", "solution": "s", "answer": "1"}]}'

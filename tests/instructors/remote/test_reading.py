@@ -8,13 +8,16 @@ import time
 import pytest
 
 from sei.clusterers.llm import group_request
+from sei.exchange import SynthesisRequest
+from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.message import text_of
 from sei.instructors.remote.reading import parsed
-from sei.instructors.remote.replies import keyphrase_request, solve_request, synthesis_request
+from sei.instructors.remote.replies import keyphrase_request, problems_request, solve_request
 from sei.instructors.remote.thinking import is_all_thinking, without_thinking
 from sei.instructors.remote.verdict import Ok, Reask, of_text
 
+TWO = SynthesisRequest(error_type="t", exemplars=(), n=2, index=1, seed=0)
 PHRASE = {"first_wrong_step": "the second", "keyphrase": "adds instead of multiplying"}
 GOOD = json.dumps(PHRASE)
 P = {"question": "What is 2 + 3?", "solution": "2 + 3 = 5", "answer": "5"}
@@ -71,14 +74,14 @@ def test_the_last_complete_value_that_fits_is_read(text):
     ],
 )
 def test_problems_are_found_in_every_shape(text, n):
-    request = synthesis_request("t", [], 2, sample=1, temperature=None)
+    request = problems_request(TWO, "synthesize.v1", temperature=None)
     assert request.check(text).value == [P, Q][:n]
 
 
 @pytest.mark.parametrize("text", ["no", "{", '{"problems": []}', '{"problems": [{"question": "q"', "[1, 2]", '"x"'])
 def test_what_holds_no_problem_is_refused(text):
     with pytest.raises(ValueError, match=r"."):
-        synthesis_request("t", [], 2, sample=1, temperature=None).check(text)
+        problems_request(TWO, "synthesize.v1", temperature=None).check(text)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,8 @@ def test_a_solution_may_come_as_its_steps():
 
 
 def test_names_of_error_types_are_restored_or_refused():
-    request = group_request(["a b", "c d"], (), 0.2, None)
+    teacher = OpenAICompatible(model="m", base_url="http://127.0.0.1:1/v1", cache="a.sqlite", api_key_env="")
+    request = group_request(["a b", "c d"], (), 0.2, teacher)
     listed = '[{"name": "takes \\frac{1}{2}", "ids": [1, "2"]}]'
     assert request.check(listed).value == [(r"takes \frac{1}{2}", [0, 1])]
     with pytest.raises(UndecidedError):

@@ -1,0 +1,60 @@
+"""Multiple choice in replies: options of a new problem, lettered like those that were shown, and the right letter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sei.grading.choices import options_of
+
+_LETTERS = "ABCDEFGHIJ"
+_LABELLED = re.compile(r"^(\W*)([A-Ja-j])([).:\]}]+\s*|\s+)")
+_ANSWER = re.compile(r"\W*(?:option\s+)?\(?([A-Ja-j])\)?\W*", re.IGNORECASE)
+
+
+def listed(value: Any) -> Any:
+    """Return options that came as an object of letters and texts as a list; anything else as it is."""
+    if isinstance(value, dict) and [str(k).strip().upper() for k in value] == list(_LETTERS[: len(value)]):
+        return list(value.values())
+    return value
+
+
+def lettered(options: Sequence[str], like: Sequence[str]) -> tuple[str, ...]:
+    """Return option texts with letters as the options ``like`` write them: ``(A) 12``, ``A. 12``.
+
+    Raises:
+        ValueError: where there are fewer than two, more than ten, an empty one or two equal ones.
+    """
+    texts = list(options_of([" ".join(o.split()) for o in options[: len(_LETTERS) + 1]]).values())
+    if not 2 <= len(options) <= len(_LETTERS) or len(texts) != len(options):
+        raise ValueError(f"options: {len(options)} are given, each of 2 to {len(_LETTERS)} needs a letter of its own")
+    if not all(texts) or len({_plain(t) for t in texts}) < len(texts):
+        raise ValueError("options: each must be a text that no other repeats")
+    shown = _LABELLED.match(like[0]) if like else None
+    before, after = (shown[1], shown[3]) if shown else ("(", ") ")
+    small = shown is not None and shown[2].islower()
+    letters = _LETTERS.lower() if small else _LETTERS
+    return tuple(f"{before}{letter}{after}{text}" for letter, text in zip(letters, texts, strict=False))
+
+
+def letter_of(answer: str, options: Sequence[str]) -> str:
+    """Return the letter of the option that an answer names, by its letter or by the whole text of one option.
+
+    Raises:
+        ValueError: where it names none, or more than one.
+    """
+    known = options_of(options)
+    named = _ANSWER.fullmatch(answer)
+    if named and named[1].upper() in known:
+        return named[1].upper()
+    by_text = [letter for letter, text in known.items() if _plain(text) == _plain(answer)]
+    by_label = [letter for letter, text in zip(known, options, strict=True) if _plain(text) == _plain(answer)]
+    found = by_text or by_label
+    if len(found) != 1:
+        raise ValueError(f"answer: {answer[:60]!r} names no option of {list(known)}")
+    return found[0]
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s$]+|\.$", "", text).casefold()
