@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +30,12 @@ from sei import commandline
 from sei.build import refuse
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
+from sei.prepared import Prepared, no_folder
 from sei.report.summary import best_dev_accuracy
 
 _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
-_SECRET = re.compile(
-    r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"  # keys
-    r"|://[^/?#\s]*@"  # user or password in an address
-    r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings of that name
-)
-_GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
-_NO_FOLDER = (
-    "run folder: {} cannot be written: {}. Remedy: free space or fix permissions, or "
-    "hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place."
-)
 _HEX = secrets.token_hex(3)
 _SETTINGS = (
     "name",
@@ -134,22 +125,6 @@ def folder_name(name: Any) -> str:
     return str(name)
 
 
-def check_arguments(arguments: list[str]) -> None:
-    """Refuse arguments that Hydra must not see: it writes and prints them before anything is checked.
-
-    Raises:
-        ConfigError: for what looks like a secret (not repeated), and for an option that leaves its folder.
-    """
-    groups = {p.name for p in CONF.iterdir() if p.is_dir()}
-    for a in arguments:
-        if _SECRET.search(a):
-            raise ConfigError("an argument looks like a secret. Remedy: put keys into environment variables.")
-        found = _GROUP.fullmatch(a)
-        if found and found[1].split("/")[0] in groups and ".." in re.split(r"[^\w.-]+", found[3]):
-            rule = "an option is a file of its folder in conf/"
-            raise refuse(found[1], found[3], rule, "--config-dir=FOLDER for options of your own")
-
-
 def _refused(error: BaseException | None) -> SeiError | None:
     """Return our own error that OmegaConf has wrapped, as it does with those of resolvers."""
     return next((e for e in causes(error) if isinstance(e, SeiError)), None)
@@ -167,7 +142,7 @@ def _before_the_job(error: BaseException) -> DiskError | None:
     cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
     if cause is None or cause.errno is None:
         return None
-    return DiskError(_NO_FOLDER.format(cause.filename, cause.strerror))
+    return no_folder(cause)
 
 
 def _ended(error: BaseException) -> int:
@@ -236,37 +211,6 @@ def run_job(cfg: DictConfig) -> float | None:
     return best_dev_accuracy(folder)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A run that was asked for from Python, composed and checked: its plain config, its folder, what was chosen."""
-
-    plain: dict[str, Any]
-    folder: Path
-    log: Path | None
-    choices: dict[str, Any]
-    overrides: tuple[str, ...]
-    hydra_files: dict[Path, str]
-
-    def write(self) -> None:
-        """Make the run folder, and write into it what Hydra writes: config, overrides and its own settings.
-
-        Raises:
-            DiskError: where that folder cannot be written.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for path, text in self.hydra_files.items():
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-        except OSError as e:
-            raise DiskError(_NO_FOLDER.format(e.filename, e.strerror or e)) from e
-
-    def said(self, error: ConfigError) -> ConfigError:
-        """Return a refusal of a setting, with the experiment that set it where one did."""
-        more = commandline.said_by(str(error), str(self.choices.get("experiment")), self.overrides, CONF)
-        return ConfigError(f"{error}{more}") if more else error
-
-
 def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepared:
     """Compose and check one run as the command does, without being one: nothing of the process is changed.
 
@@ -275,10 +219,9 @@ def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepare
     Raises:
         ConfigError: as the command would say it, and for flags, sweeps and looks ahead, which belong to the command.
     """
-    check_arguments(list(overrides))
-    if flag := next((o for o in overrides if o.startswith("-")), None):
-        raise ConfigError(f"{flag}: from Python settings alone are given. Remedy: the command sei {flag} ...")
-    settings = commandline.ordered(list(overrides), _known())
+    given = [overrides] if isinstance(overrides, str) else overrides
+    commandline.check_arguments([o for o in given if isinstance(o, str)], CONF)
+    settings = commandline.of_one_run(overrides, _known())
     folder = [] if config_dir is None else [f"hydra.searchpath=[{json.dumps(str(config_dir.absolute()))}]"]
     started = secrets.token_hex(3)
     OmegaConf.register_new_resolver("sei_hex", lambda: started, replace=True)
@@ -292,13 +235,15 @@ def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepare
 
 
 def _prepared(cfg: DictConfig) -> Prepared:
+    """Check a composed config, and name what its run begins with."""
     before = HydraConfig.instance().cfg
     try:
-        HydraConfig.instance().set_config(cfg)  # type: ignore[no-untyped-call]
+        HydraConfig.instance().set_config(cfg)
         place = Path(str(cfg.hydra.run.dir)).absolute()
-        with open_dict(cfg), read_write(cfg):
+        with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
             cfg.hydra.runtime.output_dir = str(place)
-            own = OmegaConf.masked_copy(cfg, "hydra")
+        own = OmegaConf.masked_copy(cfg, "hydra")
+        with read_write(cfg), open_dict(cfg):
             del cfg["hydra"]
         choices = dict(own.hydra.runtime.choices)
         plain = check(cfg, choices)
@@ -311,7 +256,7 @@ def _prepared(cfg: DictConfig) -> Prepared:
         handlers = own.hydra.job_logging.get("handlers") or {}
         log = place / f"{own.hydra.job.name}.log" if "file" in handlers else None
         overrides = tuple(own.hydra.overrides.task)
-        return Prepared(plain=plain, folder=place, log=log, choices=choices, overrides=overrides, hydra_files=files)
+        return Prepared(plain=plain, folder=place, log=log, choices=choices, overrides=overrides, files=files)
     finally:
         HydraConfig.instance().cfg = before
 
@@ -325,7 +270,7 @@ def _worded(error: Exception, arguments: list[str]) -> SeiError:
     """Return what is wrong with a config that Hydra could not compose."""
     if (refused := _refused(error)) is not None:
         return refused
-    words = commandline.of_composition(str(error), CONF, lambda: _settings(arguments))
+    words = commandline.of_composition(str(error), CONF, lambda: {*_settings(arguments), *_known()})
     cause = error.__cause__ or error
     words = words or f"{error}" + (f"\n{cause}" if cause is not error else "")
     return ConfigError(words.expandtabs(2))
@@ -334,7 +279,7 @@ def _worded(error: Exception, arguments: list[str]) -> SeiError:
 def main() -> None:
     """Console script ``sei``; exit codes are listed in the README."""
     try:
-        check_arguments(sys.argv[1:])
+        commandline.check_arguments(sys.argv[1:], CONF)
         sys.argv[1:] = commandline.ordered(sys.argv[1:], _known())
     except SeiError as e:
         raise SystemExit(tell(e)) from None

@@ -154,15 +154,15 @@ def read_run(home: Path) -> Run | Skipped:
         return Skipped(home, f".hydra/config.yaml cannot be read: {_short(e)}")
     if not isinstance(config, dict):
         return Skipped(home, ".hydra/config.yaml is no mapping")
-    return Run(home, summary, _filled(config, summary.environment))
+    return Run(home, summary, filled(config, summary.environment))
 
 
-def _filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+def filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
     """Return a config with these values (by dotted key) in the place of what was written."""
     out = {}
     for key, value in config.items():
         here = f"{at}{key}"
-        out[key] = _filled(value, values, f"{here}.") if isinstance(value, dict) else values.get(here, value)
+        out[key] = filled(value, values, f"{here}.") if isinstance(value, dict) else values.get(here, value)
     return out
 
 
