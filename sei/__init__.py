@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sei.api import run
-    from sei.loaded import Run, load, load_sweep
+    from sei.loaded import Run
+    from sei.loading import load, load_sweep
 
 __all__ = ["Run", "load", "load_sweep", "run"]
-_FROM = {"run": "sei.api", "Run": "sei.loaded", "load": "sei.loaded", "load_sweep": "sei.loaded"}
+_FROM = {"run": "sei.api", "Run": "sei.loaded", "load": "sei.loading", "load_sweep": "sei.loading"}
 
 
 def __getattr__(name: str) -> Any:

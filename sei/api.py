@@ -14,7 +14,8 @@ from sei.errors import ConfigError, SeiError, disk_trouble
 from sei.exits import Interruption, lent_signals
 from sei.imports import forget_changed
 from sei.job import perform
-from sei.loaded import Run, load
+from sei.loaded import Run
+from sei.loading import load
 from sei.printable import Formatter
 
 log = logging.getLogger("sei")

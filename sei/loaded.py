@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pydantic
-import yaml
 
-from sei.compare.runs import Run as Finished
-from sei.compare.runs import read_run
 from sei.errors import ConfigError, DataError
 from sei.records import BadCase, Diagnosis, Graded, Keyphrase, Rejection, Score, Scored, SyntheticExample
-from sei.report.page.files import FAILURE
 from sei.rows import read_jsonl
 
 if TYPE_CHECKING:
     import pandas
 
 Row = TypeVar("Row")
-_AGAIN = "run the same settings again into that folder (hydra.run.dir=PATH); what is finished is in the store"
+AGAIN = "run the same settings again into that folder (hydra.run.dir=PATH); what is finished is in the store"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,14 +130,14 @@ class Round:
         path = self.folder / f"{name}.jsonl"
         adapter = pydantic.TypeAdapter(kind)
         found = []
-        for number, row in read_jsonl(path, (), remedy=_AGAIN):
+        for number, row in read_jsonl(path, (), remedy=AGAIN):
             try:
                 found.append(adapter.validate_python(row))
             except pydantic.ValidationError as e:
                 first = e.errors()[0]
                 where = ".".join(map(str, first["loc"]))
                 raise DataError(
-                    f"{path} line {number}: no {kind.__name__} ({where}: {first['msg']}). Remedy: {_AGAIN}."
+                    f"{path} line {number}: no {kind.__name__} ({where}: {first['msg']}). Remedy: {AGAIN}."
                 ) from e
         return tuple(found)
 
@@ -244,122 +239,8 @@ def flat(record: Any, above: str = "") -> dict[str, Any]:
     return out
 
 
-def load(folder: str | Path) -> Run:
-    """Return the run of a folder, also of one that is unfinished or failed.
-
-    Raises:
-        DataError: where there is no run, where it is damaged, and for the folder of a sweep, with its jobs.
-    """
-    home = Path(folder).expanduser().absolute()
-    if jobs := _jobs(home):
-        shown = "; ".join(f"{n} ({' '.join(j['overrides'])}): {j['state']}" for n, j in jobs.items())
-        raise DataError(
-            f"{home} is the folder of a sweep. Rule: sei.load takes one run. Its jobs: {shown}. Remedy: "
-            f"sei.load({str(home / next(iter(jobs)))!r}), or sei.load_sweep for all of them."
-        )
-    found = read_run(home)
-    if (home / "summary.json").exists():
-        if not isinstance(found, Finished):
-            raise DataError(f"{home}: {found.reason}. Remedy: {_AGAIN}.")
-        summary = _json(home / "summary.json")
-        baseline, reports = summary["baseline"], summary["rounds"]
-        return _run(home, summary, dict(found.config), baseline, reports)
-    config = home / ".hydra" / "config.yaml"
-    begun = sorted(home.glob("round_*/report.json"), key=lambda p: int(p.parent.name.removeprefix("round_")))
-    if not config.exists() and not begun and not (home / "base").is_dir():
-        rule = "a run folder has summary.json, or .hydra/config.yaml where the run is not finished"
-        raise DataError(f"{home}: no run is here. Rule: {rule}. Remedy: the path outputs/<name>/<stamp>_<hex>.")
-    base = home / "base" / "report.json"
-    baseline = _json(base)["scores"] if base.exists() else {}
-    composed = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else {}
-    return _run(home, {}, composed, baseline, [_json(p) for p in begun])
-
-
-def load_sweep(folder: str | Path) -> dict[int, Run]:
-    """Return the runs of a sweep's jobs by number; a job that has not begun is left out.
-
-    Raises:
-        DataError: where the folder is not that of a sweep, or a run in it is damaged.
-    """
-    home = Path(folder).expanduser().absolute()
-    jobs = _jobs(home)
-    if not jobs:
-        raise DataError(f"{home}: no sweep is here. Rule: its folder has sweep.json. Remedy: sei.load for one run.")
-    return {int(n): load(home / n) for n, j in jobs.items() if j["state"] != "waiting" and (home / n).is_dir()}
-
-
-def _run(
-    home: Path, summary: dict[str, Any], config: dict[str, Any], baseline: dict[str, Any], reports: list[dict[str, Any]]
-) -> Run:
-    failure = _failure(home)
-    rounds = [_round(home, report) for report in reports]
-    if failure is not None and failure.round > len(rounds):
-        rounds.append(_round(home, {"round": failure.round}))
-    return Run(
-        folder=home,
-        summary=summary,
-        config=config,
-        baseline=_scores(home, baseline),
-        rounds=tuple(rounds),
-        failure=failure,
-    )
-
-
-def _failure(home: Path) -> Failure | None:
-    if not (home / FAILURE).exists():
-        return None
-    found = _json(home / FAILURE)
-    names = [f.name for f in dataclasses.fields(Failure)]
-    if missing := [n for n in names if n not in found]:
-        raise DataError(f"{home / FAILURE} lacks {missing}. Remedy: {_AGAIN}.")
-    return Failure(**{n: found[n] for n in names})
-
-
-def _round(home: Path, report: dict[str, Any]) -> Round:
-    types = [
-        TypeRow(name=t["name"], stable=t.get("stable", t["name"]), size=t["size"])
-        for t in report.get("error_types", [])
-    ]
-    return Round(
-        number=report["round"],
-        folder=home / f"round_{report['round']}",
-        scores=_scores(home, report.get("scores", {})),
-        error_types=tuple(types),
-        dropped=report.get("dropped", {}),
-        report=report,
-    )
-
-
-def _scores(home: Path, found: dict[str, Any]) -> dict[str, Score]:
-    adapter = pydantic.TypeAdapter(dict[str, Score])
-    try:
-        return adapter.validate_python(found)
-    except pydantic.ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{home}: its scores are damaged ({where}: {first['msg']}). Remedy: {_AGAIN}.") from e
-
-
 def _score_row(number: int, name: str, s: Score, baseline: dict[str, Score]) -> ScoreRow:
     low, high = s.ci95
     before = baseline.get(name, s)
     fields = {f.name: getattr(s, f.name) for f in dataclasses.fields(s) if f.name != "ci95"}
     return ScoreRow(round=number, set=name, low=low, high=high, gain=s.accuracy - before.accuracy, **fields)
-
-
-def _jobs(home: Path) -> dict[str, Any]:
-    path = home / "sweep.json"
-    if (home / "summary.json").exists() or not path.exists():
-        return {}
-    jobs: dict[str, Any] = _json(path).get("jobs", {})
-    return jobs
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as e:
-        raise DataError(f"{path} cannot be read ({e}). Remedy: {_AGAIN}.") from e
-    if not isinstance(found, dict):
-        raise DataError(f"{path} is no JSON object. Remedy: {_AGAIN}.")
-    return found
