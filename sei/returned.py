@@ -57,7 +57,7 @@ def diagnosed(instructor: Instructor, cases: Sequence[BadCase]) -> Iterator[Diag
             is nor why it is refused.
     """
     given = instructor.diagnose(cases)
-    for case, d in zip(cases, one_each(given, len(cases), Diagnosis, instructor, "diagnose"), strict=False):
+    for d, case in zip(one_each(given, len(cases), Diagnosis, instructor, "diagnose"), cases, strict=True):
         if d.bad_case != case:
             where = f"a diagnosis of {_of(d)} where {case.problem.id!r} was asked"
             raise refused(instructor, "diagnose", where, "one Diagnosis for each bad case, in their order")

@@ -81,7 +81,9 @@ def test_a_run_is_the_one_that_the_command_makes(run, tmp_path):
     assert {stamp.sub("", n) for n in names[0]} == {stamp.sub("", n) for n in names[1]}
     for name in ("config.yaml", "overrides.yaml"):
         assert (folder / ".hydra" / name).read_text() == (run.folder / ".hydra" / name).read_text()
-    assert re.fullmatch(r"outputs/smoke/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_[0-9a-f]{6}", str(run.folder.relative_to(Path.cwd())))
+    assert re.fullmatch(
+        r"outputs/smoke/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_[0-9a-f]{6}", str(run.folder.relative_to(Path.cwd()))
+    )
     assert "sei.store" in (run.folder / "sei.log").read_text()
 
 
@@ -143,12 +145,11 @@ def test_tables_are_pandas_frames(run):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda r: r.frame("bad_case"), "no such table. Remedy: one of scores, attempts, bad_cases"),
+        (lambda r: r.records("bad_case"), "no such table. Remedy: one of scores, attempts, bad_cases"),
         (lambda r: r.round(2), "round=2: .* has rounds 1 to 1"),
     ],
 )
 def test_a_table_or_round_that_is_not_there_is_named(run, call, words):
-    pytest.importorskip("pandas") if "table" in words else None
     with pytest.raises(ConfigError, match=words):
         call(run)
 
