@@ -38,15 +38,15 @@ def load(folder: str | Path) -> Run:
         summary = _json(home / "summary.json")
         baseline, reports = summary["baseline"], summary["rounds"]
         return _run(home, summary, dict(found.config), baseline, reports)
-    config = home / ".hydra" / "config.yaml"
-    begun = sorted(home.glob("round_*/report.json"), key=lambda p: int(p.parent.name.removeprefix("round_")))
-    if not config.exists() and not begun and not (home / "base").is_dir():
+    if not _begun(home):
         rule = "a run folder has summary.json, or .hydra/config.yaml where the run is not finished"
         raise DataError(f"{home}: no run is here. Rule: {rule}. Remedy: the path outputs/<name>/<stamp>_<hex>.")
     base = home / "base" / "report.json"
-    baseline = _json(base)["scores"] if base.exists() else {}
-    composed = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else {}
-    return _run(home, {}, composed, baseline, [_json(p) for p in begun])
+    baseline = _json(base, "scores")["scores"] if base.exists() else {}
+    made = sorted(
+        (_json(p, "round", "scores") for p in home.glob("round_*/report.json")), key=lambda r: int(r["round"])
+    )
+    return _run(home, {}, _config(home), baseline, made)
 
 
 def load_sweep(folder: str | Path) -> dict[int, Run]:
@@ -59,7 +59,7 @@ def load_sweep(folder: str | Path) -> dict[int, Run]:
     jobs = _jobs(home)
     if not jobs:
         raise DataError(f"{home}: no sweep is here. Rule: its folder has sweep.json. Remedy: sei.load for one run.")
-    return {int(n): load(home / n) for n, j in jobs.items() if j["state"] != "waiting" and (home / n).is_dir()}
+    return {int(n): load(home / n) for n in jobs if _begun(home / n)}
 
 
 def _run(
@@ -82,10 +82,8 @@ def _run(
 def _failure(home: Path) -> Failure | None:
     if not (home / FAILURE).exists():
         return None
-    found = _json(home / FAILURE)
     names = [f.name for f in dataclasses.fields(Failure)]
-    if missing := [n for n in names if n not in found]:
-        raise DataError(f"{home / FAILURE} lacks {missing}. Remedy: {AGAIN}.")
+    found = _json(home / FAILURE, *names)
     return Failure(**{n: found[n] for n in names})
 
 
@@ -122,11 +120,27 @@ def _jobs(home: Path) -> dict[str, Any]:
     return jobs
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _begun(home: Path) -> bool:
+    return any((home / name).exists() for name in ("summary.json", ".hydra/config.yaml", "base"))
+
+
+def _config(home: Path) -> dict[str, Any]:
+    path = home / ".hydra" / "config.yaml"
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError, yaml.YAMLError) as e:
+        raise DataError(f"{path} cannot be read ({e}). Remedy: {AGAIN}.") from e
+    return found if isinstance(found, dict) else {}
+
+
+def _json(path: Path, *fields: str) -> dict[str, Any]:
+    """Return what a JSON file holds, an object with these fields."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
         raise DataError(f"{path} cannot be read ({e}). Remedy: {AGAIN}.") from e
     if not isinstance(found, dict):
         raise DataError(f"{path} is no JSON object. Remedy: {AGAIN}.")
+    if missing := [f for f in fields if f not in found]:
+        raise DataError(f"{path} lacks {missing}. Remedy: {AGAIN}.")
     return found

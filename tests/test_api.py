@@ -48,7 +48,7 @@ def state() -> list:
     root, log = logging.getLogger(), logging.getLogger("sei")
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
     hydra = [GlobalHydra.instance().hydra, HydraConfig.instance().cfg]
-    return [*handlers, sys.unraisablehook, *root.handlers, root.level, *log.handlers, log.level, *hydra, os.getcwd()]
+    return [*handlers, sys.unraisablehook, *root.handlers, root.level, *log.handlers, log.level, *hydra, Path.cwd()]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 from sei.build import build
 from sei.errors import ConfigError
 from sei.imports import forget_changed, module_command
-from sei.parts import part
 from sei.store import digest
 from tests.conftest import ROOT
 
@@ -65,7 +64,7 @@ def test_a_package_that_is_nowhere_is_named_with_where_to_put_it(here):
 
 
 def test_an_installed_package_of_the_same_name_is_named(here):
-    """``yaml.py`` in the current folder does not take the place of an installed package; the message says which it is."""
+    """``yaml.py`` in the current folder takes no installed package's place; the message says which one is used."""
     write(here / "yaml.py", 2)
     with pytest.raises(ConfigError, match=r"check the path of the class; yaml is .*site-packages.yaml"):
         built("yaml")
@@ -116,11 +115,3 @@ def test_a_process_of_ours_takes_no_users_file_for_a_library(here):
 def test_sei_is_found_where_it_lies_in_the_current_folder(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert "-P" not in module_command("sei.sweep")
-
-
-def test_a_part_of_the_main_module_has_a_digest():
-    @part
-    class Local:
-        version = 1
-
-    assert digest(Local()) == digest(Local())
