@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 
 import sei
 from sei.errors import ConfigError, DataError, SeiError
+from sei.exits import lent_signals
 from sei.records import BadCase, Keyphrase, SyntheticExample
 from tests.compose import SHORT
 from tests.conftest import ROOT, Sei
@@ -231,6 +233,33 @@ def test_nothing_ends_the_process_of_a_notebook(run, home, leaving, how, error, 
     assert failed.round(1).scores == {}
     with pytest.raises(DataError, match=r"refined.jsonl is missing"):
         failed.round(1).refined  # noqa: B018
+
+
+def test_a_signal_for_others_reaches_them_after_the_run():
+    """SIGTERM is for whoever owns the process; what a run did to handlers is undone first."""
+    got: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: got.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt), lent_signals():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.raise_signal(signal.SIGTERM)
+        assert got == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_run_in_a_thread_leaves_signals_alone():
+    before, seen = state(), []
+
+    def inside() -> None:
+        with lent_signals():
+            seen.append(state() == before)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    assert seen == [True]
 
 
 def test_log_lines_are_shown_unless_asked_not_to(home):

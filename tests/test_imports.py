@@ -85,7 +85,7 @@ def test_a_source_is_what_it_was_when_it_was_imported(here):
     assert forget_changed(["here_edited"]) == []
 
 
-def test_what_a_notebook_imported_and_then_edited_is_imported_anew(here):
+def test_what_a_notebook_imported_and_edited_is_imported_anew(here):
     """Nothing knows what the file was when the notebook imported it by itself."""
     write(here / "here_own.py", 2)
     sys.path.append(str(here))
