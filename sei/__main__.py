@@ -54,6 +54,7 @@ _SETTINGS = (
     "prompts",
     "estimate",
     "dry_run",
+    "preview",
     "assume",
     "data_folder",
     "benchmarks",
@@ -91,7 +92,7 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         value = plain[key]
         if not isinstance(value, kind) or isinstance(value, bool) or value < least:
             raise refuse(key, value, f"must be a whole number of at least {least}", f"{key}={max(1, least)}")
-    for key in ("estimate", "dry_run"):
+    for key in ("estimate", "dry_run", "preview"):
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
     folder_name(plain["name"])

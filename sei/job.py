@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sei.build import build, build_all
 from sei.choice import Evaluated, best_on_dev
 from sei.data.study import Benchmark, with_benchmarks
 from sei.errors import BusyError, DiskError
+from sei.estimate import Assumptions
 from sei.exits import exit_code_of
 from sei.loop import Method, Rounds
 from sei.models.reading import require_words
@@ -25,6 +26,7 @@ from sei.preview import preview
 from sei.report.run_report import RunReport
 from sei.report.summary import config_digest
 from sei.store import Store, digest, require_locks, require_writable
+from sei.walkthrough import walk_through
 
 log = logging.getLogger(__name__)
 _ELSEWHERE = "free space or fix permissions, or hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place"
@@ -83,7 +85,20 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         store, base, rounds = Store(root=job.store), job.model.base(), job.rounds
         return preview(job.method, given, base, store, assume, rounds=rounds, dry_run=dry_run, folder=folder)
     with _alone_in(folder):
-        return run(job)
+        return show_a_few(job, build(config["assume"], "assume", plugins)) if config["preview"] else run(job)
+
+
+def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
+    """Take a few problems through every stage, then print what the whole run would ask."""
+    preflight(job)
+    data = with_benchmarks(job.data.load(), job.benchmarks)
+    require_words(job.model, [p.question for p in data.pool])
+    base, store = job.model.base(), Store(root=job.store)
+    seen = walk_through(job.method, data, base, store, job.seed, job.folder)
+    if seen is None:
+        return {}
+    assume = replace(assume, ledger=assume.ledger or str(seen))
+    return preview(job.method, data, base, store, assume, rounds=job.rounds, dry_run=False, folder=job.folder)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ def require_words(target: TargetModel, questions: Sequence[str]) -> None:
         return unknown in tokenizer.encode(text, add_special_tokens=False).ids
 
     some = list(questions)[:: max(1, len(questions) // _LOOKED_AT)][:_LOOKED_AT]
+    some = target.prompts(some)  # with what the template, model.ask and few-shot rows add
     found = [q for q in some if strange(q)]
     if 2 * len(found) <= len(some):
         return

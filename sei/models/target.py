@@ -6,7 +6,7 @@ import gc
 import importlib.resources
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -248,6 +248,17 @@ class TargetModel:
             shots=self.shots(),
             **_asking(self),
         )
+
+    def prompts(self, questions: Sequence[str]) -> list[str]:
+        """Return questions as the model is asked them; only a chat template needs the tokenizer to be read.
+
+        Raises:
+            ConfigError: where the tokenizer cannot be read.
+        """
+        if self.kind == "chat":
+            return self.without_weights().prompts(questions)
+        asking: dict[str, Any] = {"model": None, "tokenizer": None, "template": "plain", "shots": self.shots()}
+        return OpenModel(**asking, **_asking(self)).prompts(questions)
 
     def location(self, checkpoint: Checkpoint) -> str:
         """Return where a checkpoint's weights are: a folder, a GGUF file, or a hub name."""

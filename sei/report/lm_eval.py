@@ -15,24 +15,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sei.prompts import asked
 from sei.records import Graded, HeldOutProblem
 from sei.store import write_atomic
 
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
 
 
-def write_lm_eval(folder: Path, graded: Sequence[Graded], *, model: str, digest: str, commit: str, shots: int) -> None:
+def write_lm_eval(
+    folder: Path, graded: Sequence[Graded], prompts: Sequence[str], *, model: str, digest: str, commit: str, shots: int
+) -> None:
     """Write ``results_<date>.json`` and one ``samples_<task>_<date>.jsonl`` per held-out set.
 
-    ``model`` names the target model, ``digest`` its weights, ``shots`` the few-shot examples it was shown.
+    ``prompts``: one per graded attempt, as the model was asked. ``model`` names the target model, ``digest`` its
+    weights, ``shots`` the few-shot examples it was shown.
     """
     now = datetime.datetime.now(datetime.UTC)
     stamp = now.strftime("%Y-%m-%dT%H-%M-%S.%f")
     tasks: dict[str, list[Graded]] = defaultdict(list)
-    for g in graded:
+    asked_as: dict[str, str] = {}
+    for g, prompt in zip(graded, prompts, strict=True):
         if isinstance(g.attempt.problem, HeldOutProblem):
             tasks[g.attempt.problem.set].append(g)
+            asked_as[g.attempt.problem.id] = prompt
     results: dict[str, Any] = {
         "results": {t: _scores(t, [g for g in rows if not g.fault]) for t, rows in tasks.items()},
         "group_subtasks": {t: [] for t in tasks},
@@ -55,7 +59,7 @@ def write_lm_eval(folder: Path, graded: Sequence[Graded], *, model: str, digest:
     }
     write_atomic(folder / f"results_{stamp}.json", (json.dumps(results, indent=2) + "\n").encode())
     for task, rows in tasks.items():
-        lines = [s for i, g in enumerate(rows) if not g.fault for s in _samples(i, g)]
+        lines = [s for i, g in enumerate(rows) if not g.fault for s in _samples(i, g, asked_as[g.attempt.problem.id])]
         body = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in lines)
         write_atomic(folder / f"samples_{task}_{stamp}.jsonl", body.encode("utf-8", "surrogatepass"))
 
@@ -84,9 +88,8 @@ def _config(task: str, shots: int) -> dict[str, Any]:
     }
 
 
-def _samples(i: int, g: Graded) -> list[dict[str, Any]]:
+def _samples(i: int, g: Graded, prompt: str) -> list[dict[str, Any]]:
     p = g.attempt.problem
-    prompt = asked(p.question, p.options)
     doc = {"id": p.id, "question": p.question, "answer": p.answer, "solution": p.solution, "options": list(p.options)}
     common = {
         "doc_id": i,

@@ -13,11 +13,12 @@ from typing import Any
 import yaml
 
 from sei.choice import Ending, Evaluated, best_on_dev, stop_reason
-from sei.errors import SeiError
+from sei.errors import ConfigError, SeiError
 from sei.exits import was_signal
 from sei.loop import Method, SoFar
 from sei.models.target import TargetModel
-from sei.records import RoundRecord, Score
+from sei.prompts import asked
+from sei.records import Graded, RoundRecord, Score
 from sei.report import console, histograms, plots
 from sei.report.cards import Origin, described
 from sei.report.dataset import write_dataset
@@ -40,7 +41,7 @@ from sei.report.summary import (
 from sei.stages.diagnose import RefusedDiagnosesError
 from sei.stages.grade import bad_cases
 from sei.stages.harvest import NothingKeptError
-from sei.store import Store, Use
+from sei.store import Store, Use, write_atomic
 
 log = logging.getLogger("sei")
 
@@ -73,6 +74,7 @@ class RunReport:
         write_lm_eval(
             where / "lm_eval",
             last.graded,
+            self._prompts(last.graded),
             model=self.model.name,
             digest=last.checkpoint.digest,
             commit=git_commit(),
@@ -90,6 +92,18 @@ class RunReport:
             _draw(self.folder, records, _stages(evaluated))
         write_page(self.folder, so_far=len(evaluated) - 1)
         return report
+
+    def _prompts(self, graded: Sequence[Graded]) -> list[str]:
+        """Return the prompt of every attempt, the first in ``prompt.txt`` too; bare questions without a tokenizer."""
+        asked_for = [asked(g.attempt.problem.question, g.attempt.problem.options) for g in graded]
+        try:
+            prompts = self.model.prompts(asked_for)
+        except ConfigError as e:  # all answers are in the store, and the tokenizer is not at hand
+            log.warning("prompts are shown without what the model's template adds: %s", e)
+            return asked_for
+        if prompts:
+            write_atomic(self.folder / "prompt.txt", prompts[0].encode("utf-8", "surrogatepass"))
+        return prompts
 
     def failed(self, error: BaseException, exit_code: int, number: int, stage: str, so_far: SoFar) -> None:
         """Write what the unfinished round ``number`` (0: the base) had found, and what ended it where.

@@ -14,7 +14,7 @@ def test_a_model_that_cannot_read_the_data_is_refused():
         "Anna has 3 pens. How many pens does Anna have?"
     ]
     with pytest.raises(
-        ConfigError, match=r"does not know words of 3 of 4 questions .*'Natalia' in 'Natalia sold clips"
+        ConfigError, match=r"does not know words of 3 of 4 questions .*'Natalia' in 'Question: Natalia sold clips"
     ):
         require_words(TINY, asked)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from sei.__main__ import check
 from sei.errors import ConfigError
 from sei.instructors.remote.instructor import OpenAICompatible
+from sei.job import perform
 from sei.models.target import TargetModel
 from sei.prompts import OWN, render, template
 from sei.store import digest
 from tests.builders import case, problem
-from tests.compose import built
+from tests.compose import SHORT, built, composed
 
 ASK = "$question Give only the number."
 LAYOUT = "Q: $question\nA: "
@@ -117,3 +121,20 @@ def test_prompts_for_rules_are_refused(tmp_path):
 def test_every_packaged_request_has_a_template():
     assert [n for n in OWN if "$data" not in template(f"{n}.v1")] == []
     assert render("choices.v1", request="x").startswith("x\n")
+
+
+def test_exports_hold_the_prompt_as_the_model_saw_it(tmp_path):
+    own = f"model.ask={file(tmp_path, '$question How many?')}"
+    perform(check(*composed(*SHORT, "rounds=1", own, f"store={tmp_path / 'store'}")), tmp_path / "run")
+    first = (tmp_path / "run" / "prompt.txt").read_text("utf-8")
+    assert first.startswith("Question: ")
+    assert first.endswith(" How many?\nAnswer:")
+    (samples,) = (tmp_path / "run" / "base" / "lm_eval").glob("samples_arithmetic_test_*")
+    rows = [json.loads(x) for x in samples.read_text("utf-8").splitlines()]
+    assert all("? How many?" in r["arguments"]["gen_args_0"]["arg_0"] for r in rows)
+
+
+def test_words_of_an_own_prompt_must_be_known_too(tmp_path):
+    own = f"model.ask={file(tmp_path, ASK)}"
+    with pytest.raises(ConfigError, match=r"does not know words of .* 'Give' in"):
+        perform(check(*composed(*SHORT, own, f"store={tmp_path / 'store'}")), tmp_path / "run")

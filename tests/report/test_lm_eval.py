@@ -9,6 +9,8 @@ import pytest
 from sei.report.lm_eval import write_lm_eval
 from tests.builders import graded, held_out
 
+PROMPTS = [f"Question: What is {i}?\nAnswer:" for i in range(4)]
+
 
 def judged(i, verdict, strict, **more):
     asked = held_out(i, f"What is {i}?", answer=str(i), set="gsm8k_test")
@@ -18,7 +20,7 @@ def judged(i, verdict, strict, **more):
 def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
     rows = [judged(0, "right", "right"), judged(1, "right", "unreadable"), judged(2, "wrong", "wrong"),
             judged(3, "unreadable", "unreadable", fault="grader")]  # fmt: skip
-    write_lm_eval(tmp_path, rows, model="org/model", digest="abc", commit="def", shots=2)
+    write_lm_eval(tmp_path, rows, PROMPTS, model="org/model", digest="abc", commit="def", shots=2)
     (results_file,) = tmp_path.glob("results_*.json")
     assert ":" not in results_file.name
     results = json.loads(results_file.read_text())
@@ -47,6 +49,7 @@ def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
         "target_hash",
     }
     assert all(needed <= s.keys() for s in samples)
+    assert samples[0]["arguments"]["gen_args_0"]["arg_0"] == PROMPTS[0]
     assert [s["filtered_resps"] for s in samples if s["doc_id"] == 1] == [["[invalid]"], ["1"]]
 
 
@@ -56,7 +59,7 @@ def test_the_harness_reads_what_is_written(tmp_path):
     utils = pytest.importorskip("lm_eval.utils", reason="needs pip install 'sei[lm-eval]'")
     schema = pytest.importorskip("lm_eval.result_schema", reason="needs pip install 'sei[lm-eval]'")
     rows = [judged(0, "right", "right"), judged(1, "right", "unreadable"), judged(2, "wrong", "wrong")]
-    write_lm_eval(tmp_path, rows, model="org/model", digest="abc", commit="def", shots=0)
+    write_lm_eval(tmp_path, rows, PROMPTS[:3], model="org/model", digest="abc", commit="def", shots=0)
     names = [str(p) for p in tmp_path.iterdir()]
     (results_file,), (samples_file,) = utils.get_results_filenames(names), utils.get_sample_results_filenames(names)
     assert utils.get_file_task_name(samples_file.rpartition("/")[2]) == "gsm8k_test"

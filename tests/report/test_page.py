@@ -186,8 +186,9 @@ def judged(correct: list[bool]) -> list[Graded]:
 def test_the_change_of_a_set_is_counted_by_item_and_paired(tmp_path):
     home = make_run(tmp_path / "run", 6, 5)
     said = {"model": "m", "digest": "d", "commit": "c", "shots": 0}
-    write_lm_eval(home / "base" / "lm_eval", judged([False] * 6 + [True] * 4), **said)
-    write_lm_eval(home / "round_2" / "lm_eval", judged([True] * 5 + [False, False] + [True] * 3), **said)
+    asked = ["Question: ?\nAnswer:"] * 10
+    write_lm_eval(home / "base" / "lm_eval", judged([False] * 6 + [True] * 4), asked, **said)
+    write_lm_eval(home / "round_2" / "lm_eval", judged([True] * 5 + [False, False] + [True] * 3), asked, **said)
     found = {s["name"]: s["change"] for s in gather(home)["sets"]}
     assert found["far"] is None
     assert {k: found["test_set"][k] for k in ("n", "fixed", "broken")} == {"n": 10, "fixed": 5, "broken": 1}

@@ -224,6 +224,7 @@ class BatchClient:
             "input_tokens": sent,
             "output_tokens": written,
             "estimated": kept.estimated,
+            "text": kept.text,
         }
         if kept.undecided:
             self.ledger.rejected[UNDECIDED] = self.ledger.rejected.get(UNDECIDED, 0) + 1

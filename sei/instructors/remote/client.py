@@ -185,6 +185,7 @@ class Client:
             if isinstance(verdict, Drop):
                 return self._rejected(request, verdict.reason, verdict.detail, tokens)
             if isinstance(verdict, Ok):
+                tokens["text"] = verdict.text
                 try:
                     found, reason, detail, again = await self._take(key, request, verdict, tokens, last=attempt == 1)
                 finally:
@@ -221,7 +222,7 @@ class Client:
     def _from_cache(self, request: Request, kept: Kept) -> Result:
         """Return a kept answer, or the refusal of one that cannot be decided; neither is paid again."""
         tokens: dict[str, Any] = {"input_tokens": kept.input_tokens, "output_tokens": kept.output_tokens}
-        tokens |= {"estimated": kept.estimated, "cached": True}
+        tokens |= {"estimated": kept.estimated, "cached": True, "text": kept.text}
         if kept.undecided:
             return self._rejected(request, UNDECIDED, kept.undecided, tokens)
         return self._count(request, Result(value=kept.read.value, restored=kept.read.restored, **tokens))

@@ -37,7 +37,7 @@ from sei.instructors.remote.settings import (
     require_prices,
     require_room,
 )
-from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, Limits, Request, Result
+from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, WATCHING, Limits, Request, Result
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.prompts import asked, prompt_digest, require_own
@@ -133,7 +133,11 @@ class OpenAICompatible:
 
     def ask(self, requests: Sequence[Request]) -> Iterator[Result]:
         """Yield an answer per request, in order; each is on disk before it is yielded."""
-        return self._client.run([self.configured(r) for r in requests])
+        asked = [self.configured(r) for r in requests]
+        for request, found in zip(asked, self._client.run(asked), strict=True):
+            for told in WATCHING:
+                told(request, found)
+            yield found
 
     def configured(self, request: Request) -> Request:
         """Return a request with room, effort, system prompt and further fields as set; twice changes nothing."""

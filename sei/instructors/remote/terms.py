@@ -116,7 +116,7 @@ class Result:
     """What came of a request: the checked value, or a reason why there is none.
 
     Tokens are those the answer needed, ``estimated`` where the server did not count them; ``restored`` is what had to
-    be mended in its text, by kind.
+    be mended in its text, by kind. ``text`` is the reply as it came, where one was complete.
     """
 
     value: Any = None
@@ -128,6 +128,11 @@ class Result:
     output_tokens: int = 0
     estimated: bool = False
     restored: Counter[str] = field(default_factory=Counter)
+    text: str = ""
+
+
+WATCHING: list[Callable[[Request, Result], None]] = []
+"""Who is told of every request and what came of it, in order: ``preview=true`` shows them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,200 @@
+"""``preview=true``: a few problems through every stage for real, each request, reply and decision shown, then the cost.
+
+Nothing of it is kept but answers that were paid for: the run that follows makes its own results.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from sei.estimate import observations
+from sei.exchange import DataSet
+from sei.instructors.remote.terms import WATCHING, Request, Result
+from sei.loop import Method, Round, RoundState, evaluate, find_errors, keep, starting_checkpoint, train, write
+from sei.preview import show_prompt
+from sei.printable import printable
+from sei.records import Checkpoint, Graded, RoundRecord
+from sei.report.folder import write_json
+from sei.stages.attempt import Attempts
+from sei.stages.grade import bad_cases, scores
+from sei.store import Store
+
+_WANTED = 3  # bad cases
+_TRIED = 8 * _WANTED  # problems at most, until so many are bad
+_LONGEST = 1_500  # characters of a text that is shown
+_STEPS = 3  # of the fine-tune
+
+
+class Shown:
+    """A console that shows one thing after another, each under a rule with its name."""
+
+    def __init__(self) -> None:
+        self.console = Console(width=None if Console().is_terminal else 140, record=True)
+
+    def rule(self, title: str) -> None:
+        """Begin the next part."""
+        self.console.rule(Text(title))
+
+    def say(self, text: str, **kinds: str) -> None:
+        """Print a line, and texts of models and files under their names, cut where they are long."""
+        self.console.print(Text(printable(text, keep="\n")), soft_wrap=True)
+        for name, value in kinds.items():
+            cut = value if len(value) <= _LONGEST else f"{value[:_LONGEST]} ... [{len(value)} characters]"
+            self.console.print(Text(f"  {name}: {printable(cut, keep=chr(10))}"), soft_wrap=True)
+
+    def reply(self, request: Request, found: Result) -> None:
+        """Print one request to an instructor and what came of it."""
+        self.rule(f"request: {request.kind}")
+        for role, text in request.messages:
+            self.say(f"[{role}]\n{text[: 4 * _LONGEST]}")
+        tokens = f"{found.input_tokens} + {found.output_tokens} tokens{', kept from before' if found.cached else ''}"
+        self.say(f"[reply, {tokens}]\n{found.text or '(none)'}"[: 4 * _LONGEST])
+        self.say("-> read" if not found.reason else f"-> refused: {found.reason}: {found.detail[:_LONGEST]}")
+
+
+def walk_through(method: Method, data: DataSet, base: Checkpoint, store: Store, seed: int, folder: Path) -> Path | None:
+    """Take a few problems through one round and show all that happens.
+
+    Returns:
+        A ledger of what was observed, for the estimate of the whole run; ``None`` where an instructor costs nothing.
+    """
+    shown = Shown()
+    small = _small(method)
+    base = starting_checkpoint(method, data, store, base)
+    if isinstance(method.attempt, Attempts):
+        show_prompt(method.attempt.target.without_weights(), data.pool[0])
+    try:
+        return _shown_round(shown, small, data, base, seed, folder)
+    finally:
+        shown.console.save_text(str(folder / "preview.txt"))
+
+
+def _shown_round(shown: Shown, small: Method, data: DataSet, base: Checkpoint, seed: int, folder: Path) -> Path | None:
+    with tempfile.TemporaryDirectory() as aside, _watched(shown):
+        own = Store(root=Path(aside))
+        graded = _attempted(small, data, base, own)
+        shown.rule(f"attempts at {len(graded)} problems of the pool")
+        for g in graded:
+            _show_attempt(shown, g)
+        few = replace(data, pool=tuple(g.attempt.problem for g in graded), held_out=_few(data))  # type: ignore[misc]
+        if not bad_cases(graded):
+            shown.rule("no bad case: nothing is left to show")
+            shown.say("Each of these is right or cannot be read. Unreadable answers: model.ask, model.few_shot, "
+                      "engine.max_new_tokens.")  # fmt: skip
+            return None
+        record = _round(shown, Round(
+            number=1, method=small, data=few, state=RoundState(current=base, base=base), store=own, seed=seed,
+        ))  # fmt: skip
+    if record is None or not (seen := observations(small, [record])):
+        shown.rule("no cost to tell" if record is None else "the instructor costs nothing")
+        return None
+    write_json(folder / "preview_ledger.json", {"observed": {k: v for k, v in seen.items() if k in _OF_FEW}})
+    return folder / "preview_ledger.json"
+
+
+_OF_FEW = ("attempt_length", "chars_per_token", "output_tokens")  # what three problems can tell
+
+
+def _round(shown: Shown, r: Round) -> RoundRecord | None:
+    """Run the round and show every decision; ``None`` where it ended before training."""
+    errors = find_errors(r)
+    if isinstance(errors, str):
+        shown.rule(f"ended: {errors}")
+        return None
+    shown.rule("diagnoses and error types")
+    for d in errors.diagnoses:
+        said = d.keyphrase.phrase if d.keyphrase else f"refused: {d.rejection.reason if d.rejection else ''}"
+        shown.say(f"{d.bad_case.problem.id}: {said}")
+    for t in errors.error_map.types:
+        shown.say(f"type {t.name!r}: {len(t.exemplars)} exemplars, {len(t.validation)} for validation")
+    synthesis = write(r, errors)
+    shown.rule(f"{len(synthesis.candidates)} new problems, {len(synthesis.rejections)} dropped")
+    for c in synthesis.candidates:
+        options = {"options": " ".join(c.options)} if c.options else {}
+        shown.say(f"for {c.error_type!r}", question=c.question, **options, solution=c.solution, answer=c.answer)
+    for x in synthesis.rejections:
+        shown.say(f"dropped: {x.reason}", what=x.detail)
+    if not synthesis.candidates:
+        return None
+    refined = keep(r, errors, synthesis)
+    shown.rule("refinement")
+    for s in refined.scored:
+        shown.say(
+            f"{'kept' if s.kept else 'dropped'} with score {s.score:.4g} ({s.reason}): {s.example.question[:100]}"
+        )
+    lesson, trained = train(r, errors, (refined,), errors.right.replay)
+    shown.rule("training rows")
+    for e in lesson.examples[:_WANTED]:
+        shown.say(f"{e.source}", question=e.question, solution=e.solution)
+    shown.say(f"{trained.examples} rows, {trained.steps} steps (the run: as configured), {trained.tokens} tokens")
+    evaluation = evaluate(r.method, r.data, trained.checkpoint, r.store)
+    shown.rule("held-out answers after that")
+    for g in evaluation:
+        _show_attempt(shown, g)
+    return RoundRecord(
+        round=1, graded=errors.graded, diagnoses=errors.diagnoses, error_map=errors.error_map, opinion=errors.opinion,
+        synthesis=synthesis, refined=refined, training=lesson.examples, withheld=lesson.withheld, trained=trained,
+        evaluation=evaluation, scores=scores(evaluation),
+    )  # fmt: skip
+
+
+def _attempted(method: Method, data: DataSet, base: Checkpoint, store: Store) -> tuple[Graded, ...]:
+    """Return graded attempts at problems spread over the pool, until enough of them are bad cases."""
+    step = max(1, len(data.pool) // _TRIED)
+    spread = data.pool[::step][:_TRIED]
+    found: tuple[Graded, ...] = ()
+    for end in range(_WANTED, len(spread) + _WANTED, _WANTED):
+        found = store.once(method.grade, store.each(method.attempt, base, items=spread[:end]))
+        if len(bad_cases(found)) >= _WANTED:
+            break
+    return found
+
+
+def _show_attempt(shown: Shown, g: Graded) -> None:
+    p = g.attempt.problem
+    cut = "" if g.attempt.finished else ", cut at engine.max_new_tokens"
+    read = f", read as {g.extracted!r}" if g.extracted else ""
+    question = " ".join((p.question, *p.options))
+    shown.say(f"{p.id}: {g.verdict}{read}{cut}; gold {p.answer!r}", question=question, output=g.attempt.output)
+
+
+def _few(data: DataSet) -> tuple[Any, ...]:
+    """Return one problem of each held-out set."""
+    return tuple({p.set: p for p in reversed(data.held_out)}.values())
+
+
+def _small(method: Method) -> Method:
+    """Return the method with a budget of a few problems and steps; everything else is as configured."""
+    synthesize, finetune = method.synthesize, method.finetune
+    if (budget := getattr(synthesize, "budget", None)) is not None:
+        few = replace(budget, candidates=_WANTED, per_request=min(budget.per_request, _WANTED), scale=1, floor=0)
+        synthesize = replace(synthesize, budget=replace(few, max_requests=2.0))  # type: ignore[type-var]
+    if dataclasses.is_dataclass(schedule := getattr(finetune, "schedule", None)):
+        least = {"steps": _STEPS, "epochs": 1}
+        names = {f.name for f in dataclasses.fields(schedule)} & least.keys()
+        short = replace(schedule, **{n: min(least[n], getattr(schedule, n)) for n in names})  # type: ignore[type-var]
+        finetune = replace(finetune, schedule=short)  # type: ignore[type-var]
+    return replace(method, synthesize=synthesize, finetune=finetune, max_fail_share=1.0, max_unreadable=1.0)
+
+
+@contextmanager
+def _watched(shown: Shown) -> Iterator[None]:
+    WATCHING.append(shown.reply)
+    lines = logging.getLogger("sei.store")
+    before = lines.level
+    lines.setLevel(logging.WARNING)  # its lines would stand between what is shown
+    try:
+        yield
+    finally:
+        lines.setLevel(before)
+        WATCHING.remove(shown.reply)
