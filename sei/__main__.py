@@ -248,7 +248,7 @@ def _prepared(cfg: DictConfig) -> Prepared:
             del cfg["hydra"]
         choices = dict(own.hydra.runtime.choices)
         plain = check(cfg, choices)
-        for key in ("estimate", "dry_run"):
+        for key in ("estimate", "dry_run", "preview"):
             if plain[key]:
                 raise refuse(key, True, "a look ahead is printed by the command", f"sei {key}=true ...")
         parts = {"config.yaml": cfg, "hydra.yaml": own, "overrides.yaml": own.hydra.overrides.task}

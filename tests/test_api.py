@@ -167,6 +167,7 @@ REFUSED = {
     ("seed=0,1",): "seed=0,1: several values, and this is one run",
     ("-m",): "settings alone are given",
     ("estimate=true",): "a look ahead is printed by the command",
+    ("preview=true",): "a look ahead is printed by the command",
     ("name=sk-aaaaaaaaaaaaaaaa",): "looks like a secret",
     "rounds=1": r"Remedy: sei.run\(\['rounds=1'\]\)",
     (1,): "a list of texts",
@@ -240,7 +241,7 @@ def test_a_signal_for_others_reaches_them_after_the_run():
     got: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: got.append(number))
     try:
-        with pytest.raises(KeyboardInterrupt), lent_signals():
+        with pytest.raises(KeyboardInterrupt), lent_signals():  # noqa: PT012
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.raise_signal(signal.SIGTERM)
         assert got == [signal.SIGTERM]
