@@ -41,10 +41,12 @@ _SETTINGS = (
     "name",
     "seed",
     "rounds",
+    "bad_cases",
     "patience",
     "start_from",
     "train_on",
     "replay",
+    "thinking",
     "answer_tokens",
     "max_unreadable",
     "near_duplicate",
@@ -88,7 +90,7 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
     for key in plain:
         if key not in known:
             raise refuse(key, plain[key], "unknown key", f"known keys: {sorted(known)}")
-    for key, kind, least in (("rounds", int, 1), ("seed", int, 0)):
+    for key, kind, least in (("rounds", int, 0), ("seed", int, 0)):
         value = plain[key]
         if not isinstance(value, kind) or isinstance(value, bool) or value < least:
             raise refuse(key, value, f"must be a whole number of at least {least}", f"{key}={max(1, least)}")

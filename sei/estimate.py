@@ -239,12 +239,12 @@ def first_requests(found: RoundEstimate) -> dict[str, Shown]:
     return first
 
 
-def generations(found: RoundEstimate, data: DataSet, rounds: int) -> dict[str, int]:
-    """Return how many answers the target model gives over all rounds at most, by what they are for."""
+def generations(found: RoundEstimate, data: DataSet, rounds: int, samples: int = 1) -> dict[str, int]:
+    """Return how many answers the target model gives over all rounds at most, by their use; ``samples`` a problem."""
     return {
-        "attempts at the pool": rounds * len(data.pool),
+        "attempts at the pool": rounds * len(data.pool) * samples,
         **{what: rounds * round(n) for what, n in found.generates.items()},
-        "for evaluation": (rounds + 1) * len(data.held_out),
+        "for evaluation": (rounds + 1) * len(data.held_out) * samples,
     }
 
 

@@ -78,6 +78,15 @@ class Exemplar:
     answer: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """One of several sampled answers that a problem is to get: number ``sample`` from 0, drawn with ``seed``."""
+
+    problem: PoolProblem | HeldOutProblem
+    sample: int
+    seed: int
+
+
 Task = Literal["error_type", "combine", "similar", "error", "contrast", "rephrase", "self_verification", "fobar",
                "evolve_upward", "evolve_downward"]  # fmt: skip
 """What a synthesis request asks for: problems of an error type (the method), the same in the settings of other

@@ -82,8 +82,9 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
     if config["estimate"] or config["dry_run"]:
         given = with_benchmarks(job.data.load(), job.benchmarks)
         assume, dry_run = build(config["assume"], "assume", plugins), config["dry_run"]
-        store, base, rounds = Store(root=job.store), job.model.base(), job.rounds
-        return preview(job.method, given, base, store, assume, rounds=rounds, dry_run=dry_run, folder=folder)
+        store, base = Store(root=job.store), job.model.base()
+        ahead: dict[str, Any] = {"rounds": job.rounds, "seed": job.seed, "dry_run": dry_run, "folder": folder}
+        return preview(job.method, given, base, store, assume, **ahead)
     with _alone_in(folder):
         return show_a_few(job, build(config["assume"], "assume", plugins)) if config["preview"] else run(job)
 
@@ -98,7 +99,8 @@ def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
     if seen is None:
         return {}
     assume = replace(assume, ledger=assume.ledger or str(seen))
-    return preview(job.method, data, base, store, assume, rounds=job.rounds, dry_run=False, folder=job.folder)
+    more: dict[str, Any] = {"rounds": job.rounds, "seed": job.seed, "dry_run": False, "folder": job.folder}
+    return preview(job.method, data, base, store, assume, **more)
 
 
 @contextmanager

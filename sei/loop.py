@@ -18,7 +18,7 @@ from pydantic import Field
 from sei.choice import Ending, Evaluated, on_plateau
 from sei.errors import ConfigError
 from sei.exchange import DataSet
-from sei.parts import part, parts_in
+from sei.parts import IMMATERIAL, part, parts_in
 from sei.ports import AttemptStage, FinetuneStage, RefineStage, SecondOpinionStage, Skipping, SynthesizeStage
 from sei.records import (
     Checkpoint,
@@ -26,6 +26,7 @@ from sei.records import (
     ErrorMap,
     ErrorType,
     Graded,
+    HeldOutProblem,
     Opinion,
     PoolProblem,
     RefinedSet,
@@ -42,6 +43,7 @@ from sei.stages.cluster import Cluster
 from sei.stages.curriculum import Curriculum, Lesson
 from sei.stages.diagnose import Diagnose, keyphrases
 from sei.stages.grade import GoldCheck, Grade, bad_cases, on_dev, require_readable, scores, solved, with_sound_gold
+from sei.stages.sampled import draws
 from sei.stages.type_names import last_seen
 from sei.store import Store
 from sei.store.uses import devices_by_stage, seconds_by_stage
@@ -54,7 +56,8 @@ class Method:
     ``warm_up`` teaches the answer format on the data set's warm-up pairs before anything else;
     ``decontaminate`` keeps synthetic questions apart from held-out text; ``max_unreadable`` is the share of the base's
     answers on dev or pool that may be unreadable, and ``max_fail_share`` that of diagnoses that may be refused, before
-    a run stops; after ``patience`` rounds without a better dev accuracy it ends (0: never).
+    a run stops; ``wrong_in`` is the share of a problem's answers that must be wrong for a bad case; after ``patience``
+    rounds without a better dev accuracy a run ends (0: never).
     """
 
     attempt: AttemptStage
@@ -70,6 +73,7 @@ class Method:
     decontaminate: Decontamination
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.5
+    wrong_in: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 0.5  # it decides on inputs of stages, which are in keys
     patience: Annotated[int, Field(ge=0)]
     identity: ClassVar[str] = "method/self_error_instruct"
     version: ClassVar[int] = 1
@@ -153,7 +157,7 @@ def run_round(r: Round) -> tuple[RoundRecord, RoundState] | Ending:
     refined = keep(r, errors, synthesis)  # section 3.3
     history, replayable = (*r.state.history, refined), union(r.state.solved, errors.right.replay)
     lesson, trained = train(r, errors, history, replayable)  # section 3.4
-    evaluation = evaluate(r.method, r.data, trained.checkpoint, r.store)
+    evaluation = evaluate(r.method, r.data, trained.checkpoint, r.store, r.seed)
     record = RoundRecord(
         round=r.number,
         graded=errors.graded,
@@ -179,18 +183,20 @@ def find_errors(r: Round) -> Errors | Ending:
         UnreadableAnswersError: where the base's answers cannot be read.
     """
     method, store = r.method, r.store
-    graded = store.once(method.grade, store.each(method.attempt, r.state.current, items=r.data.pool))
+    graded = attempted(method, r.data.pool, r.state.current, store, r.seed)
     r.so_far.graded = graded
     if r.number == 1:
         require_readable(graded, method.max_unreadable, "pool")
-    bad = bad_cases(graded)
+    bad = bad_cases(graded, method.wrong_in)
     if not bad:
         return "unreadable" if any(g.verdict == "unreadable" for g in graded) else "converged"
     diagnoses = r.so_far.diagnoses = store.each(method.diagnose, items=bad)
     phrases = keyphrases(diagnoses, method.max_fail_share, r.number)
     error_map = store.once(method.cluster, phrases, seed=r.seed_of("cluster"), earlier=r.state.types)
     opinion = store.once(method.second_opinion, diagnoses, error_map, seed=r.seed_of("second opinion"))
-    return Errors(graded=graded, right=solved(graded), diagnoses=diagnoses, error_map=error_map, opinion=opinion)
+    return Errors(
+        graded=graded, right=solved(graded, method.wrong_in), diagnoses=diagnoses, error_map=error_map, opinion=opinion
+    )
 
 
 def write(r: Round, errors: Errors) -> Synthesis:
@@ -230,9 +236,16 @@ def train(
     return lesson, r.store.once(r.method.finetune, initial, lesson.examples, seed=r.seed_of("finetune"))
 
 
-def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store) -> tuple[Graded, ...]:
+def attempted(
+    method: Method, problems: Sequence[PoolProblem | HeldOutProblem], checkpoint: Checkpoint, store: Store, seed: int
+) -> tuple[Graded, ...]:
+    """Attempt problems, several times where the engine samples, and grade the answers."""
+    return store.once(method.grade, store.each(method.attempt, checkpoint, items=draws(method.attempt, problems, seed)))
+
+
+def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store, seed: int) -> tuple[Graded, ...]:
     """Attempt and grade all held-out sets."""
-    return store.once(method.grade, store.each(method.attempt, checkpoint, items=data.held_out))
+    return attempted(method, data.held_out, checkpoint, store, seed)
 
 
 class Rounds:
@@ -253,7 +266,7 @@ class Rounds:
         grader = method.grade.grader
         data = with_sound_gold(self.data, refused, skip=isinstance(grader, Skipping) and grader.skip_bad_gold)
         start = starting_checkpoint(method, data, store, self.base)
-        graded = evaluate(method, data, start, store)
+        graded = evaluate(method, data, start, store, self.seed)
         seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded))]
         yield seen[0]
         require_readable(on_dev(graded), method.max_unreadable, "dev set")

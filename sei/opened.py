@@ -112,10 +112,42 @@ class Answer(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """Draw tokens at ``temperature`` (above 0) from the whole distribution instead of taking the likeliest."""
+    """Draw tokens at ``temperature`` (above 0) from the whole distribution instead of taking the likeliest.
+
+    ``own``: a seed for every prompt, for answers that do not depend on those beside them; ``seed`` is not used then.
+    """
 
     temperature: float
     seed: int
+    own: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """An engine, or a stage that uses one, that draws several answers to a problem at a temperature above 0."""
+
+    @property
+    def samples(self) -> int:
+        """Return the answers a problem."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """Return the temperature, 0 for greedy answers."""
+        ...
+
+
+def require_sampling(samples: int, temperature: float) -> None:
+    """Refuse several greedy answers: they would all be the same.
+
+    Raises:
+        ConfigError: naming both settings.
+    """
+    if samples > 1 and temperature == 0:
+        raise ConfigError(
+            f"engine.samples={samples} with engine.temperature=0: greedy answers to a problem are all the same. "
+            "Remedy: engine.temperature=0.7 (or what the model's authors advise), or engine.samples=1."
+        )
 
 
 def ends_of(opened: OpenModel) -> frozenset[int]:

@@ -13,6 +13,7 @@ from sei.exchange import (
     EMBEDDED_TASKS,
     DataSet,
     Draft,
+    Draw,
     Exemplar,
     Grouping,
     Outcome,
@@ -46,6 +47,7 @@ __all__ = [  # with what the methods below are given and give, so that a part of
     "DataSet",
     "DataSource",
     "Draft",
+    "Draw",
     "Embedder",
     "Exemplar",
     "FinetuneStage",
@@ -192,10 +194,10 @@ class AttemptStage(Protocol):
         self,
         checkpoint: Checkpoint,
         *,
-        items: Sequence[PoolProblem | HeldOutProblem],
+        items: Sequence[PoolProblem | HeldOutProblem | Draw],
         done: frozenset[int],
     ) -> Iterable[tuple[int, Attempt]]:
-        """Yield (index, attempt) for every problem that is not done."""
+        """Yield (index, attempt) for every problem, or draw of one (``engine.samples``), that is not done."""
         ...
 
 

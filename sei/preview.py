@@ -32,6 +32,7 @@ from sei.prompts import asked
 from sei.records import Checkpoint, Graded, PoolProblem
 from sei.report.folder import write_json
 from sei.stages.attempt import Attempts
+from sei.stages.sampled import draws
 from sei.store import Store
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def preview(
     assume: Assumptions,
     *,
     rounds: int,
+    seed: int,
     dry_run: bool,
     folder: Path,
 ) -> dict[str, Any]:
@@ -59,9 +61,10 @@ def preview(
     if data.warm_up:
         warmed = store.found(method.warm_up, base, data.warm_up, seed=0)
         base = warmed.checkpoint.merged() if warmed else base
-    attempts = store.kept(method.attempt, base, items=data.pool)
+    wanted = draws(method.attempt, data.pool, seed)
+    attempts = store.kept(method.attempt, base, items=wanted)
     if attempts:
-        log.info("%d of %d attempts at the pool are in the store and are looked at", len(attempts), len(data.pool))
+        log.info("%d of %d attempts at the pool are in the store and are looked at", len(attempts), len(wanted))
         graded = method.grade(attempts)
     if dry_run and isinstance(method.attempt, Attempts):
         show_prompt(method.attempt.target.without_weights(), data.pool[0])
@@ -76,7 +79,7 @@ def preview(
         show_requests(first_requests(told), told.not_estimated)
         return {}
     priced = lines(told, rounds, assume)
-    show(priced, generations(told, data, rounds), told.not_estimated)
+    show(priced, generations(told, data, rounds, getattr(method.attempt, "samples", 1)), told.not_estimated)
     found = as_dict(priced, told.not_estimated)
     write_json(folder / "estimate.json", found)
     return found

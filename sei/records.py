@@ -78,13 +78,16 @@ class Checkpoint:
 class Attempt:
     """One complete output of the target model. ``finished`` is false when it was cut at the length cap.
 
-    ``fault``: why there is no output; such an attempt counts nowhere and is made again next time.
+    ``fault``: why there is no output; such an attempt counts nowhere and is made again next time. ``sample``: its
+    number, from 0, where a problem gets several.
     """
 
+    UNLESS_EMPTY: ClassVar[tuple[str, ...]] = ("sample",)
     problem: PoolProblem | HeldOutProblem
     output: str
     finished: bool
     fault: str = ""
+    sample: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,9 +366,11 @@ class Trained:
 class Score:
     """Accuracy on one set. ``accuracy`` = correct / n, unreadable ones in n, grader faults out of n.
 
-    ``cut``: answers that were cut at the length cap, readable or not.
+    ``cut``: answers that were cut at the length cap, readable or not. ``macro`` is the mean over hidden groups;
+    ``ci95`` is the Wilson interval of ``accuracy``.
 
-    ``macro`` is the mean over hidden groups; ``ci95`` is the Wilson interval of ``accuracy``.
+    With ``samples`` answers a problem, ``n`` and ``correct`` count answers, ``accuracy`` is avg@k and ``ci95`` is
+    clustered by problem; ``majority`` is maj@k, and ``pass_at`` gives (k, pass@k).
     """
 
     role: Role
@@ -378,6 +383,9 @@ class Score:
     macro: float | None
     ci95: tuple[float, float]
     cut: int = 0
+    samples: int = 1
+    majority: float | None = None
+    pass_at: tuple[tuple[int, float], ...] = ()
 
     @property
     def unreadable_share(self) -> float:

@@ -163,6 +163,8 @@ def answered(
 ) -> Iterator[Answer]:
     """Yield an engine's answers (index, output, finished, fault) to the prompts that are not done, in its order.
 
+    An engine may run whole batches and answer what is done once more; such answers are passed over.
+
     Raises:
         ConfigError: where a prompt has no answer, or an answer no prompt or another form.
     """
@@ -172,8 +174,10 @@ def answered(
         fits = isinstance(found, tuple) and len(found) == len(_ANSWER)
         if not fits or not all(isinstance(x, kind) for x, kind in zip(found, _ANSWER, strict=True)):
             raise refused(engine, "answer", _short(found), rule)
+        if found[0] in done:
+            continue
         if found[0] not in open_ones:
-            where = "a second time" if 0 <= found[0] < len(texts) and found[0] not in done else "unasked"
+            where = "a second time" if 0 <= found[0] < len(texts) else "unasked"
             raise refused(engine, "answer", f"prompt {found[0]} of {len(texts)} {where}", rule)
         open_ones.remove(found[0])
         yield found

@@ -8,7 +8,7 @@ for the difference of two shares on the same items.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 ALPHA = 0.05  # two-sided
@@ -67,6 +67,40 @@ def t_interval(values: Sequence[float]) -> Interval:
     mean = float(x.mean())
     half = float(stdtrit(len(x) - 1, 1 - ALPHA / 2)) * float(x.std(ddof=1)) / math.sqrt(len(x))
     return Interval(mean, mean - half, mean + half)
+
+
+def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
+    """Return the mean over items with a normal interval whose standard error is clustered (Miller 2024, section 2.2).
+
+    Values of one cluster (the same question answered under several seeds) may depend on each other in any way:
+    ``se² = Σ_clusters (Σ_items (value - mean))² / n²``. For paired models pass the differences of their values.
+
+    Raises:
+        ValueError: for different lengths or no value.
+    """
+    import numpy as np
+
+    se, mean = clustered_error(values, clusters), float(np.asarray(values, dtype=np.float64).mean())
+    return Interval(mean, mean - Z95 * se, mean + Z95 * se)
+
+
+def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
+    """Return the clustered standard error of a mean, as in ``clustered``.
+
+    Raises:
+        ValueError: for different lengths or no value.
+    """
+    import numpy as np
+
+    x = np.asarray(values, dtype=np.float64)
+    if not len(x):
+        raise ValueError("no values")
+    if len(x) != len(clusters):
+        raise ValueError(f"{len(x)} values, but {len(clusters)} clusters")
+    number: dict[Hashable, int] = {}
+    at = np.array([number.setdefault(c, len(number)) for c in clusters])
+    sums = np.bincount(at, weights=x - x.mean())
+    return math.sqrt(float((sums**2).sum())) / len(x)
 
 
 def matched_difference(fixed: int, broken: int, n: int) -> Interval:

@@ -20,10 +20,21 @@ from rich.text import Text
 from sei.estimate import observations
 from sei.exchange import DataSet
 from sei.instructors.remote.terms import WATCHING, Request, Result
-from sei.loop import Method, Round, RoundState, evaluate, find_errors, keep, starting_checkpoint, train, write
+from sei.loop import (
+    Method,
+    Round,
+    RoundState,
+    attempted,
+    evaluate,
+    find_errors,
+    keep,
+    starting_checkpoint,
+    train,
+    write,
+)
 from sei.preview import show_prompt
 from sei.printable import printable
-from sei.records import Checkpoint, Graded, RoundRecord
+from sei.records import Checkpoint, Graded, PoolProblem, RoundRecord
 from sei.report.folder import write_json
 from sei.stages.attempt import Attempts
 from sei.stages.grade import bad_cases, scores
@@ -82,12 +93,13 @@ def walk_through(method: Method, data: DataSet, base: Checkpoint, store: Store, 
 def _shown_round(shown: Shown, small: Method, data: DataSet, base: Checkpoint, seed: int, folder: Path) -> Path | None:
     with tempfile.TemporaryDirectory() as aside, _watched(shown):
         own = Store(root=Path(aside))
-        graded = _attempted(small, data, base, own)
+        graded = _attempted(small, data, base, own, seed)
         shown.rule(f"attempts at {len(graded)} problems of the pool")
         for g in graded:
             _show_attempt(shown, g)
-        few = replace(data, pool=tuple(g.attempt.problem for g in graded), held_out=_few(data))  # type: ignore[misc]
-        if not bad_cases(graded):
+        tried = {p.id: p for g in graded if isinstance(p := g.attempt.problem, PoolProblem)}
+        few = replace(data, pool=tuple(tried.values()), held_out=_few(data))
+        if not bad_cases(graded, small.wrong_in):
             shown.rule("no bad case: nothing is left to show")
             shown.say("Each of these is right or cannot be read. Unreadable answers: model.ask, model.few_shot, "
                       "engine.max_new_tokens.")  # fmt: skip
@@ -137,7 +149,7 @@ def _round(shown: Shown, r: Round) -> RoundRecord | None:
     for e in lesson.examples[:_WANTED]:
         shown.say(f"{e.source}", question=e.question, solution=e.solution)
     shown.say(f"{trained.examples} rows, {trained.steps} steps (the run: as configured), {trained.tokens} tokens")
-    evaluation = evaluate(r.method, r.data, trained.checkpoint, r.store)
+    evaluation = evaluate(r.method, r.data, trained.checkpoint, r.store, r.seed)
     shown.rule("held-out answers after that")
     for g in evaluation:
         _show_attempt(shown, g)
@@ -148,14 +160,14 @@ def _round(shown: Shown, r: Round) -> RoundRecord | None:
     )  # fmt: skip
 
 
-def _attempted(method: Method, data: DataSet, base: Checkpoint, store: Store) -> tuple[Graded, ...]:
+def _attempted(method: Method, data: DataSet, base: Checkpoint, store: Store, seed: int) -> tuple[Graded, ...]:
     """Return graded attempts at problems spread over the pool, until enough of them are bad cases."""
     step = max(1, len(data.pool) // _TRIED)
     spread = data.pool[::step][:_TRIED]
     found: tuple[Graded, ...] = ()
     for end in range(_WANTED, len(spread) + _WANTED, _WANTED):
-        found = store.once(method.grade, store.each(method.attempt, base, items=spread[:end]))
-        if len(bad_cases(found)) >= _WANTED:
+        found = attempted(method, spread[:end], base, store, seed)
+        if len(bad_cases(found, method.wrong_in)) >= _WANTED:
             break
     return found
 

@@ -161,7 +161,7 @@ REFUSED = {
     ("experimnt=smoke",): r"experimnt: no such setting. Did you mean experiment\?",
     ("clusterer=spectral",): "clusterer=spectral: no such option",
     ("clusterer",): "a setting needs a value",
-    ("rounds=0",): "rounds=0: must be a whole number of at least 1",
+    ("rounds=-1",): "rounds=-1: must be a whole number of at least 0",
     ("name=../up",): "it names a folder",
     ("ablation=no_clustering", "clusterer=ward"): "contradicts ablation=no_clustering",
     ("seed=0,1",): "seed=0,1: several values, and this is one run",

@@ -36,6 +36,23 @@ def test_a_finished_run_is_read_from_its_summary(finished):
     assert [s.round for _, s in run.records("scores", round=2)] == [2] * 3
 
 
+def test_scores_of_several_answers_come_back_whole(finished):
+    told = json.loads((finished / "summary.json").read_text())
+    told["baseline"]["far"] |= {"samples": 2, "majority": 0.5, "pass_at": [[1, 0.4], [2, 0.6]]}
+    (finished / "summary.json").write_text(json.dumps(told))
+    row = next(s for s in sei.load(finished).scores() if (s.round, s.set) == (0, "far"))
+    assert (row.samples, row.majority, row.pass_at) == (2, 0.5, ((1, 0.4), (2, 0.6)))
+
+
+def test_a_base_that_was_only_evaluated_has_scores_alone(tmp_path):
+    """``rounds=0``."""
+    folder = composed(make_run(tmp_path, 12))
+    told = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps({**told, "rounds": [], "best_round": 0}))
+    run = sei.load(folder)
+    assert (run.finished, run.best, run.rounds, {s.round for s in run.scores()}) == (True, None, (), {0})
+
+
 def test_hostile_text_comes_back_as_it_was(tmp_path):
     run = sei.load(composed(make_run(tmp_path, 12, text=HOSTILE)))
     assert any(HOSTILE in b.problem.question for b in run.round(1).bad_cases)

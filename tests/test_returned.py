@@ -205,5 +205,14 @@ def test_answers_that_do_not_fit_name_the_engine(gives, words, tmp_path):
         Store(root=tmp_path).each(stage, target.base(), items=(problem(0), problem(1)))
 
 
+def test_answers_to_what_is_done_are_passed_over():
+    """An engine may run a whole batch for the one prompt of it that is missing."""
+    items = (problem(0), problem(1))
+    target = NoWeights(name="t", source="packaged:tiny_l")
+    stage = Attempts(target=target, engine=Mine(gives=[(0, "a", True, ""), (1, "b", True, "")]))
+    found = list(stage(target.base(), items=items, done=frozenset([0])))
+    assert [(i, a.output) for i, a in found] == [(1, "b")]
+
+
 def test_the_doubles_of_these_tests_are_sound():
     assert np.allclose(np.linalg.norm(Letters().embed([k.phrase for k in PHRASES]), axis=1), 1)

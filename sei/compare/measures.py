@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from sei.compare.methods import Block, Method
 from sei.compare.runs import Run
-from sei.compare.significance import bootstrap, clustered, clustered_error
-from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, t_interval, wilson
+from sei.compare.significance import bootstrap
+from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, clustered, clustered_error, t_interval, wilson
 
 ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain"}  # dev chose the checkpoint: it is no test
 WITHIN = 0.02  # budgets that differ by no more count as equal

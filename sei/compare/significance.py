@@ -2,13 +2,13 @@
 
 All of them take shares (0 to 1) or any other real values; none knows of runs or files. Intervals are two-sided at
 95 %. Sources: McNemar (1947), in its exact form, for two models on the same items; Holm (1979) for many comparisons;
-Miller (2024, arXiv 2411.00640) for standard errors clustered by question.
+Miller (2024, arXiv 2411.00640) for standard errors clustered by question, in ``sei.statistics``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from sei.statistics import ALPHA, Z95, Interval, alike, t_interval
+from sei.statistics import ALPHA, Interval, alike, t_interval
 
 POWER = 0.8
 _SAME = 1e-12  # a drawn difference that is short of the seen one by no more counts as equal: sums carry rounding errors
@@ -53,34 +53,6 @@ def paired_t(after: Sequence[float], before: Sequence[float]) -> PairedT:
     if alike(list(x)):
         return PairedT(Interval(float(x.mean()), math.nan, math.nan), 1.0, len(x), 0.0, 0.0)
     return PairedT(t_interval(list(x)), float(stats.ttest_1samp(x, 0.0).pvalue), len(x), sd, detectable_t(sd, len(x)))
-
-
-def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
-    """Return the mean over items with a normal interval whose standard error is clustered (Miller 2024, section 2.2).
-
-    Values of one cluster (the same question answered under several seeds) may depend on each other in any way:
-    ``se² = Σ_clusters (Σ_items (value - mean))² / n²``. For paired models pass the differences of their values.
-
-    Raises:
-        ValueError: for different lengths or no value.
-    """
-    se, mean = clustered_error(values, clusters), float(_array(values).mean())
-    return Interval(mean, mean - Z95 * se, mean + Z95 * se)
-
-
-def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
-    """Return the clustered standard error of a mean, as in ``clustered``.
-
-    Raises:
-        ValueError: for different lengths or no value.
-    """
-    x = _array(values)
-    if len(x) != len(clusters):
-        raise ValueError(f"{len(x)} values, but {len(clusters)} clusters")
-    number: dict[Hashable, int] = {}
-    at = np.array([number.setdefault(c, len(number)) for c in clusters])
-    sums = np.bincount(at, weights=x - x.mean())
-    return math.sqrt(float((sums**2).sum())) / len(x)
 
 
 def bootstrap(

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from sei.lit.trainer import TrainerSettings, quiet
-from sei.opened import Answer, OpenModel, Sampling, Target, ends_of
-from sei.parts import part
+from sei.opened import Answer, OpenModel, Sampling, Target, ends_of, require_sampling
+from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint
 
@@ -23,7 +23,8 @@ class LightningEngine:
     """Greedy generation by a Lightning ``Trainer``, or sampled where a call asks for it.
 
     An answer ends at any end-of-text token of the model (``ends_of``), or at the first of the ``stop`` strings (for
-    models that go on with another question); it then counts as finished.
+    models that go on with another question); it then counts as finished. ``samples`` answers a problem are drawn at
+    ``temperature``; with 0, the default, the one answer is greedy.
     """
 
     identity: ClassVar[str] = "engine/lightning"
@@ -32,6 +33,16 @@ class LightningEngine:
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
+    samples: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 1  # each answer is known by its number
+    temperature: Annotated[float, Field(ge=0, le=2), IMMATERIAL] = 0.0  # in the key by ``reads`` where it is set
+
+    def __post_init__(self) -> None:
+        """Refuse several greedy answers a problem."""
+        require_sampling(self.samples, self.temperature)
+
+    def reads(self) -> dict[str, str]:
+        """Return the temperature where answers are sampled."""
+        return {"temperature": str(self.temperature)} if self.temperature else {}
 
     def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
         """Return a context in which a checkpoint of the target model is loaded in this process."""
@@ -53,7 +64,8 @@ class LightningEngine:
 
         Batches are cut from all prompts, done or not, and a batch with anything missing is run
         whole: an interrupted run goes on with the very batches of an undisturbed one. With ``sampling`` every
-        batch draws from a seed of its own, for the same reason; repeat a prompt for several samples of it.
+        batch draws from a seed of its own, for the same reason, unless every prompt has one. Repeat a prompt for
+        several samples of it.
         """
         from sei.lit.data import PromptData
         from sei.lit.module import LitCausalLM
@@ -72,7 +84,7 @@ class LightningEngine:
             for batch in batches:  # one call each: its rows reach the disk before the next begins
                 data = PromptData(prompts, [batch], tok.pad_token_id)
                 if sampling is not None:
-                    lit.sampling = sampling._replace(seed=_seed(sampling.seed, batch))
+                    lit.sampling = sampling._replace(seed=0 if sampling.own else _seed(sampling.seed, batch))
                 for indices, tokens in trainer.predict(lit, datamodule=data):
                     for index, row in zip(indices, tokens.tolist(), strict=True):
                         end = next((i for i, t in enumerate(row) if t in ends), None)

@@ -22,7 +22,7 @@ from sei.instructors.remote.client import Client
 from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.terms import Limits, Request
 from sei.models.target import TargetModel
-from sei.opened import Answer, OpenModel, Sampling
+from sei.opened import Answer, OpenModel, Sampling, require_sampling
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint
@@ -62,6 +62,8 @@ class ServedEngine:
     prompt: Literal["tokens", "text"] = "tokens"
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
+    samples: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 1  # each answer is known by its number
+    temperature: Annotated[float, Field(ge=0, le=2), IMMATERIAL] = 0.0  # in the key by ``reads`` where it is set
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.01
     batch_size: Annotated[int, Field(ge=1), IMMATERIAL] = 128
     startup: Annotated[float, Field(gt=0), IMMATERIAL] = 900.0
@@ -70,12 +72,17 @@ class ServedEngine:
     tries: Annotated[int, Field(ge=1), IMMATERIAL] = 6
 
     def __post_init__(self) -> None:
-        """Refuse both or none of command and address."""
+        """Refuse both or none of command and address, and several greedy answers a problem."""
+        require_sampling(self.samples, self.temperature)
         if (self.command is None) == (self.url is None):
             raise ConfigError(
                 f"engine: one of engine.command={self.command!r} and engine.url={self.url!r} must be set. Remedy: a "
                 "command such as 'vllm serve {model} --port {port}', or the address of a server with the base model."
             )
+
+    def reads(self) -> dict[str, str]:
+        """Return the temperature where answers are sampled."""
+        return {"temperature": str(self.temperature)} if self.temperature else {}
 
     def preflight(self) -> None:
         """Refuse a command that cannot be run before anything costs."""
@@ -200,7 +207,7 @@ class ServedEngine:
             max_tokens=self.max_new_tokens,
             temperature=sampling.temperature if sampling else 0.0,
             stop=tuple(self.stop),
-            seed=(sampling.seed + at) % 2**31 if sampling else None,
+            seed=_seed(sampling, at) if sampling else None,
             sample=at if sampling else 0,
         )
 
@@ -221,6 +228,10 @@ class ServedEngine:
             cache=NoAnswers(),
             gone=server.death if self.url is None else None,
         )
+
+
+def _seed(sampling: Sampling, at: int) -> int:
+    return sampling.own[at] if sampling.own else (sampling.seed + at) % 2**31
 
 
 def _remedy(fault: str) -> str:

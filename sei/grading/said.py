@@ -75,6 +75,17 @@ def visible(output: str) -> str:
     return text[: opened.start()] if opened else text
 
 
+def without_thoughts(text: str) -> str:
+    """Return a text without what stands in tags of thinking; one that lost a tag is thought up to it, or from it on."""
+    if not may_hold_tags(text):
+        return text
+    said = _THOUGHT.sub("", text)
+    closed = list(_CLOSED.finditer(said))
+    said = said[closed[-1].end() :] if closed else said
+    opened = _OPENED.search(said)
+    return (said[: opened.start()] if opened else said).strip()
+
+
 def _without_channels(text: str) -> str:
     final = list(_FINAL_CHANNEL.finditer(text))
     if final:

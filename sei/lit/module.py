@@ -10,16 +10,19 @@ import torch
 
 from sei.errors import NumericError
 from sei.lit.batches import IGNORE
+from sei.lit.draws import OwnDraws
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from sei.opened import Sampling
 
 
 class LitCausalLM(pl.LightningModule):
     """Loss on the solution only; AdamW with linear warm-up and decay; generation.
 
     Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step. Generation is
-    greedy unless ``sampling`` (temperature, seed) is set; the random state is then put back afterwards.
+    greedy unless ``sampling`` is set; the random state is then put back afterwards.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class LitCausalLM(pl.LightningModule):
         self.curve: list[tuple[float, int]] = []
         self.strict_loading = False  # resume points hold trainable weights alone
         self._random: dict[str, Any] | None = None
-        self.sampling: tuple[float, int] | None = None
+        self.sampling: Sampling | None = None
         # of resume points, and of what a child process hands back: trainable weights alone
         self.register_state_dict_post_hook(_without_frozen)
 
@@ -114,10 +117,12 @@ class LitCausalLM(pl.LightningModule):
         """Generate. Returns the items' indices and the new tokens (B, up to max_new_tokens)."""
         how: dict[str, Any] = {"do_sample": False}
         before = random_state() if self.sampling else None
-        if self.sampling:
-            temperature, seed = self.sampling
-            how = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-            torch.manual_seed(seed)
+        if self.sampling and self.sampling.own:
+            seeds = [self.sampling.own[i] for i in batch["indices"]]
+            how["logits_processor"] = [OwnDraws(seeds, self.sampling.temperature, self.max_new_tokens)]
+        elif self.sampling:
+            how = {"do_sample": True, "temperature": self.sampling.temperature, "top_k": 0, "top_p": 1.0}
+            torch.manual_seed(self.sampling.seed)
         out = self.model.generate(
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],

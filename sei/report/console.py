@@ -13,6 +13,7 @@ from sei.printable import printable
 from sei.records import Score
 
 MARKED = 0.5  # share of unreadable answers above which a score says more of the format than of the model
+_TITLE = "accuracy in percent, 95 % interval (Wilson)"
 _ENDS = {
     "rounds": "all rounds done",
     "plateau": "ended early: no better dev accuracy for `patience` rounds",
@@ -24,7 +25,9 @@ _ENDS = {
 
 def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Table:
     """Return a table: one row per set, one column per stage; ``gain`` is that of the ``best`` one."""
-    table = Table(title="accuracy in percent, 95 % interval (Wilson)")
+    several = any(s.samples > 1 for s in stages[0][1].values())
+    kind = "avg@k in percent, 95 % interval clustered by problem" if several else _TITLE
+    table = Table(title=kind)
     for head in ("set", "role"):
         table.add_column(head)
     table.add_column("n", justify="right")
@@ -51,6 +54,17 @@ def _cell(s: Score) -> str:
     return f"{100 * s.accuracy:.1f} [{100 * s.ci95[0]:.1f}, {100 * s.ci95[1]:.1f}]{mark}"
 
 
+def _of_several(scores: dict[str, Score]) -> list[str]:
+    """Return what is known beside avg@k of sets whose problems got several answers."""
+    out = []
+    for name, s in scores.items():
+        if s.samples > 1 and s.majority is not None:
+            passed = ", ".join(f"pass@{k} {100 * v:.1f}" for k, v in s.pass_at)
+            said = f"avg@{s.samples} {_cell(s)}, maj@{s.samples} {100 * s.majority:.1f}, {passed}"
+            out.append(f"{name}: {said} ({s.n} answers)")
+    return out
+
+
 def show(
     stages: Sequence[tuple[str, dict[str, Score]]], best: int, stopped: str, folder: Path, made: int, reused: int
 ) -> None:
@@ -59,6 +73,8 @@ def show(
     console.print(score_table(stages, best))
     if any(s.unreadable_share > MARKED for _, found in stages for s in found.values()):
         console.print("† more than half of these answers state no result that can be read", highlight=False)
+    for line in _of_several(stages[best][1]):
+        console.print(_plain(line), soft_wrap=True)
     console.print(f"* best on dev: this is model/; {_ENDS[stopped]}", highlight=False)
     console.print(f"{made} results made, {reused} reused from the store")
     console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)

@@ -10,7 +10,6 @@ from typing import Any
 import pydantic
 
 from sei.records import RoundRecord
-from sei.stages.grade import bad_cases
 from sei.stages.review import review_text
 from sei.store import write_atomic
 
@@ -31,7 +30,7 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
     """Write what one round made below ``round_<n>/``; ``dataset.py`` writes what training elsewhere needs."""
     home = folder / f"round_{record.round}"
     write_rows(home / "attempts.jsonl", record.graded)
-    write_rows(home / "bad_cases.jsonl", bad_cases(record.graded))
+    write_rows(home / "bad_cases.jsonl", [d.bad_case for d in record.diagnoses])
     write_rows(home / "diagnoses.jsonl", record.diagnoses)
     write_rows(home / "keyphrases.jsonl", [d.keyphrase for d in record.diagnoses if d.keyphrase is not None])
     types = [

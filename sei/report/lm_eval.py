@@ -1,7 +1,8 @@
 """Scores and samples in the files of lm-evaluation-harness, so that its tools can read and compare them.
 
 One task per held-out set. Its two filters are ours: ``strict-match`` is the answer format asked for,
-``flexible-extract`` the last stated answer. Faults of the grader are left out and counted in ``n-samples``.
+``flexible-extract`` the last stated answer. Faults of the grader are left out and counted in ``n-samples``. Of several
+answers a problem ``exact_match`` is the share of right ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sei.records import Graded, HeldOutProblem
+from sei.stages.sampled import by_problem, majority, rights
 from sei.store import write_atomic
 
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
@@ -38,14 +40,15 @@ def write_lm_eval(
             tasks[g.attempt.problem.set].append(g)
             asked_as[g.attempt.problem.id] = prompt
     results: dict[str, Any] = {
-        "results": {t: _scores(t, [g for g in rows if not g.fault]) for t, rows in tasks.items()},
+        "results": {t: _scores(t, list(by_problem(rows).values())) for t, rows in tasks.items()},
         "group_subtasks": {t: [] for t in tasks},
-        "configs": {t: _config(t, shots) for t in tasks},
+        "configs": {t: _config(t, shots, most_of(rows)) for t, rows in tasks.items()},
         "versions": dict.fromkeys(tasks, 1.0),
         "n-shot": dict.fromkeys(tasks, shots),
         "higher_is_better": {t: {"exact_match": True} for t in tasks},
         "n-samples": {
-            t: {"original": len(rows), "effective": sum(not g.fault for g in rows)} for t, rows in tasks.items()
+            t: {"original": len({g.attempt.problem.id for g in rows}), "effective": len(by_problem(rows))}
+            for t, rows in tasks.items()
         },
         "config": {"model": "sei", "model_args": f"pretrained={model},weights={digest}"},
         "git_hash": commit,
@@ -59,54 +62,70 @@ def write_lm_eval(
     }
     write_atomic(folder / f"results_{stamp}.json", (json.dumps(results, indent=2) + "\n").encode())
     for task, rows in tasks.items():
-        lines = [s for i, g in enumerate(rows) if not g.fault for s in _samples(i, g, asked_as[g.attempt.problem.id])]
+        places = {i: at for at, i in enumerate(dict.fromkeys(g.attempt.problem.id for g in rows))}
+        lines = [s for i, answers in by_problem(rows).items() for s in _samples(places[i], answers, asked_as[i])]
         body = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in lines)
         write_atomic(folder / f"samples_{task}_{stamp}.jsonl", body.encode("utf-8", "surrogatepass"))
 
 
-def _scores(task: str, rows: Sequence[Graded]) -> dict[str, Any]:
-    out: dict[str, Any] = {"name": task, "alias": task, "sample_len": len(rows)}
-    for name, right in (
-        (STRICT, [g.strict_verdict == "right" for g in rows]),
-        (FLEXIBLE, [g.verdict == "right" for g in rows]),
+def most_of(rows: Sequence[Graded]) -> int:
+    """Return the answers a problem."""
+    return max(map(len, by_problem(rows).values()), default=1)
+
+
+def _scores(task: str, problems: Sequence[Sequence[Graded]]) -> dict[str, Any]:
+    """Return the mean over problems of the share of right answers, with its standard error."""
+    n = len(problems)
+    out: dict[str, Any] = {"name": task, "alias": task, "sample_len": n}
+    for name, shares in (
+        (STRICT, [_share(answers, strict=True) for answers in problems]),
+        (FLEXIBLE, [_share(answers, strict=False) for answers in problems]),
     ):
-        n = len(right)
-        share = sum(right) / n if n else 0.0
-        out[f"exact_match,{name}"] = share
-        out[f"exact_match_stderr,{name}"] = math.sqrt(share * (1 - share) / (n - 1)) if n > 1 else "N/A"
+        mean = sum(shares) / n if n else 0.0
+        spread = sum((x - mean) ** 2 for x in shares)
+        out[f"exact_match,{name}"] = mean
+        out[f"exact_match_stderr,{name}"] = math.sqrt(spread / n / (n - 1)) if n > 1 else "N/A"
+    if max(map(len, problems), default=1) > 1:
+        out[f"maj,{FLEXIBLE}"] = sum(map(majority, problems)) / n
+        out[f"pass,{FLEXIBLE}"] = sum(rights(answers) > 0 for answers in problems) / n
     return out
 
 
-def _config(task: str, shots: int) -> dict[str, Any]:
+def _share(answers: Sequence[Graded], *, strict: bool) -> float:
+    return sum((g.strict_verdict if strict else g.verdict) == "right" for g in answers) / len(answers)
+
+
+def _config(task: str, shots: int, samples: int) -> dict[str, Any]:
     return {
         "task": task,
         "output_type": "generate_until",
         "num_fewshot": shots,
         "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
         "filter_list": [{"name": STRICT}, {"name": FLEXIBLE}],
-        "generation_kwargs": {"do_sample": False},
+        "generation_kwargs": {"do_sample": samples > 1},
+        "repeats": samples,
     }
 
 
-def _samples(i: int, g: Graded, prompt: str) -> list[dict[str, Any]]:
-    p = g.attempt.problem
+def _samples(i: int, answers: Sequence[Graded], prompt: str) -> list[dict[str, Any]]:
+    p = answers[0].attempt.problem
     doc = {"id": p.id, "question": p.question, "answer": p.answer, "solution": p.solution, "options": list(p.options)}
     common = {
         "doc_id": i,
         "doc": doc,
         "target": p.answer,
-        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {"do_sample": False}}},
-        "resps": [[g.attempt.output]],
+        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {"do_sample": len(answers) > 1}}},
+        "resps": [[g.attempt.output for g in answers]],
         "metrics": ["exact_match"],
         "doc_hash": _hash(json.dumps(doc, sort_keys=True)),
         "prompt_hash": _hash(prompt),
         "target_hash": _hash(p.answer),
     }
-    strict = g.extracted if g.strict_verdict != "unreadable" else "[invalid]"
+    strict = [g.extracted if g.strict_verdict != "unreadable" else "[invalid]" for g in answers]
     return [
-        {**common, "filter": STRICT, "filtered_resps": [strict], "exact_match": float(g.strict_verdict == "right")},
-        {**common, "filter": FLEXIBLE, "filtered_resps": [g.extracted or "[invalid]"],
-         "exact_match": float(g.verdict == "right")},
+        {**common, "filter": STRICT, "filtered_resps": strict, "exact_match": _share(answers, strict=True)},
+        {**common, "filter": FLEXIBLE, "filtered_resps": [g.extracted or "[invalid]" for g in answers],
+         "exact_match": _share(answers, strict=False)},
     ]  # fmt: skip
 
 

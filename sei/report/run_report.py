@@ -117,7 +117,7 @@ class RunReport:
         home = self.folder / f"round_{number}"
         if so_far.graded:
             write_rows(home / "attempts.jsonl", so_far.graded)
-            write_rows(home / "bad_cases.jsonl", bad_cases(so_far.graded))
+            write_rows(home / "bad_cases.jsonl", bad_cases(so_far.graded, self.method.wrong_in))
         diagnoses = error.diagnoses if isinstance(error, RefusedDiagnosesError) else so_far.diagnoses
         if diagnoses:
             write_rows(home / "diagnoses.jsonl", diagnoses)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sei.records import Graded, HeldOutProblem, Opinion, RoundRecord, Score, Usage
 from sei.report.page.config import hidden
+from sei.stages.sampled import by_problem, majority
 from sei.store import digest
 from sei.store.files import relocated
 
@@ -29,12 +30,27 @@ _PACKAGES = (
     "transformers",
     "wandb",
 )
-_NOT_IN_DIGEST = ("store", "tracker", "plugins", "name", "estimate", "dry_run", "assume")  # cannot change a result
+_NOT_IN_DIGEST = (
+    "store",
+    "tracker",
+    "plugins",
+    "name",
+    "estimate",
+    "dry_run",
+    "preview",
+    "assume",
+)  # cannot change a result
 
 
 def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
     """Return scores as plain values."""
-    return {name: dataclasses.asdict(s) for name, s in scores.items()}
+    return {name: _shown(s) for name, s in scores.items()}
+
+
+def _shown(s: Score) -> dict[str, Any]:
+    single = ("samples", "majority", "pass_at") if s.samples == 1 else ()
+    found = {k: v for k, v in dataclasses.asdict(s).items() if k not in single}
+    return found if single else {**found, "pass_at": {str(k): v for k, v in s.pass_at}}
 
 
 def best_dev_accuracy(folder: Path) -> float | None:
@@ -75,16 +91,13 @@ def from_environment(config: dict[str, Any], written: dict[str, Any], at: str = 
 def flips(before: Sequence[Graded], after: Sequence[Graded]) -> dict[str, int]:
     """Return ``fixed``, ``broken`` and ``kept``: test items that turned, ceased to be and stayed right.
 
-    Items with a fault before or after are in none of them.
+    Items with a fault before or after are in none of them. Of several answers the majority's counts.
     """
-    was = {g.attempt.problem.id: g.verdict == "right" for g in before if not g.fault}
+    was = {i: majority(answers) for i, answers in by_problem(before).items()}
     pairs = Counter(
-        (was[g.attempt.problem.id], g.verdict == "right")
-        for g in after
-        if isinstance(g.attempt.problem, HeldOutProblem)
-        and g.attempt.problem.role != "dev"
-        and not g.fault
-        and g.attempt.problem.id in was
+        (was[i], majority(answers))
+        for i, answers in by_problem(after).items()
+        if isinstance(p := answers[0].attempt.problem, HeldOutProblem) and p.role != "dev" and i in was
     )
     return {"fixed": pairs[False, True], "broken": pairs[True, False], "kept": pairs[True, True]}
 

@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sei.parts import part
+from sei.grading.said import without_thoughts
+from sei.parts import IMMATERIAL, part
 from sei.ports import Screen
 from sei.prompts import asked
 from sei.records import Checkpoint, PoolProblem, RefinedSet, Rejection, SyntheticExample, TrainingExample
@@ -29,7 +30,8 @@ class Curriculum:
 
     ``start_from``: ``base`` or ``previous`` (the checkpoint of the round before; with LoRA the same adapter
     with a fresh optimizer). ``train_on``: refined sets of all rounds so far, or of ``this_round`` alone.
-    ``replay``: how many solved problems join them, against forgetting.
+    ``replay``: how many solved problems join them, against forgetting. ``thinking``: whether thoughts in solutions
+    (``<think>``) are trained on (``keep``) or taken out (``strip``).
     """
 
     identity: ClassVar[str] = "stage/curriculum"
@@ -37,6 +39,11 @@ class Curriculum:
     start_from: Literal["base", "previous"] = "base"
     train_on: Literal["accumulated", "this_round"] = "accumulated"
     replay: Annotated[int, Field(ge=0)] = 150
+    thinking: Annotated[Literal["keep", "strip"], IMMATERIAL] = "keep"  # in the key by ``reads`` where it is not
+
+    def reads(self) -> dict[str, str]:
+        """Return that thoughts are taken out, where they are."""
+        return {"thinking": self.thinking} if self.thinking == "strip" else {}
 
     def start(self, base: Checkpoint, current: Checkpoint) -> Checkpoint:
         """Return the initial weights."""
@@ -56,14 +63,15 @@ class Curriculum:
         validation cases have come since they were made.
         """
         sets = history if self.train_on == "accumulated" else history[-1:]
-        synthetic = [_pair(x, "synthetic") for r in sets for x in r.kept]
+        synthetic = [self._pair(x, "synthetic") for r in sets for x in r.kept]
         order = random.Random(f"replay/{seed}").sample(list(solved), len(solved))
-        replayable = [_pair(p, "replay") for p in order]
+        replayable = [self._pair(p, "replay") for p in order]
         withheld: list[Rejection] = []
 
         def allowed(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
             fine = []
-            for x, reason in zip(examples, screen.reasons([x.question for x in examples]), strict=True):
+            for x, near in zip(examples, screen.reasons([x.question for x in examples]), strict=True):
+                reason = near if x.solution.strip() or self.thinking == "keep" else "only_thoughts"
                 if reason is None:
                     fine.append(x)
                 else:
@@ -78,7 +86,7 @@ class Curriculum:
             at += len(chunk)
         return Lesson(examples=tuple(kept), withheld=tuple(withheld))
 
-
-def _pair(x: PoolProblem | SyntheticExample, source: str) -> TrainingExample:
-    question = asked(x.question, x.options)
-    return TrainingExample(id=x.id, question=question, solution=x.solution, source=source, options=x.options)
+    def _pair(self, x: PoolProblem | SyntheticExample, source: str) -> TrainingExample:
+        question = asked(x.question, x.options)
+        solution = without_thoughts(x.solution) if self.thinking == "strip" else x.solution
+        return TrainingExample(id=x.id, question=question, solution=solution, source=source, options=x.options)

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sei import returned
 from sei.errors import DataError, TooManyBadRecordsError
@@ -15,7 +15,8 @@ from sei.parts import part
 from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
 from sei.signature import masked_signature
-from sei.statistics import wilson
+from sei.stages.sampled import by_problem, is_bad, majority, pass_at, rights
+from sei.statistics import clustered, wilson
 from sei.store import digest
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,10 @@ class GoldCheck:
         return returned.refused_gold(self.grader, problems)
 
 
-def bad_cases(graded: Sequence[Graded]) -> tuple[BadCase, ...]:
+def bad_cases(graded: Sequence[Graded], wrong_in: float = 0.5) -> tuple[BadCase, ...]:
     """Return the complete, readable, wrong outputs on pool problems (section 3.1).
+
+    Of several answers to a problem the share ``wrong_in`` must be wrong; the first wrong one is shown.
 
     Raises:
         RoleError: when a dev or test problem is among them.
@@ -68,16 +71,25 @@ def bad_cases(graded: Sequence[Graded]) -> tuple[BadCase, ...]:
     from sei.records import require_pool
 
     require_pool(tuple(g.attempt.problem for g in graded), "bad-case extraction")
-    return tuple(
-        BadCase(problem=g.attempt.problem, output=g.attempt.output, extracted=g.extracted)
-        for g in graded
-        if g.verdict == "wrong" and not g.fault and isinstance(g.attempt.problem, PoolProblem)
-    )
+    out = []
+    for answers in by_problem(graded).values():
+        shown = next((g for g in answers if g.verdict == "wrong"), None)
+        if shown is not None and is_bad(answers, wrong_in) and isinstance(p := shown.attempt.problem, PoolProblem):
+            out.append(BadCase(problem=p, output=shown.attempt.output, extracted=shown.extracted))
+    return tuple(out)
 
 
-def solved(graded: Sequence[Graded]) -> Solved:
-    """Split right pool attempts by hash of the masked signature: refinement's good questions, and replay."""
-    right = [g.attempt.problem for g in graded if g.verdict == "right" and isinstance(g.attempt.problem, PoolProblem)]
+def solved(graded: Sequence[Graded], wrong_in: float = 0.5) -> Solved:
+    """Split solved pool problems by hash of the masked signature: refinement's good questions, and replay.
+
+    Of several answers at least half must be right, and too few wrong for a bad case.
+    """
+    right = [
+        p
+        for answers in by_problem(graded).values()
+        if 2 * rights(answers) >= len(answers) and not is_bad(answers, wrong_in)
+        if isinstance(p := answers[0].attempt.problem, PoolProblem)
+    ]
     parts: tuple[list[PoolProblem], list[PoolProblem]] = ([], [])
     for p in right:
         parts[int(digest("solved", masked_signature(p.question))[:8], 16) % 2].append(p)
@@ -103,6 +115,8 @@ def _score(rows: list[Graded]) -> Score:
     assert isinstance(first, HeldOutProblem), "scores() passes held-out problems only"
     counted = [g for g in rows if not g.fault]
     correct = sum(g.verdict == "right" for g in counted)
+    problems = list(by_problem(rows).values())
+    most = max(map(len, problems), default=1)
     groups: dict[str, list[bool]] = defaultdict(list)
     for g in counted:
         if isinstance(g.attempt.problem, HeldOutProblem) and g.attempt.problem.group:
@@ -117,9 +131,31 @@ def _score(rows: list[Graded]) -> Score:
         accuracy=correct / n if n else 0.0,
         accuracy_strict=sum(g.strict_verdict == "right" for g in counted) / n if n else 0.0,
         macro=sum(sum(v) / len(v) for v in groups.values()) / len(groups) if groups else None,
-        ci95=wilson(correct, n).ends if n else (0.0, 1.0),
+        ci95=_interval(problems, correct, n),
         cut=sum(not g.attempt.finished for g in counted),
+        **(_of_several(problems, most) if most > 1 else {}),
     )
+
+
+def _interval(problems: Sequence[Sequence[Graded]], correct: int, n: int) -> tuple[float, float]:
+    """Return Wilson's interval of the share of right answers, or one clustered by problem where these have several."""
+    if n == len(problems):
+        return wilson(correct, n).ends if n else (0.0, 1.0)
+    values = [float(g.verdict == "right") for answers in problems for g in answers]
+    found = clustered(values, [i for i, answers in enumerate(problems) for _ in answers])
+    return max(0.0, found.low), min(1.0, found.high)
+
+
+def _of_several(problems: Sequence[Sequence[Graded]], most: int) -> dict[str, Any]:
+    """Return maj@k and, for powers of two up to k and k itself, pass@k, over problems with so many answers."""
+    counts = [(rights(answers), len(answers)) for answers in problems]
+    ks = sorted({min(2**i, most) for i in range(most.bit_length() + 1)})
+    share = {k: [pass_at(c, m, k) for c, m in counts if m >= k] for k in ks}
+    return {
+        "samples": most,
+        "majority": sum(map(majority, problems)) / len(problems),
+        "pass_at": tuple((k, sum(v) / len(v)) for k, v in share.items() if v),
+    }
 
 
 def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> DataSet:

@@ -10,7 +10,6 @@ from sei.exits import was_signal
 from sei.parts import part
 from sei.records import RoundRecord, Score
 from sei.report import interactive
-from sei.stages.grade import bad_cases
 
 _SHOWN = 300  # rows of a W&B table
 _FOLLOWED = 12  # error types whose sizes are drawn over rounds, the largest of each
@@ -168,7 +167,7 @@ class WandbRun:
         named = {k.bad_case.problem.id: (k.phrase, t.name) for t in record.error_map.types for k in t.members}
         rows = [
             [b.problem.question, b.problem.solution, b.output, *named.get(b.problem.id, ("", ""))]
-            for b in bad_cases(record.graded)[:_SHOWN]
+            for b in [d.bad_case for d in record.diagnoses][:_SHOWN]
         ]
         return wandb.Table(columns=["question", "reference", "output", "keyphrase", "error type"], data=rows)
 

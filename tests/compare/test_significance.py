@@ -10,6 +10,7 @@ import pytest
 from scipy import integrate, stats
 
 from sei.compare import significance as st
+from sei.statistics import clustered, clustered_error
 
 
 def test_paired_t_agrees_with_scipy():
@@ -36,17 +37,17 @@ def test_paired_t_needs_pairs(pair):
 
 def test_clustered_error_by_hand():
     # mean 0.5; sums of deviations: a 1.0, b -0.5, c -0.5; sqrt(1 + .25 + .25) / 4
-    assert st.clustered_error([1, 1, 0, 0], ["a", "a", "b", "c"]) == pytest.approx(math.sqrt(1.5) / 4)
+    assert clustered_error([1, 1, 0, 0], ["a", "a", "b", "c"]) == pytest.approx(math.sqrt(1.5) / 4)
 
 
 def test_clusters_of_one_give_the_usual_error():
     x = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]
-    assert st.clustered_error(x, range(7)) == pytest.approx(np.std(x) / math.sqrt(7))
+    assert clustered_error(x, range(7)) == pytest.approx(np.std(x) / math.sqrt(7))
 
 
 def test_repeating_answers_adds_no_information():
     x = [1.0, 0.0, 0.0, 1.0, 1.0]
-    once, thrice = st.clustered(x, range(5)), st.clustered(x * 3, list(range(5)) * 3)
+    once, thrice = clustered(x, range(5)), clustered(x * 3, list(range(5)) * 3)
     assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
 
 
@@ -55,12 +56,12 @@ def test_clustered_agrees_with_the_double_sum_of_the_paper():
     x, c = rng.random(40), rng.integers(0, 9, 40)
     d = x - x.mean()
     double = sum(d[i] * d[j] for i, j in itertools.product(range(40), repeat=2) if c[i] == c[j])
-    assert st.clustered_error(list(x), list(c)) == pytest.approx(math.sqrt(double) / 40)
+    assert clustered_error(list(x), list(c)) == pytest.approx(math.sqrt(double) / 40)
 
 
 def test_clustered_refuses_different_lengths():
     with pytest.raises(ValueError, match="clusters"):
-        st.clustered([1.0, 0.0], ["a"])
+        clustered([1.0, 0.0], ["a"])
 
 
 def test_bootstrap_agrees_with_scipy():
