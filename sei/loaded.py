@@ -25,8 +25,8 @@ AGAIN = "run the same settings again into that folder (hydra.run.dir=PATH); what
 class ScoreRow:
     """The score of one stage on one set; ``round`` 0 is the base.
 
-    Accuracies are shares (0 to 1); ``low`` to ``high`` is the 95 % interval of ``accuracy``, ``gain`` is its difference to
-    the base. The other fields are those of ``sei.records.Score``.
+    Accuracies are shares (0 to 1); ``low`` to ``high`` is the 95 % interval of ``accuracy``, ``gain`` is its difference
+    to the base. The other fields are those of ``sei.records.Score``.
     """
 
     round: int
