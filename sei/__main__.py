@@ -37,6 +37,7 @@ _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 _ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
 _HEX = secrets.token_hex(3)
+_ANSWER_TOKENS = 512  # of an engine that answers nothing, where outputs are given
 _SETTINGS = (
     "name",
     "seed",
@@ -54,14 +55,19 @@ _SETTINGS = (
     "embedder",
     "review",
     "prompts",
+    "attempts",
     "estimate",
     "dry_run",
     "preview",
     "assume",
+    "teacher_card",
+    "teacher_card_rows",
+    "card",
     "data_folder",
     "benchmarks",
     "scoring",
 )
+_LOOKS = ("estimate", "dry_run", "preview", "teacher_card")  # ahead: what prints and makes no run
 _PLACES = ("budget_scale", "store", "plugins")
 _PARTS = (
     "grader",
@@ -85,6 +91,8 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: unknown top-level key, impossible setting, or a value that contradicts the ablation.
     """
+    if cfg.get("attempts") and cfg.get("answer_tokens", 0) is None:
+        OmegaConf.update(cfg, "answer_tokens", _ANSWER_TOKENS)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     known = {*_SETTINGS, *_PLACES, *_PARTS, *_OTHERS}
     for key in plain:
@@ -94,10 +102,19 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         value = plain[key]
         if not isinstance(value, kind) or isinstance(value, bool) or value < least:
             raise refuse(key, value, f"must be a whole number of at least {least}", f"{key}={max(1, least)}")
-    for key in ("estimate", "dry_run", "preview"):
+    for key in _LOOKS:
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
+    if plain["teacher_card_rows"] is not None and not plain["teacher_card"]:
+        rule = "only a teacher card reads these rows, and a run would pass over them"
+        raise refuse("teacher_card_rows", plain["teacher_card_rows"], rule, "teacher_card=true as well")
     folder_name(plain["name"])
+    if not isinstance(plain["attempts"], str | None) or plain["attempts"] == "":
+        raise refuse("attempts", plain["attempts"], "must be the path of one file", "attempts=samples.jsonl")
+    if plain["attempts"] and (plain["estimate"] or plain["dry_run"]):
+        rule = "an estimate looks at attempts of the target model, and here there is none"
+        remedy = "leave estimate and dry_run out (instructor.max_usd=5 bounds what is spent)"
+        raise refuse("attempts", plain["attempts"], rule, remedy)
     if plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")
         rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
@@ -172,6 +189,12 @@ class ListSweepJobs(Callback):
         overrides = parser.parse_overrides([*fixed, *config.hydra.overrides.task])
         jobs = itertools.chain.from_iterable(BasicSweeper.split_arguments(overrides, None))
         sweep.announce(Path(config.hydra.sweep.dir).absolute(), [tuple(job) for job in jobs])
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Show the teacher cards of a sweep's jobs side by side, where it made any."""
+        from sei.card.show import show_sweep
+
+        show_sweep(Path(config.hydra.sweep.dir).absolute())
 
 
 def run_job(cfg: DictConfig) -> float | None:
@@ -250,7 +273,7 @@ def _prepared(cfg: DictConfig) -> Prepared:
             del cfg["hydra"]
         choices = dict(own.hydra.runtime.choices)
         plain = check(cfg, choices)
-        for key in ("estimate", "dry_run", "preview"):
+        for key in _LOOKS:
             if plain[key]:
                 raise refuse(key, True, "a look ahead is printed by the command", f"sei {key}=true ...")
         parts = {"config.yaml": cfg, "hydra.yaml": own, "overrides.yaml": own.hydra.overrides.task}

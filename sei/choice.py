@@ -11,6 +11,9 @@ from sei.records import Checkpoint, Graded, RoundRecord, Score
 Ending = Literal["converged", "unreadable", "no_candidate"]
 """Why a round has nothing to learn from: the pool is solved, the rest cannot be read, or no candidate is left."""
 
+DIAGNOSED = "diagnosed"
+"""Why a run ended that was given outputs: its error types are found, and there is no model to teach."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from sei.errors import DataError
 from sei.records import (
+    BadCase,
     CurvePoint,
     HeldOutProblem,
     PoolProblem,
@@ -47,6 +48,14 @@ class DataSet:
                 "warm-up and held-out sets together. Remedy: give every problem an id of its own where it is loaded "
                 "(sei.data.ids.tell_apart does)."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """An answer that was made elsewhere. ``finished`` is false where it was cut at a length cap."""
+
+    text: str
+    finished: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +144,44 @@ class Reply:
     drafts: tuple[Draft, ...]
     rejections: tuple[Rejection, ...] = ()
     usage: Usage = field(default_factory=lambda: Usage(requests=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepped:
+    """A bad case whose output is taken apart into ``steps``: the output is these steps, one after another, a line each.
+
+    Steps count from 1. A step may hold several lines.
+    """
+
+    bad_case: BadCase
+    steps: tuple[str, ...]
+
+    def at_line(self, line: int) -> int:
+        """Return the step, counted from 1, in which a line of the output stands; lines count from 0."""
+        end = 0
+        for number, step in enumerate(self.steps, 1):
+            end += step.count("\n") + 1
+            if line < end:
+                return number
+        return len(self.steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """The first wrong step as an instructor names it, counted from 1; ``None`` with a typed refusal."""
+
+    step: int | None = None
+    rejection: Rejection | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worked:
+    """The final answer of a question that an instructor has solved, or a typed refusal."""
+
+    answer: str = ""
+    rejection: Rejection | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,19 +12,25 @@ from typing import Any
 import filelock
 
 from sei.build import build, build_all
+from sei.card.make import teacher_card
 from sei.choice import Evaluated, best_on_dev
+from sei.data.given import read_given
 from sei.data.study import Benchmark, with_benchmarks
+from sei.diagnosis import find_given_errors
 from sei.errors import BusyError, DiskError
 from sei.estimate import Assumptions
+from sei.exchange import DataSet
 from sei.exits import exit_code_of
-from sei.loop import Method, Rounds
+from sei.loop import Method, Round, Rounds, RoundState
 from sei.models.reading import require_words
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import DataSource, Preflight, Reading, TrackedRun, Tracker
 from sei.preview import preview
+from sei.report.diagnosis import finish_diagnosis, write_diagnosis
 from sei.report.run_report import RunReport
-from sei.report.summary import config_digest
+from sei.report.summary import card_digest, config_digest
+from sei.stages.given import GivenAttempts
 from sei.store import Store, digest, require_locks, require_writable
 from sei.walkthrough import walk_through
 
@@ -50,6 +56,11 @@ class Job:
     data: DataSource
     benchmarks: dict[str, Benchmark]
     tracker: Tracker
+
+    @property
+    def parts(self) -> list[Any]:
+        """Return what holds all parts of a run."""
+        return [self.model, self.method, self.data, self.benchmarks, self.tracker]
 
     @property
     def run_id(self) -> str:
@@ -79,6 +90,8 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         config=config,
         **parts,
     )
+    if config["teacher_card"]:
+        return _card(job, plugins)
     if config["estimate"] or config["dry_run"]:
         given = with_benchmarks(job.data.load(), job.benchmarks)
         assume, dry_run = build(config["assume"], "assume", plugins), config["dry_run"]
@@ -86,12 +99,14 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
         ahead: dict[str, Any] = {"rounds": job.rounds, "seed": job.seed, "dry_run": dry_run, "folder": folder}
         return preview(job.method, given, base, store, assume, **ahead)
     with _alone_in(folder):
-        return show_a_few(job, build(config["assume"], "assume", plugins)) if config["preview"] else run(job)
+        if config["preview"]:
+            return show_a_few(job, build(config["assume"], "assume", plugins))
+        return diagnose(job, Path(config["attempts"]).expanduser()) if config["attempts"] else run(job)
 
 
 def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
     """Take a few problems through every stage, then print what the whole run would ask."""
-    preflight(job)
+    preflight(job, job.parts)
     data = with_benchmarks(job.data.load(), job.benchmarks)
     require_words(job.model, [p.question for p in data.pool])
     base, store = job.model.base(), Store(root=job.store)
@@ -101,6 +116,15 @@ def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
     assume = replace(assume, ledger=assume.ledger or str(seen))
     more: dict[str, Any] = {"rounds": job.rounds, "seed": job.seed, "dry_run": False, "folder": job.folder}
     return preview(job.method, data, base, store, assume, **more)
+
+
+def _card(job: Job, plugins: tuple[str, ...]) -> dict[str, Any]:
+    card, assume = (build(job.config[key], key, plugins) for key in ("card", "assume"))
+    ahead = {key: job.config[key] for key in ("estimate", "dry_run")}
+    with _alone_in(job.folder):
+        return teacher_card(
+            job.method, job.data, card, assume, folder=job.folder, digest=card_digest(job.config), **ahead
+        )
 
 
 @contextmanager
@@ -122,8 +146,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def preflight(job: Job) -> None:
+def preflight(job: Job, used: Sequence[Any]) -> None:
     """Find out before anything costs whether a job can be done: folders take files, parts have what they need.
+
+    ``used``: what holds the parts that the job will use.
 
     Raises:
         DiskError: naming a folder that cannot be written.
@@ -135,7 +161,7 @@ def preflight(job: Job) -> None:
     require_locks(
         root, "store", "store=PATH (SEI_STORE) on a local disk, or on a file system mounted with locks for all"
     )
-    for part in parts_in([job.model, job.method, job.data, job.benchmarks, job.tracker]):
+    for part in parts_in(used):
         if isinstance(part, Preflight):
             part.preflight()
         if isinstance(part, Reading):
@@ -144,7 +170,7 @@ def preflight(job: Job) -> None:
 
 def run(job: Job) -> dict[str, Any]:
     """Run a job and return its summary; the tracker is closed whatever happens."""
-    preflight(job)
+    preflight(job, job.parts)
     data = with_benchmarks(job.data.load(), job.benchmarks)
     require_words(job.model, [p.question for p in data.pool])
     base = job.model.base()
@@ -174,6 +200,41 @@ def run(job: Job) -> dict[str, Any]:
         raise
     finally:
         report.close(store, evaluated, done=exit_code == 0)
+        _close(tracked, summary, exit_code)
+    return summary
+
+
+def diagnose(job: Job, file: Path) -> dict[str, Any]:
+    """Grade the outputs of a file, diagnose and cluster their errors, and return the summary; no model is opened."""
+    found = read_given(file, job.data, lambda: with_benchmarks(job.data.load(), job.benchmarks))
+    attempt = GivenAttempts(outputs=found.outputs)
+    method, store, report = replace(job.method, attempt=attempt), Store(root=job.store), _report(job)
+    preflight(job, [method.grade, method.diagnose, method.cluster, method.second_opinion, job.tracker])
+    state = RoundState(current=attempt.checkpoint, base=attempt.checkpoint)
+    data = DataSet(pool=found.problems, held_out=())
+    r = Round(number=1, method=method, data=data, state=state, store=store, seed=job.seed)
+    tracked = job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
+    exit_code = 1
+    summary: dict[str, Any] = {}
+    done: list[Evaluated] = []
+    try:
+        record, ending = find_given_errors(r, str(file))
+        said = write_diagnosis(job.folder, record)
+        done.append(Evaluated(checkpoint=attempt.checkpoint, graded=(), scores={}, record=record))
+        tracked.round(record, said, job.folder / f"round_{record.round}")
+        store.keep_run(job.run_id, job.folder, job.label)
+        about = {"experiment": job.name, "seed": job.seed, "config_digest": config_digest(job.config)}
+        skipped = len(found.problems) - len(record.graded)
+        left_out = found.left_out | ({"gold answer that the grader refuses": skipped} if skipped else {})
+        given = {"file": file.name, "layout": found.layout, "outputs": len(found.outputs), "left_out": left_out}
+        summary = finish_diagnosis(job.folder, record, said, ending, {**about, "attempts": given})
+        exit_code = 0
+    except BaseException as e:
+        exit_code = exit_code_of(e)
+        report.failed(e, exit_code, r.number, store.place, r.so_far)
+        raise
+    finally:
+        report.close(store, done, done=exit_code == 0)
         _close(tracked, summary, exit_code)
     return summary
 

@@ -31,6 +31,9 @@ def load(folder: str | Path) -> Run:
             f"{home} is the folder of a sweep. Rule: sei.load takes one run. Its jobs: {shown}. Remedy: "
             f"sei.load({str(home / next(iter(jobs)))!r}), or sei.load_sweep for all of them."
         )
+    if (home / "summary.json").exists() and _json(home / "summary.json").get("attempts"):  # diagnosis alone: no scores
+        summary = _json(home / "summary.json", "baseline", "rounds")
+        return _run(home, summary, _config(home), summary["baseline"], summary["rounds"])
     found = read_run(home)
     if (home / "summary.json").exists():
         if not isinstance(found, Finished):

@@ -182,11 +182,21 @@ def find_errors(r: Round) -> Errors | Ending:
     Raises:
         UnreadableAnswersError: where the base's answers cannot be read.
     """
-    method, store = r.method, r.store
-    graded = attempted(method, r.data.pool, r.state.current, store, r.seed)
-    r.so_far.graded = graded
+    graded = try_pool(r)
     if r.number == 1:
-        require_readable(graded, method.max_unreadable, "pool")
+        require_readable(graded, r.method.max_unreadable, "pool")
+    return name_errors(r, graded)
+
+
+def try_pool(r: Round) -> tuple[Graded, ...]:
+    """Attempt and grade the pool."""
+    r.so_far.graded = graded = attempted(r.method, r.data.pool, r.state.current, r.store, r.seed)
+    return graded
+
+
+def name_errors(r: Round, graded: tuple[Graded, ...]) -> Errors | Ending:
+    """Diagnose the bad cases among graded attempts and group them into types; where there is none, say why."""
+    method, store = r.method, r.store
     bad = bad_cases(graded, method.wrong_in)
     if not bad:
         return "unreadable" if any(g.verdict == "unreadable" for g in graded) else "converged"

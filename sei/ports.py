@@ -16,10 +16,13 @@ from sei.exchange import (
     Draw,
     Exemplar,
     Grouping,
+    Located,
     Outcome,
     Reply,
+    Stepped,
     SynthesisRequest,
     Task,
+    Worked,
 )
 from sei.records import (
     Attempt,
@@ -54,6 +57,8 @@ __all__ = [  # with what the methods below are given and give, so that a part of
     "Grader",
     "Grouping",
     "Instructor",
+    "Located",
+    "Locating",
     "Outcome",
     "Paid",
     "Preflight",
@@ -63,11 +68,14 @@ __all__ = [  # with what the methods below are given and give, so that a part of
     "Screen",
     "SecondOpinionStage",
     "Skipping",
+    "Solving",
+    "Stepped",
     "SynthesisRequest",
     "SynthesizeStage",
     "Task",
     "TrackedRun",
     "Tracker",
+    "Worked",
 ]
 
 
@@ -120,6 +128,24 @@ class Instructor(Protocol):
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
         """Yield one reply per bad case, in order: the same question with a corrected solution, or a refusal."""
+        ...
+
+
+@runtime_checkable
+class Locating(Protocol):
+    """An instructor that can point at the first wrong step; only the teacher card asks it to."""
+
+    def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
+        """Yield the first wrong step of every case, in order, or a typed refusal."""
+        ...
+
+
+@runtime_checkable
+class Solving(Protocol):
+    """An instructor that can solve a question from its text alone; only the teacher card asks it to."""
+
+    def solve(self, questions: Sequence[str]) -> Iterator[Worked]:
+        """Yield the final answer of every question, in order, or a typed refusal."""
         ...
 
 

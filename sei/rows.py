@@ -6,7 +6,7 @@ import codecs
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def read_jsonl(
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as start:
-            _require_utf8(path, bytes(start.read(8)))
+            require_utf8(path, bytes(start.read(8)))
         with opener(path, "rt", encoding="utf-8", newline="\n") as f:
             for number, line in enumerate(f, 1):
                 line = line.lstrip("\ufeff")  # also within a file: several were put together
@@ -58,24 +58,29 @@ def read_jsonl(
                     yield number, _row(path, number, line, fields, written=written)
     except UnicodeDecodeError as e:
         raise DataError(
-            f"{path} is no UTF-8 text ({e.reason} at byte {e.start} of a block). Rule: JSON lines are UTF-8. Remedy: "
+            f"{path} is no UTF-8 text ({e.reason} at byte {e.start} of a block). Rule: text files are UTF-8. Remedy: "
             "save the file as UTF-8, or fetch it again."
         ) from e
     except (gzip.BadGzipFile, EOFError, zlib.error) as e:
         raise DataError(f"{path}: cannot be read to its end ({e}). Remedy: fetch the file again.") from e
 
 
-def _require_utf8(path: Path, start: bytes) -> None:
+def require_utf8(path: Path, start: bytes) -> None:
+    """Refuse a file whose first (eight) bytes show that its text is UTF-16 or UTF-32.
+
+    Raises:
+        DataError: with the command that converts it.
+    """
     name = next((name for mark, name in _OTHER_ENCODINGS if start.startswith(mark)), "")
     if not name and b"\0" in start[:4]:  # no byte order mark, but ASCII in wide characters
         name = "UTF-32" if start.count(b"\0") > 4 else "UTF-16"
     if name:
         raise DataError(
-            f"{path} is {name} text. Rule: JSON lines are UTF-8. Remedy: iconv -f {name} -t UTF-8 {path} > NEW."
+            f"{path} is {name} text. Rule: text files are UTF-8. Remedy: iconv -f {name} -t UTF-8 {path} > NEW."
         )
 
 
-class _TwiceError(Exception):
+class _TwiceError(ValueError):
     """An object names something twice; the message is the name."""
 
 
@@ -87,21 +92,37 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _row(path: Path, number: int, line: str, fields: tuple[str, ...], *, written: bool) -> dict[str, Any]:
-    try:
-        row = json.loads(line, parse_float=WrittenFloat, object_pairs_hook=_once) if written else json.loads(line)
-    except _TwiceError as e:
-        raise DataError(
-            f"{path} line {number}: {str(e)!r} stands twice. Rule: a name has one value. Remedy: repair the line."
-        ) from e
-    except (ValueError, RecursionError) as e:
-        raise DataError(f"{path} line {number}: not JSON ({e}). Remedy: repair or remove the line.") from e
+def numbers_kept() -> dict[str, Any]:
+    """Return how ``json.loads`` keeps digits and refuses a name that stands twice in an object."""
+    return {"parse_float": WrittenFloat, "object_pairs_hook": _once}
+
+
+def not_json(where: str, error: Exception, remedy: str) -> DataError:
+    """Word what ``json.loads`` raised; ``where`` names file and line."""
+    if isinstance(error, _TwiceError):
+        return DataError(f"{where}: {str(error)!r} stands twice. Rule: a name has one value. Remedy: {remedy}.")
+    return DataError(f"{where}: not JSON ({error}). Remedy: {remedy}.")
+
+
+def object_of(where: str, row: Any, fields: Sequence[str]) -> dict[str, Any]:
+    """Return a row that is an object with these fields.
+
+    Raises:
+        DataError: naming the place, what the row lacks, and what it has instead.
+    """
     if not isinstance(row, dict):
         lacks = f" and lacks {list(fields)}" if fields else ""
-        raise DataError(
-            f"{path} line {number}: a {type(row).__name__} is no JSON object{lacks}. Remedy: write one object a line."
-        )
+        raise DataError(f"{where}: a {type(row).__name__} is no JSON object{lacks}. Remedy: write one object a row.")
     missing = [x for x in fields if x not in row]
     if missing:
-        raise DataError(f"{path} line {number}: lacks {missing}; a row needs {list(fields)}.")
+        raise DataError(f"{where}: lacks {missing}; a row needs {list(fields)}, and this one has {sorted(row)}.")
     return row
+
+
+def _row(path: Path, number: int, line: str, fields: Sequence[str], *, written: bool) -> dict[str, Any]:
+    where = f"{path} line {number}"
+    try:
+        row = json.loads(line, **(numbers_kept() if written else {}))
+    except (ValueError, RecursionError) as e:
+        raise not_json(where, e, "repair or remove the line") from e
+    return object_of(where, row, fields)

@@ -30,6 +30,7 @@ log = logging.getLogger("sei")
 _PATIENCE = 15  # seconds that a job gets to flush before it is killed
 _POLL = 0.2
 COMMAND = "SEI_COMMAND"  # the environment variable with what names a command; a launcher's workers inherit it
+_RESULTS = ("summary.json", "teacher_card.json", "estimate.json")  # one of them is what a finished job leaves
 _USAGE = 2  # the exit code of a wrong command
 
 
@@ -144,7 +145,7 @@ def _run(job: SweepJob) -> None:
     if interrupted is not None:  # a scheduler signals the whole group, and a launcher may survive that
         mark(job, "interrupted", interrupted, time.time() - start)
         raise exits.Interruption(interrupted)
-    code = process.returncode or int(not (job.folder / "summary.json").exists())
+    code = process.returncode or int(not any((job.folder / name).exists() for name in _RESULTS))
     mark(job, "done" if code == 0 else "killed" if code < 0 else "failed", code, time.time() - start)
     if code:
         raise SweepError(str(job.states))
@@ -248,13 +249,14 @@ def _worded(job: dict[str, Any]) -> str:
 
 
 def _finished(job: SweepJob) -> bool:
-    from sei.report.summary import config_digest
+    from sei.report.summary import card_digest, config_digest
 
-    summary = job.folder / "summary.json"
-    if not summary.exists():
+    is_card = bool(job.config.get("teacher_card"))
+    result = job.folder / _RESULTS[is_card]
+    if not result.exists():
         return False
-    held: str = json.loads(summary.read_text(encoding="utf-8")).get("config_digest", "")
-    return held == config_digest(job.config)
+    held: str = json.loads(result.read_text(encoding="utf-8")).get("config_digest", "")
+    return held == (card_digest if is_card else config_digest)(job.config)
 
 
 def main() -> None:

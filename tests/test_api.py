@@ -167,6 +167,7 @@ REFUSED = {
     ("seed=0,1",): "seed=0,1: several values, and this is one run",
     ("-m",): "settings alone are given",
     ("estimate=true",): "a look ahead is printed by the command",
+    ("teacher_card=true",): "a look ahead is printed by the command",
     ("preview=true",): "a look ahead is printed by the command",
     ("name=sk-aaaaaaaaaaaaaaaa",): "looks like a secret",
     "rounds=1": r"Remedy: sei.run\(\['rounds=1'\]\)",

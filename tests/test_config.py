@@ -104,7 +104,7 @@ def test_an_ablation_changes_what_it_says_and_nothing_else(name):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["rounds=0"], ["rounds", "0", "at least 1"]),
+        (["rounds=-1"], ["rounds", "-1", "at least 0"]),
         (["rounds=two"], ["rounds", "two", "whole number"]),
         (["rounds=1.5"], ["rounds", "1.5"]),
         (["seed=-1"], ["seed", "-1"]),

@@ -1,19 +1,18 @@
-"""The labelled keyphrases in tests/fixtures are complete and consistent."""
+"""The labelled keyphrases that come with sei are complete and consistent."""
 
 import json
 import re
-from pathlib import Path
 
-FIXTURES = Path(__file__).parent / "fixtures"
+from sei.card.phrases import LABELLED
 
 
 def read_rows():
-    lines = (FIXTURES / "keyphrases.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (LABELLED / "keyphrases.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
 def read_codebook():
-    text = (FIXTURES / "keyphrases.md").read_text(encoding="utf-8")
+    text = (LABELLED / "keyphrases.md").read_text(encoding="utf-8")
     return set(re.findall(r"^\d+\. `(\w+)`", text, re.MULTILINE))
 
 

@@ -53,6 +53,16 @@ def test_a_base_that_was_only_evaluated_has_scores_alone(tmp_path):
     assert (run.finished, run.best, run.rounds, {s.round for s in run.scores()}) == (True, None, (), {0})
 
 
+def test_a_diagnosis_of_given_outputs_has_errors_and_no_scores(tmp_path):
+    """``attempts=FILE`` trains nothing."""
+    folder = composed(make_run(tmp_path, 12))
+    told = json.loads((folder / "summary.json").read_text())
+    about = {"attempts": {"file": "x.jsonl"}, "baseline": {}, "rounds": [{**told["rounds"][0], "scores": {}}]}
+    (folder / "summary.json").write_text(json.dumps({**told, **about, "best_round": 0}))
+    run = sei.load(folder)
+    assert (run.finished, run.best, run.scores(), len(run.round(1).bad_cases)) == (True, None, [], 12)
+
+
 def test_hostile_text_comes_back_as_it_was(tmp_path):
     run = sei.load(composed(make_run(tmp_path, 12, text=HOSTILE)))
     assert any(HOSTILE in b.problem.question for b in run.round(1).bad_cases)
@@ -89,8 +99,9 @@ def broken(folder: Path, name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("summary.json", "{", r"summary.json is broken"),
-        ("summary.json", "[]", r"summary.json is broken"),
+        ("summary.json", "{", r"summary.json cannot be read"),
+        ("summary.json", "[]", r"summary.json is no JSON object"),
+        ("summary.json", "{}", r"summary.json is broken: seed"),
         ("failure.json", "{}", r"failure.json lacks \['stage'"),
         ("failure.json", "[", r"failure.json cannot be read"),
         (".hydra/config.yaml", "a: [", r"config.yaml cannot be read"),

@@ -41,6 +41,7 @@ def test_the_wheel_holds_configs_weights_prompts_and_no_more(wheel):
     assert configs <= names
     assert "sei/models/weights/tiny_l/model.safetensors" in names
     assert [n for n in names if n.startswith("sei/prompts/") and n.endswith(".txt")]
+    assert {f"sei/card/labelled/keyphrases.{ending}" for ending in ("jsonl", "md")} <= names
     page = [p for p in (ROOT / "sei" / "report" / "page").rglob("*") if p.suffix in (".html", ".css", ".js")]
     assert page
     assert {p.relative_to(ROOT).as_posix() for p in page} <= names

@@ -43,7 +43,7 @@ WRONG = {
     "finetuner.lr=5": ("finetuner.lr=5: Input should be less than 1.", ""),
     "data.pool=2": ("data.pool=2: Input should be greater than or equal to", ""),
     "budget.candidates=0": ("budget.candidates=0: Input should be greater than", ""),
-    "rounds=0": ("rounds=0: must be a whole number of at least 1.", ""),
+    "rounds=-1": ("rounds=-1: must be a whole number of at least 0.", ""),
     "rounds=many": ("rounds='many': must be a whole number", ""),
     "seed=-1": ("seed=-1: must be a whole number of at least 0.", ""),
     "dry_run=yes_please": ("dry_run='yes_please': must be true or false.", ""),
@@ -104,9 +104,9 @@ def test_there_are_forty_of_them():
 
 @pytest.mark.parametrize("flag", ["-m", "--multirun"])
 def test_settings_may_follow_a_flag(capsys, monkeypatch, tmp_path, flag):
-    code, err = said(capsys, monkeypatch, "experiment=smoke", "tracker=none", flag, "rounds=0,0", "experiment=null")
+    code, err = said(capsys, monkeypatch, "experiment=smoke", "tracker=none", flag, "rounds=-1,-1", "experiment=null")
     assert code == 1
-    assert err.count("rounds=0: must be a whole number") >= 2
+    assert err.count("rounds=-1: must be a whole number") >= 2
 
 
 @pytest.mark.parametrize("command", ["clusterer=wrad", "--experiment smoke", "refiner.keep=1.5"])

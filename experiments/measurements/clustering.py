@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from sei.card.phrases import LABELLED
 from sei.clusterers.agglomerative import Agglomerative
 from sei.clusterers.codebook import Codebook, read_codebook
 from sei.clusterers.hdbscan import HDBSCAN
@@ -35,7 +36,7 @@ from sei.clusterers.ward import Ward
 from sei.models.embedder import SentenceEmbedder
 from sei.parts import part
 
-ROWS = Path(__file__).parent.parent.parent / "tests" / "fixtures" / "keyphrases.jsonl"
+ROWS = LABELLED / "keyphrases.jsonl"
 SEEDS = range(5)
 
 

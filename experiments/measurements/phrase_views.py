@@ -2,7 +2,7 @@
 
 ``SEI_DATA=DATA python -m experiments.measurements.phrase_views``.
 
-Everything is tried on the ``choose`` half of the labelled keyphrases (``tests/fixtures/keyphrases.jsonl``) alone, so
+Everything is tried on the ``choose`` half of the labelled keyphrases (``sei/card/labelled/keyphrases.jsonl``) alone, so
 that the other half stays one to report. DATA holds ``badcases/``, from which come question, wrong step and finding.
 
 Partitions: 8 or 16 principal components, then Ward with 8, 12, 16 or 20 types; printed are mean and best ARI of the

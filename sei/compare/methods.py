@@ -20,7 +20,10 @@ from sei.report.page.config import CONF
 
 FULL = "Self-Error-Instruct"
 BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # buy more of the same
-_IGNORED = ("seed", "name", "store", "tracker", "plugins", "ablation", "estimate", "dry_run", "assume", "data_folder")
+_IGNORED = (
+    *("seed", "name", "store", "tracker", "plugins", "ablation", "estimate", "dry_run", "assume", "data_folder"),
+    *("teacher_card", "teacher_card_rows", "card"),
+)
 _WORDS = {  # class of a part: what a method with it is called; empty for the method's own parts
     "clusterer": {
         "Ward": "",

@@ -140,6 +140,8 @@ def read_run(home: Path) -> Run | Skipped:
         return Skipped(home, "no summary.json: not finished")
     except (OSError, ValueError) as e:
         return Skipped(home, f"summary.json cannot be read: {_short(e)}")
+    if _given_outputs(text):
+        return Skipped(home, "diagnosis only (attempts=FILE): it has no scores")
     try:
         summary = Summary.model_validate_json(text)
     except ValidationError as e:
@@ -154,15 +156,24 @@ def read_run(home: Path) -> Run | Skipped:
         return Skipped(home, f".hydra/config.yaml cannot be read: {_short(e)}")
     if not isinstance(config, dict):
         return Skipped(home, ".hydra/config.yaml is no mapping")
-    return Run(home, summary, filled(config, summary.environment))
+    return Run(home, summary, _filled(config, summary.environment))
 
 
-def filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+def _given_outputs(text: str) -> bool:
+    """Say whether a summary is of a run that graded and diagnosed outputs, and trained nothing."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and bool(found.get("attempts"))
+
+
+def _filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
     """Return a config with these values (by dotted key) in the place of what was written."""
     out = {}
     for key, value in config.items():
         here = f"{at}{key}"
-        out[key] = filled(value, values, f"{here}.") if isinstance(value, dict) else values.get(here, value)
+        out[key] = _filled(value, values, f"{here}.") if isinstance(value, dict) else values.get(here, value)
     return out
 
 

@@ -12,7 +12,7 @@ from sei.errors import DataError
 from sei.grading.gold import LayoutError, missing, stated_in, text_of
 from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.grading.options import LETTERS
-from sei.rows import read_jsonl
+from sei.tables import read_table
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,16 @@ _SETTING = "data.answers"
 
 
 class Line(NamedTuple):
-    """A row of a file with its number."""
+    """A row of a file with its number, and what is counted: lines, or rows where a file has no lines."""
 
     number: int
     row: dict[str, Any]
+    unit: str = "line"
+
+    @property
+    def place(self) -> str:
+        """Return where it stands, such as ``line 3``."""
+        return f"{self.unit} {self.number}"
 
 
 def own_rows(path: Path, name: str, columns: Mapping[str, str], answers: Answers) -> list[Row]:
@@ -41,18 +47,28 @@ def own_rows(path: Path, name: str, columns: Mapping[str, str], answers: Answers
     Raises:
         DataError: naming file, line, value, rule and remedy.
     """
-    lines = [Line(n, row) for n, row in read_jsonl(path, (), remedy=f"set data.{name}=PATH to your file", written=True)]
+    table = read_table(path, remedy=f"set data.{name}=PATH to your file", written=True)
+    lines = [Line(n, row, table.unit) for n, row in table.rows]
     if not lines:
         raise DataError(f"{path} has no rows. Remedy: set data.{name}=PATH to a file with problems.")
+    return rows_of_lines(path, lines, name, columns, answers)
+
+
+def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str, str], answers: Answers) -> list[Row]:
+    """Return the problems of rows that were read from ``path``, one each; as ``own_rows``.
+
+    Raises:
+        DataError: naming file, line, value, rule and remedy.
+    """
     found = _columns(path, lines, columns)
     texts = [_read(path, line, found) for line in lines]
-    seen = evidence([(line.number, x[2]) for line, x in zip(lines, texts, strict=True)])
+    seen = evidence([(line.number, x[2]) for line, x in zip(lines, texts, strict=True)], lines[0].unit)
     rows = []
     for line, (question, solution, row) in zip(lines, texts, strict=True):
         try:
             answer, options = resolve(row, seen, answers, setting=_SETTING)
         except LayoutError as e:
-            raise DataError(f"{path} line {line.number}: {e}") from e
+            raise DataError(f"{path} {line.place}: {e}") from e
         known = line.row.get(found["id"])
         rows.append(
             Row(
@@ -97,7 +113,7 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[
     if absent:
         absent = [x for x in ("question", "answer") if columns[x] not in present]
         raise DataError(
-            f"{path} line {lines[0].number}: lacks {[columns[x] for x in absent]}; its columns are {sorted(present)}. "
+            f"{path} {lines[0].place}: lacks {[columns[x] for x in absent]}; its columns are {sorted(present)}. "
             "Rule: a row needs a question and a final answer. Remedy: "
             f"{' '.join(f'data.columns.{x}=NAME' for x in absent)}."
         )
@@ -106,7 +122,7 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[
 
 def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str, Given]:
     """Return a row's question, its worked solution (may be empty), and its answer and options."""
-    row, where = line.row, f"{path} line {line.number}"
+    row, where = line.row, f"{path} {line.place}"
     for column, unfit in (("question", (bool, list, dict)), ("answer", (bool, dict))):
         name = columns[column]
         if name and (missing(row.get(name)) or isinstance(row[name], unfit)):
@@ -154,6 +170,6 @@ def _require_one_answer(path: Path, lines: list[Line], rows: list[Row]) -> None:
         number, answer = first.setdefault((row.id, row.question, row.options), (line.number, row.answer))
         if answer != row.answer:
             raise DataError(
-                f"{path} lines {number} and {line.number}: one id and one question have the answers {answer!r} and "
-                f"{row.answer!r}. Rule: a problem has one answer. Remedy: repair or drop one of the lines."
+                f"{path} {line.unit}s {number} and {line.number}: one id and one question have the answers "
+                f"{answer!r} and {row.answer!r}. Rule: a problem has one answer. Remedy: repair or drop one."
             )

@@ -137,7 +137,7 @@ class Columns:
 
 @part
 class JsonLines:
-    """A user's own files: JSON lines (also gzipped) with a question and a final answer in named columns.
+    """A user's own files (``sei.tables``) with a question and a final answer in named columns.
 
     ``train`` gives pool and dev as in ``Study``; ``test`` is a set of in-domain tests, ``tests`` further ones
     by name (out of domain). Without a ``solution`` an instructor sees the final answer alone.

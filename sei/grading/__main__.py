@@ -1,8 +1,8 @@
 """Grade a file of outputs: ``python -m sei.grading FILE [--out FILE]``.
 
-FILE holds JSON lines (also gzipped) with ``id``, ``gold`` and ``output``, and where there are choices
-``question`` and ``options``; ``finished: false`` marks an output that was cut. ``--out`` gets one row
-each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are passed through.
+FILE holds JSON lines (also gzipped; or a JSON array, CSV, TSV or Parquet) with ``id``, ``gold`` and ``output``, and
+where there are choices ``question`` and ``options``; ``finished: false`` marks an output that was cut. ``--out``
+gets one row each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are passed through.
 ``gold`` may be a whole solution, and options may have any layout of docs/data.md.
 """
 
@@ -24,8 +24,8 @@ from sei.grading.grader import MathGrader
 from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.progress import progress
 from sei.records import Problem
-from sei.rows import read_jsonl
 from sei.store import write_atomic
+from sei.tables import read_table
 
 _ERROR = "error"  # a fault of the grader, never a wrong answer
 
@@ -37,19 +37,28 @@ def read(path: Path) -> list[dict[str, Any]]:
         DataError: naming the file and line of a row that lacks a field, or whose ``gold`` or ``output`` is no text.
     """
     rows = []
-    for number, row in read_jsonl(path, ("id", "gold", "output"), written=True):
+    table = read_table(path, ("id", "gold", "output"), written=True)
+    for number, row in table.rows:
         if missing(row["output"]):
             row["output"] = row["output"] if isinstance(row["output"], str) else None
         for name in ("gold", "output"):
             value = row[name]
             if isinstance(value, (bool, list, dict)):
-                raise DataError(f"{path} line {number}: {name}={value!r} is neither text nor a number.")
+                raise DataError(f"{path} {table.unit} {number}: {name}={value!r} is neither text nor a number.")
             if isinstance(value, (int, float)):
                 row[name] = _digits(value)
         if row["gold"] is None or not row["gold"].strip():
-            raise DataError(f"{path} line {number}: gold is empty. Remedy: a gold answer is needed to grade against.")
+            raise DataError(
+                f"{path} {table.unit} {number}: gold is empty. Remedy: a gold answer is needed to grade against."
+            )
         rows.append(row)
     return rows
+
+
+def is_finished(row: dict[str, Any]) -> bool:
+    """Say whether a row's output came to its end: ``finished`` is false, or the word in a table of texts, where not."""
+    said = row.get("finished", True)
+    return said.strip().casefold() not in ("false", "0", "no") if isinstance(said, str) else said is not False
 
 
 def _digits(value: float) -> str:
@@ -95,7 +104,7 @@ def grade(
     def one(row: dict[str, Any], problem: Problem | str) -> dict[str, Any]:
         if isinstance(problem, str):
             return {**row, "verdict": _ERROR, "strict_verdict": "unreadable", "extracted": "", "fault": problem}
-        outcome = grader.grade(problem, row["output"] or "", finished=row.get("finished", True) is not False)
+        outcome = grader.grade(problem, row["output"] or "", finished=is_finished(row))
         verdict = _ERROR if outcome.fault else outcome.verdict
         more = {"fault": outcome.fault} if outcome.fault else {}
         graded = {"verdict": verdict, "strict_verdict": outcome.strict_verdict, "extracted": outcome.extracted}
@@ -108,7 +117,7 @@ def grade(
 def main() -> int:
     """Grade a file and print the counts; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sei.grading", description=__doc__.split("\n\n")[0])
-    parser.add_argument("file", type=Path, help="JSON lines with id, gold, output (and question, options)")
+    parser.add_argument("file", type=Path, help="rows with id, gold, output (and question, options)")
     parser.add_argument("--out", type=Path, help="where the graded rows go")
     parser.add_argument("--workers", type=int, default=2, help="rows at the same time")
     parser.add_argument(
@@ -124,7 +133,7 @@ def main() -> int:
     with progress("grading", len(rows)) as advance:
         for row in grade(rows, MathGrader(seconds=args.seconds), args.workers, args.answers):
             counts[row["verdict"]] += 1
-            lines.append(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+            lines.append(json.dumps(row, ensure_ascii=False, default=repr).encode("utf-8", "surrogatepass"))
             advance(1)
     if args.out:
         try:

@@ -132,6 +132,7 @@ class Evidence:
     """What the rows of a file say on how its answers name options: the first line of each kind, 0 where there is none.
 
     ``zero``: an index that can only be one, and is 0. ``beyond``: an integer as large as the number of options.
+    ``unit`` is what the numbers count: lines, or rows.
     """
 
     label: int = 0
@@ -139,13 +140,14 @@ class Evidence:
     value: int = 0
     zero: int = 0
     beyond: int = 0
+    unit: str = "line"
 
     def first(self, way: Way) -> int:
         """Return the first line whose answer can be read in this way alone."""
         return {"label": self.label, "index": self.index, "value": self.value}[way]
 
 
-def evidence(rows: Sequence[tuple[int, Given]]) -> Evidence:
+def evidence(rows: Sequence[tuple[int, Given]], unit: str = "line") -> Evidence:
     """Return what (line, row) pairs of a file say on how answers name options."""
     found: dict[str, int] = {}
     for line, row in rows:
@@ -157,7 +159,7 @@ def evidence(rows: Sequence[tuple[int, Given]]) -> Evidence:
             found.setdefault("zero", line)
         if not row.ways and row.answer == str(len(row.options.texts)):
             found.setdefault("beyond", line)
-    return Evidence(**found)
+    return Evidence(**found, unit=unit)
 
 
 def resolve(
@@ -221,12 +223,14 @@ def _require_index(row: Given, seen: Evidence, setting: str, *, alone: bool) -> 
     """Refuse an index where the file does not show that it counts from 0, or names options in another way as well."""
     reason = ""
     if seen.beyond and not seen.zero:
-        reason = f"line {seen.beyond} has an answer as large as the number of its options, so that 1 may be the first"
+        reason = (
+            f"{seen.unit} {seen.beyond} has an answer as large as the number of its options, so that 1 may be the first"
+        )
     elif alone:
         return
     elif seen.label or seen.value:
         other = "label" if seen.label else "text"
-        reason = f"line {seen.label or seen.value} names an option by its {other}"
+        reason = f"{seen.unit} {seen.label or seen.value} names an option by its {other}"
     elif not seen.zero:
         reason = "no row has the answer 0, so that 1 may be the first"
     if reason:

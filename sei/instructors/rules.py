@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from sei.exchange import Located, Stepped
 from sei.records import BadCase, Diagnosis, Finding, Keyphrase, Rejection
 
 
@@ -38,3 +39,19 @@ def diagnosed(
         else:
             keyphrase = Keyphrase(bad_case=case, phrase=word(found, rng.randrange(1000)), finding=found)
         yield Diagnosis(bad_case=case, keyphrase=keyphrase)
+
+
+def located(
+    cases: Sequence[Stepped], diagnoses: Iterator[Diagnosis], line_of: Callable[[Stepped, Finding], int]
+) -> Iterator[Located]:
+    """Yield the first wrong step behind each diagnosis; a vague one, or a refusal, points at none.
+
+    ``line_of`` gives the line of the output, counted from 0, on which a finding stands.
+    """
+    for case, diagnosis in zip(cases, diagnoses, strict=True):
+        finding = diagnosis.keyphrase.finding if diagnosis.keyphrase else None
+        if finding is not None:
+            yield Located(step=case.at_line(line_of(case, finding)))
+            continue
+        vague = Rejection(stage="first step", reason="vague", subject=case.bad_case.problem.id)
+        yield Located(rejection=diagnosis.rejection or vague)

@@ -23,8 +23,8 @@ from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
 from sei.prompts import ask_template, is_path, prompt_digest, require_template
 from sei.records import Checkpoint
-from sei.rows import read_jsonl
 from sei.store import digest, file_digest
+from sei.tables import read_table
 
 log = logging.getLogger(__name__)
 _WARNED: set[str] = set()
@@ -42,7 +42,7 @@ class TargetModel:
     ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:", or a text file with
     ``$question`` (``./layout.txt``; the answer begins on a new line, or at once where the file ends in a blank).
     ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
-    ``plain``: none), or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a JSONL file of worked
+    ``plain``: none), or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a file of worked
     ``question`` and ``solution`` rows shown before every question. ``system_prompt``: the system turn of a chat, as
     text or as the path of a file (``./system.txt``). ``chat_template_kwargs`` go to the chat template, such as
     ``{enable_thinking: false}``.
@@ -132,7 +132,8 @@ class TargetModel:
         """
         if self.few_shot is None:
             return ()
-        rows = read_jsonl(Path(self.few_shot).expanduser(), ("question", "solution"), remedy="set model.few_shot=PATH")
+        file = Path(self.few_shot).expanduser()
+        rows = read_table(file, ("question", "solution"), remedy="set model.few_shot=PATH").rows
         return tuple((str(r["question"]), str(r["solution"])) for _, r in rows)
 
     def base(self) -> Checkpoint:

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sei.choice import DIAGNOSED
 from sei.printable import printable
-from sei.records import Score
+from sei.records import RoundRecord, Score
 
 MARKED = 0.5  # share of unreadable answers above which a score says more of the format than of the model
 _TITLE = "accuracy in percent, 95 % interval (Wilson)"
@@ -19,6 +20,7 @@ _ENDS = {
     "plateau": "ended early: no better dev accuracy for `patience` rounds",
     "converged": "ended early: the pool is solved, nothing left to learn from",
     "unreadable": "ended early: what is not solved states no result that can be read (more engine.max_new_tokens?)",
+    DIAGNOSED: "diagnosis only: ended after the error types; the outputs were given, and no model was opened",
     "no_candidate": "ended early: no new problem passed the checks (dropped.jsonl says why)",
 }
 
@@ -42,6 +44,20 @@ def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Ta
         unread = " → ".join(f"{s.unreadable} ({s.cut})" for s in dict.fromkeys((first, stages[best][1][key])))
         table.add_row(_plain(key), first.role, str(first.n), *cells, *gain, unread)
     return table
+
+
+def show_types(record: RoundRecord, stopped: str, folder: Path) -> None:
+    """Print the error types of a run that was given outputs, and where its results lie."""
+    console = Console(width=None if Console().is_terminal else 160)
+    table = Table(title=f"error types of {len(record.diagnoses)} bad cases among {len(record.graded)} outputs")
+    table.add_column("cases", justify="right")
+    table.add_column("error type")
+    for t in record.error_map.types:
+        table.add_row(str(len(t.members)), _plain(t.name))
+    console.print(table)
+    for end in dict.fromkeys((DIAGNOSED, stopped)):
+        console.print(_ENDS[end], highlight=False)
+    console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)
 
 
 def _plain(text: str) -> Text:

@@ -29,6 +29,17 @@ def write_rows(path: Path, rows: Sequence[Any]) -> None:
 def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> None:
     """Write what one round made below ``round_<n>/``; ``dataset.py`` writes what training elsewhere needs."""
     home = folder / f"round_{record.round}"
+    write_errors(home, record)
+    write_rows(home / "synthetic.jsonl", record.synthesis.candidates)
+    write_rows(home / "dropped.jsonl", (*record.error_map.rejections, *record.synthesis.rejections))
+    write_rows(home / "refined.jsonl", record.refined.scored)
+    write_rows(home / "withheld.jsonl", record.withheld)
+    write_rows(home / "evaluation.jsonl", record.evaluation)
+    write_json(home / "report.json", report)
+
+
+def write_errors(home: Path, record: RoundRecord) -> None:
+    """Write the attempts of a round and the errors that were found in them."""
     write_rows(home / "attempts.jsonl", record.graded)
     write_rows(home / "bad_cases.jsonl", [d.bad_case for d in record.diagnoses])
     write_rows(home / "diagnoses.jsonl", record.diagnoses)
@@ -49,9 +60,3 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
     write_atomic(home / "error_types.yaml", review_text(record.error_map).encode())
     if record.opinion.n:
         write_rows(home / "second_opinion.jsonl", record.opinion.pairs)
-    write_rows(home / "synthetic.jsonl", record.synthesis.candidates)
-    write_rows(home / "dropped.jsonl", (*record.error_map.rejections, *record.synthesis.rejections))
-    write_rows(home / "refined.jsonl", record.refined.scored)
-    write_rows(home / "withheld.jsonl", record.withheld)
-    write_rows(home / "evaluation.jsonl", record.evaluation)
-    write_json(home / "report.json", report)

@@ -30,16 +30,12 @@ _PACKAGES = (
     "transformers",
     "wandb",
 )
-_NOT_IN_DIGEST = (
-    "store",
-    "tracker",
-    "plugins",
-    "name",
-    "estimate",
-    "dry_run",
-    "preview",
-    "assume",
-)  # cannot change a result
+_WHEN_SET = ("attempts",)  # not in the digest while it is not used: digests of before stay
+_OF_CARD = ("teacher_card", "teacher_card_rows", "card")
+_NOT_IN_DIGEST = (  # cannot change a result
+    *("store", "tracker", "plugins", "name", "estimate", "dry_run", "preview", "assume"),
+    *_OF_CARD,
+)
 
 
 def score_dict(scores: dict[str, Score]) -> dict[str, dict[str, Any]]:
@@ -54,7 +50,7 @@ def _shown(s: Score) -> dict[str, Any]:
 
 
 def best_dev_accuracy(folder: Path) -> float | None:
-    """Return the accuracy over all dev sets of a finished run's best checkpoint, ``None`` where there is no summary."""
+    """Return the accuracy over all dev sets of a finished run's best checkpoint, ``None`` where there is none."""
     path = folder / "summary.json"
     if not path.exists():
         return None
@@ -62,13 +58,20 @@ def best_dev_accuracy(folder: Path) -> float | None:
     best = summary["best_round"]
     scores = summary["rounds"][best - 1]["scores"] if best else summary["baseline"]
     rows = [s for s in scores.values() if s["role"] == "dev"]
+    if not rows:  # a run that was given outputs
+        return None
     return float(sum(s["correct"] for s in rows) / max(1, sum(s["n"] for s in rows)))
 
 
 def config_digest(config: dict[str, Any]) -> str:
     """Return the digest of what in a resolved config can change results; where the store lies does not matter."""
-    kept = {k: v for k, v in config.items() if k not in _NOT_IN_DIGEST}
+    kept = {k: v for k, v in config.items() if k not in _NOT_IN_DIGEST and (v is not None or k not in _WHEN_SET)}
     return digest(relocated(kept, f"{config.get('store')}/", "store://"))
+
+
+def card_digest(config: dict[str, Any]) -> str:
+    """Return the digest of what in a resolved config can change a teacher card."""
+    return digest(config_digest(config), {k: config.get(k) for k in _OF_CARD})
 
 
 def from_environment(config: dict[str, Any], written: dict[str, Any], at: str = "") -> dict[str, Any]:

@@ -171,7 +171,7 @@ def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> Da
     held_out = tuple(p for p in data.held_out if p.id not in refused)
     found = [p for p in (*data.pool, *data.held_out) if p.id in refused]
     shown = "; ".join(f"{p.id}: gold answer {p.answer[:80]!r} of {p.question[:80]!r}" for p in found[:3])
-    if not skip or not pool or not held_out:
+    if not skip or not pool or (data.held_out and not held_out):
         raise DataError(
             f"the grader refuses {len(failures)} gold answers of the data set's {len(data.pool) + len(data.held_out)}: "
             f"{shown}{' ...' if len(found) > 3 else ''}. Rule: what the grader cannot accept it may not call wrong. "
@@ -186,10 +186,11 @@ class UnreadableAnswersError(TooManyBadRecordsError):
     """Too many of the base's answers state no result."""
 
 
-def require_readable(graded: Sequence[Graded], most: float, where: str) -> None:
+def require_readable(graded: Sequence[Graded], most: float, where: str, *, given: bool = False) -> None:
     """Refuse a base whose answers cannot be read: what it lacks is the format, and no error type comes of that.
 
     ``where``: whose answers they are, such as ``pool``; ``most``: the share of unreadable ones that may pass.
+    ``given``: they come from a file, ``where`` names it, and no setting of this run had a part in them.
 
     Raises:
         UnreadableAnswersError: with counts, three of the answers, and remedies in the order of likelihood.
@@ -200,12 +201,24 @@ def require_readable(graded: Sequence[Graded], most: float, where: str) -> None:
         return
     cut = sum(not g.attempt.finished for g in unread)
     longer = "engine.max_new_tokens=N, more than today (a model that thinks needs thousands)"
-    asking = "model.ask=hash or boxed, which asks for a form of the answer", "model.few_shot=PATH with worked examples"
+    asking = [
+        "model.ask=hash or boxed, which asks for a form of the answer",
+        "model.few_shot=PATH with worked examples",
+    ]
+    whose, cap, last = (
+        f"answers of the base on the {where}",
+        "engine.max_new_tokens",
+        ["data.warm_up=N where the data set has it"],
+    )
+    if given:
+        longer = "have the model answer with more new tokens"
+        asking = [r"have it answer in a form (a line '#### answer', or \boxed{answer})"]
+        whose, cap, last = f"outputs of {where}", "a length cap", []
     remedies = [longer, *asking] if cut > len(unread) / 2 else [*asking, longer]
     shown = "; ".join(repr(" ".join(g.attempt.output.split())[-120:]) for g in unread[:3])
     raise UnreadableAnswersError(
-        f"{len(unread)} of {len(counted)} answers of the base on the {where} state no result that can be read, more "
-        f"than max_unreadable={most:g}; {cut} of them were cut at engine.max_new_tokens. Three of them end: {shown}. "
-        "Rule: a missing format is no error of reasoning, and no error types are made of it. Remedy, the likeliest "
-        f"first: {'; '.join(remedies)}; data.warm_up=N where the data set has it; or a higher max_unreadable."
+        f"{len(unread)} of {len(counted)} {whose} state no result that can be read, more than max_unreadable={most:g}; "
+        f"{cut} of them were cut at {cap}. Three of them end: {shown}. Rule: a missing format is no error of "
+        "reasoning, and no error types are made of it. Remedy, the likeliest first: "
+        f"{'; '.join([*remedies, *last, 'or a higher max_unreadable'])}."
     )

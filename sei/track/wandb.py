@@ -108,13 +108,13 @@ class WandbRun:
                 "round/error_types": len(record.error_map.types),
                 **{f"type_size/{t.label[:80]}": len(t.members) for t in record.error_map.types[:_FOLLOWED]},
                 "round/cluster_map": wandb.Plotly(interactive.cluster_map(record.error_map)),
-                "round/cluster_map_picture": wandb.Image(str(folder / "cluster_map.png")),
-                "round/criterion_curve": wandb.Image(str(folder / "criterion_curve.png")),
-                "round/refinement_scores": wandb.Image(str(folder / "refinement_scores.png")),
+                **self._picture("cluster_map_picture", folder / "cluster_map.png"),
+                **self._picture("criterion_curve", folder / "criterion_curve.png"),
+                **self._picture("refinement_scores", folder / "refinement_scores.png"),
                 "round/bad_cases_table": self._bad_cases(record),
                 "round/synthetic_table": self._synthetic(record),
                 "round/error_types_table": self._types(record),
-                **self._flow(folder.parent / "error_type_flow.png"),
+                **self._picture("error_type_flow", folder.parent / "error_type_flow.png"),
             }
         )
         self._line(record, folder, counts)
@@ -123,6 +123,8 @@ class WandbRun:
         """Log a round's artifacts, each with what it was made from."""
         before: list[str] = []
         for name, kind, patterns in _LINE:
+            if not any(folder.glob(patterns[0])):
+                return  # a round that was given outputs ends after its error types
             if name == "curated-data" and record.round > 1 and _learned_before(record):
                 before.append(self._versioned(name, record.round - 1))
             self._artifact(name, kind, folder, patterns, {"round": record.round, "made_from": before, **counts})
@@ -147,10 +149,10 @@ class WandbRun:
             artifact.add_file(str(path), name=path.relative_to(folder).as_posix(), policy="immutable", skip_cache=True)
         self._run.log_artifact(artifact, aliases=[f"round-{metadata['round']}"] if "round" in metadata else ["best"])
 
-    def _flow(self, picture: Path) -> dict[str, Any]:
+    def _picture(self, name: str, picture: Path) -> dict[str, Any]:
         import wandb
 
-        return {"round/error_type_flow": wandb.Image(str(picture))} if picture.exists() else {}
+        return {f"round/{name}": wandb.Image(str(picture))} if picture.exists() else {}
 
     def _types(self, record: RoundRecord) -> Any:
         import wandb

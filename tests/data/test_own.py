@@ -382,7 +382,7 @@ def test_a_byte_order_mark_is_skipped_other_encodings_are_named(tmp_path, name):
         ("utf-32", "UTF-32"),
         ("latin-1", "no UTF-8"),
     ):
-        with pytest.raises(DataError, match=rf"own\.jsonl.*{said}.*Rule: JSON lines are UTF-8\. Remedy: "):
+        with pytest.raises(DataError, match=rf"own\.jsonl.*{said}.*Rule: text files are UTF-8\. Remedy: "):
             own_rows(write_bytes(tmp_path / name, line.encode(encoding)), "x", NAMES, "auto")
 
 

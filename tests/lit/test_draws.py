@@ -46,11 +46,11 @@ def test_an_answer_does_not_depend_on_its_batch():
     texts = [p.question for p in problems]
     with ENGINE.open(TINY, TINY.base()) as opened:
         asked = opened.prompts(texts)
-        own = Sampling(1.0, 0, tuple(range(100, 106)))
+        own = Sampling(2.0, 0, tuple(range(100, 106)))
         first = {a.at: a.text for a in ENGINE.answer(opened, asked, frozenset(), "x", own)}
         alone = replace(ENGINE, batch_size=1).answer(opened, asked, frozenset(), "x", own)
         assert {a.at: a.text for a in alone} == first
-        other = Sampling(1.0, 0, tuple(range(200, 206)))
+        other = Sampling(2.0, 0, tuple(range(200, 206)))
         assert {a.at: a.text for a in ENGINE.answer(opened, asked, frozenset(), "x", other)} != first
 
 

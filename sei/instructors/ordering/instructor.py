@@ -14,12 +14,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.exchange import Draft, Exemplar, Reply, SynthesisRequest
+from sei.exchange import Draft, Exemplar, Located, Reply, Stepped, SynthesisRequest, Worked
 from sei.instructors.ordering.misreadings import VAGUE, find_divergence, read_working, word_finding
 from sei.instructors.ordering.puzzle import Clue, Puzzle, RefusedError, answer, arrange, read, tell, work
-from sei.instructors.rules import diagnosed, draw
+from sei.instructors.rules import diagnosed, draw, located
 from sei.parts import part
-from sei.records import BadCase, Diagnosis, Rejection
+from sei.records import BadCase, Diagnosis, Finding, Rejection
 
 FLAWS = ("answer", "order", "reading")
 _TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
@@ -44,6 +44,18 @@ class RuleInstructor:
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
         yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
+
+    def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
+        """Yield the step in which the finding of each case lies; a line that is left out counts as the last one."""
+        yield from located(cases, self.diagnose([c.bad_case for c in cases]), _line_of)
+
+    def solve(self, questions: Sequence[str]) -> Iterator[Worked]:
+        """Yield the answer of every question, worked out from its text and flawed at ``flaw_rate``, or a refusal."""
+        for question in questions:
+            try:
+                yield Worked(answer=self._worked(question, (), draw("solve", question)).answer)
+            except RefusedError as e:
+                yield Worked(rejection=Rejection(stage="solve", reason=str(e.args[0]), detail=question[:300]))
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
         """Yield one reply per request: ``n`` drafts less what had to be refused."""
@@ -103,6 +115,11 @@ class RuleInstructor:
             i = rng.randrange(len(pairs))
             pairs[i] = (pairs[i][1], pairs[i][0])
         return Draft(question=question, solution=work(pairs, chain, stated), answer=stated, sources=sources, flaw=flaw)
+
+
+def _line_of(case: Stepped, finding: Finding) -> int:
+    lines = [i for i, line in enumerate(case.bad_case.output.split("\n")) if read_working(line)]
+    return lines[min(finding.step, len(lines)) - 1]
 
 
 def _read_all(exemplars: Sequence[Exemplar]) -> tuple[list[_Read], list[Rejection]]:

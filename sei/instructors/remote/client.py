@@ -100,6 +100,7 @@ class Client:
         thread = threading.Thread(target=self._drive, args=(loop, main, done), daemon=True)
         thread.start()
         held: dict[int, Result] = {}
+        given = 0
         try:
             for i in range(len(requests)):
                 while i not in held:
@@ -107,10 +108,12 @@ class Client:
                     if isinstance(found, BaseException):
                         raise found
                     held[at] = found
+                given += 1
                 yield held.pop(i)
         finally:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(main.cancel)
+            if given < len(requests):  # else the loop closes its connections, undisturbed, and ends by itself
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(main.cancel)
             thread.join(10)
 
     def _drive(self, loop: asyncio.AbstractEventLoop, main: asyncio.Task[None], done: queue.Queue[Any]) -> None:

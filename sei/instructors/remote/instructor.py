@@ -14,17 +14,15 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from sei.errors import ConfigError
-from sei.exchange import Draft, Reply, SynthesisRequest, Task
+from sei.exchange import Draft, Located, Reply, Stepped, SynthesisRequest, Task, Worked
 from sei.grading import MathGrader
 from sei.instructors.remote.answers import Answers, has_answers, require_cache
 from sei.instructors.remote.batch import BatchClient
-from sei.instructors.remote.choices import letter_of, lettered
 from sei.instructors.remote.client import Client
-from sei.instructors.remote.latex import UndecidedError
+from sei.instructors.remote.drafts import draft_of, posed_as
+from sei.instructors.remote.first_step import FIRST_STEP, as_located, as_worked, first_step_request
 from sei.instructors.remote.reach import nobody_listens, words
-from sei.instructors.remote.reading import checked
 from sei.instructors.remote.replies import (
-    Problem,
     correction_request,
     keyphrase_request,
     problems_request,
@@ -37,14 +35,11 @@ from sei.instructors.remote.settings import (
     require_prices,
     require_room,
 )
-from sei.instructors.remote.terms import NO_PRICE, UNDECIDED, WATCHING, Limits, Request, Result
+from sei.instructors.remote.terms import NO_PRICE, WATCHING, Limits, Request, Result
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.prompts import asked, prompt_digest, require_own
 from sei.records import BadCase, Diagnosis, Keyphrase, Rejection, Usage
-from sei.records import Problem as Posed
-
-_ENDINGS = {"hash": "#### {}", "boxed": "\\boxed{{{}}}"}
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +58,8 @@ class OpenAICompatible:
 
     ``reasoning_effort`` and ``extra_body`` go into every request as they are, ``system_prompt`` as its first message.
     ``max_tokens`` is the room of a reply, for all kinds of requests or by kind (keyphrase, problems, agreement,
-    correction, error types, merge). Prices of ``None`` are not known: dollars are not counted then, and ``max_usd``
-    asks for them. ``prompts``: files of your own in place of packaged templates, by the name of the request.
+    correction, error types, merge, first step). Prices of ``None`` are not known: dollars are not counted then, and
+    ``max_usd`` asks for them. ``prompts``: files of your own in place of packaged templates, by the request's name.
     """
 
     identity: ClassVar[str] = "instructor/openai_compatible"
@@ -141,7 +136,9 @@ class OpenAICompatible:
 
     def configured(self, request: Request) -> Request:
         """Return a request with room, effort, system prompt and further fields as set; twice changes nothing."""
-        room = self.max_tokens.get(request.kind) if isinstance(self.max_tokens, dict) else self.max_tokens
+        room = self.max_tokens
+        if isinstance(room, dict):
+            room = room.get(request.kind) or (room.get("keyphrase") if request.kind == FIRST_STEP else None)
         system = (("system", self.system_prompt),) if self.system_prompt else ()
         messages = tuple(m for m in request.messages if m[0] != "system")
         return replace(
@@ -192,6 +189,22 @@ class OpenAICompatible:
         heat, prompt = self.temperature, self.prompt("correct")
         return self.configured(correction_request(question, attempt, temperature=heat, prompt=prompt))
 
+    def first_step_request(self, case: Stepped) -> Request:
+        """Return the request for the first wrong step of an attempt."""
+        return self.configured(first_step_request(case, temperature=self.temperature))
+
+    def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
+        """Yield the first wrong step of every case, in order; what came off contract is a typed rejection."""
+        answers = self.ask([self.first_step_request(c) for c in cases])
+        for case, answer in zip(cases, answers, strict=True):
+            yield as_located(answer, self.usage(answer), case.bad_case.problem.id)
+
+    def solve(self, questions: Sequence[str]) -> Iterator[Worked]:
+        """Yield the answer of every question, in order; what came off contract is a typed rejection."""
+        answers = self.ask([self.solve_request(q) for q in questions])
+        for question, answer in zip(questions, answers, strict=True):
+            yield as_worked(answer, self.usage(answer), question)
+
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield one diagnosis per bad case, in order; what came off contract is a typed rejection."""
         requests = [self.keyphrase_request(c) for c in cases]
@@ -216,7 +229,7 @@ class OpenAICompatible:
                 continue
             sources = tuple(e.id for e in request.exemplars)
             found = answer.value[: 2 * request.n]
-            judged = [self._draft(x, request.error_type, sources, request.like) for x in found]
+            judged = [draft_of(x, request.error_type, sources, request.like, **self._checks) for x in found]
             drafts = tuple(d for d in judged if isinstance(d, Draft))
             rejections = tuple(r for r in judged if isinstance(r, Rejection))
             replies.append(Reply(drafts=drafts, rejections=rejections, usage=self.usage(answer)))
@@ -237,7 +250,7 @@ class OpenAICompatible:
                     rejections.append(_rejection("synthesize", replace(answer, reason=f"unchecked_{answer.reason}"),
                                                  request.error_type))  # fmt: skip
                     continue
-                posed = _posed(draft)
+                posed = posed_as(draft)
                 if grader.grade(posed, f"#### {answer.value.answer}").verdict == "right":
                     kept.append(draft)
                 else:
@@ -256,7 +269,7 @@ class OpenAICompatible:
                 continue
             p = case.problem
             found = {"question": p.question, "options": list(p.options), **answer.value.model_dump()}
-            judged = self._draft(found, p.id, (p.id,), p.options)
+            judged = draft_of(found, p.id, (p.id,), p.options, **self._checks)
             if isinstance(judged, Draft):
                 yield Reply(drafts=(judged,), usage=self.usage(answer))
             else:
@@ -267,23 +280,15 @@ class OpenAICompatible:
         opened = "_client" in vars(self)
         return dataclasses.asdict(self._client.ledger) if opened else {}
 
-    def _draft(self, found: Any, subject: str, sources: tuple[str, ...], like: Sequence[str]) -> Draft | Rejection:
-        """Return a draft whose solution ends in the taught format, or why a problem cannot be used.
+    def close(self) -> None:
+        """Close the file of kept answers; asking again opens it."""
+        client = vars(self).pop("_client", None)
+        if client is not None:
+            client.cache.close()
 
-        ``like``: options of a problem that was shown; a draft like it has options too, another has none.
-        """
-        try:
-            p = checked(Problem, found)
-            draft = _drafted(p, sources, like)
-        except ValueError as e:
-            reason = UNDECIDED if isinstance(e, UndecidedError) else "off_contract"
-            return Rejection(stage="synthesize", reason=reason, subject=subject, detail=f"{e}: {found!r}"[:500])
-        outcome = MathGrader().grade(_posed(draft), p.solution)
-        if self.verify and outcome.verdict == "wrong":
-            detail = f"{draft.answer} | {p.solution[-200:]}"
-            return Rejection(stage="synthesize", reason="answer_mismatch", subject=subject, detail=detail)
-        ending = _ENDINGS[self.ending].format(draft.answer)
-        return draft if ending in p.solution else replace(draft, solution=f"{p.solution}\n{ending}")
+    @property
+    def _checks(self) -> dict[str, Any]:
+        return {"verify": self.verify, "ending": self.ending}
 
     def _key(self) -> str:
         key = os.environ.get(self.api_key_env, "") if self.api_key_env else "none"
@@ -323,20 +328,3 @@ class OpenAICompatible:
 
 def _rejection(stage: str, answer: Result, subject: str) -> Rejection:
     return Rejection(stage=stage, reason=answer.reason, subject=subject, detail=answer.detail[:500])
-
-
-def _drafted(p: Problem, sources: tuple[str, ...], like: Sequence[str]) -> Draft:
-    """Return a checked problem as a draft, with lettered options and the letter of the right one where it has choices.
-
-    Raises:
-        ValueError: where options are missing, not asked for or unusable, or the answer names none of them.
-    """
-    if bool(p.options) is not bool(like):
-        raise ValueError("options: multiple choice was asked for" if like else "options: none was asked for")
-    options = lettered(p.options, like) if like else ()
-    answer = letter_of(p.answer, options) if like else p.answer
-    return Draft(question=p.question, solution=p.solution, answer=answer, sources=sources, options=options)
-
-
-def _posed(draft: Draft) -> Posed:
-    return Posed(id="draft", question=draft.question, answer=draft.answer, options=draft.options)

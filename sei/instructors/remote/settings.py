@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sei.errors import ConfigError
 
-KINDS = ("keyphrase", "problems", "agreement", "correction", "error types", "merge")
+KINDS = ("keyphrase", "problems", "agreement", "correction", "error types", "merge", "first step")
 """Kinds of requests, as the ledger names them."""
 
 _CALL = re.compile(r"/(chat/completions|completions|responses|messages|embeddings|models)/?$")

@@ -15,10 +15,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.exchange import EMBEDDED_TASKS, Draft, Exemplar, Reply, SynthesisRequest, Task
-from sei.instructors.rules import diagnosed, draw
+from sei.exchange import EMBEDDED_TASKS, Draft, Exemplar, Located, Reply, Stepped, SynthesisRequest, Task
+from sei.instructors.rules import diagnosed, draw, located
 from sei.instructors.symbolic.compose import in_context_of
-from sei.instructors.symbolic.diagnose import find_divergence
+from sei.instructors.symbolic.diagnose import counted_steps, find_divergence
 from sei.instructors.symbolic.phrases import VAGUE, word_finding
 from sei.instructors.symbolic.rewrite import (
     Plan,
@@ -36,7 +36,7 @@ from sei.instructors.symbolic.rewrite import (
 )
 from sei.instructors.symbolic.worked import Step, show
 from sei.parts import part
-from sei.records import BadCase, Diagnosis, Rejection
+from sei.records import BadCase, Diagnosis, Finding, Rejection
 
 FLAWS = ("slip", "operation", "missing_step", "constant", "question")
 _TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
@@ -61,6 +61,10 @@ class SymbolicInstructor:
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
         """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
         yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
+
+    def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
+        """Yield the step in which the finding of each case lies; a step that is left out counts as the last one."""
+        yield from located(cases, self.diagnose([c.bad_case for c in cases]), _line_of)
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
         """Yield one reply per request: ``n`` drafts less what had to be refused."""
@@ -132,6 +136,12 @@ class SymbolicInstructor:
                 question=question, solution=solution, answer=show(steps[-1].value), sources=tuple(sources), flaw=flaw
             )
         raise RefusedError(reason)
+
+
+def _line_of(case: Stepped, finding: Finding) -> int:
+    problem = case.bad_case.problem
+    steps = counted_steps(problem.question, problem.solution, case.bad_case.output)
+    return steps[min(finding.step, len(steps)) - 1].line
 
 
 def _trace_all(exemplars: Sequence[Exemplar]) -> tuple[list[tuple[Exemplar, Traced]], list[Rejection]]:

@@ -39,18 +39,20 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
     if not summary["baseline"] and not summary["rounds"]:
         raise DataError(f"{folder} is no run folder: neither summary.json nor base/report.json is in it.")
     reports, texts = summary["rounds"], Texts()
-    shown = [read_round(files, r["round"], texts) for r in reports]
+    given = summary.get("attempts")  # outputs that were there already: the run ends after its error types
+    shown = [read_round(files, r["round"], texts, whole=not given) for r in reports]
     for before, after in itertools.pairwise(shown):
         for case in before["cases"]:
             case["next"] = after["places"].get(texts.id_of(case["problem"]), "")
     scores = sets([summary["baseline"], *(r["scores"] for r in reports)])
-    if reports:
+    if scores:
         paired = changes(files, summary["best_round"] or len(reports))
         scores = [{**s, "change": paired.get(s["name"])} for s in scores]
     ledger = files.json("ledger.json", expected=False) if so_far is None else None
     flow = (files.json("error_type_flow.json", expected=len(reports) > 1) if len(reports) > 1 else None) or []
     return {
         "kind": "run",
+        "given": given,
         "folder": folder.absolute().name,
         "run": {k: summary.get(k, "") for k in ("experiment", "seed", "config_digest", "git_commit", "versions")},
         "planned": config["values"].get("rounds"),
@@ -86,6 +88,7 @@ def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
     return {
         "round": report["round"],
         **{k: report.get(k, 0) for k in (*_COUNTS, *_FLIPS)},
+        "right": report.get("right"),
         "pool": len(shown["places"]),
         "still_wrong": _still_wrong(report),
         "pooled": report.get("pooled_validation_share"),

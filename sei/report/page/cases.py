@@ -39,8 +39,11 @@ def label(error_type: dict[str, Any]) -> str:
     return str(error_type.get("stable") or error_type["name"])
 
 
-def read_round(files: Files, number: int, texts: Texts) -> dict[str, Any]:
-    """Return cases, points, synthetic examples and dropped items of a round, and where each pool problem stands."""
+def read_round(files: Files, number: int, texts: Texts, *, whole: bool = True) -> dict[str, Any]:
+    """Return cases, points, synthetic examples and dropped items of a round, and where each pool problem stands.
+
+    ``whole`` is false for a round that ended after its error types.
+    """
     home = f"round_{number}"
     types = files.json(f"{home}/error_types.json") or []
     stable = {t["name"]: label(t) for t in types}
@@ -50,6 +53,7 @@ def read_round(files: Files, number: int, texts: Texts) -> dict[str, Any]:
     cases = [_case(d, number, texts, type_of, part_of) for d in diagnoses]
     at = {texts.id_of(c["problem"]): i for i, c in enumerate(cases)}
     points = files.rows(f"{home}/cluster_map.jsonl", "problem_id", "error_type", "x", "y")
+    refined = files.rows(f"{home}/refined.jsonl", "example", "kept") if whole else []
     places = {
         g["attempt"]["problem"]["id"]: type_of.get(g["attempt"]["problem"]["id"], _PLACE[g["verdict"]])
         for g in files.rows(f"{home}/attempts.jsonl", "attempt", "verdict")
@@ -62,8 +66,8 @@ def read_round(files: Files, number: int, texts: Texts) -> dict[str, Any]:
             for p in points
             if p["problem_id"] in at
         ],
-        "synthetic": [_synthetic(s, number, stable) for s in files.rows(f"{home}/refined.jsonl", "example", "kept")],
-        "dropped": _grouped(number, _dropped(files, home, diagnoses)),
+        "synthetic": [_synthetic(s, number, stable) for s in refined],
+        "dropped": _grouped(number, _dropped(files, home, diagnoses, whole=whole)),
     }
 
 
@@ -100,13 +104,14 @@ def _synthetic(row: dict[str, Any], number: int, stable: dict[str, str]) -> dict
     }
 
 
-def _dropped(files: Files, home: str, diagnoses: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _dropped(files: Files, home: str, diagnoses: list[dict[str, Any]], *, whole: bool) -> Iterator[dict[str, Any]]:
     for d in diagnoses:
         if d.get("rejection"):
             problem = d["bad_case"]["problem"]
             yield {"stage": "diagnose", **d["rejection"], "subject": problem["id"]}
     yield from files.rows(f"{home}/dropped.jsonl", "stage", "reason")
-    yield from files.rows(f"{home}/withheld.jsonl", "stage", "reason")
+    if whole:
+        yield from files.rows(f"{home}/withheld.jsonl", "stage", "reason")
 
 
 def _grouped(number: int, rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:

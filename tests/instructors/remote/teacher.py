@@ -36,6 +36,11 @@ class Teacher:
             return json.dumps({"problems": [self._problem(rng) for _ in range(int(wanted[1]))]})
         if "name the cause in one short phrase" in text:
             return json.dumps({"first_wrong_step": "the first", "keyphrase": rng.choice(self.phrases)})
+        if "find the first one that is wrong" in text:
+            shown = data_in(text)
+            right, steps = shown["reference_solution"].split("\n"), [s["text"] for s in shown["steps"]]
+            at = next((i for i, (a, b) in enumerate(zip(right, steps, strict=False), 1) if a != b), len(steps))
+            return json.dumps({"reason": "so", "step": at % len(steps) + 1 if rng.random() < self.slips else at})
         if "Solve the problem below" in text:
             answer = self.right[data_in(text)["problem"]]
             answer = str(int(answer) + 1) if rng.random() < self.slips else answer

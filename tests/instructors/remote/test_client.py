@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -488,3 +489,23 @@ def test_memory_is_flat_over_twenty_thousand_requests(server, tmp_path):
         server.log.clear()
     assert psutil.Process().memory_info().rss - before < 60 * 2**20
     assert threading.active_count() < 60
+
+
+def test_connections_are_closed_after_the_last_answer(server, tmp_path, monkeypatch):
+    """Cancelled while it closes them, the loop would leave them open."""
+    import openai
+
+    begun, closed, real = threading.Event(), [], openai.DefaultAsyncHttpxClient.aclose
+
+    async def slowly(self):
+        begun.set()
+        await asyncio.sleep(0.3)
+        await real(self)
+        closed.append(self)
+
+    monkeypatch.setattr(openai.DefaultAsyncHttpxClient, "aclose", slowly)
+    answers = client(server, tmp_path).run(requests(1))
+    assert next(answers).value == 0
+    assert begun.wait(10)
+    answers.close()
+    assert len(closed) == 1

@@ -5,6 +5,7 @@ const DROPPED =
 // Names of stages are those of the parts that were chosen; these are the usual ones, in words.
 const STAGES = {
   attempts: "answers of the model",
+  given_attempts: "outputs that were given",
   grade: "grading",
   diagnose: "keyphrases",
   cluster: "error types",

@@ -29,15 +29,15 @@ function runParts(data) {
   const view = viewOf(data), cases = caseBrowser(view);
   view.pickType = (name) => cases.pick("Error type", name);
   const rounds = () => [
-    roundsPart(view),
+    ...(view.given ? [] : [roundsPart(view)]),
     typesPart(view),
     section("cases", "Bad cases", LEADS.cases, cases.box),
-    section("synthetic", "Synthetic examples", LEADS.synthetic, syntheticBrowser(view).box),
+    ...(view.given ? [] : [section("synthetic", "Synthetic examples", LEADS.synthetic, syntheticBrowser(view).box)]),
     droppedPart(view),
     costPart(view),
   ];
   return [
-    resultPart(view),
+    view.given ? givenPart(view) : resultPart(view),
     ...(view.sets.length ? [scoresPart(view)] : []),
     ...(data.rounds.length ? rounds() : [section("rounds", "Rounds", LEADS.none)]),
     configPart(view),

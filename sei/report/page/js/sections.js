@@ -5,6 +5,7 @@ const ENDS = {
   converged: "the pool is solved: nothing was left to learn from",
   unreadable: "what is not solved states no result that can be read",
   no_candidate: "no new problem passed the checks",
+  diagnosed: "the error types are found: the outputs were given, and there is no model to teach",
   "": "it has not ended (yet): these are the rounds done so far",
 };
 const ACCURACY =
@@ -107,18 +108,37 @@ function otherCounts(view, shown) {
   return el("details", null, el("summary", null, "Counted in other ways"), table(heads, rows, OTHER_COUNTS, " nnnnnn"));
 }
 
+function unreadNotes(view) {
+  const unread = el("ul", null, view.notes.map((n) => el("li", null, n)));
+  const title = el("summary", null, "Not everything could be read from the run folder");
+  return view.notes.length ? el("details", { class: "note", open: view.notes.length < 4 }, title, unread) : null;
+}
+
+// A run that was given outputs: what became of them, up to the error types.
+function givenPart(view) {
+  const given = view.given, r = view.rounds[0], file = el("b", null, given.file);
+  const lead = el("p", null, `${number(given.outputs)} outputs of `, file, ` (read as ${given.layout}) were graded and diagnosed.`);
+  const end = el("p", { class: "facts" }, el("span", null, note("ended because "), ENDS[view.stopped] ?? view.stopped));
+  const rows = [
+    ["outputs graded", number(r.pool)],
+    ["right", number(r.right)],
+    ["bad cases (wrong, readable)", number(r.bad_cases)],
+    ["unreadable answers", number(r.unreadable)],
+    ["error types", number(r.types.length)],
+    ...Object.entries(given.left_out).map(([reason, n]) => [`left out: ${reason}`, number(n)]),
+  ];
+  return section("result", "Result", null, lead, end, table(["", "count"], rows, "From the file to the error types.", " n"), unreadNotes(view));
+}
+
 function resultPart(view) {
   const shown = view.best || view.rounds.length, which = view.best ? "best" : "last";
   const second = shown ? [`${which}: round ${shown}`, "change, points", `0 to 100 %: ○ base, ● ${which}`] : ["0 to 100 %"];
   const heads = ["set", "base", ...second, "unreadable answers"];
   const rows = view.sets.map((s) => scoreRow(s, shown));
-  const unread = el("ul", null, view.notes.map((n) => el("li", null, n)));
-  const title = el("summary", null, "Not everything could be read from the run folder");
-  const notes = view.notes.length ? el("details", { class: "note", open: view.notes.length < 4 }, title, unread) : null;
   const scores = table(heads, rows, ACCURACY, shown ? " nnnss" : " nss");
   const caution = shown ? el("p", { class: "note" }, ONE_RUN) : null;
   const lead = [headline(view, shown), facts(view)];
-  return section("result", "Result", null, lead, scores, caution, otherCounts(view, shown), notes);
+  return section("result", "Result", null, lead, scores, caution, otherCounts(view, shown), unreadNotes(view));
 }
 
 function scoresPart(view) {

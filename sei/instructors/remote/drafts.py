@@ -1,0 +1,59 @@
+"""From one problem of a reply to a draft: checked, its options lettered, its solution ending as it is taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sei.exchange import Draft
+from sei.grading import MathGrader
+from sei.instructors.remote.choices import letter_of, lettered
+from sei.instructors.remote.latex import UndecidedError
+from sei.instructors.remote.reading import checked
+from sei.instructors.remote.replies import Problem
+from sei.instructors.remote.terms import UNDECIDED
+from sei.records import Problem as Posed
+from sei.records import Rejection
+
+_ENDINGS = {"hash": "#### {}", "boxed": "\\boxed{{{}}}"}
+
+
+def draft_of(
+    found: Any, subject: str, sources: tuple[str, ...], like: Sequence[str], *, verify: bool, ending: str
+) -> Draft | Rejection:
+    """Return a draft whose solution ends in the taught format, or why a problem cannot be used.
+
+    ``like``: options of a problem that was shown; a draft like it has options too, another has none. ``verify`` refuses
+    a solution that ends in another answer than the one beside it; ``ending``: ``hash`` or ``boxed``.
+    """
+    try:
+        p = checked(Problem, found)
+        draft = _drafted(p, sources, like)
+    except ValueError as e:
+        reason = UNDECIDED if isinstance(e, UndecidedError) else "off_contract"
+        return Rejection(stage="synthesize", reason=reason, subject=subject, detail=f"{e}: {found!r}"[:500])
+    outcome = MathGrader().grade(posed_as(draft), p.solution)
+    if verify and outcome.verdict == "wrong":
+        detail = f"{draft.answer} | {p.solution[-200:]}"
+        return Rejection(stage="synthesize", reason="answer_mismatch", subject=subject, detail=detail)
+    end = _ENDINGS[ending].format(draft.answer)
+    return draft if end in p.solution else replace(draft, solution=f"{p.solution}\n{end}")
+
+
+def posed_as(draft: Draft) -> Posed:
+    """Return a draft as a problem for the grader."""
+    return Posed(id="draft", question=draft.question, answer=draft.answer, options=draft.options)
+
+
+def _drafted(p: Problem, sources: tuple[str, ...], like: Sequence[str]) -> Draft:
+    """Return a checked problem as a draft, with lettered options and the letter of the right one where it has choices.
+
+    Raises:
+        ValueError: where options are missing, not asked for or unusable, or the answer names none of them.
+    """
+    if bool(p.options) is not bool(like):
+        raise ValueError("options: multiple choice was asked for" if like else "options: none was asked for")
+    options = lettered(p.options, like) if like else ()
+    answer = letter_of(p.answer, options) if like else p.answer
+    return Draft(question=p.question, solution=p.solution, answer=answer, sources=sources, options=options)

@@ -1,0 +1,188 @@
+"""Reading a user's rows from JSON lines, a JSON array, CSV, TSV or Parquet, with errors that name file and place.
+
+A cell of CSV is text as it stands in the file: ``007`` and ``3.0`` stay. Numbers of JSON and Parquet keep their digits.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sei.errors import DataError
+from sei.parquet import read_parquet
+from sei.rows import not_json, numbers_kept, object_of, read_jsonl, require_utf8
+
+log = logging.getLogger(__name__)
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_LONGEST_CELL = 2**27  # characters; the standard library stops at 131,072
+_OTHER_KINDS = {
+    b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet",
+    b"ARROW1": "an Arrow file",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"BZh": "compressed with bzip2",
+}
+
+
+class Table(NamedTuple):
+    """Rows with the number of each: of the ``line`` where it begins, or of the ``row`` where a file has no lines."""
+
+    unit: str
+    rows: Iterator[tuple[int, dict[str, Any]]]
+
+
+def read_table(path: Path, fields: tuple[str, ...] = (), *, remedy: str = "", written: bool = False) -> Table:
+    """Return the rows of a file; what it is, its content and its ending (also before ``.gz``) say.
+
+    ``fields`` every row must have; ``written`` as in ``sei.rows.read_jsonl``.
+
+    Raises:
+        DataError: naming the file and the line or row that cannot be read, with rule and remedy; also while rows are
+            taken.
+    """
+    if not path.is_file():
+        raise DataError(f"data file {path} is missing. Remedy: {remedy or 'check the path'}.")
+    name = path.name.removesuffix(".gz").lower()
+    start = _start(path)
+    if start.startswith(b"PAR1") or name.endswith((".parquet", ".pq")):
+        return Table("row", _with_fields(path, "row", read_parquet(path), fields))
+    _require_text(path, start)
+    if name.endswith((".csv", ".tsv", ".tab")):
+        return Table("line", _with_fields(path, "line", _csv(path, tabs=not name.endswith(".csv")), fields))
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        return Table("row", _array(path, fields, written=written))
+    return Table("line", read_jsonl(path, fields, remedy=remedy, written=written))
+
+
+def text_of_file(path: Path) -> str:
+    """Return a text file's content (also gzipped), line ends as they are, without a byte order mark.
+
+    Raises:
+        DataError: where it is no UTF-8 text, or cannot be read to its end.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
+            return f.read().decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise DataError(
+            f"{path} is no UTF-8 text ({e.reason} at byte {e.start}). Rule: text files are UTF-8. Remedy: save the "
+            "file as UTF-8 (a spreadsheet: CSV UTF-8), or fetch it again."
+        ) from e
+    except (gzip.BadGzipFile, EOFError, zlib.error) as e:
+        raise DataError(f"{path}: cannot be read to its end ({e}). Remedy: fetch the file again.") from e
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
+            return bytes(f.read(4096))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as e:
+        raise DataError(f"{path}: cannot be read to its end ({e}). Remedy: fetch the file again.") from e
+
+
+def _require_text(path: Path, start: bytes) -> None:
+    kind = next((kind for mark, kind in _OTHER_KINDS.items() if start.startswith(mark)), "")
+    if kind:
+        raise DataError(
+            f"{path} is {kind}. Rule: JSON lines, a JSON array, CSV, TSV and Parquet are read. Remedy: save it as one "
+            "of these (a spreadsheet: CSV UTF-8)."
+        )
+    require_utf8(path, start[:8])
+
+
+def _with_fields(
+    path: Path, unit: str, rows: Iterator[tuple[int, dict[str, Any]]], fields: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, row in rows:
+        yield number, object_of(f"{path} {unit} {number}", row, fields)
+
+
+def _array(path: Path, fields: Sequence[str], *, written: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        rows = json.loads(text_of_file(path), **(numbers_kept() if written else {}))
+    except (ValueError, RecursionError) as e:
+        raise not_json(f"{path}", e, "repair the file, or write one object a line (.jsonl)") from e
+    if not isinstance(rows, list):
+        raise DataError(f"{path} is no JSON array. Remedy: write an array of objects, or one object a line.")
+    yield from _with_fields(path, "row", iter(enumerate(rows, 1)), fields)
+
+
+def _csv(path: Path, *, tabs: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line where it begins, row); columns without a name are left out, and so are empty lines."""
+    text = text_of_file(path)
+    longest = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield from _records(
+            path, csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_mark(path, text, tabs))
+        )
+    except csv.Error as e:
+        raise DataError(
+            f"{path}: {e}. Rule: a cell that holds the delimiter, a line break or a quote stands in double quotes, and "
+            'a quote inside it is doubled (""). Remedy: write the file with a CSV writer, or as JSON lines.'
+        ) from e
+    finally:
+        csv.field_size_limit(longest)
+
+
+def _mark(path: Path, text: str, tabs: bool) -> str:
+    """Return the delimiter: a tab in TSV, else the one that the line of names holds outside quotes."""
+    if tabs:
+        return "\t"
+    head = next((line for line in text.splitlines() if line.strip()), "")
+    bare = "".join(head.split('"')[::2])
+    there = [mark for mark in _DELIMITERS if mark in bare]
+    if len(there) > 1:
+        raise DataError(
+            f"{path}: the line of names holds {' and '.join(_DELIMITERS[x] for x in there)}: {head[:120]!r}. Rule: "
+            "which one parts the cells is not guessed. Remedy: put names that hold one of them into double quotes, or "
+            "rename the columns."
+        )
+    return there[0] if there else ","
+
+
+def _records(path: Path, reader: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    names: list[str] | None = None
+    begin = 1
+    for cells in _numbered(reader):
+        line, begin = begin, reader.line_num + 1
+        if not any(c.strip() for c in cells):
+            continue
+        if names is None:
+            names = [c.strip() for c in cells]
+            _require_once(path, names)
+            continue
+        if len(cells) != len(names):
+            raise DataError(
+                f"{path} line {line}: has {len(cells)} cells, and the line of names has {len(names)}: {names}. Rule: "
+                "every row has a cell for each name. Remedy: put a cell that holds the delimiter or a line break into "
+                "double quotes, or repair the line."
+            )
+        yield line, {n: c.replace("\r\n", "\n") for n, c in zip(names, cells, strict=True) if n}
+
+
+def _numbered(reader: Any) -> Iterator[list[str]]:
+    while True:
+        begin = reader.line_num + 1
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as e:
+            raise csv.Error(f"the row that begins in line {begin} cannot be read ({e})") from e
+
+
+def _require_once(path: Path, names: Sequence[str]) -> None:
+    twice = [n for n, count in Counter(names).items() if n and count > 1]
+    if twice:
+        raise DataError(
+            f"{path}: the column {twice[0]!r} stands twice. Rule: a name has one value. Remedy: rename one."
+        )
