@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import secrets
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,24 +23,19 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from sei import commandline
 from sei.build import refuse
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
+from sei.prepared import Prepared, no_folder
 from sei.report.page.config import DEFAULTS
 from sei.report.summary import best_dev_accuracy
 
 _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
-_SECRET = re.compile(
-    r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"  # keys
-    r"|://[^/?#\s]*@"  # user or password in an address
-    r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings of that name
-)
-_GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
 _HEX = secrets.token_hex(3)
 _ANSWER_TOKENS = 512  # of an engine that answers nothing, where outputs are given
@@ -72,6 +68,7 @@ _SETTINGS = (
     "benchmarks",
     "scoring",
 )
+_LOOKS = ("estimate", "dry_run", "preview", "teacher_card")  # ahead: what prints and makes no run
 _PLACES = ("budget_scale", "store", "plugins")
 _PARTS = (
     "grader",
@@ -106,7 +103,7 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         value = plain[key]
         if not isinstance(value, kind) or isinstance(value, bool) or value < least:
             raise refuse(key, value, f"must be a whole number of at least {least}", f"{key}={max(1, least)}")
-    for key in ("estimate", "dry_run", "preview", "teacher_card"):
+    for key in _LOOKS:
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
     if plain["teacher_card_rows"] is not None and not plain["teacher_card"]:
@@ -149,22 +146,6 @@ def folder_name(name: Any) -> str:
     return str(name)
 
 
-def check_arguments(arguments: list[str]) -> None:
-    """Refuse arguments that Hydra must not see: it writes and prints them before anything is checked.
-
-    Raises:
-        ConfigError: for what looks like a secret (not repeated), and for an option that leaves its folder.
-    """
-    groups = {p.name for p in CONF.iterdir() if p.is_dir()}
-    for a in arguments:
-        if _SECRET.search(a):
-            raise ConfigError("an argument looks like a secret. Remedy: put keys into environment variables.")
-        found = _GROUP.fullmatch(a)
-        if found and found[1].split("/")[0] in groups and ".." in re.split(r"[^\w.-]+", found[3]):
-            rule = "an option is a file of its folder in conf/"
-            raise refuse(found[1], found[3], rule, "--config-dir=FOLDER for options of your own")
-
-
 def _refused(error: BaseException | None) -> SeiError | None:
     """Return our own error that OmegaConf has wrapped, as it does with those of resolvers."""
     return next((e for e in causes(error) if isinstance(e, SeiError)), None)
@@ -182,10 +163,7 @@ def _before_the_job(error: BaseException) -> DiskError | None:
     cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
     if cause is None or cause.errno is None:
         return None
-    return DiskError(
-        f"run folder: {cause.filename} cannot be written: {cause.strerror}. Remedy: free space or fix permissions, or "
-        "hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place."
-    )
+    return no_folder(cause)
 
 
 def _ended(error: BaseException) -> int:
@@ -278,12 +256,76 @@ def run_job(cfg: DictConfig) -> float | None:
     return best_dev_accuracy(folder)
 
 
+def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepared:
+    """Compose and check one run as the command does, without being one: nothing of the process is changed.
+
+    ``config_dir``: a folder of options of one's own, as ``--config-dir``.
+
+    Raises:
+        ConfigError: as the command would say it, and for flags, sweeps and looks ahead, which belong to the command.
+    """
+    given = [overrides] if isinstance(overrides, str) else overrides
+    commandline.check_arguments([o for o in given if isinstance(o, str)], CONF)
+    settings = commandline.of_one_run(overrides, _known())
+    folder = [] if config_dir is None else [f"hydra.searchpath=[{json.dumps(str(config_dir.absolute()))}]"]
+    started = secrets.token_hex(3)
+    OmegaConf.register_new_resolver("sei_hex", lambda: started, replace=True)
+    OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="sei"):
+            cfg = hydra.compose("config", overrides=[*folder, *settings], return_hydra_config=True)
+        return _prepared(cfg)
+    except (HydraException, OmegaConfBaseException) as e:
+        raise _worded(e, list(overrides)) from None
+
+
+def _prepared(cfg: DictConfig) -> Prepared:
+    """Check a composed config, and name what its run begins with."""
+    before = HydraConfig.instance().cfg
+    try:
+        HydraConfig.instance().set_config(cfg)
+        place = Path(str(cfg.hydra.run.dir)).absolute()
+        with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
+            cfg.hydra.runtime.output_dir = str(place)
+        own = OmegaConf.masked_copy(cfg, "hydra")
+        with read_write(cfg), open_dict(cfg):
+            del cfg["hydra"]
+        choices = dict(own.hydra.runtime.choices)
+        plain = check(cfg, choices)
+        for key in _LOOKS:
+            if plain[key]:
+                raise refuse(key, True, "a look ahead is printed by the command", f"sei {key}=true ...")
+        parts = {"config.yaml": cfg, "hydra.yaml": own, "overrides.yaml": own.hydra.overrides.task}
+        where = own.hydra.output_subdir
+        files = {} if where is None else {place / where / name: OmegaConf.to_yaml(c) for name, c in parts.items()}
+        handlers = own.hydra.job_logging.get("handlers") or {}
+        log = place / f"{own.hydra.job.name}.log" if "file" in handlers else None
+        overrides = tuple(own.hydra.overrides.task)
+        return Prepared(plain=plain, folder=place, log=log, choices=choices, overrides=overrides, files=files)
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def _known() -> set[str]:
+    groups = {p.name for p in CONF.iterdir() if p.is_dir()}
+    return {*groups, *_SETTINGS, *_PLACES, *_PARTS, *_OTHERS}
+
+
+def _worded(error: Exception, arguments: list[str]) -> SeiError:
+    """Return what is wrong with a config that Hydra could not compose."""
+    if (refused := _refused(error)) is not None:
+        return refused
+    words = commandline.of_composition(str(error), CONF, lambda: {*_settings(arguments), *_known()})
+    cause = error.__cause__ or error
+    words = words or f"{error}" + (f"\n{cause}" if cause is not error else "")
+    return ConfigError(words.expandtabs(2))
+
+
 def main() -> None:
     """Console script ``sei``; exit codes are listed in the README."""
     try:
-        check_arguments(sys.argv[1:])
-        groups = {p.name for p in CONF.iterdir() if p.is_dir()}
-        sys.argv[1:] = commandline.ordered(sys.argv[1:], {*groups, *_SETTINGS, *_PLACES, *_PARTS, *_OTHERS})
+        commandline.check_arguments(sys.argv[1:], CONF)
+        sys.argv[1:] = commandline.ordered(sys.argv[1:], _known())
     except SeiError as e:
         raise SystemExit(tell(e)) from None
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach this function, which words them
@@ -295,12 +337,7 @@ def main() -> None:
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()
     except (HydraException, OmegaConfBaseException) as e:
-        if (refused := _refused(e)) is not None:
-            raise SystemExit(_ended(refused)) from None
-        words = commandline.of_composition(str(e), CONF, lambda: _settings(sys.argv[1:]))
-        cause = e.__cause__ or e
-        words = words or f"{e}" + (f"\n{cause}" if cause is not e else "")
-        raise SystemExit(_ended(ConfigError(words.expandtabs(2)))) from None
+        raise SystemExit(_ended(_worded(e, sys.argv[1:]))) from None
     except (Exception, SystemExit) as e:
         flags = ConfigError(f"{e}. Remedy: sei --hydra-help") if isinstance(e, ValueError) and not _in_job(e) else None
         raise SystemExit(_ended(_before_the_job(e) or flags or e)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import sys
 from collections.abc import Iterable
 from typing import Any, Protocol, get_args, get_type_hints
 
@@ -12,6 +13,7 @@ import pydantic
 from sei.contracts import misfits
 from sei.errors import ConfigError
 from sei.former import FORMER
+from sei.imports import look_here, sources
 from sei.parts import is_part_class
 
 
@@ -116,12 +118,26 @@ def _locate(target: str, key: str, plugins: tuple[str, ...]) -> Any:
     module, _, name = target.rpartition(".")
     if module.split(".")[0] not in ("sei", *plugins):
         raise refuse(f"{key}._target_", target, "parts come from sei or a package under plugins", "plugins=[package]")
+    package = module.split(".")[0]
+    if package != "sei":
+        look_here()
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError, SyntaxError) as e:
         moved = next((name for name, path in FORMER.items() if path == target), None)
-        remedy = f"it moved; the file for {moved} in conf/ has its new path" if moved else "check the path of the class"
+        remedy = f"it moved; the file for {moved} in conf/ has its new path" if moved else _whence(package)
         raise refuse(f"{key}._target_", target, f"no such part ({e})", remedy) from e
     if not is_part_class(found):
         raise refuse(f"{key}._target_", target, "not a part", "decorate the class with sei.parts.part")
+    if package != "sei":
+        sources(package)  # as they are now, when they are imported
     return found
+
+
+def _whence(package: str) -> str:
+    """Return what to do about a class that is not found, with the place that its package came from."""
+    found = sys.modules.get(package)
+    if found is None:
+        return f"{package}.py or a folder {package} in the current folder, or {package} installed; check the path too"
+    place = getattr(found, "__file__", None) or next(iter(getattr(found, "__path__", [])), "built in")
+    return f"check the path of the class; {package} is {place}"

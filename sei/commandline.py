@@ -16,11 +16,49 @@ _VALUED = (
     *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"),
     "--experimental-rerun",
 )
+_SECRET = re.compile(
+    r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"  # keys
+    r"|://[^/?#\s]*@"  # user or password in an address
+    r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings of that name
+)
+_GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _INFO = ("--info", "-i")
 _MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
+_SWEEP = re.compile(r"(?:argument|Sweep parameters) '([^']+)'(?:$| requires --multirun)", re.MULTILINE)
+_SWEEP = re.compile(r"Ambiguous value for argument '(.+)'$|Sweep parameters '(.+)' requires", re.MULTILINE)
 _NULL = re.compile(r"([a-z_]+)=(null)?")
+
+
+def check_arguments(arguments: Sequence[str], conf: Path) -> None:
+    """Refuse arguments that Hydra must not see: it writes and prints them before anything is checked.
+
+    Raises:
+        ConfigError: for what looks like a secret (not repeated), and for an option that leaves its folder.
+    """
+    groups = {p.name for p in conf.iterdir() if p.is_dir()}
+    for a in arguments:
+        if _SECRET.search(a):
+            raise ConfigError("an argument looks like a secret. Remedy: put keys into environment variables.")
+        found = _GROUP.fullmatch(a)
+        if found and found[1].split("/")[0] in groups and ".." in re.split(r"[^\w.-]+", found[3]):
+            rule = "an option is a file of its folder in conf/"
+            raise ConfigError(f"{found[1]}={found[3]!r}: {rule}. Remedy: --config-dir=FOLDER for options of your own.")
+
+
+def of_one_run(overrides: Sequence[str], groups: Iterable[str]) -> list[str]:
+    """Return the settings of one run that was asked for from Python.
+
+    Raises:
+        ConfigError: for flags, for anything that is no list of texts, and as ``ordered``.
+    """
+    if isinstance(overrides, str) or not all(isinstance(o, str) for o in overrides):
+        one = f"sei.run([{overrides!r}])" if isinstance(overrides, str) else 'sei.run(["seed=1"])'
+        raise ConfigError(f"overrides={overrides!r}: rule: a list of texts, one a setting. Remedy: {one}.")
+    if flag := next((o for o in overrides if o.startswith("-")), None):
+        raise ConfigError(f"{flag}: rule: from Python, settings alone are given. Remedy: the command sei {flag} ...")
+    return ordered(overrides, groups)
 
 
 def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
@@ -92,6 +130,12 @@ def of_composition(message: str, conf: Path, keys: Callable[[], Iterable[str]]) 
         return (
             f"{group}={option}: no such option.{_meant(option, options)} Rule: an option is a file of conf/{group} (or "
             f"of --config-dir). Remedy: one of {', '.join(options)}."
+        )
+    if found := _SWEEP.search(message):
+        setting = found[1] or found[2]
+        return (
+            f"{setting}: several values, and this is one run. Remedy: -m behind the command for a sweep (from Python: "
+            "sei.run for each); key=[a,b] for a list, key='a,b' for a text."
         )
     if found := _UNKNOWN_KEY.search(message):
         return unknown_key(found[1], keys())

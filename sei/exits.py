@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sei.errors import SeiError, disk_trouble
@@ -69,6 +71,37 @@ def catch_signals() -> None:
     earlier = sys.unraisablehook
     sys.unraisablehook = dropped
     listen()
+
+
+@contextmanager
+def lent_signals() -> Iterator[None]:
+    """Catch signals for the time of a run inside somebody else's process, such as a notebook, and give them back.
+
+    Whatever the run did to their handlers is undone. An interruption is raised as it would have been without the run:
+    ``KeyboardInterrupt`` for SIGINT; another signal is sent once more, to whom it was meant for. In a thread that is
+    not the main one Python lets nobody catch signals, and nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier, hook = {n: signal.getsignal(n) for n in (signal.SIGINT, *_TERMINATING)}, sys.unraisablehook
+
+    def give_back() -> None:
+        sys.unraisablehook = hook
+        for number, handler in earlier.items():
+            if handler is not None:  # one that C code has set cannot be set from here
+                signal.signal(number, handler)
+
+    catch_signals()
+    try:
+        yield
+    except Interruption as e:
+        give_back()
+        if e.code != INTERRUPTED:
+            signal.raise_signal(signal.SIGTERM)
+        raise KeyboardInterrupt("the run was interrupted; the same settings again go on from here") from None
+    finally:
+        give_back()
 
 
 def was_signal(code: object) -> bool:

@@ -22,6 +22,7 @@ import filelock
 from sei import exits
 from sei.compare import console
 from sei.errors import SeiError
+from sei.imports import module_command
 from sei.report.page import write_sweep_page
 from sei.report.page.sweep import at_work
 from sei.store import require_locks, write_atomic
@@ -130,7 +131,7 @@ def _wait_for_orphan(job: SweepJob) -> None:
 
 def _run(job: SweepJob) -> None:
     start = time.time()
-    process = subprocess.Popen([sys.executable, "-m", "sei.sweep"], stdin=subprocess.PIPE, text=True)
+    process = subprocess.Popen(module_command("sei.sweep"), stdin=subprocess.PIPE, text=True)  # noqa: S603
     mark(job, "running", None, 0.0, pid=process.pid)
     try:
         process.communicate(json.dumps(dataclasses.asdict(job), default=str))

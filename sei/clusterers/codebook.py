@@ -17,6 +17,7 @@ from sei.errors import ConfigError
 from sei.exchange import Grouping
 from sei.parts import IMMATERIAL, part
 from sei.ports import Embedder
+from sei.returned import embedded
 from sei.store import digest
 
 _PACKAGED = Path(__file__).parent / "codebooks"
@@ -68,9 +69,9 @@ class Codebook:
         ``vectors`` give the number of phrases only: prototypes and phrases must be embedded alike.
         """
         types = read_codebook(self.codebook).types
-        prototypes = unit(np.array([self.embedder.embed(t.phrases).mean(axis=0) for t in types]))
+        prototypes = unit(np.array([embedded(self.embedder, t.phrases).mean(axis=0) for t in types]))
         distinct = sorted(set(phrases))
-        alike = self.embedder.embed(distinct) @ prototypes.T
+        alike = embedded(self.embedder, distinct) @ prototypes.T
         nearest = np.where(alike.max(axis=1) < self.open_below, len(types), alike.argmax(axis=1))
         used, labels = np.unique(nearest, return_inverse=True)
         at = {p: int(x) for p, x in zip(distinct, labels, strict=True)}

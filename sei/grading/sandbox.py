@@ -67,7 +67,7 @@ class Worker:
         self._rest = b""
         self._owner = os.getpid()
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "sei.grading.worker"],
+            [sys.executable, "-P", "-W", "ignore", "-m", "sei.grading.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

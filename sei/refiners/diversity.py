@@ -8,6 +8,7 @@ import numpy as np
 
 from sei.parts import part
 from sei.ports import Embedder
+from sei.returned import embedded
 from sei.scorer import Candidates, by_type
 from sei.store.journal import Journal
 
@@ -29,7 +30,7 @@ class Diversity:
         out = [0.0] * len(given.examples)
         if not out:
             return out
-        vectors = self.embedder.embed([c.question for c in given.examples])
+        vectors = embedded(self.embedder, [c.question for c in given.examples])
         for members in by_type(given.examples).values():
             for i, score in zip(members, _farthest_first(vectors[members]), strict=True):
                 out[i] = score

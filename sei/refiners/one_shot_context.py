@@ -18,6 +18,7 @@ from sei.prompts import asked
 from sei.records import PoolProblem, SyntheticExample
 from sei.refiners.questions import questions_of, weights_of
 from sei.refiners.racing import Race, run
+from sei.returned import answered, graded
 from sei.scorer import Candidates, by_type, kept_of_type, pair_of
 from sei.store.journal import Journal
 
@@ -103,7 +104,7 @@ class OneShotContext:
         text, finished, fault = answer
         if fault:
             return None
-        outcome = self.grader.grade(problem, text, finished=finished)
+        outcome = graded(self.grader, problem, text, finished=finished)
         return None if outcome.fault else outcome.verdict == "right"
 
     def _answers(
@@ -129,7 +130,7 @@ class OneShotContext:
     def _from_engine(self, opened: OpenModel, prompts: Sequence[str], kept: Journal, name: str) -> list[Answered]:
         """Ask the engine; an answer that could not be had is not kept, the next run asks again."""
         given = {i: kept.get(f"{name}/{i}") for i in range(len(prompts)) if f"{name}/{i}" in kept}
-        for at, text, finished, fault in self.engine.answer(opened, prompts, frozenset(given), "answers"):
+        for at, text, finished, fault in answered(self.engine, opened, prompts, frozenset(given), "answers"):
             given[at] = (text, finished, fault)
             if not fault:
                 kept.put(f"{name}/{at}", (text, finished, fault))

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from sei.parts import IMMATERIAL, part
 from sei.ports import Embedder
+from sei.returned import embedded
 from sei.screening.near import NgramIndex, RougeIndex, StockPhrases
 from sei.signature import masked_signature
 from sei.store import digest
@@ -102,7 +103,7 @@ class HeldOutScreen:
     @cached_property
     def _vectors(self) -> dict[str, Any]:
         groups = {n: list(qs) for n, qs in self.apart.items() if qs}
-        return {n: self.rules.embedder.embed(qs) for n, qs in groups.items()} if self.rules.embedding < 1 else {}
+        return {n: embedded(self.rules.embedder, qs) for n, qs in groups.items()} if self.rules.embedding < 1 else {}
 
     def reason(self, question: str) -> str | None:
         """Return ``<group>_<rule>``, or ``None`` where the question may stay."""
@@ -137,7 +138,7 @@ class HeldOutScreen:
         return None
 
     def _compare(self, block: Sequence[str]) -> None:
-        vectors = self.rules.embedder.embed(block)
+        vectors = embedded(self.rules.embedder, block)
         for name, held in reversed(self._vectors.items()):
             near = (vectors @ held.T).max(axis=1) > self.rules.embedding
             for i in np.flatnonzero(near).tolist():
@@ -149,8 +150,8 @@ class HeldOutScreen:
         partners = {q: rows for q in block if (rows := index.overlapping(q, self.rules.overlap))}
         wanted = sorted({i for rows in partners.values() for i in rows} - self._held.keys())
         if wanted:
-            self._held.update(zip(wanted, self.rules.embedder.embed([texts[i] for i in wanted]), strict=True))
-        vectors = self.rules.embedder.embed(list(partners)) if partners else ()
+            self._held.update(zip(wanted, embedded(self.rules.embedder, [texts[i] for i in wanted]), strict=True))
+        vectors = embedded(self.rules.embedder, list(partners)) if partners else ()
         for (q, rows), vector in zip(partners.items(), vectors, strict=True):
             near = np.flatnonzero(np.stack([self._held[i] for i in rows]) @ vector > self.rules.embedding)
             if len(near):  # rows are in order of groups: the first one names the reason

@@ -11,6 +11,7 @@ from sei.opened import Engine, Sampled, Sampling, Serving
 from sei.parts import part
 from sei.prompts import asked
 from sei.records import Attempt, Checkpoint, HeldOutProblem, PoolProblem
+from sei.returned import answered
 
 
 @part
@@ -48,5 +49,5 @@ class Attempts:
         numbers = [x.sample if isinstance(x, Draw) else 0 for x in items]
         with self.engine.open(self.target, checkpoint) as opened:
             prompts = opened.prompts([asked(p.question, p.options) for p in problems])
-            for i, text, finished, fault in self.engine.answer(opened, prompts, done, "attempts", sampling):
+            for i, text, finished, fault in answered(self.engine, opened, prompts, done, "attempts", sampling):
                 yield i, Attempt(problem=problems[i], output=text, finished=finished, fault=fault, sample=numbers[i])

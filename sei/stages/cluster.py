@@ -15,6 +15,7 @@ from sei.exchange import Grouping
 from sei.parts import IMMATERIAL, part
 from sei.ports import Clusterer, Embedder
 from sei.records import BadCase, ErrorMap, ErrorType, Finding, Keyphrase, MapPoint, Rejection
+from sei.returned import embedded, grouped
 from sei.signature import masked_signature
 from sei.stages.review import Review, read_review
 from sei.stages.type_names import stable_names
@@ -63,8 +64,8 @@ class Cluster:
         if not keyphrases:
             return ErrorMap(types=())
         phrases = [k.phrase for k in keyphrases]
-        vectors = two_views(self.embedder.embed(phrases), keyphrases, self.finding_weight)
-        grouping = self.clusterer.group(phrases, vectors, seed)
+        vectors = two_views(embedded(self.embedder, phrases), keyphrases, self.finding_weight)
+        grouping = grouped(self.clusterer, phrases, vectors, seed)
         places = _places(grouping, vectors, keyphrases)
         rejections = [*grouping.rejections, *_without_type(keyphrases, places, "no_type")]
         reviewed = self._reviewed()
@@ -89,7 +90,7 @@ class Cluster:
         """Return the types with their stable names; both rounds' phrases are embedded together."""
         groups = [t.members for t in (*types, *earlier)] if earlier else []
         phrases = [k for g in groups for k in g]
-        vectors = self.embedder.embed([k.phrase for k in phrases]) if phrases else np.zeros((0, 1), np.float32)
+        vectors = embedded(self.embedder, [k.phrase for k in phrases]) if phrases else np.zeros((0, 1), np.float32)
         joined = two_views(vectors, phrases, self.finding_weight) if phrases else vectors
         parts = np.split(joined, np.cumsum([len(g) for g in groups])[:-1]) if groups else []
         return tuple(replace(t, stable=n) for t, n in zip(types, stable_names(types, earlier, parts), strict=True))

@@ -10,6 +10,7 @@ from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor
 from sei.records import BadCase, Diagnosis, Keyphrase, refusals, require_pool
+from sei.returned import diagnosed
 
 
 @part
@@ -29,7 +30,7 @@ class Diagnose:
         """
         require_pool(tuple(c.problem for c in items), "diagnose")
         missing = [i for i in range(len(items)) if i not in done]
-        yield from zip(missing, self.instructor.diagnose([items[i] for i in missing]), strict=True)
+        yield from zip(missing, diagnosed(self.instructor, [items[i] for i in missing]), strict=True)
 
     def estimate(self, outlook: Outlook) -> Estimate:
         """Return one request a bad case."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from sei import returned
 from sei.errors import DataError, TooManyBadRecordsError
 from sei.exchange import DataSet
 from sei.parts import part
@@ -36,7 +37,7 @@ class Grade:
     def _grade(self, a: Attempt) -> Graded:
         if a.fault:
             return Graded(attempt=a, verdict="unreadable", strict_verdict="unreadable", fault=f"no output: {a.fault}")
-        outcome = self.grader.grade(a.problem, a.output, finished=a.finished)
+        outcome = returned.graded(self.grader, a.problem, a.output, finished=a.finished)
         return Graded(
             attempt=a,
             verdict=outcome.verdict,
@@ -56,7 +57,7 @@ class GoldCheck:
 
     def __call__(self, problems: tuple[Problem, ...]) -> tuple[str, ...]:
         """Return the ids of refused problems, in order."""
-        return tuple(self.grader.check_gold(problems))
+        return returned.refused_gold(self.grader, problems)
 
 
 def bad_cases(graded: Sequence[Graded], wrong_in: float = 0.5) -> tuple[BadCase, ...]:

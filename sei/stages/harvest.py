@@ -17,6 +17,7 @@ from sei.records import (
     SyntheticExample,
     Usage,
 )
+from sei.returned import one_each
 from sei.screening.near import RougeIndex
 from sei.signature import masked_signature
 from sei.store import digest
@@ -144,7 +145,8 @@ def in_waves(
     """Send waves of requests, each with its owner, until one is empty; every reply is taken before the next wave."""
     with progress("synthesis", total) as advance:
         while asked := wave():
-            replies = instructor.write([request for _, request in asked])
+            written = instructor.write([request for _, request in asked])
+            replies = one_each(written, len(asked), Reply, instructor, "write")
             for (owner, request), reply in zip(asked, replies, strict=True):
                 advance(take(owner, request, with_options(reply, request, owner)))
 

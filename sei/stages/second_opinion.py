@@ -15,6 +15,7 @@ from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Embedder, Instructor
 from sei.records import Diagnosis, ErrorMap, Opinion, OpinionPair, Usage
+from sei.returned import diagnosed, embedded
 
 
 @part
@@ -49,13 +50,13 @@ class SecondOpinion:
         named = [(k, t.name) for t in error_map.types for k in t.members]
         named.sort(key=lambda x: x[0].bad_case.problem.id)
         chosen = random.Random(f"second/{seed}").sample(range(len(named)), min(self.sample, len(named)))
-        found = list(self.instructor.diagnose([named[i][0].bad_case for i in chosen]))
+        found = list(diagnosed(self.instructor, [named[i][0].bad_case for i in chosen]))
         usage = sum((d.usage for d in found), Usage())
         answered = [(i, d.keyphrase.phrase) for i, d in zip(chosen, found, strict=True) if d.keyphrase is not None]
         if not answered:
             return Opinion(n=len(chosen), refused=len(chosen), usage=usage)
-        phrases = self.embedder.embed([k.phrase for k, _ in named])
-        others = self.embedder.embed([phrase for _, phrase in answered])
+        phrases = embedded(self.embedder, [k.phrase for k, _ in named])
+        others = embedded(self.embedder, [phrase for _, phrase in answered])
         cosines = others @ phrases.T
         pairs = []
         for row, (i, phrase) in enumerate(answered):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import sys
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sei.former import FORMER
+from sei.imports import sources
 from sei.parts import identity_of, is_part, settings
 
 
@@ -51,22 +50,12 @@ def canonical(obj: Any) -> Any:
 def _source(module: str) -> str:
     """Return the digest of a plugin's source, empty for sei's own parts: those raise a version, a test sees to it.
 
-    All Python files of the plugin's package count, since a part may rest on any of them.
+    All Python files of the plugin's package count, as they were when it was imported.
     """
     top = module.partition(".")[0]
-    if top == "sei":
-        return ""
-    found = sys.modules.get(top)
-    folders = [Path(p) for p in getattr(found, "__path__", ())]
-    files = [p for f in folders for p in f.rglob("*.py")] or [Path(str(getattr(found, "__file__", None) or ""))]
-    there = sorted(p for p in files if p.is_file())
-    return _digest_of(tuple((p, p.stat().st_mtime_ns) for p in there)) if there else ""
-
-
-@lru_cache(maxsize=64)
-def _digest_of(files: tuple[tuple[Path, int], ...]) -> str:
-    named = [] if len(files) == 1 else [p.name for p, _ in files]  # a module of one file may have any name
-    return digest(named, [file_digest(p) for p, _ in files])
+    there = () if top == "sei" else sources(top)
+    named = [] if len(there) == 1 else [name for name, _ in there]  # a module of one file may have any name
+    return digest(named, [found for _, found in there]) if there else ""
 
 
 def digest(*objs: Any) -> str:

@@ -10,6 +10,7 @@ from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.records import BadCase, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, Usage, require_pool
+from sei.returned import one_each
 
 
 @part
@@ -40,7 +41,8 @@ class DirectCorrection:
         rejections: list[Rejection] = []
         usage = Usage()
         asked = [c for _, c in cases]
-        replies = self.instructor.correct(asked) if self.solutions == "instructor" else map(_gold, asked)
+        corrected = self.instructor.correct(asked) if self.solutions == "instructor" else map(_gold, asked)
+        replies = one_each(corrected, len(asked), Reply, self.instructor, "correct")
         questions = [c.problem.question for c in asked]
         held_out = dict(zip(questions, screen.reasons(questions), strict=True))  # the questions stay as they are
         for (name, case), reply in zip(cases, replies, strict=True):

@@ -14,6 +14,7 @@ from sei.parts import part
 from sei.ports import Embedder, Instructor, Screen
 from sei.prompts import asked, prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis, SyntheticExample, require_pool
+from sei.returned import embedded
 from sei.stages.synthesize import Budget, exemplars
 from sei.synthesizers.per_problem import Start, bad_starts, estimated, questions, require_tasks, write_from_each
 
@@ -137,6 +138,6 @@ def nearest(
     """Return the ``k`` of the others whose questions are nearest by cosine, nearest first, by problem id."""
     if not problems or not others:
         return {p.id: [] for p in problems}
-    mine, theirs = embedder.embed([p.question for p in problems]), embedder.embed([o.question for o in others])
+    mine, theirs = embedded(embedder, [p.question for p in problems]), embedded(embedder, [o.question for o in others])
     order = np.argsort(-(mine @ theirs.T), axis=1, kind="stable")[:, :k]
     return {p.id: [others[i] for i in row] for p, row in zip(problems, order.tolist(), strict=True)}

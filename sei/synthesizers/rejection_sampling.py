@@ -21,6 +21,7 @@ from sei.parts import part
 from sei.ports import Grader, Screen
 from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, require_pool
+from sei.returned import answered, graded
 from sei.stages.synthesize import Budget
 from sei.store import digest
 from sei.store.files import appending, read_rows
@@ -117,7 +118,7 @@ class RejectionSampling:
             with self.engine.open(self.target, checkpoint) as opened, appending(path) as append:
                 texts = opened.prompts([asked(p.question, p.options) for p in problems for _ in range(self.samples)])
                 sampling = Sampling(self.temperature, seed)
-                for index, text, finished, fault in self.engine.answer(opened, texts, done, "sampling", sampling):
+                for index, text, finished, fault in answered(self.engine, opened, texts, done, "sampling", sampling):
                     if ids[index] not in kept and not fault:
                         kept[ids[index]] = (text, finished)
                         append(ids[index], [text, finished], time.perf_counter() - last)
@@ -130,7 +131,7 @@ class RejectionSampling:
         kept: dict[tuple[str, ...], str] = {}
         refused: list[Rejection] = []
         for text, finished in outputs:
-            verdict = self.grader.grade(problem, text, finished=finished).verdict
+            verdict = graded(self.grader, problem, text, finished=finished).verdict
             path = reasoning(text) if verdict == "right" else None
             if path is None:
                 refused.append(_rejected(f"sample_{verdict}" if verdict != "right" else "sample_wrong_step", problem))
