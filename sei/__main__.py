@@ -199,18 +199,20 @@ class ListSweepJobs(Callback):
         show_sweep(Path(config.hydra.sweep.dir).absolute())
 
 
-def keep_defaults(folder: Path) -> None:
+def _keep_defaults(folder: Path) -> None:
     """Write the config as composed without any override beside that of the run: its page says what differs."""
-    home = folder / Path(DEFAULTS).parent
-    if not home.is_dir():  # Hydra was told to write none
-        return
+    if (folder / Path(DEFAULTS).parent).is_dir():  # else Hydra was told to write none
+        (folder / DEFAULTS).write_text(_defaults_text(), encoding="utf-8")
+
+
+def _defaults_text() -> str:
     loader = GlobalHydra.instance().config_loader()
     usual = loader.load_configuration("config", overrides=[], run_mode=RunMode.RUN)
     choices = dict(usual.hydra.runtime.choices)
     OmegaConf.set_struct(usual, False)
     del usual["hydra"]
     plain = {"config": OmegaConf.to_container(usual, resolve=False), "choices": choices}
-    OmegaConf.save(OmegaConf.create(plain, flags={"allow_objects": False}), folder / DEFAULTS, resolve=False)
+    return OmegaConf.to_yaml(OmegaConf.create(plain, flags={"allow_objects": False}))
 
 
 def run_job(cfg: DictConfig) -> float | None:
@@ -226,7 +228,7 @@ def run_job(cfg: DictConfig) -> float | None:
             from sei.job import perform
 
             plain = check(cfg, choices)
-            keep_defaults(folder)
+            _keep_defaults(folder)
             perform(plain, folder)
         except ConfigError as e:
             more = commandline.said_by(str(e), str(choices.get("experiment")), config.overrides.task, CONF)
@@ -251,7 +253,7 @@ def run_job(cfg: DictConfig) -> float | None:
     except SeiError as e:
         sweep.mark(job, "failed", exits.tell(e), 0.0)
         raise sweep.SweepError(str(job.states)) from e
-    keep_defaults(folder)
+    _keep_defaults(folder)
     sweep.run_apart(replace(job, config=plain))
     return best_dev_accuracy(folder)
 
@@ -298,6 +300,8 @@ def _prepared(cfg: DictConfig) -> Prepared:
         parts = {"config.yaml": cfg, "hydra.yaml": own, "overrides.yaml": own.hydra.overrides.task}
         where = own.hydra.output_subdir
         files = {} if where is None else {place / where / name: OmegaConf.to_yaml(c) for name, c in parts.items()}
+        if files:
+            files[place / where / Path(DEFAULTS).name] = _defaults_text()
         handlers = own.hydra.job_logging.get("handlers") or {}
         log = place / f"{own.hydra.job.name}.log" if "file" in handlers else None
         overrides = tuple(own.hydra.overrides.task)
