@@ -199,7 +199,7 @@ class ListSweepJobs(Callback):
         show_sweep(Path(config.hydra.sweep.dir).absolute())
 
 
-def _keep_defaults(folder: Path) -> None:
+def keep_defaults(folder: Path) -> None:
     """Write the config as composed without any override beside that of the run: its page says what differs."""
     if (folder / Path(DEFAULTS).parent).is_dir():  # else Hydra was told to write none
         (folder / DEFAULTS).write_text(_defaults_text(), encoding="utf-8")
@@ -228,7 +228,7 @@ def run_job(cfg: DictConfig) -> float | None:
             from sei.job import perform
 
             plain = check(cfg, choices)
-            _keep_defaults(folder)
+            keep_defaults(folder)
             perform(plain, folder)
         except ConfigError as e:
             more = commandline.said_by(str(e), str(choices.get("experiment")), config.overrides.task, CONF)
@@ -253,7 +253,7 @@ def run_job(cfg: DictConfig) -> float | None:
     except SeiError as e:
         sweep.mark(job, "failed", exits.tell(e), 0.0)
         raise sweep.SweepError(str(job.states)) from e
-    _keep_defaults(folder)
+    keep_defaults(folder)
     sweep.run_apart(replace(job, config=plain))
     return best_dev_accuracy(folder)
 
@@ -276,7 +276,7 @@ def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepare
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3", job_name="sei"):
             cfg = hydra.compose("config", overrides=[*folder, *settings], return_hydra_config=True)
-        return _prepared(cfg)
+            return _prepared(cfg)
     except (HydraException, OmegaConfBaseException) as e:
         raise _worded(e, list(overrides)) from None
 
