@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 from sei.printable import printable
 
@@ -15,33 +16,70 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 15.0  # between plain lines where there is no terminal
 
 
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far a piece of long work is; yields a function that advances it by a count."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+class Advance(Protocol):
+    """Tells how far long work is: by a count of what is done, or in words about what is being made just now."""
 
-        columns = (
-            TextColumn("{task.description:<24}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(printable(what), total=total)
-            yield lambda n: bar.advance(task, n)
-        return
-    start = last = time.monotonic()
-    done = 0
+    def __call__(self, n: int) -> None:
+        """Count ``n`` more as done."""
+        ...
 
-    def advance(n: int) -> None:
-        nonlocal last, done
-        done += n
+
+class _Bar:
+    """A bar on a terminal."""
+
+    def __init__(self, bar: Any, task: Any, what: str) -> None:
+        self.bar, self.task, self.what = bar, task, what
+
+    def __call__(self, n: int) -> None:
+        self.bar.update(self.task, advance=n, description=self.what)
+
+    def inside(self, words: str) -> None:
+        self.bar.update(self.task, description=f"{self.what}: {words}")
+
+
+class _Lines:
+    """Plain log lines, one every ``EVERY_SECONDS`` at most."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total, self.done = what, total, 0
+        self.start = self.last = time.monotonic()
+
+    def __call__(self, n: int) -> None:
+        self.done += n
         now = time.monotonic()
-        if now - last >= EVERY_SECONDS:
-            last = now
-            left = (now - start) / done * (total - done) if done else 0.0
-            log.info("%s: %d/%d, about %.0f s left", what, done, total, left)
+        left = (now - self.start) / self.done * (self.total - self.done) if self.done else 0.0
+        self._say(now, f"about {left:.0f} s left")
 
-    yield advance
+    def inside(self, words: str) -> None:
+        self._say(time.monotonic(), words)
+
+    def _say(self, now: float, words: str) -> None:
+        if now - self.last >= EVERY_SECONDS:
+            self.last = now
+            log.info("%s: %d/%d, %s", self.what, self.done, self.total, words)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """Show how far a piece of long work is; yields what advances it by a count."""
+    if not sys.stderr.isatty():
+        yield _Lines(what, total)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<24}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        name = printable(what)
+        yield _Bar(bar, bar.add_task(name, total=total), name)
+
+
+def inside(advance: Advance) -> Callable[[str], None]:
+    """Return what shows words about a step that takes long itself, such as the tokens of a batch."""
+    said: Callable[[str], None] = getattr(advance, "inside", lambda _: None)
+    return said

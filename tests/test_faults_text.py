@@ -106,7 +106,7 @@ def test_what_does_not_print_is_written_out():
 
 def test_the_last_table_shows_markup_and_controls_as_text(capsys):
     stages = [(f"{ESC}base", {"[red]s[/blue]": score(0)}), ("[bold]1", {"[red]s[/blue]": score(1)})]
-    console.show(stages, 1, "rounds", Path(f"/tmp/[red]here[/nowhere]{ESC}"), 1, 2)
+    console.show(stages, console.Ending(best=1, stopped="rounds"), Path(f"/tmp/[red]here[/nowhere]{ESC}"), 1, 2)
     out = capsys.readouterr().out
     assert "[red]s[/blue]" in out
     assert "[bold]1" in out

@@ -14,7 +14,7 @@ from pydantic import Field
 from sei.lit.trainer import TrainerSettings, quiet
 from sei.opened import Answer, OpenModel, Sampling, Target, ends_of, require_sampling
 from sei.parts import IMMATERIAL, part
-from sei.progress import progress
+from sei.progress import inside, progress
 from sei.records import Checkpoint
 
 
@@ -80,7 +80,7 @@ class LightningEngine:
                 lit = LitCausalLM(model, max_new_tokens=self.max_new_tokens, pad=tok.pad_token_id)
                 opened.predictor = lit, self.trainer.build(Path(tempfile.gettempdir()))
             lit, trainer = opened.predictor
-            lit.max_new_tokens, lit.sampling = self.max_new_tokens, None
+            lit.max_new_tokens, lit.sampling, lit.beat = self.max_new_tokens, None, inside(advance)
             for batch in batches:  # one call each: its rows reach the disk before the next begins
                 data = PromptData(prompts, [batch], tok.pad_token_id)
                 if sampling is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
@@ -45,6 +46,7 @@ class LitCausalLM(pl.LightningModule):
         self.strict_loading = False  # resume points hold trainable weights alone
         self._random: dict[str, Any] | None = None
         self.sampling: Sampling | None = None
+        self.beat: Callable[[str], None] = lambda _: None  # told how many tokens of a batch are there
         # of resume points, and of what a child process hands back: trainable weights alone
         self.register_state_dict_post_hook(_without_frozen)
 
@@ -128,6 +130,7 @@ class LitCausalLM(pl.LightningModule):
             attention_mask=batch["attention_mask"],
             max_new_tokens=self.max_new_tokens,
             pad_token_id=self.pad,
+            stopping_criteria=[_Beat(self.beat, self.max_new_tokens)],
             **how,
         )
         if before is not None:
@@ -171,6 +174,19 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["cpu"].cpu())
     if state["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+
+
+class _Beat:
+    """A criterion that stops nothing and tells how many tokens a batch has, every 16 of them."""
+
+    def __init__(self, beat: Callable[[str], None], most: int) -> None:
+        self.beat, self.most, self.made = beat, most, 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        self.made += 1
+        if self.made % 16 == 0:
+            self.beat(f"token {self.made} of at most {self.most}")
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
 class Heartbeat(pl.Callback):

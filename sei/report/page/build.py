@@ -9,7 +9,7 @@ from typing import Any
 from sei.errors import DataError
 from sei.report.page.cases import Texts, label, read_round
 from sei.report.page.config import read_config
-from sei.report.page.files import FAILURE, Files
+from sei.report.page.files import FAILURE, Files, cut
 from sei.report.page.model import named
 from sei.report.page.paired import changes
 from sei.report.page.saturation import saturation
@@ -75,6 +75,7 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
         "flow": [f for f in flow if f["round"] < len(reports)],
         "cost": {"needed": summary.get("instructor", {}), "ledger": _invocation(ledger)},
         "config": {k: v for k, v in config.items() if k != "values"},
+        "prompt": cut(files.text("prompt.txt", expected=False)),
         "notes": files.notes,
     }
 
@@ -115,7 +116,7 @@ def _still_wrong(report: dict[str, Any]) -> int | None:
     counted = sum(int(report.get(k, 0)) for k in _FLIPS)
     if not counted or any(s["grader_errors"] for s in tests):
         return None
-    return max(0, sum(int(s["n"]) for s in tests) - counted)
+    return max(0, sum(int(s["n"]) // int(s.get("samples", 1)) for s in tests) - counted)
 
 
 def _invocation(ledger: Any) -> dict[str, Any]:

@@ -142,6 +142,7 @@ function configPart(view) {
     overrides.length ? list : none,
     settings.length ? [el("h3", null, "Settings that differ from the default"), changed] : null,
     parts.length ? [el("h3", null, "Parts"), chosen] : null,
+    view.prompt ? [el("h3", null, "The first prompt, as the model was asked"), el("pre", { class: "config" }, view.prompt)] : null,
     lines.length ? whole : null,
     known.length ? el("details", null, el("summary", null, "Seed, digest, commit and versions"), versions) : null,
   );

@@ -1,3 +1,6 @@
+// Problems, and the answers that each got where it got several.
+const counted = (s) => (s.samples ? `${number(s.n / s.samples)} × ${s.samples} answers` : number(s.n));
+
 // Scores: one panel per set with intervals, and bars of shares.
 const top10 = (sets) => {
   const highest = Math.max(...sets.flatMap((s) => s.scores.filter(Boolean).map((x) => x.ci95[1])));
@@ -50,7 +53,7 @@ function scorePanel(set, most, best) {
     svg("polyline", { class: "line", points: at((s) => s.accuracy).join(" ") }),
     known.map(([i, s]) => stageMarks(scale, s, i, best)),
   );
-  const role = el("span", null, `${words(set.role)}, n = ${number(known[0][1].n)}`);
+  const role = el("span", null, `${words(set.role)}, n = ${counted(known[0][1])}`);
   return el("figure", { class: "panel" }, el("figcaption", null, el("strong", null, set.name), role), chart);
 }
 

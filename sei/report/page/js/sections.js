@@ -49,7 +49,7 @@ function gain(a, b, change) {
 // `shown`: the round beside the base, which is the best one, or the last where none was better than the base.
 function scoreRow(set, shown) {
   const a = set.scores[0], b = shown ? set.scores[shown] : null;
-  const role = `${words(set.role)}${set.role === "dev" ? " (chose the round)" : ""}, n = ${number((a || b).n)}`;
+  const role = `${words(set.role)}${set.role === "dev" ? " (chose the round)" : ""}, n = ${counted(a || b)}`;
   const many = (s) => (s.n && s.unreadable > s.n / 2 ? " †" : "");
   const unread = (s) => `${number(s.unreadable)}${s.cut === undefined ? "" : ` (${number(s.cut)} cut)`}${many(s)}`;
   const unreadable = [a, b].filter(Boolean).map(unread).join(" → ");
@@ -76,7 +76,8 @@ function lastTrained(view) {
 function facts(view) {
   const fact = (name, value, rest) => el("span", null, name && note(`${name} `), el("b", null, value), rest);
   const parts = new Map(view.config.parts.map(([k, v]) => [k, v])), n = view.rounds.length;
-  const best = view.best ? `that of round ${view.best}, the best on dev` : "the base: no round was better on dev";
+  const none = n ? "the base: no round was better on dev" : "the base";
+  const best = view.best ? `that of round ${view.best}, the best on dev` : none;
   const named = (k) => el("b", null, parts.get(k)), { name, source, revision } = view.model;
   const from = [source && note(`source ${source}`), revision && note(`revision ${revision}`)];
   const model = name ? [el("b", null, name), from] : named("model");
@@ -113,17 +114,23 @@ function headline(view, shown) {
 function otherCounts(view, shown) {
   const both = (s, of) => [s.scores[0], shown ? s.scores[shown] : null].filter(Boolean).map(of).join(" → ");
   const share = (x) => (x === null || x === undefined ? "–" : `${percent(x)} %`);
+  const several = view.sets.some((s) => s.scores[0] && s.scores[0].samples);
+  const passed = (x) => Object.entries(x.pass_at || {}).map(([k, v]) => `pass@${k} ${share(v)}`).slice(-1).join("");
+  const drawn = (s) => [both(s, (x) => share(x.majority)), both(s, (x) => passed(x) || "–")];
   const rows = view.sets.map((s) => [
     s.name,
     both(s, (x) => share(x.accuracy)),
+    ...(several ? drawn(s) : []),
     both(s, (x) => share(x.accuracy_strict)),
     both(s, (x) => share(x.macro)),
     both(s, (x) => number(x.unreadable)),
     both(s, (x) => (x.cut === undefined ? "–" : number(x.cut))),
     both(s, (x) => number(x.grader_errors)),
   ]);
-  const heads = ["set", "accuracy", "strict", "macro", "unreadable", "cut at the cap", "grader faults"];
-  return el("details", null, el("summary", null, "Counted in other ways"), table(heads, rows, OTHER_COUNTS, " nnnnnn"));
+  const k = several ? view.sets[0].scores[0].samples : 1;
+  const more = several ? [`maj@${k}`, "pass@k"] : [];
+  const heads = ["set", several ? `avg@${k}` : "accuracy", ...more, "strict", "macro", "unreadable", "cut at the cap", "grader faults"];
+  return el("details", null, el("summary", null, "Counted in other ways"), table(heads, rows, OTHER_COUNTS, ` ${several ? "nn" : ""}nnnnnn`));
 }
 
 function unreadNotes(view) {
