@@ -65,6 +65,10 @@ def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     assert states(mine / "sweep") == expected
     assert "2 of 3 jobs failed" in done.stderr
     assert "refiner=kill): killed by signal 9" in done.stderr
+    last = done.stdout.rstrip().splitlines()
+    assert last[-1] == f"page of the sweep: {mine / 'sweep' / 'report.html'}"  # after the comparison of what is done
+    assert any("finished runs: 1" in line for line in last)
+    assert any(line.startswith("[job 1][") for line in last)
     again = sei(*command, PYTHONPATH=f"{mine}{os.pathsep}{ROOT}")
     assert again.returncode == 1
     assert again.stdout.count("is done already") == 1

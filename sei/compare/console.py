@@ -27,7 +27,7 @@ def show(folder: Path, page: Path) -> None:
     with console.capture() as said:
         if runs:
             found = main_table(blocks(runs)[0], STAGES["best"]).tables[0]
-            table = Table(title=f"{len(runs)} finished runs, accuracy of the checkpoint that is best on dev")
+            table = Table(title=f"finished runs: {len(runs)}; accuracy of the checkpoint that is best on dev")
             for head in found.header:
                 table.add_column(_plain(head), justify="left" if head in ("model", "data", "method") else "right")
             for row in found.rows:

@@ -19,7 +19,7 @@ def test_the_comparison_and_the_page_are_the_last_lines(tmp_path, capsys):
     (tmp_path / "c" / ".hydra" / "config.yaml").write_text("{}")
     show(tmp_path, tmp_path / "report.html")
     lines = capsys.readouterr().out.splitlines()
-    assert "4 finished runs" in lines[0]
+    assert "finished runs: 4" in lines[0]
     rows = [line for line in lines if "│" in line]
     assert [row.split("│")[3].strip() for row in rows] == ["base model", "Self-Error-Instruct", "no refinement"]
     assert not any("main.csv" in line for line in lines)

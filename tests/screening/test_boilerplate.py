@@ -37,13 +37,13 @@ def test_copies_of_a_question_do_not_make_its_words_common():
     copies = [f"{start} {OWN} Say how many." for start in ("Now:", "Look:", "A riddle:", "Read this.", "Think.")]
     rules = screen(4, held, copies)
     assert [rules.reason(c) for c in copies] == ["test_ngram"] * 5
+    story = "In a far country a king asks his daughter for a riddle that no guest at the great feast has heard before"
+    assert rules.reason(f"{story}, and she says: {OWN} {NEW}") == "test_ngram"
 
 
 def test_a_question_half_of_which_is_shared_is_a_copy():
-    family = [f"What is the sum of the first {n} odd whole numbers that are greater than the number {n}?"
-              for n in ("two", "six", "ten", "four", "nine", "five")]  # fmt: skip
-    copy = f"So: {family[0][:-1]} then?"
-    assert screen(4, family).reason(copy) == "test_ngram"
+    assert screen(4, HELD).reason(f"So it {END}") == "test_ngram"
+    assert screen(4, HELD).reason(NEW) is None
 
 
 def test_keys_without_runs_of_words_stay_as_they_were():
