@@ -252,10 +252,23 @@ def run_job(cfg: DictConfig) -> float | None:
         plain = check(cfg, choices)
     except SeiError as e:
         sweep.mark(job, "failed", exits.tell(e), 0.0)
-        raise sweep.SweepError(str(job.states)) from e
+        _pass_over(config, sweep.SweepError(str(job.states)))
+        return None
     keep_defaults(folder)
-    sweep.run_apart(replace(job, config=plain))
+    try:
+        sweep.run_apart(replace(job, config=plain))
+    except sweep.SweepError as e:
+        _pass_over(config, e)
     return best_dev_accuracy(folder)
+
+
+def _pass_over(config: Any, error: SeiError) -> None:
+    """Let a failed job of Hydra's own sweeper pass, which would word it first: ``main`` says it at the end.
+
+    Another sweeper must know that its trial failed.
+    """
+    if not config.sweeper._target_.endswith(".BasicSweeper"):
+        raise error from None
 
 
 def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepared:
@@ -350,6 +363,8 @@ def main() -> None:
     if "sei.sweep" in sys.modules:
         from sei import sweep
 
+        if (failed := sweep.failed_announced()) is not None:
+            raise SystemExit(_ended(failed)) from None
         sweep.compare_announced()
 
 

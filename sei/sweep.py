@@ -178,6 +178,13 @@ def settle_announced(code: int) -> None:
         settle(folder, code)
 
 
+def failed_announced() -> SweepError | None:
+    """Return the error of a sweep that this process has announced where some of its jobs failed."""
+    states = (folder / "sweep.json" for folder in _announced)
+    failed = (s for s in states if s.exists() and any(j["exit_code"] for j in read(s).values()))
+    return next((SweepError(str(s)) for s in failed), None)
+
+
 def compare_announced() -> None:
     """Print the comparison of the sweeps that this process has announced, as the last lines of the command."""
     for folder in _announced:

@@ -24,19 +24,19 @@ def show(folder: Path, page: Path) -> None:
     """
     console = Console(width=None if Console().is_terminal else _WIDTH)
     runs, skipped = collect([folder])
+    if not runs:  # why each job has no result is said already
+        print(f"page of the sweep: {page.absolute()}", flush=True)
+        return
     with console.capture() as said:
-        if runs:
-            found = main_table(blocks(runs)[0], STAGES["best"]).tables[0]
-            table = Table(title=f"finished runs: {len(runs)}; accuracy of the checkpoint that is best on dev")
-            for head in found.header:
-                table.add_column(_plain(head), justify="left" if head in ("model", "data", "method") else "right")
-            for row in found.rows:
-                table.add_row(*map(_plain, row))
-            console.print(table)
-            for note in [n for n in found.said if not n.startswith("main.csv")]:  # no file is written here
-                console.print(_plain(note), soft_wrap=True)
-        else:
-            console.print(_plain("no job of this sweep has a result"), soft_wrap=True)
+        found = main_table(blocks(runs)[0], STAGES["best"]).tables[0]
+        table = Table(title=f"finished runs: {len(runs)}; accuracy of the checkpoint that is best on dev")
+        for head in found.header:
+            table.add_column(_plain(head), justify="left" if head in ("model", "data", "method") else "right")
+        for row in found.rows:
+            table.add_row(*map(_plain, row))
+        console.print(table)
+        for note in [n for n in found.said if not n.startswith("main.csv")]:  # no file is written here
+            console.print(_plain(note), soft_wrap=True)
         for one in skipped:
             console.print(_plain(f"left out: {one.folder}: {one.reason}"), soft_wrap=True)
         console.print(_plain(f"tests of the differences: python -m sei.compare {folder}"), soft_wrap=True)
