@@ -33,7 +33,7 @@ def main() -> None:
     many = scores(given.store, 0, given.k, *given.overrides)
     single = [scores(given.store, seed, 1, *given.overrides) for seed in range(given.k)]
     print(
-        f"| set | problems | avg@{given.k}, seed 0 [95 %] | maj | {given.k} seeds of one answer: mean (lowest to highest, sd) |"
+        f"| set | problems | avg@{given.k}, seed 0 [95 %] | maj | single answers, {given.k} seeds: mean (range, sd) |"
     )
     print("|---|---|---|---|---|")
     for name, row in many.items():
