@@ -34,3 +34,17 @@ def folder_of(source: str) -> Path | None:
     if not found.is_dir():
         raise ConfigError(f"model.source={source}: no such folder {found}. Remedy: give a folder or a hub id")
     return found
+
+
+def require_reader(folder: Path | None) -> None:
+    """Refuse weights in a GGUF file where the package that reads them is missing.
+
+    Raises:
+        ConfigError: with the command that installs it.
+    """
+    if folder is None or not any(folder.glob("*.gguf")) or importlib.util.find_spec("gguf") is not None:
+        return
+    raise ConfigError(
+        f"model.source: {folder} holds a GGUF file, and the gguf package that reads it is not installed. Remedy: "
+        "pip install 'sei[offline]', or a folder with safetensors."
+    )

@@ -18,7 +18,7 @@ from sei.models.chat_template import require_usable
 from sei.models.four_bits import four_bits
 from sei.models.greedy import decoding_of, ids_of, make_greedy, unused
 from sei.models.own import last_part
-from sei.models.places import folder_of
+from sei.models.places import folder_of, require_reader
 from sei.models.portable import OLD, obstacles, read_settings
 from sei.models.tokenizer import (
     asked_with,
@@ -189,9 +189,10 @@ class TargetModel:
         (HF_HUB_OFFLINE) a model whose template is said outright is not looked at: a run may hold all of it already.
 
         Raises:
-            ConfigError: where the tokenizer cannot be had, has no chat template, none that takes what is set, or no
-                end-of-text token.
+            ConfigError: where a package is missing, the tokenizer cannot be had, has no chat template, none that takes
+                what is set, or no end-of-text token.
         """
+        require_reader(self.folder())
         settled = self.settled()
         unseen = not here(self) and (offline() or settled.kind == "plain")
         if not self.source.startswith("packaged:") and not unseen and (key := key_of(settled)) not in _USABLE:
