@@ -289,6 +289,15 @@ KINDS: dict[str, list[tuple[Any, ...]]] = {
         (r"\frac{1}{2}", r"Step 2: This gives \(\frac{1}{2}\)", R),
         (r"2\sqrt{3}", "Step 2: Multiply both", U),
     ],
+    "options that an output makes up": [
+        ("10", "How much is it?\n\nA: 10\nB: 11\nC: 12", W),
+        ("10", "How much is it?\n\nA: 10\nB: 11\nC: 1", U, CUT),
+        ("10", "**A:** 10\n**B:** 11\n**C:** 12", W),
+        ("10", "A : 10\nB : 11", W),
+        ("10", "A: 10", R),
+        ("10", "A: 10\nThat is 5 + 5.", R),
+        ("10", "A: 10\nB: 11\nThe answer is 10.", R),
+    ],
     "values that are turned down": [
         ("15", "So, x = 14 and y = 15 is not a solution.", W),
         ("14", "So, x = 14 and y = 15 is not a solution.", W),
