@@ -92,7 +92,7 @@ def differing(name: str, rows: list[Both]) -> dict[str, list[tuple[Both, str]]]:
             continue  # the format asked for: ours counts a box as one
         odd = [b for b in rows if b.theirs[metric][0] != (b.verdict == "right")]
         found[metric] = [
-            (b, causes.SINGLE.get(b.row, "") if name == "gsm8k" else causes.of_math(metric, b)) for b in odd
+            (b, causes.SINGLE.get(b.row, "") if name == graders.GSM8K else causes.of_math(metric, b)) for b in odd
         ]
     return found
 
@@ -114,16 +114,17 @@ def main() -> None:
             found = compare(setting, said.model, said.data, said.folder / setting.name, n, said.batch)
             print(setting.name, found, f"{time.perf_counter() - begin:.0f} s", flush=True)
     if said.only is None:
-        for name in (graders.GSM8K, graders.MATH):
-            for what, rows in (
-                ("gold", graders.gold(said.data, name, 500)),
-                ("collected", graders.collected(said.data, name)),
-            ):
-                found_both = graders.both(rows, name, said.folder / f"{what}_{name}")
-                scores = {m: sum(b.theirs[m][0] for b in found_both) for m in graders.FILTERS[name]}
-                print(what, name, len(rows), "ours", Counter(b.verdict for b in found_both), "theirs right", scores)
-                for metric, odd in differing(name, found_both).items():
-                    print(" ", metric, Counter(why for _, why in odd))
+        for name, n in ((graders.GSM8K, 500), (graders.MATH, 200)):
+            _print_graders("gold", name, graders.gold(said.data, name, n), said.folder)
+            _print_graders("collected", name, graders.collected(said.data, name), said.folder)
+
+
+def _print_graders(what: str, name: str, rows: list[dict[str, Any]], folder: Path) -> None:
+    found = graders.both(rows, name, folder / f"{what}_{name}")
+    scores = {m: sum(b.theirs[m][0] for b in found) for m in graders.FILTERS[name]}
+    print(what, name, len(rows), "ours", Counter(b.verdict for b in found), "theirs right", scores)
+    for metric, odd in differing(name, found).items():
+        print(" ", metric, Counter(why for _, why in odd))
 
 
 if __name__ == "__main__":
