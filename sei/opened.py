@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sei.errors import ConfigError
-from sei.prompts import after, ask_template, render
+from sei.prompts import ask_template, layout_parts, render, render_layout
 from sei.records import Checkpoint
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ class OpenModel:
         shown = [(render(ask_template(self.ask), question=q), s) for q, s in pairs]
         questions = [render(ask_template(self.ask), question=q) for q in questions]
         if self.template == "plain":
-            before = "".join(f"{render(self.layout, question=q)}{self.glue}{s}\n\n" for q, s in shown)
-            return [before + render(self.layout, question=q) for q in questions]
+            before = "".join(f"{render_layout(self.layout, q)}{self.glue}{s}\n\n" for q, s in shown)
+            return [before + render_layout(self.layout, q) for q in questions]
         return [self._chat(q, shown) for q in questions]
 
     @property
     def glue(self) -> str:
         """Return what stands between a rendered question and its answer."""
-        return "" if self.template == "chat" else after(self.layout)
+        return "" if self.template == "chat" else layout_parts(self.layout)[1]
 
     def conversation(self, question: str, solution: str) -> str:
         """Render a question and its answer as the chat template does; no answer is asked for."""

@@ -60,10 +60,11 @@ _FOREIGN = (  # of the words above those in plain letters
     "resposta", "opcion", "opzione", "option",
 )  # fmt: skip
 _IN_ANSWER = ("ans", "solution", "result", "correct", "a:", "a :")  # one of these stands in each of the following
+_AN_A = r"(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?(?![^\n]*\n\s*(?:\*\*)?B\s?:)"  # before "B:" it is an option
 _ANSWER = re.compile(
     rf"(?:\b(?:answers?|solution|result)(?:\s+choice)?{_ABOUT}{_LINK}"
     rf"|\bcorrect\s+(?:answer|option|choice|statement){_ABOUT}{_LINK}"
-    r"|\bans(?:wer)?\s*[:.–—-]\s*(?=\S)|(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n)",
+    rf"|\bans(?:wer)?\s*[:.–—-]\s*(?=\S)|{_AN_A}|(?:^|\n)\s*(?:#+\s*|\*\*)answer(?:\*\*)?\s*:?\s*\n)",
     re.IGNORECASE,
 )
 _JSON = re.compile(  # {"answer": "12"}

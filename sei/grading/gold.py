@@ -15,6 +15,7 @@ from sei.grading.extract import boxes
 _MOST_DIGITS = 60  # of a number that is written out; a longer one keeps its exponent
 _NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat"})
 _MISSING = _NAN | {"none", "null", "n/a", "#n/a", "inf", "+inf", "-inf"}
+_SAID_AGAIN = re.compile(r"([^\n]+)\n+The answer is:? ?([^\n]+?)\.?")
 _GROUPED = re.compile(r"[-+]?\$?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?%?")
 
 
@@ -114,6 +115,8 @@ def last_box(text: str) -> str | None:
 def after_hashes(text: str) -> str | None:
     """Return what a solution states after its last ``####`` (as in GSM8K), digits ungrouped, or ``None``.
 
+    MetaMathQA says it again: ``#### 12`` and below it ``The answer is: 12``.
+
     Raises:
         LayoutError: where no line, or more than one, follows the mark: it may be a heading.
     """
@@ -121,10 +124,12 @@ def after_hashes(text: str) -> str | None:
     if not mark:
         return None
     stated = tail.strip()
+    if (again := _SAID_AGAIN.fullmatch(stated)) and again[1].strip() == again[2].strip():
+        stated = again[1].strip()
     if not stated or "\n" in stated:
         raise LayoutError(
             f"{'#### ' + stated[:60]!r} states no one answer. Rule: the line of the last #### is the answer, with "
-            "nothing behind it. Remedy: repair the row."
+            "nothing behind it but 'The answer is: ' and the same. Remedy: repair the row."
         )
     return stated.replace(",", "") if _GROUPED.fullmatch(stated) else stated
 

@@ -40,7 +40,7 @@ class MathGrader:
     """
 
     identity: ClassVar[str] = "grader/math"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
     skip_bad_gold: Annotated[bool, IMMATERIAL] = False
 

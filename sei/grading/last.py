@@ -10,6 +10,7 @@ import re
 from typing import Literal
 
 from sei.grading.colons import SAID, WRITTEN, is_colon
+from sei.grading.denied import negated, turned_down, unlabelled
 from sei.grading.plain import ASIDES, plain_number
 from sei.grading.quantity import quantity
 from sei.grading.structure import split
@@ -39,11 +40,6 @@ _OF_WHOLE = re.compile(r" out of (?:the |every |all )?(\d+)(?![\d.,]*\d)")
 _WORKING = re.compile(r"(-?\$?\d[\d,]*(?:\.\d+)?)\s+\([^()]*[-+*/=×÷][^()]*\)$")  # "72 (48 + 24)"
 _OUT_OF = re.compile(r"(?<![\d.,/])(\d+) out of(?: the| every| all)?\s*$")
 _MAGNITUDE = re.compile(r"\s*(?:hundred|thousand|million|billion|trillion|dozen)\b", re.IGNORECASE)
-_NEGATED = re.compile(
-    r"(?:\b(?:can)?not|n't|\bnever|\bno longer|\bnicht|不是|不等于|≠|\\neq?)\s*(?:equal(?:\s+to)?|be)?\s*[$\\(*]*\s*$"
-    r"|\b(?:more|less|fewer|greater|larger|smaller|higher|lower) than\s*[$\\(*]*$",
-    re.IGNORECASE,
-)
 _MINUS = re.compile(r"(?:\bnegative|(?:\b(?:is|was|are|of|to|equals|be|now)|[=:,])\s+minus)\s*$", re.IGNORECASE)
 _MODULO = re.compile(r"\(?\s*\\?[pb]?mod(?:ulo)?\s*(?:\{[^{}]*\}|\$?\d+\$?)\s*\)?(?=[\s.$\\\]]|$)")
 _OTHER = re.compile(rf"\s*(?:or|oder|或|and also)\s*\$?\\?\$?(?:{_UNSIGNED})(?![\d,]*\.?\d*\s*[A-Za-z])")
@@ -111,7 +107,8 @@ def last_stated(text: str, expected: Expected) -> str | None:
         lines.pop()
     while len(lines) > 1 and lines[-1].lstrip(" *(_").startswith(ASIDES):
         lines.pop()
-    return _in_line(lines[-1].rstrip() if lines else "", expected)
+    line = unlabelled(lines) if lines and expected not in ("words", "choice") else "".join(lines[-1:])
+    return _in_line(line.rstrip(), expected)
 
 
 def _last_row(body: str, expected: Expected) -> str:
@@ -184,7 +181,8 @@ def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
         return right_side(counted[1])
     if len(numbers) > 1 and (several := _of_several(text)):
         return several
-    last = next((m for m in reversed(numbers) if not _negated(text, m)), None)
+    out = turned_down(text, numbers)
+    last = next((m for m in reversed(numbers) if m.start() not in out and not negated(text, m)), None)
     if last is None:
         return f"not {signed(text, numbers[-1])}" if numbers else None
     around = next((s for s in segments if s.start() <= last.start() < s.end()), None)
@@ -219,7 +217,7 @@ def number_of(sentence: str, expected: Expected) -> str:
     if plain_number(sentence) is not None or quantity(tidy(sentence)) is not None:
         return sentence
     part = sentence.rsplit("=", 1)[1] if "=" in sentence else sentence
-    first = next((m for m in NUMBER.finditer(part) if not _negated(part, m)), None)
+    first = next((m for m in NUMBER.finditer(part) if not negated(part, m)), None)
     if first is None:
         return ""
     if whole := _OF_WHOLE.match(part, first.end()):
@@ -231,10 +229,6 @@ def number_of(sentence: str, expected: Expected) -> str:
     if other := _OTHER.match(part, first.end()) or _RANGE.match(part, first.end()):
         return part[first.start() : other.end()].strip()
     return with_all(part, first)
-
-
-def _negated(text: str, m: re.Match[str]) -> bool:
-    return _NEGATED.search(text[max(0, m.start() - _NEAR) : m.start()]) is not None
 
 
 def with_all(text: str, m: re.Match[str]) -> str:

@@ -42,6 +42,16 @@ _DENIES = (
     "illion",
     "dozen",
     "lambda",
+    "step ",
+    "part ",
+    "case ",
+    "stage ",
+    "phase ",
+    "wrong",
+    "incorrect",
+    "impossible",
+    "invalid",
+    "extraneous",
 )  # read with care
 _SENTENCE = re.compile(r"(?:(?:So|Thus|Therefore),? )?[Tt]he answer is:? (\$?-?[\d,]*\.?\d+)\.?", re.ASCII)
 _PROSE = re.compile(

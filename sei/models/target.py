@@ -35,7 +35,7 @@ from sei.models.tokenizer import (
 from sei.models.turns import with_turns
 from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
-from sei.prompts import ask_template, is_path, prompt_digest, require_template
+from sei.prompts import ask_template, is_path, prompt_digest, require_layout, require_template
 from sei.records import Checkpoint
 from sei.store import digest, file_digest
 from sei.tables import read_table
@@ -54,7 +54,8 @@ class TargetModel:
     ``name``: left empty, the last part of ``source``.
     ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:", ``auto`` is
     ``chat`` where the tokenizer has a template and ``plain`` where it has none (``settled`` says which); or a text file
-    with ``$question`` (``./layout.txt``; the answer begins on a new line, or at once where the file ends in a blank).
+    with ``$question`` and, at its end, ``$answer`` (``./layout.txt``). Without ``$answer`` the answer begins on a new
+    line, or at once where the file ends in a blank.
     ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
     ``plain``: none), or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a file of worked
     ``question`` and ``solution`` rows shown before every question. ``system_prompt``: the system turn of a chat, as
@@ -107,8 +108,10 @@ class TargetModel:
             object.__setattr__(self, "name", last_part(self.source))
         for name, known in (("template", ("auto", "chat", "plain")), ("ask", ("plain", "hash", "boxed"))):
             said = getattr(self, name)
-            if is_path(said):
-                require_template(f"model.{name}", said, "ask_plain.v1")
+            if is_path(said) and name == "template":
+                require_layout("model.template", said)
+            elif is_path(said):
+                require_template("model.ask", said, "ask_plain.v1")
             elif said not in known:
                 raise ConfigError(
                     f"model.{name}={said}: must be {', '.join(known)}, or the path of a text file with $question. "

@@ -6,6 +6,7 @@ A template is known by its name here (``solve_plain.v1``) or by the path of a fi
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ from sei.errors import ConfigError
 OWN = ("keyphrase", "synthesize", "combine", "correct", "solve", "similar", "error", "contrast", "rephrase",
        "self_verification", "fobar", "evolve_upward", "evolve_downward", "cluster", "assign", "merge")  # fmt: skip
 """The requests to an instructor, each by a template that ``prompts.keyphrase=PATH`` replaces by a file."""
+_ANSWER = re.compile(r"(?<!\$)((?:\$\$)*)\$(?:answer|\{answer\})\s*\Z")
 
 
 def is_path(name: str) -> bool:
@@ -59,13 +61,32 @@ def render(name: str, **fields: str) -> str:
     return Template(template(name)).substitute(fields)
 
 
+def require_layout(setting: str, path: str) -> None:
+    """Refuse a file of the user's that cannot stand around a question: ``$question``, and ``$answer`` at its end.
+
+    Raises:
+        ConfigError: where it cannot be read, or its placeholders are not these.
+    """
+    text = template(path)
+    before = text[: found.end(1)] if (found := _ANSWER.search(text)) else text
+    if "answer" in Template(before).get_identifiers():
+        raise ConfigError(
+            f"{setting}={path}: $answer stands in the middle of the file. Rule: $answer says where the answer begins; "
+            "it stands once and nothing may follow it. Remedy: end the file with it, or leave it out."
+        )
+    _require(setting, path, Template(before), {"question"})
+
+
 def require_template(setting: str, path: str, like: str) -> None:
     """Refuse a file of the user's that cannot stand in for the template ``like``.
 
     Raises:
         ConfigError: where it cannot be read, lacks a placeholder of ``like`` or has another one.
     """
-    text, wanted = Template(template(path)), set(Template(template(like)).get_identifiers())
+    _require(setting, path, Template(template(path)), set(Template(template(like)).get_identifiers()))
+
+
+def _require(setting: str, path: str, text: Template, wanted: set[str]) -> None:
     found = set(text.get_identifiers())
     shown = ", ".join(f"${n}" for n in sorted(wanted))
     if not text.is_valid():
@@ -104,9 +125,22 @@ def ask_template(ask: str) -> str:
     return ask if is_path(ask) else f"ask_{ask}.v1"
 
 
-def after(layout: str) -> str:
-    """Return what follows a filled layout before the answer: a line break, nothing where the layout ends in a blank."""
-    return "" if template(layout)[-1:].isspace() else "\n"
+def layout_parts(layout: str) -> tuple[str, str]:
+    """Return the text that asks a question, still with ``$question``, and what stands between it and the answer.
+
+    A layout that ends in ``$answer`` says both: blanks before the mark belong to the answer. One without the mark is
+    asked whole; a line break follows, or nothing where it ends in a blank.
+    """
+    text = template(layout)
+    if found := _ANSWER.search(text):
+        before = text[: found.end(1)]
+        return before.rstrip(), before[len(before.rstrip()) :]
+    return text, "" if text[-1:].isspace() else "\n"
+
+
+def render_layout(layout: str, question: str) -> str:
+    """Return a question as a layout asks it."""
+    return Template(layout_parts(layout)[0]).substitute(question=question)
 
 
 def asked(question: str, options: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sei.models.target import TargetModel
-from sei.prompts import after, ask_template, render, template
+from sei.prompts import ask_template, layout_parts, render
 from sei.records import RoundRecord
 from sei.report.cards import Origin, cell, header, provenance, table
 from sei.store import write_atomic
@@ -123,10 +123,11 @@ def _use(record: RoundRecord, target: TargetModel) -> str:
         pair = 'return {"prompt": row["messages"][:1], "completion": row["messages"][1:]}'
         frame = "The chat template of the target model's tokenizer stands around the messages."
     else:
+        asked, glue = layout_parts(target.layout)
         pair = (
             'question, solution = (m["content"] for m in row["messages"])\n'
-            f'    prompt = {template(target.layout)!r}.replace("$question", question)\n'
-            f'    return {{"prompt": prompt, "completion": {after(target.layout)!r} + solution}}'
+            f'    prompt = {asked!r}.replace("$question", question)\n'
+            f'    return {{"prompt": prompt, "completion": {glue!r} + solution}}'
         )
         frame = "The target model knows no chat template: its prompt is the text below."
     trained = record.trained

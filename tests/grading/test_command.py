@@ -76,6 +76,9 @@ LAYOUTS = [
     ("E", "The answer is A.", {"options": ["51", "57"]}, "error"),
     ("A", "The answer is A.", {"options": "51, 57"}, "error"),
     ("12", float("nan"), {}, "unreadable"),
+    ("9 * 2 = 18\n#### 1,018\nThe answer is: 1,018", "The answer is 1018.", {}, "right"),  # MetaMathQA
+    ("9 * 2 = 18\n#### 18\nThe answer is: 19", "The answer is 18.", {}, "error"),
+    ("9 * 2 = 18\n#### 18\nIs the answer 18?", "The answer is 18.", {}, "error"),
 ]
 
 

@@ -50,6 +50,29 @@ def test_a_layout_that_ends_in_words_breaks_the_line(tmp_path):
     assert target(template=file(tmp_path, LAYOUT)).without_weights().glue == ""
 
 
+@pytest.mark.parametrize("mark", ["$answer", "${answer}", "$answer\n"])
+@pytest.mark.parametrize("glue", [" ", "\n\n", ""])
+def test_a_layout_may_say_where_the_answer_begins(tmp_path, mark, glue):
+    """As lm-evaluation-harness does: the prompt ends before the blank, the blank belongs to the answer."""
+    own = target(template=file(tmp_path, f"Q: $question\nA:{glue}{mark}", "layout.txt"))
+    opened = own.without_weights()
+    assert opened.prompts(["1+1?"]) == ["Q: 1+1?\nA:"]
+    (shown,) = opened.prompts(["1+1?"], ("2+2?", "4"))
+    assert shown == f"Q: 2+2?\nA:{glue}4\n\nQ: 1+1?\nA:"
+    assert opened.glue == glue
+
+
+def test_a_written_out_dollar_answer_is_no_mark(tmp_path):
+    opened = target(template=file(tmp_path, "Q: $question, as $$answer")).without_weights()
+    assert (opened.prompts(["1+1?"]), opened.glue) == (["Q: 1+1?, as $answer"], "\n")
+
+
+@pytest.mark.parametrize("text", ["$question $answer.", "$answer $question", "$question $answer $answer"])
+def test_an_answer_that_is_not_last_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match=r"model\.template=.*nothing may follow it.*Remedy"):
+        target(template=file(tmp_path, text))
+
+
 def test_the_text_of_a_file_is_in_the_key(tmp_path):
     own = target(ask=file(tmp_path, ASK))
     before = digest(own)
@@ -63,7 +86,7 @@ def test_the_text_of_a_file_is_in_the_key(tmp_path):
     ("text", "words"),
     [
         ("no question", r"lacks \$question"),
-        ("$question $answer", r"unknown placeholders \$answer"),
+        ("$question $reply", r"unknown placeholders \$reply"),
         ("$5 $question", "no placeholder"),
     ],
 )
