@@ -350,6 +350,8 @@ def main() -> None:
     OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
     os.environ["SEI_COMMAND"] = _HEX
     _ENDED_IN_JOB.clear()
+    if "sei.sweep" in sys.modules:
+        sys.modules["sei.sweep"].forget()
     catch_signals()
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(run_job)()

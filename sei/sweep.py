@@ -178,6 +178,11 @@ def settle_announced(code: int) -> None:
         settle(folder, code)
 
 
+def forget() -> None:
+    """Forget the sweeps of an earlier command of this process."""
+    _announced.clear()
+
+
 def failed_announced() -> SweepError | None:
     """Return the error of a sweep that this process has announced where some of its jobs failed."""
     states = (folder / "sweep.json" for folder in _announced)

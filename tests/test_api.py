@@ -240,13 +240,16 @@ def test_nothing_ends_the_process_of_a_notebook(run, home, leaving, how, error, 
 def test_a_signal_for_others_reaches_them_after_the_run():
     """SIGTERM is for whoever owns the process; what a run did to handlers is undone first."""
     got: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: got.append(number))
+    before, interrupt = (
+        signal.signal(signal.SIGTERM, lambda number, _: got.append(number)),
+        signal.getsignal(signal.SIGINT),
+    )
     try:
         with pytest.raises(KeyboardInterrupt), lent_signals():  # noqa: PT012
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.raise_signal(signal.SIGTERM)
         assert got == [signal.SIGTERM]
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is interrupt
     finally:
         signal.signal(signal.SIGTERM, before)
 

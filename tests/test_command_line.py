@@ -159,7 +159,7 @@ def test_runs_started_in_the_same_second_get_own_folders(sei):
     [
         (["refiner.kep=1"], ["kep"]),
         (["clusterer=spectral"], ["spectral", "agglomerative"]),
-        (["rounds=0"], ["rounds", "at least 1"]),
+        (["rounds=-1"], ["rounds", "at least 0"]),
         (["ablation=no_clustering", "clusterer=agglomerative"], ["contradicts"]),
         (["data=mawps", "data.folder=/no/where"], ["/no/where", "missing", "SEI_DATA"]),
         (["name=sk-aaaaaaaaaaaaaaaa"], ["secret"]),

@@ -46,7 +46,7 @@ class LitCausalLM(pl.LightningModule):
         self.strict_loading = False  # resume points hold trainable weights alone
         self._random: dict[str, Any] | None = None
         self.sampling: Sampling | None = None
-        self.beat: Callable[[str], None] = lambda _: None  # told how many tokens of a batch are there
+        self.beat: Callable[[str], None] = _unheard  # told how many tokens of a batch are there
         # of resume points, and of what a child process hands back: trainable weights alone
         self.register_state_dict_post_hook(_without_frozen)
 
@@ -174,6 +174,10 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["cpu"].cpu())
     if state["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+
+
+def _unheard(_: str) -> None:
+    """Hear nothing; a function of the module, which child processes can be given."""
 
 
 class _Beat:

@@ -76,7 +76,7 @@ class Logged:
 def test_wandb_gets_what_there_is(tmp_path):
     made, said, _ = run_folder(tmp_path)
     run = Logged()
-    WandbRun(run, log_model=True).round(made, said, tmp_path / "round_1")
+    WandbRun(run, log_model=True, data=None).round(made, said, tmp_path / "round_1")
     assert run.artifacts == ["bad-cases", "error-types"]
     (row,) = run.rows
     assert {"round/cluster_map_picture", "round/bad_cases_table", "round/right"} <= row.keys()
