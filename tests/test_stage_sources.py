@@ -47,7 +47,7 @@ def edited(monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "touched"),
     [
-        ("Remedy: write one object a line.", "Remedy: another file.", set()),  # a message in sei/rows.py
+        ("Remedy: write one object a row.", "Remedy: another file.", set()),  # a message in sei/rows.py
         (
             'rng = random.Random(f"refine/{given.seed}")',
             'rng = random.Random(f"again/{given.seed}")',

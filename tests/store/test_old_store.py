@@ -31,6 +31,7 @@ KEPT = Path(__file__).parent.parent / "fixtures" / "store_2026_11"
 SMALL = ("experiment=smoke", "data.pool=40", "data.dev=10", "data.test=10", "budget.candidates=6")
 EXAMPLES = (TrainingExample(id="a", question="What is 1 + 1?", solution="1+1=2\n#### 2", source="synthetic"),)
 GONE: set[str] = set()  # names of parts that are no more
+NEWER = {"goldcheck", "grade"}  # they rest on the grader, whose third version tells more answers apart
 # keys of stages that make weights, or compute with them: their results are not kept here
 WEIGHTS = {
     "finetuner=full": "c16e9a8c11f8019a840d2eca",
@@ -66,7 +67,7 @@ def test_a_store_of_november_2026_is_hit_by_every_stage(tmp_path):
     assert {name for name, _ in asked} == {
         *("goldcheck", "attempts", "grade", "diagnose", "cluster", "nosecondopinion", "selfinstruct")
     }
-    assert [made for _, made in asked] == [0] * len(asked)
+    assert {name for name, made in asked if made} == NEWER
 
 
 @pytest.mark.parametrize("override", WEIGHTS)
