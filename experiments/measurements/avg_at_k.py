@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import sei
-from sei.api import ScoreRow
+from sei.loaded import ScoreRow
 
 
 def scores(store: str, seed: int, samples: int, *more: str) -> dict[str, ScoreRow]:
