@@ -108,11 +108,19 @@ def _round(home: Path, report: dict[str, Any]) -> Round:
 def _scores(home: Path, found: dict[str, Any]) -> dict[str, Score]:
     adapter = pydantic.TypeAdapter(dict[str, Score])
     try:
-        return adapter.validate_python(found)
+        return adapter.validate_python({name: _paired(score) for name, score in found.items()})
     except pydantic.ValidationError as e:
         first = e.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DataError(f"{home}: its scores are damaged ({where}: {first['msg']}). Remedy: {AGAIN}.") from e
+
+
+def _paired(score: Any) -> Any:
+    """Return a score of a summary with pass@k as pairs: JSON has no whole numbers for names."""
+    passed = score.get("pass_at") if isinstance(score, dict) else None
+    if not isinstance(passed, dict):
+        return score
+    return {**score, "pass_at": tuple((int(k), v) for k, v in passed.items() if str(k).isdigit())}
 
 
 def _jobs(home: Path) -> dict[str, Any]:

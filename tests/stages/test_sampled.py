@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+import sei
 from sei.__main__ import check
 from sei.job import perform
 from sei.records import Graded
@@ -91,6 +92,8 @@ def test_a_run_of_no_rounds_evaluates_with_several_answers(tmp_path, capsys):
     assert (test["n"], test["samples"]) == (80, 4)
     assert set(test["pass_at"]) == {"1", "2", "4"}
     assert test["pass_at"]["1"] == pytest.approx(test["accuracy"])
+    loaded = sei.load(tmp_path / "run").baseline["arithmetic_test"]
+    assert (loaded.samples, dict(loaded.pass_at)[4]) == (4, test["pass_at"]["4"])
     said = capsys.readouterr().out
     assert "avg@4" in said
     assert "maj@4" in said
