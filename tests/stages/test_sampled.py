@@ -9,14 +9,12 @@ from dataclasses import replace
 import pytest
 
 import sei
-from sei.__main__ import check
-from sei.job import perform
 from sei.records import Graded
 from sei.stages.grade import bad_cases, scores, solved
 from sei.stages.sampled import majority, pass_at
 from sei.statistics import clustered
 from tests.builders import graded, held_out, problem
-from tests.compose import SHORT, composed
+from tests.compose import SHORT
 
 
 def answers(of, *verdicts: str) -> list[Graded]:
@@ -85,14 +83,14 @@ def test_a_bad_case_fails_in_a_share_of_its_answers(verdicts, wrong_in, bad):
 
 def test_a_run_of_no_rounds_evaluates_with_several_answers(tmp_path, capsys):
     more = ("rounds=0", "engine.samples=4", "engine.temperature=0.8", f"store={tmp_path / 'store'}")
-    perform(check(*composed(*SHORT, *more)), tmp_path / "run")
+    run = sei.run([*SHORT, *more, f"hydra.run.dir={tmp_path / 'run'}"])
     summary = json.loads((tmp_path / "run" / "summary.json").read_text("utf-8"))
     test = summary["baseline"]["arithmetic_test"]
     assert summary["rounds"] == []
     assert (test["n"], test["samples"]) == (80, 4)
     assert set(test["pass_at"]) == {"1", "2", "4"}
     assert test["pass_at"]["1"] == pytest.approx(test["accuracy"])
-    loaded = sei.load(tmp_path / "run").baseline["arithmetic_test"]
+    loaded = run.baseline["arithmetic_test"]
     assert (loaded.samples, dict(loaded.pass_at)[4]) == (4, test["pass_at"]["4"])
     said = capsys.readouterr().out
     assert "avg@4" in said
