@@ -203,6 +203,7 @@ def run(job: Job) -> dict[str, Any]:
     except BaseException as e:
         exit_code = exit_code_of(e)
         report.failed(e, exit_code, len(evaluated), store.place, rounds.so_far)
+        report.show_so_far(evaluated)
         raise
     finally:
         report.close(store, evaluated, done=exit_code == 0)

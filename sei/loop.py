@@ -280,6 +280,8 @@ class Rounds:
         took, where = seconds_by_stage(store.uses), devices_by_stage(store.uses)
         seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded), seconds=took, devices=where)]
         yield seen[0]
+        if not self.rounds:  # the base was to be evaluated, whatever it answers
+            return
         require_readable(on_dev(graded), method.max_unreadable, "dev set")
         state = RoundState(current=start, base=start)
         while len(seen) <= self.rounds and not on_plateau(seen, method.patience):

@@ -93,7 +93,7 @@ def walk_through(method: Method, data: DataSet, base: Checkpoint, store: Store, 
 def _shown_round(shown: Shown, small: Method, data: DataSet, base: Checkpoint, seed: int, folder: Path) -> Path | None:
     with tempfile.TemporaryDirectory() as aside, _watched(shown):
         own = Store(root=Path(aside))
-        graded = _attempted(small, data, base, own, seed)
+        graded = _attempted(shown, small, data, base, own, seed)
         shown.rule(f"attempts at {len(graded)} problems of the pool")
         for g in graded:
             _show_attempt(shown, g)
@@ -160,14 +160,18 @@ def _round(shown: Shown, r: Round) -> RoundRecord | None:
     )  # fmt: skip
 
 
-def _attempted(method: Method, data: DataSet, base: Checkpoint, store: Store, seed: int) -> tuple[Graded, ...]:
+def _attempted(
+    shown: Shown, method: Method, data: DataSet, base: Checkpoint, store: Store, seed: int
+) -> tuple[Graded, ...]:
     """Return graded attempts at problems spread over the pool, until enough of them are bad cases."""
     step = max(1, len(data.pool) // _TRIED)
     spread = data.pool[::step][:_TRIED]
     found: tuple[Graded, ...] = ()
     for end in range(_WANTED, len(spread) + _WANTED, _WANTED):
         found = attempted(method, spread[:end], base, store, seed)
-        if len(bad_cases(found, method.wrong_in)) >= _WANTED:
+        bad = len(bad_cases(found, method.wrong_in))
+        shown.say(f"{len(spread[:end])} of at most {len(spread)} problems tried: {bad} of {_WANTED} bad cases found")
+        if bad >= _WANTED:
             break
     return found
 

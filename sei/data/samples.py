@@ -72,6 +72,7 @@ def of_lm_eval(path: Path, lines: Sequence[Line]) -> list[Sample]:
                 row=columns,
                 output=texts[0] if texts else None,
                 more=max(0, len(texts) - 1),
+                finished=row.get("finished") is not False,  # our own samples say so
             )
         )
     return out

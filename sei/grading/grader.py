@@ -215,13 +215,17 @@ class MathGrader:
         return frozenset([one] if one else [])
 
     def check_gold(self, problems: tuple[Problem, ...]) -> list[str]:
-        """Return the ids of problems whose own gold answer or reference solution this grader refuses."""
-        failures = []
-        for p in problems:
-            shown = p.solution if p.solution else f"\\boxed{{{p.answer}}}"
-            if self.grade(p, shown).verdict != "right":
-                failures.append(p.id)
-        return failures
+        """Return the ids of problems whose own gold answer or reference solution this grader refuses.
+
+        A worked solution that states no answer (``####``, a box) is no word against the answer beside it.
+        """
+        return [p.id for p in problems if not self._accepts(p)]
+
+    def _accepts(self, p: Problem) -> bool:
+        alone = f"\\boxed{{{p.answer}}}"
+        if self.grade(p, p.solution or alone).verdict == "right":
+            return True
+        return bool(p.solution) and extract_strict(p.solution) is None and self.grade(p, alone).verdict == "right"
 
 
 @lru_cache(maxsize=65_536)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Ta
     for key, first in stages[0][1].items():
         cells = [_cell(s[key]) for _, s in stages]
         gain = [f"{100 * (stages[best][1][key].accuracy - first.accuracy):+.1f}"] if len(stages) > 1 else []
-        unread = " → ".join(f"{s.unreadable} ({s.cut})" for s in dict.fromkeys((first, stages[best][1][key])))
+        unread = " → ".join(k for k, _ in itertools.groupby(f"{s[key].unreadable} ({s[key].cut})" for _, s in stages))
         table.add_row(_plain(key), first.role, str(first.n), *cells, *gain, unread)
     return table
 
@@ -91,6 +92,15 @@ class Ending:
     last: str = ""
 
 
+def show_scores(stages: Sequence[tuple[str, dict[str, Score]]], folder: Path) -> None:
+    """Print the table of a run that did not come to its end, and where its results lie."""
+    console = Console(width=None if Console().is_terminal else 160)
+    with console.capture() as said:
+        console.print(score_table(stages, 0))
+        console.print(_plain(f"so far: {folder} (to look at: report.html in it)"), soft_wrap=True)
+    print(said.get(), end="", flush=True)
+
+
 def show(stages: Sequence[tuple[str, dict[str, Score]]], ending: Ending, folder: Path, made: int, reused: int) -> None:
     """Print the table, why the run ended, and where the results lie, all at once: other jobs may print beside it."""
     console = Console(width=None if Console().is_terminal else 160)
@@ -100,7 +110,13 @@ def show(stages: Sequence[tuple[str, dict[str, Score]]], ending: Ending, folder:
             console.print("† more than half of these answers state no result that can be read", highlight=False)
         for line in _of_several(stages[ending.best][1]):
             console.print(_plain(line), soft_wrap=True)
-        which = f"the base, no round was better; {ending.last}" if ending.last else "this is model/"
+        which = (
+            f"the base, no round was better; {ending.last}"
+            if ending.last
+            else "this is model/"
+            if ending.best
+            else "the base"
+        )
         console.print(_plain(f"* best on dev: {which}; {_ENDS[ending.stopped]}"), soft_wrap=True)
         console.print(f"{made} results made, {reused} reused from the store")
         console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)

@@ -116,6 +116,7 @@ def _samples(i: int, answers: Sequence[Graded], prompt: str) -> list[dict[str, A
         "target": p.answer,
         "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {"do_sample": len(answers) > 1}}},
         "resps": [[g.attempt.output for g in answers]],
+        "finished": answers[0].attempt.finished,  # ours: whether it ended before the length cap
         "metrics": ["exact_match"],
         "doc_hash": _hash(json.dumps(doc, sort_keys=True)),
         "prompt_hash": _hash(prompt),

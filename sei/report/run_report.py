@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from sei.choice import Ending, Evaluated, best_on_dev, stop_reason
+from sei.clusterers.none import NoClustering
 from sei.errors import ConfigError, SeiError
 from sei.exits import was_signal
 from sei.loop import Method, SoFar
@@ -44,6 +45,7 @@ from sei.stages.harvest import NothingKeptError
 from sei.store import Store, Use, write_atomic
 
 log = logging.getLogger("sei")
+_SEVERAL = 3  # different keyphrases that are rarely one kind of error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,7 @@ class RunReport:
             write_json(where / "report.json", report)
         else:
             report = round_dict(last.record, evaluated[-2].graded)
+            self._warn_of_one_type(last.record)
             write_round(self.folder, last.record, report)
             records = [e.record for e in evaluated if e.record is not None]
             write_dataset(where / "dataset", records, report["dropped"], self._origin())
@@ -97,6 +100,17 @@ class RunReport:
             _draw(self.folder, records, _stages(evaluated))
         write_page(self.folder, so_far=len(evaluated) - 1)
         return report
+
+    def _warn_of_one_type(self, record: RoundRecord) -> None:
+        """Say that phrases which differ became one error type, unless that was asked for."""
+        phrases = {k.phrase for t in record.error_map.types for k in t.members}
+        asked_for = isinstance(self.method.cluster.clusterer, NoClustering)
+        if len(record.error_map.types) == 1 and len(phrases) >= _SEVERAL and not asked_for:
+            words = (
+                "round %d: %d different keyphrases became one error type, %r. More bad cases tell types apart better"
+            )
+            log.warning(f"{words}; clusterer=llm groups a few phrases by their meaning", record.round, len(phrases),
+                        record.error_map.types[0].name)  # fmt: skip
 
     def _prompts(self, graded: Sequence[Graded]) -> list[str]:
         """Return the prompt of every attempt, the first in ``prompt.txt`` too; bare questions without a tokenizer."""
@@ -133,6 +147,11 @@ class RunReport:
             write_rows(home / "dropped.jsonl", error.rejections)
         failure = {"stage": stage, "round": number, "exit_code": exit_code, "error": words}
         write_json(self.folder / FAILURE, failure)
+
+    def show_so_far(self, evaluated: Sequence[Evaluated]) -> None:
+        """Show the scores that a run has which ends by an error, and where its page is."""
+        if evaluated:
+            console.show_scores(_stages(evaluated), self.folder)
 
     def finish(self, evaluated: Sequence[Evaluated], uses: Sequence[Use], ending: Ending | None) -> dict[str, Any]:
         """Write summary and model, show the table in the terminal, and return the summary."""

@@ -142,6 +142,8 @@ def _interval(problems: Sequence[Sequence[Graded]], correct: int, n: int) -> tup
     if n == len(problems):
         return wilson(correct, n).ends if n else (0.0, 1.0)
     values = [float(g.verdict == "right") for answers in problems for g in answers]
+    if len(set(values)) == 1:  # no spread to tell from: as if each problem had one answer
+        return wilson(int(values[0]) * len(problems), len(problems)).ends
     found = clustered(values, [i for i, answers in enumerate(problems) for _ in answers])
     return max(0.0, found.low), min(1.0, found.high)
 
@@ -170,7 +172,7 @@ def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> Da
     pool = tuple(p for p in data.pool if p.id not in refused)
     held_out = tuple(p for p in data.held_out if p.id not in refused)
     found = [p for p in (*data.pool, *data.held_out) if p.id in refused]
-    shown = "; ".join(f"{p.id}: gold answer {p.answer[:80]!r} of {p.question[:80]!r}" for p in found[:3])
+    shown = "; ".join(map(_refused, found[:3]))
     if not skip or not pool or (data.held_out and not held_out):
         raise DataError(
             f"the grader refuses {len(failures)} gold answers of the data set's {len(data.pool) + len(data.held_out)}: "
@@ -180,6 +182,11 @@ def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> Da
         )
     log.warning("%d problems are left out, whose gold answers the grader refuses: %s", len(found), shown)
     return replace(data, pool=pool, held_out=held_out)
+
+
+def _refused(p: Problem) -> str:
+    ends = f", solution ends {p.solution[-60:]!r}" if p.solution else ""
+    return f"{p.id}: gold answer {p.answer[:80]!r} of {p.question[:80]!r}{ends}"
 
 
 class UnreadableAnswersError(TooManyBadRecordsError):

@@ -12,7 +12,7 @@ import sei
 from sei.records import Graded
 from sei.stages.grade import bad_cases, scores, solved
 from sei.stages.sampled import majority, pass_at
-from sei.statistics import clustered
+from sei.statistics import clustered, wilson
 from tests.builders import graded, held_out, problem
 from tests.compose import SHORT
 
@@ -79,6 +79,12 @@ def test_a_bad_case_fails_in_a_share_of_its_answers(verdicts, wrong_in, bad):
     assert [(b.extracted) for b in bad_cases(rows, wrong_in)] == (["7"] if bad else [])
     right = solved(rows, wrong_in)
     assert not (bad and (right.good or right.replay))
+
+
+def test_answers_that_are_all_wrong_leave_room_for_doubt():
+    rows = [a for i in range(4) for a in answers(held_out(i), "7", "7", "7")]
+    (s,) = scores(rows).values()
+    assert s.ci95 == wilson(0, 4).ends
 
 
 def test_a_run_of_no_rounds_evaluates_with_several_answers(tmp_path, capsys):
