@@ -64,6 +64,7 @@ def test_a_part_pasted_from_the_readme_runs(commands, folder, number):
     assert len(one["error_types"]) == 2 if number == 0 else one["refined"] < one["synthesized"]
 
 
+@pytest.mark.slow
 def test_a_sweep_finds_parts_of_ones_own_and_no_false_library(commands, folder):
     """The jobs' processes look where the command did, and take no file of the current folder for a library."""
     (folder / "torch.py").write_text("raise SystemExit('a file of the user')")

@@ -26,7 +26,7 @@ def test_a_solution_that_states_no_answer_is_no_word_against_it():
     assert grader.check_gold((stated,)) == [stated.id]
 
 
-def test_a_refused_gold_answer_is_shown_with_the_end_of_its_solution():
+def test_a_refused_gold_answer_shows_the_end_of_its_solution():
     from sei.exchange import DataSet
 
     bad = problem(1, "How many?", answer="5", solution="so\n#### 120")

@@ -35,6 +35,7 @@ def test_what_stands_in_no_group_stands_alone():
     assert agreement(types, [0, 0, 1, 1, -1, -1])["ARI"].mean == adjusted_rand_score(types, [0, 0, 1, 1, 2, 3])
 
 
+@pytest.mark.slow
 def test_the_interval_covers_as_often_as_it_says():
     """Of 200 draws the interval covers the value of the whole about as often as it says."""
     rng = np.random.default_rng(1)

@@ -161,6 +161,7 @@ def test_rules_have_nothing_to_estimate(made):
         made(estimate=True)
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_its_instructors_side_by_side(sei, server):
     overrides = (f"instructor.base_url={server.url}", "instructor.model=small,large", "card.problems=4", "-m")
     done = sei(*COMMAND, *SMALL, *overrides)
