@@ -112,9 +112,9 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
     folder_name(plain["name"])
     if not isinstance(plain["attempts"], str | None) or plain["attempts"] == "":
         raise refuse("attempts", plain["attempts"], "must be the path of one file", "attempts=samples.jsonl")
-    if plain["attempts"] and (plain["estimate"] or plain["dry_run"]):
-        rule = "an estimate looks at attempts of the target model, and here there is none"
-        remedy = "leave estimate and dry_run out (instructor.max_usd=5 bounds what is spent)"
+    if plain["attempts"] and (ahead := [key for key in _LOOKS if plain[key]]):
+        rule = f"{ahead[0]}=true looks ahead at a run of the target model, and here there is none"
+        remedy = f"leave {ahead[0]} out (instructor.max_usd=5 bounds what is spent)"
         raise refuse("attempts", plain["attempts"], rule, remedy)
     if plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from sei.__main__ import check
+from sei.clusterers.none import NoClustering
+from sei.clusterers.ward import Ward
 from sei.data.own import Line
 from sei.data.samples import of_lm_eval
 from sei.errors import DataError, SeiError
 from sei.grading import MathGrader
 from sei.job import perform
+from sei.records import ErrorMap, ErrorType, Keyphrase
+from sei.report.run_report import RunReport
 from sei.stages.grade import with_sound_gold
-from tests.builders import problem
+from tests.builders import case, problem
 from tests.compose import SHORT, composed
 
 LAST = "She reads 120 pages. 120/24=5 hours to read 120 pages"
@@ -60,3 +65,20 @@ def test_our_own_samples_say_which_answers_were_cut(tmp_path):
     assert {json.loads(x)["finished"] for x in file.read_text("utf-8").splitlines()} == {False}
     lines = [Line(number=i, row=json.loads(x)) for i, x in enumerate(file.read_text("utf-8").splitlines())]
     assert {s.finished for s in of_lm_eval(file, lines)} == {False}
+
+
+@pytest.mark.parametrize(
+    ("phrases", "clusterer", "warned"),
+    [
+        (("adds", "drops", "reads"), Ward(), True),
+        (("adds", "adds", "drops"), Ward(), False),
+        (("adds", "drops", "reads"), NoClustering(), False),
+    ],
+)
+def test_different_phrases_in_one_type_are_warned_of(caplog, phrases, clusterer, warned):
+    members = tuple(Keyphrase(bad_case=case(problem(i), "0"), phrase=p) for i, p in enumerate(phrases))
+    one = ErrorType(name="adds", members=members, exemplars=(), validation=())
+    record = SimpleNamespace(error_map=ErrorMap(types=(one,)), round=1)
+    report = SimpleNamespace(method=SimpleNamespace(cluster=SimpleNamespace(clusterer=clusterer)))
+    RunReport._warn_of_one_type(report, record)
+    assert ("3 different keyphrases became one error type, 'adds'" in caplog.text) is warned

@@ -153,9 +153,10 @@ def test_another_value_is_refused(value):
         plain(f"attempts={value}")
 
 
-def test_an_estimate_of_given_outputs_is_refused():
-    with pytest.raises(ConfigError, match="estimate looks at attempts of the target model"):
-        plain("attempts=a.jsonl", "estimate=true")
+@pytest.mark.parametrize("look", ["estimate", "dry_run", "preview", "teacher_card"])
+def test_a_look_ahead_at_given_outputs_is_refused(look):
+    with pytest.raises(ConfigError, match=f"attempts=a.jsonl: {look}=true looks ahead .* leave {look} out"):
+        plain("attempts=a.jsonl", f"{look}=true")
 
 
 def test_a_run_without_given_outputs_keeps_its_digest():

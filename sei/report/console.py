@@ -91,6 +91,13 @@ class Ending:
     stopped: str
     last: str = ""
 
+    @property
+    def model(self) -> str:
+        """Return what the best checkpoint is, in words."""
+        if self.best:
+            return "this is model/"
+        return f"the base, no round was better; {self.last}" if self.last else "the base"
+
 
 def show_scores(stages: Sequence[tuple[str, dict[str, Score]]], folder: Path) -> None:
     """Print the table of a run that did not come to its end, and where its results lie."""
@@ -110,14 +117,7 @@ def show(stages: Sequence[tuple[str, dict[str, Score]]], ending: Ending, folder:
             console.print("† more than half of these answers state no result that can be read", highlight=False)
         for line in _of_several(stages[ending.best][1]):
             console.print(_plain(line), soft_wrap=True)
-        which = (
-            f"the base, no round was better; {ending.last}"
-            if ending.last
-            else "this is model/"
-            if ending.best
-            else "the base"
-        )
-        console.print(_plain(f"* best on dev: {which}; {_ENDS[ending.stopped]}"), soft_wrap=True)
+        console.print(_plain(f"* best on dev: {ending.model}; {_ENDS[ending.stopped]}"), soft_wrap=True)
         console.print(f"{made} results made, {reused} reused from the store")
         console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)
     print(said.get(), end="", flush=True)

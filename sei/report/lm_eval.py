@@ -42,7 +42,7 @@ def write_lm_eval(
     results: dict[str, Any] = {
         "results": {t: _scores(t, list(by_problem(rows).values())) for t, rows in tasks.items()},
         "group_subtasks": {t: [] for t in tasks},
-        "configs": {t: _config(t, shots, most_of(rows)) for t, rows in tasks.items()},
+        "configs": {t: _config(t, shots, _most_of(rows)) for t, rows in tasks.items()},
         "versions": dict.fromkeys(tasks, 1.0),
         "n-shot": dict.fromkeys(tasks, shots),
         "higher_is_better": {t: {"exact_match": True} for t in tasks},
@@ -68,7 +68,7 @@ def write_lm_eval(
         write_atomic(folder / f"samples_{task}_{stamp}.jsonl", body.encode("utf-8", "surrogatepass"))
 
 
-def most_of(rows: Sequence[Graded]) -> int:
+def _most_of(rows: Sequence[Graded]) -> int:
     """Return the answers a problem."""
     return max(map(len, by_problem(rows).values()), default=1)
 

@@ -106,11 +106,11 @@ class RunReport:
         phrases = {k.phrase for t in record.error_map.types for k in t.members}
         asked_for = isinstance(self.method.cluster.clusterer, NoClustering)
         if len(record.error_map.types) == 1 and len(phrases) >= _SEVERAL and not asked_for:
-            words = (
-                "round %d: %d different keyphrases became one error type, %r. More bad cases tell types apart better"
+            log.warning(
+                "round %d: %d different keyphrases became one error type, %r. More bad cases tell types apart better; "
+                "clusterer=llm groups a few phrases by their meaning",
+                *(record.round, len(phrases), record.error_map.types[0].name),
             )
-            log.warning(f"{words}; clusterer=llm groups a few phrases by their meaning", record.round, len(phrases),
-                        record.error_map.types[0].name)  # fmt: skip
 
     def _prompts(self, graded: Sequence[Graded]) -> list[str]:
         """Return the prompt of every attempt, the first in ``prompt.txt`` too; bare questions without a tokenizer."""
