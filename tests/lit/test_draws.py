@@ -75,6 +75,13 @@ def test_greedy_keys_stay_and_the_temperature_is_in_them():
     assert draws(Attempts(target=TINY, engine=greedy), pool()[:2], 0) == pool()[:2]
 
 
+def test_each_answer_has_a_seed_of_its_own():
+    stage = Attempts(target=TINY, engine=ENGINE)
+    seeds = [d.seed for s in (0, 1) for d in draws(stage, pool()[:3], s)]
+    assert len(set(seeds)) == len(seeds) == 24
+    assert seeds[:12] == [d.seed for d in draws(stage, pool()[:3], 0)]
+
+
 def test_several_greedy_answers_are_refused():
     with pytest.raises(ConfigError, match=r"engine\.samples=4 with engine\.temperature=0"):
         replace(ENGINE, temperature=0.0)
