@@ -1,4 +1,4 @@
-"""The command: ``python -m benchmarks.gpu loop rates student [--toy] [--out FOLDER] [--model PATH] [--data FOLDER]``."""
+"""The command: ``python -m benchmarks.gpu loop rates student [--toy] [--out FOLDER] [--model PATH] [--data DIR]``."""
 
 from __future__ import annotations
 
