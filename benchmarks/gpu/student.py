@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.gpu.runs import Run, accuracies
 
 ASK = "$question\n\nEach step as one short sentence with its calculation in plain text, then #### number"
-ARMS = {  # in the order in which they are started
+ARMS: dict[str, list[str]] = {  # in the order in which they are started
     "error types": [],
     "shuffled types": ["clusterer=shuffled"],
     "direct correction": ["synthesizer=direct_correction"],
@@ -79,7 +79,7 @@ def _row(arm: str, seed: int, run: Run) -> dict[str, Any]:
 def _settings(model: Path, ask: Path, args: argparse.Namespace) -> list[str]:
     toy = args.toy
     machine = ["trainer=cpu"] if toy else ["trainer=gpu", "trainer.precision=bf16-true", "model.dtype=bfloat16"]
-    sizes = (12, 4, 6, 6, 2) if toy else (400, 100, 300, 150, 60)
+    sizes = (24, 4, 4, 6, 2) if toy else (400, 100, 300, 150, 60)
     pool, dev, test, candidates, steps = sizes
     return [
         *machine,
@@ -92,18 +92,19 @@ def _settings(model: Path, ask: Path, args: argparse.Namespace) -> list[str]:
         f"data.dev={dev}",
         f"data.sets.gsm8k.limit={test}",
         "rounds=1",
-        f"answer_tokens={24 if toy else 256}",
-        f"engine.batch_size={4 if toy else 200}",
+        f"answer_tokens={80 if toy else 256}",
+        f"engine.batch_size={24 if toy else 200}",
         f"budget.candidates={candidates}",
         "refiner=gradient",
         "scoring.weights=lora",
         "scoring.max_validation=8",
-        "max_unreadable=0.95",
+        "max_unreadable=1.0" if toy else "max_unreadable=0.5",
         "finetuner=lora",
         "finetuner.lr=2.0e-4",
         f"finetuner.schedule.steps={steps}",
         "finetuner.schedule.tokens_per_step=600",
         "replay=100",
+        "near_duplicate=0.9",  # the symbolic teacher keeps the wording of an exemplar; 0.7 leaves nothing
     ]
 
 
