@@ -1,1 +1,1 @@
-"""Single measurements, each a command of its own; what they found stands in experiments/README.md."""
+"""Single measurements, each a command of its own; a page beside it holds what it found (index: ../README.md)."""
