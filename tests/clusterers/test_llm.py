@@ -100,7 +100,7 @@ def test_useless_replies_are_asked_again_and_then_stop_the_run(server, tmp_path)
 
 
 def test_many_phrases_that_are_all_one_type_are_not_grouped(server, tmp_path):
-    """What Qwen2.5-Coder-1.5B-Instruct does with free phrases (experiments, section 7)."""
+    """What Qwen2.5-Coder-1.5B-Instruct does with free phrases (experiments/measurements/phrase_views.md)."""
 
     def lump(body):
         return json.dumps({"error_types": [{"name": "arithmetic mistakes", "ids": [r["id"] for r in shown(body)]}]})
