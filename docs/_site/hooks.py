@@ -1,0 +1,44 @@
+"""What mkdocs calls: adds the generated pages, extends the navigation by them, and changes links for the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from conf_pages import conf_pages, group_list
+from links import for_site, repository_pages
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+GROUPS = "<!-- every group of conf/ -->"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the generated pages into the sections of the navigation that they belong to."""
+    sections: dict[str, Any] = {name: entry for item in config.nav for name, entry in item.items()}
+    pages = sorted(conf_pages(ROOT), key=lambda p: p != "configuration/config.md")
+    sections["Configuration"] += [{Path(p).stem.replace("_set", "/set"): p} for p in pages]
+    index = "experiments/README.md"
+    parts = sorted((ROOT / "docs" / "extending").glob("*.md"))
+    sections["Extending"] += [p.relative_to(ROOT / "docs").as_posix() for p in parts]
+    sections["Experiments"][1:1] = [p for p in repository_pages(ROOT) if p.startswith("experiments/") and p != index]
+    config.watch += [str(ROOT / name) for name in ("conf", "experiments", "LOG.md", "CHANGELOG.md")]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the configuration pages and the pages from outside docs/."""
+    for place, text in {**conf_pages(ROOT), **repository_pages(ROOT)}.items():
+        files.append(File.generated(config, place, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Change the links of a page that is written by hand, and fill in the list of groups."""
+    pages, place = repository_pages(ROOT), page.file.src_uri
+    if place.startswith("configuration/"):
+        return markdown
+    text = for_site(markdown, place if place in pages else f"docs/{place}", ROOT, pages)
+    return text.replace(GROUPS, group_list(ROOT)) if place == "configuration.md" else text
