@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from commented import CommentedFile, Key, read_conf
@@ -26,12 +26,18 @@ EXAMPLES = {
     "benchmarks": ("sei data=gsm8k benchmarks=word_problems",),
     "benchmarks/set": ("sei data=gsm8k benchmarks=paper +benchmarks/set@benchmarks.svamp=svamp",),
     "clusterer": ("sei clusterer=kmeans clusterer.max_types=12", "sei clusterer=ward,none,shuffled seed=0,1,2 -m"),
-    "data": ("sei data=gsm8k_math", "sei data=jsonl data.train=mine.jsonl data.test=test.jsonl engine.max_new_tokens=512"),
+    "data": (
+        "sei data=gsm8k_math",
+        "sei data=jsonl data.train=mine.jsonl data.test=test.jsonl engine.max_new_tokens=512",
+    ),
     "engine": ("sei engine.batch_size=64", "sei model=own model.source=FOLDER engine=openai_server"),
     "experiment": ("sei experiment=smoke", "sei experiment=smoke refiner=none"),
     "finetuner": ("sei finetuner=lora finetuner.lora_r=8",),
     "grader": ("sei grader.seconds=2", "sei data=gsm8k grader.skip_bad_gold=true"),
-    "instructor": ("sei instructor=gpt4o instructor.max_usd=5", "sei instructor=openai_compatible instructor.concurrency=32"),
+    "instructor": (
+        "sei instructor=gpt4o instructor.max_usd=5",
+        "sei instructor=openai_compatible instructor.concurrency=32",
+    ),
     "model": ("sei model=own model.source=FOLDER_OR_HUB_ID", "sei model=tiny_h"),
     "refiner": ("sei refiner=gradient refiner.keep=0.3", "sei refiner=one_shot_step,random,none seed=0,1,2 -m"),
     "second_opinion": ("sei instructor=gpt4o second_opinion=symbolic",),
@@ -190,12 +196,11 @@ def class_settings(root: Path, target: str) -> dict[str, str]:
         return {}
     tree = ast.parse(source.read_text(encoding="utf-8"))
     body = next((n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name), [])
-    found = {}
-    for line in body:
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value is not None:
-            if "ClassVar" not in ast.unparse(line.annotation):
-                found[line.target.id] = ast.unparse(line.value).replace("Field(default_factory=dict)", "{}")
-    return found
+    fields = [
+        n for n in body if isinstance(n, ast.AnnAssign) and n.value and "ClassVar" not in ast.unparse(n.annotation)
+    ]
+    values = {ast.unparse(n.target): ast.unparse(n.value) for n in fields if n.value}
+    return {k: v.replace("Field(default_factory=dict)", "{}") for k, v in values.items()}
 
 
 def _heading(file: CommentedFile) -> Iterator[str]:
@@ -258,10 +263,3 @@ def _block(*lines: str) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}" if text else text
-
-
-def undocumented(conf: Mapping[str, CommentedFile]) -> list[str]:
-    """Return the files without a heading and the keys without a meaning."""
-    meanings = Meanings(dict(conf))
-    bare = [f"{f.name}: no heading" for f in conf.values() if not f.heading]
-    return bare + [f"{f.name}: {k.name}" for f in conf.values() for k in f.keys if meanings.of(f, k) is None]

@@ -5,21 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conf_pages import conf_pages, group_list
-from links import for_site, repository_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from conf_pages import conf_pages, group_list
+from links import for_site, repository_pages
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 GROUPS = "<!-- every group of conf/ -->"
+BOOSTS = {"questions.md": 4.0, "configuration/": 1.0, "experiments/": 0.2, "LOG.md": 0.2, "CHANGELOG.md": 0.1, "": 2.0}
+"""How much the search makes of a page, by the beginning of its place: guides first, measurements last."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages into the sections of the navigation that they belong to."""
     sections: dict[str, Any] = {name: entry for item in config.nav for name, entry in item.items()}
     pages = sorted(conf_pages(ROOT), key=lambda p: p != "configuration/config.md")
-    sections["Configuration"] += [{Path(p).stem.replace("_set", "/set"): p} for p in pages]
+    sections["Configuration"] += [
+        {p.partition("/")[2].replace("config.md", "config.yaml").removesuffix(".md"): p} for p in pages
+    ]
     index = "experiments/README.md"
     parts = sorted((ROOT / "docs" / "extending").glob("*.md"))
     sections["Extending"] += [p.relative_to(ROOT / "docs").as_posix() for p in parts]
@@ -38,6 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Change the links of a page that is written by hand, and fill in the list of groups."""
     pages, place = repository_pages(ROOT), page.file.src_uri
+    page.meta["search"] = {"boost": next(b for start, b in BOOSTS.items() if place.startswith(start))}
     if place.startswith("configuration/"):
         return markdown
     text = for_site(markdown, place if place in pages else f"docs/{place}", ROOT, pages)

@@ -1,4 +1,4 @@
-"""Lists as GitHub reads them, written as the site's Markdown needs them: what belongs to an item is indented by four."""
+"""Lists as GitHub reads them, written as the site needs them: what belongs to an item is indented by four."""
 
 from __future__ import annotations
 

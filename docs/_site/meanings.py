@@ -124,7 +124,9 @@ class Meanings:
     def _of_class(self, file: CommentedFile, key: Key) -> str:
         """Return the comment on the same key of the same class; the usual option of the group is asked first."""
         usual = self.usual[file.group].option if file.group in self.usual else ""
-        order = sorted(self.conf.values(), key=lambda f: (f.group != file.group, f.option != usual, f.is_global, f.name))
+        order = sorted(
+            self.conf.values(), key=lambda f: (f.group != file.group, f.option != usual, f.is_global, f.name)
+        )
         wanted = (self.class_of(file, key), key.path[-1])
         for other in order if wanted[0] else ():
             for k in other.keys:
@@ -138,3 +140,10 @@ class Meanings:
             return key.node_class
         same = (k for f in self.parents(file) for k in f.keys if k.path[:-1] == key.path[:-1] and k.node_class)
         return next((k.node_class for k in same), "")
+
+
+def undocumented(conf: dict[str, CommentedFile]) -> list[str]:
+    """Return the files without a heading and the keys without a meaning."""
+    meanings = Meanings(conf)
+    bare = [f"{f.name}: no heading" for f in conf.values() if not f.heading]
+    return bare + [f"{f.name}: {k.name}" for f in conf.values() for k in f.keys if meanings.of(f, k) is None]
