@@ -150,7 +150,7 @@ def _option(file: CommentedFile, usual: str, meanings: Meanings, root: Path) -> 
     if target:
         yield f"Class: `{target}`."
     yield from _starts_from(file, meanings)
-    rows = [k for k in file.keys if k.path != ("_target_",)]
+    rows = [k for k in file.keys if k.path != ("_target_",) and (k.value or k.comment or not file.is_global)]
     if rows:
         yield _table(rows, file, meanings)
     yield from _more(file, meanings, root)

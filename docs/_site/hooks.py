@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +23,23 @@ BOOSTS = {"questions.md": 4.0, "configuration/": 1.0, "experiments/": 0.2, "LOG.
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages into the sections of the navigation that they belong to."""
     sections: dict[str, Any] = {name: entry for item in config.nav for name, entry in item.items()}
-    pages = sorted(conf_pages(ROOT), key=lambda p: p != "configuration/config.md")
-    sections["Configuration"] += [
-        {p.partition("/")[2].replace("config.md", "config.yaml").removesuffix(".md"): p} for p in pages
-    ]
-    index = "experiments/README.md"
+    pages, outside = conf_pages(ROOT), repository_pages(ROOT)
+    titles = {page: text.partition("\n")[0].removeprefix("# ") for page, text in pages.items()}
+    sections["Configuration"] += [{titles[p]: p} for p in sorted(pages, key=lambda p: p != "configuration/config.md")]
     parts = sorted((ROOT / "docs" / "extending").glob("*.md"))
     sections["Extending"] += [p.relative_to(ROOT / "docs").as_posix() for p in parts]
-    sections["Experiments"][1:1] = [p for p in repository_pages(ROOT) if p.startswith("experiments/") and p != index]
-    config.watch += [str(ROOT / name) for name in ("conf", "experiments", "LOG.md", "CHANGELOG.md")]
+    sections["Extending"] += [p for p in outside if p == "CONTRIBUTING.md"]
+    index = "experiments/README.md"
+    measured = [p for p in outside if p.startswith("experiments/") and p != index]
+    sections["Experiments"] += sorted(measured, key=lambda p: _number(outside[p]))
+    config.watch += [str(ROOT / name) for name in ("conf", *{p.partition("/")[0] for p in outside})]
     return config
+
+
+def _number(text: str) -> tuple[int, str]:
+    """Return the number and letter that the title of an experiment begins with; one without comes last."""
+    found = re.match(r"# (\d+)(\w*)", text)
+    return (int(found[1]), found[2]) if found else (sys.maxsize, text)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

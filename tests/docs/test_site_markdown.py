@@ -58,6 +58,11 @@ def test_a_link_leads_to_the_page_of_the_site(root, here, link, there):
     assert for_site(link, here, root, PAGES) == there
 
 
+def test_lists_of_a_page_are_written_for_the_site(root):
+    read = "1. [a](../README.md)\n   ```\n   code\n   ```\n\nb"
+    assert for_site(read, "docs/start.md", root, PAGES) == "1. [a](index.md)\n    ```\n    code\n    ```\n\nb"
+
+
 @pytest.mark.parametrize(
     ("read", "written"),
     [
