@@ -9,7 +9,7 @@ export WANDB_MODE ?= offline
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check slow gpu matrix
+.PHONY: help setup run test check slow gpu matrix docs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ check: $(VENV)/.done ## lint, format, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.done ## the documentation site in site/, to open from the disk: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 matrix: ## lowest and newest allowed dependencies, Python 3.11 and 3.13 (TORCH=torch==X)
 	$(PYTHON) tests/matrix.py --torch '$(TORCH)'
