@@ -52,6 +52,7 @@ def plain(*overrides: str) -> dict:
 @pytest.mark.parametrize("setting", ["store", "instructor.cache", "hydra.run.dir", "hydra.sweep.dir"])
 @pytest.mark.parametrize("where", ["FILE/sub", "FILE", "/proc/no"])
 def test_a_place_that_takes_no_files_ends_a_run_before_it_costs(sei, server, file, setting, where):
+    """F24."""
     bad = where.replace("FILE", str(file))
     if setting == "instructor.cache":
         bad += "/answers.sqlite"
@@ -70,6 +71,8 @@ def test_a_place_that_takes_no_files_ends_a_run_before_it_costs(sei, server, fil
 
 @pytest.mark.parametrize("bad", ["store", "folder"])
 def test_places_are_tried_before_data_are_loaded(tmp_path, file, monkeypatch, bad):
+    """F24."""
+
     def never(*_, **__):
         raise AssertionError("too late")
 
@@ -82,6 +85,8 @@ def test_places_are_tried_before_data_are_loaded(tmp_path, file, monkeypatch, ba
 
 
 def test_a_full_disk_is_seen_and_nothing_is_left_of_the_try(tmp_path, monkeypatch):
+    """F23."""
+
     def full(self, data):
         self.touch()
         raise OSError(28, "No space left on device", str(self))
@@ -171,6 +176,7 @@ def test_looking_ahead_keeps_the_cache_as_it_is(tmp_path):
     ],
 )
 def test_a_secret_on_the_command_line_is_refused_unwritten(sei, tmp_path, override):
+    """F35."""
     done = sei("experiment=smoke", "tracker=none", "instructor=openai_compatible", override)
     assert done.returncode == 2
     assert "looks like a secret" in done.stderr
@@ -180,6 +186,7 @@ def test_a_secret_on_the_command_line_is_refused_unwritten(sei, tmp_path, overri
 
 
 def test_a_secret_in_an_address_is_refused_and_written_nowhere(sei, tmp_path):
+    """F35."""
     done = sei(*QUICK, "instructor=openai_compatible", SEI_INSTRUCTOR_URL="http://me:pass-word-1@127.0.0.1:1/v1")
     assert done.returncode == 2
     assert "user or password" in done.stderr

@@ -38,6 +38,7 @@ WEIGHTS = ROOT / "sei" / "models" / "weights" / "tiny_l"
     ],
 )
 def test_names_that_lead_elsewhere_are_refused(tmp_path, override, words):
+    """F36."""
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "work" / "here").mkdir(parents=True)
     sei = Sei(tmp_path / "work" / "here", tmp_path / "store")
@@ -52,6 +53,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, override, words):
 
 @pytest.mark.parametrize("name", ["../../etc", "/tmp/x", "a/b", "..", "=cmd", "", "a\nb", "[red]"])
 def test_data_sets_whose_names_lead_elsewhere_are_refused(name):
+    """F36."""
     problem = held_out(set=name)
     with pytest.raises(ConfigError, match=r"data set name .*rename it") as e:
         with_benchmarks(DataSet(pool=(), held_out=(problem,)), {})
@@ -68,6 +70,7 @@ def test_data_sets_whose_names_lead_elsewhere_are_refused(name):
     "sei.\0.x .system system sei.parts.part sei.errors.ConfigError".split(),
 )
 def test_what_is_no_part_is_never_called(tmp_path, monkeypatch, target):
+    """F37."""
     monkeypatch.chdir(tmp_path)
     node = {"deep": [{"_target_": target, "command": "touch canary", "path": "canary", "mode": "w"}]}
     with pytest.raises(ConfigError) as e:
@@ -111,6 +114,7 @@ def opened(folder: Path) -> None:
 
 @pytest.mark.parametrize("save", ["torch", "pickle"])
 def test_pickled_weights_are_not_opened(tmp_path, save):
+    """F37."""
     folder = model_folder(tmp_path)
     (folder / "model.safetensors").unlink()
     evil = {"x": Canary(str(tmp_path / "canary"))}
@@ -134,6 +138,7 @@ def test_pickled_weights_are_refused_even_if_harmless(tmp_path):
 
 
 def test_damaged_weights_are_named(tmp_path):
+    """F29."""
     folder = model_folder(tmp_path)
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:1000])
     with pytest.raises(ConfigError, match=r"model.source=.*cannot be loaded \(SafetensorError"):
@@ -141,6 +146,7 @@ def test_damaged_weights_are_named(tmp_path):
 
 
 def test_code_of_a_model_is_not_run(sei, tmp_path):
+    """F37."""
     code = {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model", "AutoTokenizer": ["evil.Tokens", None]}
     folder = model_folder(tmp_path, model_type="evil", architectures=["Model"], auto_map=code)
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\n")

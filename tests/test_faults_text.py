@@ -61,6 +61,7 @@ def score(correct: int = 1) -> Score:
 
 @pytest.mark.parametrize("name", NASTY)
 def test_pictures_are_drawn_whatever_a_type_is_called(tmp_path, name):
+    """F17."""
     plots.cluster_map(error_map((name, f"{name} (2)")), tmp_path / "map.png")
     plots.type_flow([record(1, {name: [0, 1, 2], "b": [3]}), record(2, {name: [0, 1]})], tmp_path / "flow.png")
     plots.score_curve([("base", {name: score()}), ("round 1", {name: score()})], tmp_path / "scores.png")
@@ -75,6 +76,7 @@ def test_a_name_is_drawn_as_it_stands():
 
 @pytest.mark.parametrize("text", NASTY)
 def test_the_cluster_map_holds_no_script(text):
+    """F17."""
     figure = interactive.cluster_map(error_map((text, "other"), text))
     for page in (figure.to_html(include_plotlyjs=False), json.dumps(json.loads(figure.to_json()), ensure_ascii=False)):
         shown = page.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
@@ -129,6 +131,7 @@ def formatter() -> logging.Formatter:
 
 
 def test_a_log_line_is_one_line_without_control_characters():
+    """F17."""
     text = f"{ESC}\n[INFO] - all is well"
     made = logging.LogRecord("sei", logging.WARNING, "f", 1, "the server says %s", (text,), None)
     line = formatter().format(made)
@@ -157,6 +160,7 @@ def test_the_message_that_ends_a_run_has_no_control_characters(capsys):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_spreadsheet_takes_names_for_text(tmp_path, start):
+    """F17."""
     tracker = LocalTracker().start("n", {}, tmp_path, group="", run_id="r")
     tracker.baseline({f"{start}cmd|' /C calc'!A0": score(), "plain": score()})
     with (tmp_path / "metrics.csv").open(newline="", encoding="utf-8") as f:

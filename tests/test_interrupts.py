@@ -20,6 +20,7 @@ def reference(tmp_path_factory) -> dict:
 
 
 def test_a_full_disk_signals_and_kills_lose_nothing(reference, tmp_path):
+    """F20, F21, F23."""
     process = stopping.start(tmp_path, file_limit=300_000)  # less than the weights
     _, err = process.communicate(timeout=300)
     assert process.returncode == 74, err[-2000:]
@@ -44,6 +45,7 @@ def test_a_full_disk_signals_and_kills_lose_nothing(reference, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [6.0, 9.0])
 def test_a_kill_at_a_moment_changes_nothing(reference, tmp_path, seconds):
+    """F20."""
     stopping.stop_after(tmp_path, seconds, signal.SIGKILL)
     before, rows = stopping.finished(tmp_path), stopping.kept_rows(tmp_path)
     assert stopping.finish(tmp_path) == reference
@@ -51,6 +53,7 @@ def test_a_kill_at_a_moment_changes_nothing(reference, tmp_path, seconds):
 
 
 def test_a_moved_store_goes_on_in_its_new_place(tmp_path):
+    """F41."""
     quick = ("rounds=1", "trainer=cpu")
     first = stopping.finish(tmp_path, *quick)
     (tmp_path / "store").rename(tmp_path / "moved")
@@ -97,6 +100,7 @@ def test_a_signal_inside_a_finaliser_is_not_lost(number, code, late):
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path):
+    """F25."""
     first = stopping.start(tmp_path, f"hydra.run.dir={tmp_path / 'run'}")
     assert first.stdout is not None
     for line in first.stdout:
@@ -125,6 +129,7 @@ signal.raise_signal(int(sys.argv[1]))
 
 
 def test_a_tracker_whose_process_is_gone_changes_no_exit_code(caplog):
+    """F34."""
     from sei.job import _close
 
     class Gone:
@@ -139,7 +144,7 @@ def test_a_tracker_whose_process_is_gone_changes_no_exit_code(caplog):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_to_the_whole_group_ends_a_run_with_143(tmp_path, number):
-    """A signal to the whole group ends a run with 143, although wandb dies first."""
+    """F21: A signal to the whole group ends a run with 143, although wandb dies first."""
     command = [sys.executable, "-m", "sei", "experiment=smoke", "tracker=wandb_offline"]
     env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(

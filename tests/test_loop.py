@@ -62,6 +62,7 @@ def rounds(tmp_path, wrong: int, *overrides: str, n: int = 2, **script: Any) -> 
 
 
 def test_without_a_bad_case_a_run_converges_and_trains_nothing(tmp_path):
+    """F31."""
     seen, made = rounds(tmp_path, 0)
     assert len(seen) == 1
     assert stop_reason(seen, 2, made.method.patience, made.ending) == "converged"
@@ -73,6 +74,7 @@ def test_without_a_bad_case_a_run_converges_and_trains_nothing(tmp_path):
     [(1, ()), (2, ()), (12, ("clusterer=none",)), (12, ("clusterer=shuffled",)), (1, ("refiner=one_shot_context",))],
 )
 def test_one_bad_case_or_one_type_makes_a_whole_round(tmp_path, wrong, overrides):
+    """F31."""
     seen, made = rounds(tmp_path, wrong, *overrides, skip=3)
     assert len(seen) == 2
     record = seen[1].record

@@ -55,6 +55,7 @@ def states(sweep: Path) -> dict[str, tuple[str, int]]:
 
 
 def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
+    """F33."""
     command = (
         *(f"--config-dir={mine / 'conf'}", "plugins=[mine]", *SHORT, "refiner=exit,none,kill"),
         *(f"hydra.sweep.dir={mine / 'sweep'}", "-m"),
@@ -91,6 +92,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
 
 @pytest.mark.parametrize("place", ["same folder", pytest.param("folders of their own", marks=pytest.mark.slow)])
 def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Path, place: str):
+    """F25."""
     sweeps = [tmp_path / ("sweep" if place == "same folder" else f"sweep_{n}") for n in (0, 1)]
     command = [sys.executable, "-m", "sei", *SHORT, "ablation=full,no_refinement"]
     env = {**os.environ, "SEI_STORE": str(sei.store)}

@@ -122,6 +122,7 @@ def test_jobs_of_a_sweep_are_grouped_under_ids_of_their_own(fresh):
 
 
 def test_a_terminated_run_is_marked_as_preempted(tmp_path):
+    """F21."""
     code, _, err = stopping.stop_when(tmp_path, "finetune       ", signal.SIGTERM, "tracker=wandb_offline")
     assert code == 143, err[-2000:]
     (run,) = (tmp_path / "outputs" / "smoke").iterdir()

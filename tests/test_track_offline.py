@@ -33,6 +33,7 @@ def logged(folder: Path) -> str:
 
 
 def test_what_is_sent_later_lies_in_the_run_folder(tmp_path, monkeypatch):
+    """F34."""
     monkeypatch.delenv("WANDB_DATA_DIR")
     folder = tmp_path / "outputs" / "run"
     said = logged(folder)

@@ -32,7 +32,7 @@ def canonical(obj: Any) -> Any:
         obj = obj.settled() if hasattr(obj, "settled") else obj  # what is chosen by looking is known by the choice
         cls = type(obj)
         name = identity_of(cls)
-        out = {"part": FORMER.get(name, name), "version": cls.version}
+        out = {"part": FORMER.get(name, name), "version": getattr(cls, "version", 1)}  # a plugin need not say one
         out["settings"] = {k: canonical(v) for k, v in settings(obj).items()}
         reads = dict(obj.reads()) if hasattr(obj, "reads") else {}
         if own := _source(cls.__module__):

@@ -64,6 +64,7 @@ def test_the_curve_shows_every_number_and_its_best_is_taken(clusterer):
 
 
 def test_noise_goes_to_the_nearest_type_or_to_none():
+    """F31."""
     vectors, _ = blobs(4, 15)
     far = unit(np.random.default_rng(1).normal(size=(6, 40)))
     vectors = np.vstack([vectors, far])

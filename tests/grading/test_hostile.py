@@ -45,6 +45,7 @@ def test_memory_stays_bounded_over_all_hostile_answers():
 
 
 def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
+    """F19."""
     worker = Worker()
     worker.ask("1", "2", 0.3)
     start = time.perf_counter()
@@ -56,6 +57,7 @@ def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
 
 
 def test_it_works_from_many_threads_at_once():
+    """F19."""
     wrong: list[object] = []
 
     def work(i: int) -> None:

@@ -231,6 +231,7 @@ NCCL = "NCCL error: unhandled system error"
     ids=["killed", "out of memory", "nccl"],
 )
 def test_a_child_that_dies_ends_the_fit_with_what_ended_it(tmp_path, end, words):
+    """F30."""
     script = tmp_path / "dying.py"
     script.write_text(DYING.format(end=end, folder=str(tmp_path / "run")))
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -245,6 +246,7 @@ def test_a_child_that_dies_ends_the_fit_with_what_ended_it(tmp_path, end, words)
 
 @pytest.mark.parametrize(("said", "remedy"), [(OOM, "batch"), (NCCL, "NCCL_DEBUG"), ("something else", "sei.log")])
 def test_the_last_words_of_a_child_stand_in_the_message(said, remedy):
+    """F30."""
     text = f"\n\n-- Process 1 terminated with the following error:\nTraceback (most recent call last):\n...\n{said}\n"
     message = str(parallel._ended(ProcessRaisedException(text, 1, 7), 2))
     assert said in message

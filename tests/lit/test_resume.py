@@ -69,6 +69,7 @@ def test_resume_is_exact_with_dropout_at_any_step(undisturbed, monkeypatch, tmp_
 
 
 def test_a_truncated_resume_point_is_named_the_last_is_used(undisturbed, monkeypatch, tmp_path, caplog):
+    """F29."""
     method, whole = undisturbed
     stopped_at(monkeypatch, 7, tmp_path, method)
     points = sorted((tmp_path / "resume").glob("*.ckpt"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -49,6 +51,7 @@ def test_training_lowers_the_loss_and_the_saved_folder_loads(target, examples, t
 
 
 def test_the_same_seed_gives_the_same_weights(target, examples, tmp_path):
+    """F40."""
     a = finetune(target)(target.base(), examples, seed=1, folder=tmp_path / "a")
     b = finetune(target)(target.base(), examples, seed=1, folder=tmp_path / "b")
     c = finetune(target)(target.base(), examples, seed=2, folder=tmp_path / "c")
@@ -57,6 +60,7 @@ def test_the_same_seed_gives_the_same_weights(target, examples, tmp_path):
 
 
 def test_training_stops_at_the_first_loss_that_is_not_finite(target, examples, tmp_path, monkeypatch):
+    """F28."""
     monkeypatch.setattr(LitCausalLM, "_loss", lambda self, batch: torch.tensor(float("nan"), requires_grad=True))
     with pytest.raises(NumericError, match=r"step 1.*lr"):
         finetune(target)(target.base(), examples, seed=1, folder=tmp_path)
@@ -152,3 +156,23 @@ def test_a_precision_that_is_only_emulated_is_pointed_out(monkeypatch, caplog, p
 
 def test_the_processor_is_asked_for_its_bf16_instructions():
     assert cpu_has_bf16() in (True, False)
+
+
+def test_pairs_that_are_too_long_or_unknown_are_left_out(target, examples, tmp_path):
+    """F32: the number of those that remain is reported."""
+    strange = replace(examples[0], id="strange", question="Which zygote has 3 pens?")
+    long = replace(examples[1], id="long", question=" ".join([examples[1].question] * 12))
+    with target.open(target.base()) as opened:
+        (e,) = opened.encode([(examples[0].question, examples[0].solution)])
+    most = max(32, 3 * len(e.prompt))
+    stage = finetune(target, schedule=TokenBudget(steps=1, tokens_per_step=50), max_length=most)
+    trained = stage(target.base(), (*examples[:3], strange, long), seed=1, folder=tmp_path)
+    assert trained.examples == 3
+
+
+def test_the_loss_of_a_pair_does_not_depend_on_its_batch(target, examples):
+    """F32: padded and never packed, so no pair sees another."""
+    pairs = sorted(((x.question, x.solution) for x in examples[:8]), key=lambda p: len(p[0]))
+    with target.open(target.base()) as opened:
+        assert len({len(e.prompt) for e in opened.encode(pairs)}) > 1
+        assert mean_losses(opened, pairs, 8) == pytest.approx(mean_losses(opened, pairs, 1), abs=1e-5)

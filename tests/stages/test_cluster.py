@@ -25,6 +25,7 @@ def test_the_number_of_types_is_found_without_labels(groups):
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7])
 def test_few_keyphrases_are_no_crash_and_no_two_types(n):
+    """F31."""
     types = clustering()(phrases(n, 1), seed=0).types
     assert len(types) == min(n, 1)
     assert sum(len(t.members) for t in types) == n

@@ -105,6 +105,7 @@ def test_only_what_a_stage_takes_of_an_offer_is_in_its_key(tmp_path):
 
 @pytest.mark.parametrize("name", ["result.jsonl", "files/weights.bin"])
 def test_damage_is_found_and_the_entry_made_again(tmp_path, name):
+    """F22."""
     store = Store(root=tmp_path)
     store.once(Files(), 7, seed=1)
     (home,) = (p for p in (tmp_path / "files").iterdir() if p.is_dir())
@@ -125,6 +126,7 @@ def test_an_entry_without_its_done_marker_is_made_again(tmp_path):
 
 
 def test_one_changed_item_redoes_one_row(tmp_path):
+    """F27."""
     items = [CurvePoint(num_types=i, score=0.0) for i in range(5)]
     store = Store(root=tmp_path)
     store.each(Rows(), items=items)
@@ -136,6 +138,7 @@ def test_one_changed_item_redoes_one_row(tmp_path):
 
 
 def test_rows_survive_a_crash_and_a_torn_last_line(tmp_path):
+    """F22."""
     items = [CurvePoint(num_types=i, score=0.0) for i in range(5)]
     with pytest.raises(RuntimeError):
         Store(root=tmp_path).each(Rows(fail_at=3), items=items)
@@ -149,6 +152,8 @@ def test_rows_survive_a_crash_and_a_torn_last_line(tmp_path):
 
 
 def test_two_jobs_wait_for_each_other_instead_of_making_twice(tmp_path):
+    """F25."""
+
     @part
     class Slow:
         version: ClassVar[int] = 1

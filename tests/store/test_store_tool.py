@@ -106,6 +106,7 @@ def test_age_damage_and_half_made_entries_are_conditions(root):
 
 
 def test_the_log_says_what_changed_and_so_has_to_be_made_anew(tmp_path, caplog):
+    """F26."""
     store = Store(root=tmp_path)
     with caplog.at_level("INFO"):
         store.once(Weights(), 1)

@@ -130,6 +130,7 @@ def test_a_refused_key_or_model_stops_after_one_wave(server, tmp_path, status, c
 
 
 def test_a_silent_server_stops_resumably(server, tmp_path):
+    """F6."""
     server.faults.append(first(10_000, error(500)))
     start = time.monotonic()
     with pytest.raises(StoppedError, match="has not answered") as stopped:
@@ -184,6 +185,7 @@ def test_useless_replies_are_reasked_at_most_once_and_counted(server, tmp_path, 
 
 
 def test_prose_and_fences_around_json_are_forgiven(server, tmp_path):
+    """F12."""
     server.reply = lambda body: f"Here you are:\n```json\n{echo(body)}\n```\nHope this helps!"
     assert values(client(server, tmp_path).run(requests(5))) == list(range(5))
 
