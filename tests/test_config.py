@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from itertools import product
-from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -12,7 +11,6 @@ from sei.errors import ConfigError
 from sei.parts import is_part
 from sei.store import digest
 from tests.compose import built, composed
-from tests.conftest import ROOT
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir())
 OPTIONS = [(g, f.stem) for g in GROUPS for f in sorted((CONF / g).glob("*.yaml"))]
@@ -144,12 +142,6 @@ def test_building_opens_no_file_of_weights(monkeypatch):
     assert read == []
     model.base()
     assert read != []
-
-
-def test_the_readme_names_every_top_level_part():
-    text = (ROOT / "README.md").read_text()
-    assert all(f"{g}/" in text for g in GROUPS)
-    assert Path(ROOT / "Makefile").exists()
 
 
 def test_all_stages_share_one_instructor_with_one_ledger():

@@ -1,4 +1,4 @@
-"""What the documents show runs as it stands: parts of one's own pasted from the README, and the notebook."""
+"""What the documents show runs as it stands: parts of one's own pasted from its page, and the notebook."""
 
 from __future__ import annotations
 
@@ -6,32 +6,15 @@ import asyncio
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import pages
 from tests.compose import SHORT
 from tests.conftest import ROOT
-
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_PLACE = re.compile(r"# (\S+\.\w+)\n")
-
-
-def pasted(text: str, home: Path) -> list[list[str]]:
-    """Write the blocks of a text that name their file in their first line; return the commands of the others."""
-    commands = []
-    for language, body in _BLOCK.findall(text):
-        place = _PLACE.match(body)
-        if place:
-            path = home / place[1]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(body)
-        elif not language:
-            commands += [shlex.split(line)[1:] for line in body.splitlines() if line.startswith("sei ")]
-    return commands
 
 
 def as_installed(*args: str, cwd: Path, store: Path) -> subprocess.CompletedProcess[str]:
@@ -43,46 +26,47 @@ def as_installed(*args: str, cwd: Path, store: Path) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("pasted")
+    """A folder with the example of the page on clusterers."""
+    home = tmp_path_factory.mktemp("pasted")
+    pages.paste((ROOT / "docs" / "extending" / "clusterer.md").read_text(encoding="utf-8"), home)
+    return home
 
 
-@pytest.fixture(scope="module")
-def commands(folder) -> list[list[str]]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("## Adding a part") : text.index("## Where things are")]
-    assert "```python\n@part" not in section, "a class without its imports does not run"
-    return pasted(section, folder)
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_part_pasted_from_the_readme_runs(commands, folder, number):
-    assert len(commands) == 2
-    done = as_installed(*commands[number], *SHORT, cwd=folder, store=folder / "store")
+def test_a_part_pasted_from_its_page_runs_as_a_program(folder):
+    """The other pages' examples run in one process: tests/test_extending.py."""
+    command = ("--config-dir=conf", "plugins=[first_words]", "clusterer=first_words")
+    done = as_installed(*command, *SHORT, cwd=folder, store=folder / "store")
     assert done.returncode == 0, done.stderr[-2000:]
-    run = max((folder / "outputs" / "smoke").iterdir(), key=lambda p: p.stat().st_mtime)
+    (run,) = (folder / "outputs" / "smoke").iterdir()
     (one,) = json.loads((run / "summary.json").read_text())["rounds"]
-    assert len(one["error_types"]) == 2 if number == 0 else one["refined"] < one["synthesized"]
+    assert {t["name"].rsplit(" ", 1)[0] for t in one["error_types"]} == {"begins with"}
 
 
 @pytest.mark.slow
-def test_a_sweep_finds_parts_of_ones_own_and_no_false_library(commands, folder):
+def test_a_sweep_finds_parts_of_ones_own_and_no_false_library(folder):
     """The jobs' processes look where the command did, and take no file of the current folder for a library."""
     (folder / "torch.py").write_text("raise SystemExit('a file of the user')")
-    sweep = ("clusterer=halves,none", "hydra.sweep.dir=sweep", "-m")
-    done = as_installed("--config-dir=conf", "plugins=[mine]", *SHORT, *sweep, cwd=folder, store=folder / "store")
+    sweep = ("clusterer=first_words,none", "hydra.sweep.dir=sweep", "-m")
+    done = as_installed(
+        "--config-dir=conf", "plugins=[first_words]", *SHORT, *sweep, cwd=folder, store=folder / "store"
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     jobs = json.loads((folder / "sweep" / "sweep.json").read_text())["jobs"]
     assert [j["state"] for j in jobs.values()] == ["done", "done"]
 
 
-def test_a_clusterer_with_too_few_labels_ends_with_its_name(commands, folder):
-    text = (folder / "mine.py").read_text().replace("range(len(vectors))", "range(len(vectors) - 1)")
+def test_a_clusterer_with_too_few_labels_ends_with_its_name(folder):
+    text = (
+        (folder / "first_words.py")
+        .read_text()
+        .replace("for w in words]\n        return", "for w in words[1:]]\n        return")
+    )
     (folder / "few.py").write_text(text)
-    (folder / "conf" / "clusterer" / "few.yaml").write_text("_target_: few.Halves\n")
+    (folder / "conf" / "clusterer" / "few.yaml").write_text("_target_: few.FirstWords\n")
     command = ("--config-dir=conf", "plugins=[few]", "clusterer=few")
     done = as_installed(*command, *SHORT, cwd=folder, store=folder / "store")
     assert done.returncode == 2
-    assert re.search(r"few\.Halves\.group gave \d+ labels for \d+ phrases\. Rule: one label", done.stderr)
+    assert re.search(r"few\.FirstWords\.group gave \d+ labels for \d+ phrases\. Rule: one label", done.stderr)
     assert "Traceback" not in done.stderr
 
 
@@ -113,7 +97,7 @@ def test_what_the_page_on_python_names_is_there():
     import sei
 
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    (block,) = [body for language, body in _BLOCK.findall(text) if language == "python"]
+    (block,) = [body for language, body in pages.blocks(text) if language == "python"]
     assert set(re.findall(r"sei\.(\w+)\(", block)) == {"run", "load", "load_sweep"}
     names = dict.fromkeys(re.findall(r"`run\.(\w+)", text))
     assert [n for n in names if not hasattr(sei.Run, n) and n not in sei.Run.__dataclass_fields__] == []
