@@ -9,7 +9,7 @@ export WANDB_MODE ?= offline
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check slow matrix
+.PHONY: help setup run quick test check slow matrix
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ $(VENV)/.done: pyproject.toml constraints.txt
 run: $(VENV)/.done ## the whole loop on the embedded default (no key, no hub, no GPU)
 	$(BIN)/sei
 
+quick: $(VENV)/.done ## tests of under a minute: no process, no server, no run
+	$(BIN)/pytest --quick -n 2 --dist loadfile --no-loadscope-reorder -q
+
 test: $(VENV)/.done ## all tests but the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
@@ -33,11 +36,12 @@ slow: $(VENV)/.done ## real runs of minutes, and tests of what extras bring
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt bitsandbytes fastapi uvicorn xllamacpp -e '.[trl,lm-eval]'
 	$(BIN)/pytest -q -m 'slow or extra'
 
-check: $(VENV)/.done ## lint, format, types, import contracts
+check: $(VENV)/.done ## lint, format, types, import contracts, Markdown
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.markdown
 
 matrix: ## lowest and newest allowed dependencies, Python 3.11 and 3.13 (TORCH=torch==X)
 	$(PYTHON) tests/matrix.py --torch '$(TORCH)'

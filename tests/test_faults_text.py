@@ -60,6 +60,7 @@ def score(correct: int = 1) -> Score:
 
 
 @pytest.mark.parametrize("name", NASTY)
+@pytest.mark.long
 def test_pictures_are_drawn_whatever_a_type_is_called(tmp_path, name):
     plots.cluster_map(error_map((name, f"{name} (2)")), tmp_path / "map.png")
     plots.type_flow([record(1, {name: [0, 1, 2], "b": [3]}), record(2, {name: [0, 1]})], tmp_path / "flow.png")

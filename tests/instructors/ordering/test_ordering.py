@@ -207,6 +207,7 @@ def test_only_words_of_the_exemplars_are_used():
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.12, 0.25])
+@pytest.mark.long
 def test_the_share_of_flawed_puzzles_is_as_configured(rate):
     replies = RuleInstructor(flaw_rate=rate).write([asking(puzzles(16), n=50, index=i) for i in range(20)])
     drafts = [d for r in replies for d in r.drafts]
