@@ -18,8 +18,9 @@ HEAVY = (
     *("hydra", "sei.__main__", "sei.run", "sei.api.run", "sei.sweep", "sei.loop.run_rounds", "sei.walkthrough"),
     *("pytorch_lightning", "sei.lit.trainer", "sei.engines.openai_server", "sei.engines.server"),
     *("sei.finetuners.supervised", "sei.finetuners.grpo", "wandb", "sei.track.wandb", "experiments"),
+    "tests.real_data",
 )
-"""Modules and functions that start processes, servers, runs or fine-tunes."""
+"""Modules and functions that start processes, servers, runs or fine-tunes, or read large files."""
 MARKS = ("slow", "extra", "long")
 
 
@@ -44,14 +45,13 @@ def _heavy(name: str) -> bool:
 
 
 def reached(path: Path, name: str) -> set[str]:
-    """Return the dotted names outside tests/ that a definition of a module uses, itself or by helpers in tests/."""
+    """Return the dotted names that a definition of a module uses, itself or by helpers in tests/."""
     seen, found = {(path, name)}, set()
     ahead = [(path, name)]
     while ahead:
         for place, word in _used(*ahead.pop()):
-            if place is None:
-                found.add(word)
-            elif (place, word) not in seen:
+            found.add(f"tests.{place.stem}.{word}" if place else word)
+            if place and (place, word) not in seen:
                 seen.add((place, word))
                 ahead.append((place, word))
     return found

@@ -160,6 +160,7 @@ def test_thinking_is_told_from_a_reply():
         '"' + "{" * 300_000,
     ],
 )
+@pytest.mark.long
 def test_values_that_never_end_are_given_up_in_time(text):
     start = time.perf_counter()
     with pytest.raises(ValueError, match=r"."):
