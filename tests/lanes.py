@@ -44,9 +44,10 @@ def _heavy(name: str) -> bool:
     return any(name == heavy or name.startswith(f"{heavy}.") for heavy in HEAVY)
 
 
-def reached(path: Path, name: str) -> set[str]:
+@cache
+def reached(path: Path, name: str) -> frozenset[str]:
     """Return the dotted names that a definition of a module uses, itself or by helpers in tests/."""
-    seen, found = {(path, name)}, set()
+    seen, found = {(path, name)}, set[str]()
     ahead = [(path, name)]
     while ahead:
         for place, word in _used(*ahead.pop()):
@@ -54,7 +55,7 @@ def reached(path: Path, name: str) -> set[str]:
             if place and (place, word) not in seen:
                 seen.add((place, word))
                 ahead.append((place, word))
-    return found
+    return frozenset(found)
 
 
 @cache
