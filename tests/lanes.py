@@ -36,7 +36,8 @@ def quick(path: Path) -> frozenset[str]:
 
 def _marks(statement: ast.stmt) -> bool:
     """Say whether a decorator, or the value of ``pytestmark``, marks tests that are not quick."""
-    marked = statement.decorator_list if isinstance(statement, ast.FunctionDef) else [statement]
+    is_test = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+    marked = statement.decorator_list if is_test else [statement]
     return any(isinstance(n, ast.Attribute) and n.attr in MARKS for m in marked for n in ast.walk(m))
 
 
