@@ -9,7 +9,7 @@ export WANDB_MODE ?= offline
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check slow gpu matrix docs
+.PHONY: help setup run quick test check slow gpu matrix docs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ $(VENV)/.done: pyproject.toml constraints.txt
 run: $(VENV)/.done ## the whole loop on the embedded default (no key, no hub, no GPU)
 	$(BIN)/sei
 
+quick: $(VENV)/.done ## tests of under a minute: no process, no server, no run
+	$(BIN)/pytest --quick -n 2 --dist loadfile --no-loadscope-reorder -q
+
 test: $(VENV)/.done ## all tests but the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
@@ -36,11 +39,12 @@ slow: $(VENV)/.done ## real runs of minutes, and tests of what extras bring
 gpu: $(VENV)/.done ## checks on one GPU of 80 GB, under ten minutes
 	$(BIN)/python -m benchmarks.gpu loop rates
 
-check: $(VENV)/.done ## lint, format, types, import contracts
+check: $(VENV)/.done ## lint, format, types, import contracts, Markdown
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.markdown
 
 docs: $(VENV)/.done ## the documentation site in site/, to open from the disk: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import lanes
 from tests.real_data import folder_or_skip
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -35,8 +36,20 @@ ROOT = Path(__file__).parent.parent
 _MINUTES_IN_FEW_TESTS = ("test_sweep", "test_interrupts", "test_command_line", "test_track", "test_estimate")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that start no process, server or run")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module without a quick test: that would take longer than all quick tests."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if config.getoption("quick") and is_test and not lanes.quick(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long files first, so that no worker is left alone with one at the end (xdist: --no-loadscope-reorder)."""
+    if config.getoption("quick"):
+        items[:] = [i for i in items if isinstance(i, pytest.Function) and i.originalname in lanes.quick(i.path)]
     items.sort(key=lambda item: item.path.stem not in _MINUTES_IN_FEW_TESTS)
 
 

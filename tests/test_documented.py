@@ -70,6 +70,7 @@ def test_a_clusterer_with_too_few_labels_ends_with_its_name(folder):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_the_notebook_runs_cell_by_cell(tmp_path, monkeypatch, capsys):
     """In a running event loop, as a notebook's kernel has one."""
     monkeypatch.chdir(tmp_path)

@@ -60,6 +60,7 @@ def score(correct: int = 1) -> Score:
 
 
 @pytest.mark.parametrize("name", NASTY)
+@pytest.mark.long
 def test_pictures_are_drawn_whatever_a_type_is_called(tmp_path, name):
     """F17."""
     plots.cluster_map(error_map((name, f"{name} (2)")), tmp_path / "map.png")

@@ -48,6 +48,14 @@ def test_the_wheel_holds_configs_weights_prompts_and_no_more(wheel):
     assert {n.split("/")[0] for n in names if not n.startswith("sei-")} == {"sei"}
 
 
+def test_the_wheel_says_its_licence_and_authors(wheel):
+    held = zipfile.ZipFile(wheel)
+    (name,) = [n for n in held.namelist() if n.endswith(".dist-info/METADATA")]
+    said = held.read(name).decode().split("\n\n")[0].splitlines()
+    assert {"License-Expression: Apache-2.0", "License-File: LICENSE", "Author: the sei contributors"} <= set(said)
+    assert held.read(f"{Path(name).parent}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
+
+
 def test_an_unpacked_wheel_composes_from_any_folder(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     done = subprocess.run(

@@ -28,6 +28,7 @@ def group(clusterer, vectors, seed=0):
 
 @pytest.mark.parametrize("clusterer", ALL, ids=lambda c: type(c).__name__)
 @pytest.mark.parametrize("groups", [4, 9])
+@pytest.mark.long
 def test_clear_groups_are_found_without_labels(clusterer, groups):
     vectors, labels = blobs(groups, 15)
     found = np.array(group(clusterer, vectors).labels)
@@ -47,6 +48,7 @@ def test_few_phrases_are_no_crash_and_labels_leave_no_gap(clusterer, n):
 
 
 @pytest.mark.parametrize("clusterer", ALL, ids=lambda c: type(c).__name__)
+@pytest.mark.long
 def test_equal_phrases_stay_together_and_alone_are_one_type(clusterer):
     vectors, _ = blobs(1, 1)
     assert set(group(clusterer, np.repeat(vectors, 50, axis=0)).labels) == {0}
@@ -56,6 +58,7 @@ def test_equal_phrases_stay_together_and_alone_are_one_type(clusterer):
 
 
 @pytest.mark.parametrize("clusterer", [Ward(), KMeans()], ids=lambda c: type(c).__name__)
+@pytest.mark.long
 def test_the_curve_shows_every_number_and_its_best_is_taken(clusterer):
     result = group(clusterer, blobs(6, 12)[0])
     assert [c.num_types for c in result.curve] == list(range(3, 19))
@@ -112,6 +115,7 @@ def test_a_weight_is_as_good_as_repeated_rows():
 
 
 @pytest.mark.parametrize("clusterer", [Agglomerative(exact_up_to=2000), Ward(exact_up_to=2000)])
+@pytest.mark.long
 def test_above_the_size_the_result_is_nearly_the_exact_one(clusterer):
     vectors, labels = blobs(8, 255, spread=0.4)
     many = adjusted_rand_score(labels, group(clusterer, vectors).labels)

@@ -110,6 +110,7 @@ def test_markdown_keeps_its_columns(tricky):
             assert "<b>" not in line
 
 
+@pytest.mark.long
 def test_command_writes_everything(tricky, tmp_path, capsys):
     out = tmp_path / "out"
     assert main([str(tricky), "--out", str(out)]) == 0
@@ -124,6 +125,7 @@ def test_command_writes_everything(tricky, tmp_path, capsys):
     assert (out / "main.md").read_text().splitlines()[2] in shown
 
 
+@pytest.mark.long
 def test_figures_are_the_same_every_time(tricky, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -132,12 +134,14 @@ def test_figures_are_the_same_every_time(tricky, tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
+@pytest.mark.long
 def test_figures_of_a_single_run(tmp_path):
     write(tmp_path / "in" / "0")
     made = figures.draw(read(tmp_path / "in"), BEST, tmp_path)
     assert [p.name for p in made] == ["rounds.pdf", "rounds.png"]
 
 
+@pytest.mark.long
 def test_several_models_get_figures_of_their_own(tmp_path):
     write(tmp_path / "in" / "0")
     write(tmp_path / "in" / "1", model={"name": "large"})

@@ -38,6 +38,7 @@ def test_no_question_of_one_set_is_another_ones_in_other_clothes(data):
     assert len(set(signatures)) == len(signatures)
 
 
+@pytest.mark.long
 def test_every_puzzle_has_one_answer_and_it_is_gold(data):
     for p in (*data.pool, *data.held_out):
         assert brute_force(p.question) == {p.answer}, p.question
@@ -97,6 +98,7 @@ def test_the_shipped_tokenizer_loses_nothing_of_any_text(data):
             assert tokenizer.decode(ids) == text
 
 
+@pytest.mark.long
 def test_pre_training_never_shows_a_held_out_question(data):
     from sei.models.tiny_deduction import Puzzles
 

@@ -13,6 +13,7 @@ from sei.grading.sandbox import LimitError, UnreadableError, Worker
 from sei.records import Problem
 from tests.grading.hostile import HOSTILE
 
+pytestmark = pytest.mark.long
 GRADER = MathGrader()
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from sei.grading import MathGrader
 from sei.records import Problem
 from tests.grading.variants import variants
@@ -9,6 +11,7 @@ from tests.grading.variants import variants
 GRADER = MathGrader()
 
 
+@pytest.mark.long
 def test_two_thousand_made_up_outputs_get_the_known_verdict():
     seen: Counter[str] = Counter()
     wrong = []

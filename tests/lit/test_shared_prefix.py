@@ -41,6 +41,7 @@ def test_answers_are_those_of_the_engine(rows):
     assert len({a.text for a in expected.values()}) > 10
 
 
+@pytest.mark.long
 def test_an_answer_is_cut_at_the_cap_and_at_stop_strings():
     with TINY.open(TINY.base()) as opened:
         groups = grouped(opened, 2)
@@ -53,6 +54,7 @@ def test_an_answer_is_cut_at_the_cap_and_at_stop_strings():
     assert len(cut.text) < len(stopped.text)
 
 
+@pytest.mark.long
 def test_likelihoods_are_those_of_training():
     with TINY.open(TINY.base()) as opened:
         pairs = [(p.question, p.solution) for p in POOL[:6]]
@@ -82,6 +84,7 @@ def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
     assert results[0].kept == results[1].kept == results[2].kept
 
 
+@pytest.mark.long
 def test_the_likelihood_refiner_reports_the_gain_in_nats():
     stage = OneShotLikelihood(target=TINY, bad=12, good=0)
     refined = refine(stage, TINY.base(), ERRORS, CANDIDATES[:8], seed=0, keep=0.25)

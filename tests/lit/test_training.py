@@ -80,6 +80,7 @@ def test_a_pair_is_prompt_then_solution_then_end_of_text(target):
     assert not e.unknown
 
 
+@pytest.mark.long
 def test_one_step_scoring_puts_the_weights_back_exactly(target, examples):
     pairs = [(e.question, e.solution) for e in examples[:6]]
     with target.open(target.base()) as opened:
@@ -92,6 +93,7 @@ def test_one_step_scoring_puts_the_weights_back_exactly(target, examples):
         assert all(torch.equal(v, before[k]) for k, v in opened.model.state_dict().items())
 
 
+@pytest.mark.long
 def test_a_step_on_a_sample_lowers_its_own_loss(target, examples):
     pair = (examples[0].question, examples[0].solution)
     with target.open(target.base()) as opened:

@@ -26,6 +26,7 @@ from tests.builders import NO_TYPES, TINY, candidate, held_against, refine, sums
 
 
 @pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.long
 def test_a_gradient_points_along_itself_more_than_along_another(lora):
     with TINY.open(TINY.base()) as opened:
         gradients = Gradients(opened, lora=lora, seed=0)
@@ -45,6 +46,7 @@ def weak(n: int, seed: int) -> list[tuple[tuple[str, str], tuple[str, str]]]:
 
 @pytest.mark.parametrize("weights", ["all", "lora"])
 @pytest.mark.parametrize("refiner", [Gradient, OneShotStep])
+@pytest.mark.long
 def test_one_step_refiners_prefer_what_corrects_the_mistake(refiner, weights):
     cases = [right for right, _ in weak(6, 1)]
     corrects, repeats = zip(*weak(4, 2), strict=True)
@@ -82,6 +84,7 @@ def test_difficulty_keeps_what_is_as_hard_as_the_bad_cases():
     assert (last.score < 0, last.kept, last.reason) == (True, False, "score below 0")
 
 
+@pytest.mark.long
 def test_a_smaller_share_keeps_the_middle_of_the_window():
     """A smaller share keeps the middle of the difficulty window, whatever the order."""
     cases = [sums(10 + i, 3 + i) for i in range(6)]

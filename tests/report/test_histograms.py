@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from sei.records import RefinedSet, Scored
 from sei.report.histograms import largest_types, score_histograms
 from tests.builders import candidates
@@ -29,6 +31,7 @@ def test_a_few_types_with_most_candidates_are_drawn_first():
     assert [(name, len(scored)) for name, scored in groups.items()] == [("b", 9), ("c", 5)]
 
 
+@pytest.mark.long
 def test_every_shape_of_a_round_gives_a_picture(tmp_path):
     many = {f"$type_{i}": 2 + i for i in range(15)}
     for i, shape in enumerate((refined(), refined(one=1), refined(flat=4, b=30), refined(**many))):

@@ -249,6 +249,7 @@ def test_a_job_is_found_in_its_sweep_also_after_it_was_moved(tmp_path, job, insi
     assert _inside(tmp_path / "sweep", Path(job)) == Path(inside)
 
 
+@pytest.mark.long
 def test_5000_bad_cases_take_seconds_and_few_megabytes(tmp_path):
     home = make_run(tmp_path / "run", 5000)
     start = time.time()

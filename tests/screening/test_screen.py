@@ -128,6 +128,7 @@ def sentences(n, seed, vocabulary=3_000):
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
+@pytest.mark.long
 def test_the_index_finds_exactly_what_comparing_all_pairs_finds(threshold):
     held, rng = sentences(300, 1), random.Random(2)
     index = RougeIndex(held)

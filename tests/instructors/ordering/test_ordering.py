@@ -38,6 +38,7 @@ def test_it_fulfils_the_port():
 
 
 @pytest.mark.parametrize("far", [False, True])
+@pytest.mark.long
 def test_every_puzzle_is_read_solved_and_told_again(far):
     for d in puzzles(400, far=far):
         p = read(d.question)
@@ -94,6 +95,7 @@ def test_every_taught_mistake_of_a_puzzle_is_diagnosed(skill):
     assert len({d.keyphrase.phrase for d in diagnoses}) >= 3
 
 
+@pytest.mark.long
 def test_a_share_of_diagnoses_stays_vague():
     cases = [wrong(d.question, d.solution, d.wrong_solution) for d in puzzles(800, WEAK)]
     vague = [d.keyphrase.finding is None for d in RuleInstructor(flaw_rate=0.12).diagnose(cases)]
@@ -207,6 +209,7 @@ def test_only_words_of_the_exemplars_are_used():
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.12, 0.25])
+@pytest.mark.long
 def test_the_share_of_flawed_puzzles_is_as_configured(rate):
     replies = RuleInstructor(flaw_rate=rate).write([asking(puzzles(16), n=50, index=i) for i in range(20)])
     drafts = [d for r in replies for d in r.drafts]

@@ -39,6 +39,7 @@ def kept(path):
 
 
 @pytest.mark.parametrize("before", [None, b"not a database, " * 500], ids=["new", "damaged"])
+@pytest.mark.long
 def test_a_file_that_many_open_at_once_serves_all(tmp_path, before):
     """SQLite by itself refuses some of those that make a file at once; a damaged one (F22) is put aside once."""
     for turn in range(5):

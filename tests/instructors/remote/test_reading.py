@@ -160,6 +160,7 @@ def test_thinking_is_told_from_a_reply():
         '"' + "{" * 300_000,
     ],
 )
+@pytest.mark.long
 def test_values_that_never_end_are_given_up_in_time(text):
     start = time.perf_counter()
     with pytest.raises(ValueError, match=r"."):
@@ -167,6 +168,7 @@ def test_values_that_never_end_are_given_up_in_time(text):
     assert time.perf_counter() - start < 2
 
 
+@pytest.mark.long
 def test_many_tags_inside_texts_are_read_in_time():
     start = time.perf_counter()
     assert parsed('{"a": "<think>"}' * 24_000) == {"a": "<think>"}

@@ -157,6 +157,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.long
 def test_hostile_texts_are_survived_in_time(text):
     began = time.process_time()
     for attempt, reference in ((text, WORKED), ("It is 5 * 12 = 61", f"Well.\n{text}")):

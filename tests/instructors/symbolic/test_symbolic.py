@@ -113,6 +113,7 @@ def test_a_rewritten_problem_follows_its_source_exactly():
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.12, 0.25])
+@pytest.mark.long
 def test_the_share_of_flawed_problems_is_as_configured(rate):
     problems = drawn(16)
     replies = SymbolicInstructor(flaw_rate=rate).write([asking(problems, n=50, index=i) for i in range(20)])
