@@ -42,6 +42,7 @@ _HEADING = re.compile(r"^#{1,6} ")
 _ITEM = re.compile(r"^( *)([-*+]|\d+[.)]) +")
 _ADMONITION = re.compile(r"^ *(!!!|\?\?\?\+?|===) ")
 _TABLE = re.compile(r"^ *\|")
+_LEAD = re.compile(r"^\*\*[^*]+[.:]\*\* +")  # a heading in a line, such as "**Question.** ..."
 _CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 _LINK = re.compile(r"\]\(<?([^)<>\s]+)>?(?: +\"[^\"]*\")?\)")
 _REFERENCE = re.compile(r"^ *\[[^\]]+\]: +(\S+)")
@@ -97,7 +98,7 @@ def lines_of(text: str) -> list[Line]:
 
 def sentences(line: str) -> int:
     """Count the sentences that a line of prose holds, the unfinished ones included."""
-    plain = _CODE_SPAN.sub("\x00", _ITEM.sub("", line.lstrip("> "), count=1))
+    plain = _LEAD.sub("", _CODE_SPAN.sub("\x00", _ITEM.sub("", line.lstrip("> "), count=1)))
     plain = _LINK.sub("]", plain)
     ends = [m.start() for m in _END.finditer(plain)]
     return 1 + sum(1 for at in ends if plain[at] != "." or not _abbreviated(plain, at))
