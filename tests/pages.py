@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
+
+from sei.finetuners.supervised import Finetune
+from sei.records import StepLog
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"(?:# @package _global_\n)?# (\S+\.\w+)\n")  # Hydra wants that line first
@@ -18,6 +24,27 @@ class Command:
     arguments: list[str]
     config_dir: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+
+
+SMALL = (
+    *("data.pool=40", "data.dev=10", "data.test=10", "budget.candidates=8", "budget.per_request=4"),
+    *("finetuner.schedule.steps=2", "refiner=none", "tracker=none"),
+)
+"""What makes a command of a page a matter of seconds, where it does not say otherwise itself."""
+
+
+def hasten(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Run what follows in a folder with a store of its own, without what no command of a page is about.
+
+    No picture is drawn, and the shipped finetuner trains nothing: all its checkpoints are then evaluated once.
+    """
+    patch.chdir(folder)
+    patch.setattr(sys, "path", list(sys.path))
+    patch.setenv("SEI_STORE", str(folder / "store"))
+    patch.setattr("sei.report.run_report._draw", lambda *_: None)
+    patch.setattr("sei.report.run_report.write_page", lambda *_, **__: None)
+    patch.setattr("sei.__main__._defaults_text", lambda: "{}")
+    patch.setattr(Finetune, "_fit", lambda _, opened, *more: (opened.weights, (StepLog(step=1, loss=0.0, tokens=1),)))
 
 
 def blocks(text: str) -> list[tuple[str, str]]:

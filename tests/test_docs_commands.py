@@ -1,14 +1,21 @@
-"""The commands that the pages of docs/ show compose, and their examples of data are read as the pages say."""
+"""The commands of README and docs/ compose, and run unless they need a key, a file or a machine that the page names.
+
+The examples of docs/extending have a test each: ``tests/test_extending.py``.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
+import sei
 from sei.__main__ import check
+from tests import pages
 from tests.compose import built, composed
 from tests.conftest import ROOT
 
@@ -16,12 +23,15 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*sei (?!-)")
 
 
+def text_of(page: str) -> str:
+    return (ROOT / page if page == "README.md" else ROOT / "docs" / page).read_text(encoding="utf-8")
+
+
 def commands(page: str) -> list[str]:
     """Return the commands of a page that start runs with parts of sei, one a line."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    shown = "\n".join(body for language, body in _BLOCK.findall(text) if not language)
+    shown = "\n".join(body for language, body in _BLOCK.findall(text_of(page)) if language in ("", "text"))
     parts = [part.strip() for line in shown.replace("\\\n", " ").splitlines() for part in line.split("&&")]
-    return [part for part in parts if _COMMAND.match(part) and "plugins=" not in part]
+    return [part for part in parts if _COMMAND.match(part) and not re.search(r"plugins=| --", part)]
 
 
 def read(command: str) -> tuple[dict[str, str], list[str]]:
@@ -34,7 +44,17 @@ def read(command: str) -> tuple[dict[str, str], list[str]]:
     return dict(w.split("=", 1) for w in words[:at]), overrides
 
 
-SHOWN = [(page.name, c) for page in sorted((ROOT / "docs").glob("*.md")) for c in commands(page.name)]
+PAGES = ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
+SHOWN = [(page, c) for page in PAGES for c in commands(page)]
+NAMES = [f"{page}-{i}" for i, (page, _) in enumerate(SHOWN)]
+NEEDS = {  # what a command needs, by a word in it; and a word by which its page says so
+    r"experiment=paper|gpt4o|openai_compatible|deepseek|anthropic|gemini": "KEY|key",
+    r"trainer=(gpu|ddp)": "GPU",
+    r"data=(jsonl|gsm8k|math)|attempts=|SEI_DATA=|model\.source=|=\./": r"[Yy]our|file|folder|\.jsonl|\.json",
+    r"finetuner=grpo": r"sei\[trl\]",
+    r"hydra/launcher=joblib": r"sei\[sweep\]",
+}
+FREE = [(page, c) for page, c in SHOWN if not any(re.search(word, c) for word in NEEDS)]
 
 
 def test_commands_are_found_and_read():
@@ -43,7 +63,7 @@ def test_commands_are_found_and_read():
     assert read("sei a=[b,c] d='e f'") == ({}, ["a=[b,c]", "d=e f"])
 
 
-@pytest.mark.parametrize(("page", "command"), SHOWN, ids=[f"{p}-{i}" for i, (p, _) in enumerate(SHOWN)])
+@pytest.mark.parametrize(("page", "command"), SHOWN, ids=NAMES)
 def test_a_command_of_a_page_composes(page, command, monkeypatch):
     environment, overrides = read(command)
     for name, value in environment.items():
@@ -61,3 +81,43 @@ def test_the_small_dev_split_of_the_page_leaves_a_pool(tmp_path, monkeypatch):
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     data = built(*read(command)[1], "tracker=none")["data"].load()
     assert (len(data.pool), sorted(p.role for p in data.held_out)) == (60, ["dev"] * 20 + ["in_domain"] * 30)
+
+
+@pytest.mark.parametrize("word", NEEDS)
+def test_a_page_says_what_its_commands_need(word):
+    needing = {page for page, command in SHOWN if re.search(word, command)}
+    assert needing, "no command needs this any more"
+    assert [page for page in needing if not re.search(NEEDS[word], text_of(page))] == []
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shown")
+    with pytest.MonkeyPatch.context() as patch:
+        pages.hasten(folder, patch)
+        yield folder
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("command", sorted({c for _, c in FREE}))
+def test_a_command_that_needs_nothing_runs(command, home):
+    """The first job of a sweep, in small sizes."""
+    said = read(command)[1]
+    given = {s.partition("=")[0] for s in said}
+    if given & {"teacher_card", "estimate", "dry_run", "preview"}:
+        pytest.skip("no run: tests/card and tests/test_first_hour.py start it")
+    done = sei.run([*said, *(s for s in pages.SMALL if s.partition("=")[0] not in given)], quiet=True)
+    assert done.finished
+
+
+def test_modules_and_options_that_pages_name_are_there():
+    for page in PAGES:
+        for module, given in re.findall(r"(?m)^python -m ([\w.]+)([^#\n]*)", text_of(page)):
+            found = importlib.util.find_spec(module)
+            assert found is not None, (page, module)
+            place = Path(found.submodule_search_locations[0] if found.submodule_search_locations else found.origin)
+            source = "".join(p.read_text() for p in (place.rglob("*.py") if place.is_dir() else [place]))
+            missing = [o for o in re.findall(r"--[a-z][\w-]*", given) if f'"{o}"' not in source]
+            assert missing == [], (page, module)
+        for target in re.findall(r"(?m)^make (\w+)", text_of(page)):
+            assert f"\n{target}:" in (ROOT / "Makefile").read_text(), (page, target)

@@ -15,9 +15,7 @@ import pytest
 import sei
 from sei.__main__ import CONF
 from sei.errors import ConfigError
-from sei.finetuners.supervised import Finetune
 from sei.models.places import folder_of
-from sei.records import StepLog
 from tests import pages
 from tests.conftest import ROOT
 from tests.instructors.remote.fault_server import FaultServer
@@ -26,12 +24,6 @@ from tests.instructors.remote.teacher import Teacher
 INDEX = ROOT / "docs" / "extending.md"
 PAGES = {"extending": INDEX, **{p.stem: p for p in sorted((ROOT / "docs" / "extending").glob("*.md"))}}
 TEXT = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
-SMALL = (
-    *("data.pool=40", "data.dev=10", "data.test=10", "budget.candidates=8", "budget.per_request=4"),
-    *("finetuner.schedule.steps=2", "refiner=none", "tracker=none"),
-)
-"""What makes a command of a page a matter of seconds, where it does not say otherwise itself."""
-
 OWN_SETS = ("data.pool", "data.dev", "data.test")  # settings that a data set of a page does not have
 
 pytestmark = [
@@ -42,25 +34,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A folder into which all pages were pasted, with a store for all of them.
-
-    No picture is drawn, and the shipped finetuner trains nothing: all its checkpoints are then evaluated once.
-    """
+    """A folder into which all pages were pasted, with a store for all of them."""
     folder = tmp_path_factory.mktemp("pasted")
     for text in TEXT.values():
         pages.paste(text, folder)
     shutil.copytree(folder_of("packaged:tiny_l"), folder / "my_model")
     known = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "path", list(sys.path))
-        patch.setenv("SEI_STORE", str(folder / "store"))
-        patch.setattr("sei.report.run_report._draw", lambda *_: None)
-        patch.setattr("sei.report.run_report.write_page", lambda *_, **__: None)
-        patch.setattr("sei.__main__._defaults_text", lambda: "{}")
-        patch.setattr(
-            Finetune, "_fit", lambda _, opened, *more: (opened.weights, (StepLog(step=1, loss=0.0, tokens=1),))
-        )
+        pages.hasten(folder, patch)
         yield folder
     for name in set(sys.modules) - known:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
@@ -83,7 +64,7 @@ def run(home, monkeypatch):
         for name, value in command.environment.items():
             monkeypatch.setenv(name, os.environ.get(name, value))
         said = {a.partition("=")[0] for a in (*command.arguments, *more)} | set(without)
-        small = [s for s in SMALL if s.partition("=")[0] not in said]
+        small = [s for s in pages.SMALL if s.partition("=")[0] not in said]
         return sei.run([*command.arguments, *small, *more], config_dir=command.config_dir, quiet=True)
 
     return made
