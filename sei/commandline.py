@@ -26,9 +26,11 @@ _INFO = ("--info", "-i")
 _MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
-_SWEEP = re.compile(r"(?:argument|Sweep parameters) '([^']+)'(?:$| requires --multirun)", re.MULTILINE)
 _SWEEP = re.compile(r"Ambiguous value for argument '(.+)'$|Sweep parameters '(.+)' requires", re.MULTILINE)
 _NULL = re.compile(r"([a-z_]+)=(null)?")
+OPEN = ("tests", "chat_template_kwargs", "extra_body", "max_tokens")
+"""Settings that are mappings of the user's own keys, empty by default."""
+_OPENED = re.compile(rf"[a-z_.]+\.(?:{'|'.join(OPEN)})(?:\.[^=+~@]+=|=\{{).*", re.DOTALL)
 
 
 def check_arguments(arguments: Sequence[str], conf: Path) -> None:
@@ -64,7 +66,8 @@ def of_one_run(overrides: Sequence[str], groups: Iterable[str]) -> list[str]:
 def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
     """Return the arguments with flags before settings: Hydra takes no setting after a flag that follows one.
 
-    ``experiment=null`` is the default of that group and is left out: Hydra refuses to be told so.
+    ``experiment=null`` is the default of that group and is left out: Hydra refuses to be told so. A key of the user's
+    own in a mapping (``data.tests.hard=FILE``) gets the plus signs that Hydra wants.
 
     Raises:
         ConfigError: for a setting that is written as a flag, and for a part that is set to nothing.
@@ -77,7 +80,7 @@ def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
             if "=" not in a and not a.startswith("~"):
                 raise ConfigError(f"{a}: a setting needs a value. Remedy: {a}=VALUE, and sei --help for what there is.")
             if not _is_nothing(a, known):
-                settings.append(a)
+                settings.append(f"++{a}" if _OPENED.fullmatch(a) else a)  # Hydra adds no key without a plus
             continue
         name = a.lstrip("-").partition("=")[0]
         if a.startswith("--") and (name in known or name.replace("-", "_") in known):

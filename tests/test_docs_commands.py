@@ -15,6 +15,7 @@ import pytest
 
 import sei
 from sei.__main__ import check
+from sei.commandline import ordered
 from tests import pages
 from tests.compose import built, composed
 from tests.conftest import ROOT
@@ -41,7 +42,7 @@ def read(command: str) -> tuple[dict[str, str], list[str]]:
     overrides = [w for w in words[at + 1 :] if w != "-m"]
     if "-m" in words:
         overrides = [re.sub(r"^([^\[{]*?),.*$", r"\1", w) for w in overrides]
-    return dict(w.split("=", 1) for w in words[:at]), overrides
+    return dict(w.split("=", 1) for w in words[:at]), ordered(overrides, ())
 
 
 PAGES = ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 
 import pytest
 
-from sei.__main__ import main
-from sei.commandline import ordered
+from sei.__main__ import CONF, main
+from sei.commandline import OPEN, ordered
+from tests.compose import composed
 
 # command, what its first line begins with, what the rest holds
 WRONG = {
@@ -125,8 +127,22 @@ def test_a_wrong_command_as_a_command(tmp_path, command):
         (["a=1", "--info", "searchpath"], ["--info=searchpath", "a=1"]),
         (["a=1", "-i"], ["--info=all", "a=1"]),
         (["--info=defaults", "a=1"], ["--info=defaults", "a=1"]),
+        (
+            ["data.tests.hard=h.jsonl", "instructor.max_tokens={keyphrase: 9}", "+model.chat_template_kwargs.x=1"],
+            ["++data.tests.hard=h.jsonl", "++instructor.max_tokens={keyphrase: 9}", "+model.chat_template_kwargs.x=1"],
+        ),
+        (["instructor.max_tokens=9", "engine.extra_body={}"], ["instructor.max_tokens=9", "++engine.extra_body={}"]),
         (["--cfg", "job", "experiment=null", "~x", "+y=1"], ["--cfg", "job", "~x", "+y=1"]),
     ],
 )
 def test_flags_come_first_with_what_belongs_to_them(given, read):
     assert ordered(given, {"experiment"}) == read
+
+
+def test_every_empty_mapping_of_conf_takes_keys_of_the_users_own():
+    texts = [p.read_text(encoding="utf-8") for p in CONF.rglob("*.yaml")]
+    assert set(OPEN) == {name for text in texts for name in re.findall(r"(?m)^ *(\w+): \{\}", text)}
+    shown = ["data=jsonl", "data.tests.hard=h.jsonl", "model.chat_template_kwargs.enable_thinking=false"]
+    cfg, _ = composed(*ordered([*shown, "instructor=openai_compatible", "instructor.max_tokens={keyphrase: 9}"], ()))
+    assert (cfg.data.tests, cfg.instructor.max_tokens) == ({"hard": "h.jsonl"}, {"keyphrase": 9})
+    assert cfg.model.chat_template_kwargs == {"enable_thinking": False}
