@@ -157,7 +157,7 @@ def test_a_dry_run_shows_the_request_for_the_first_step(made, server, capsys):
 
 
 def test_rules_have_nothing_to_estimate(made):
-    with pytest.raises(ConfigError, match="the instructor symbolic sends and costs nothing"):
+    with pytest.raises(ConfigError, match="the instructor symbolic sends nothing and costs nothing"):
         made(estimate=True)
 
 
