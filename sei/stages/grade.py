@@ -207,7 +207,7 @@ def require_readable(graded: Sequence[Graded], most: float, where: str, *, given
     if not counted or len(unread) <= most * len(counted):
         return
     cut = sum(not g.attempt.finished for g in unread)
-    longer = "a larger engine.max_new_tokens=N (a thinking model needs thousands)"
+    longer = "engine.max_new_tokens=N with a larger N (a thinking model needs thousands)"
     asking = [
         "model.ask=hash or boxed, which asks for an answer format",
         "model.few_shot=PATH with worked examples",

@@ -97,7 +97,7 @@ def test_the_text_is_in_the_key_and_the_path_is_not(tmp_path):
         ("types: [", "cannot be read"),
         ("types: 3", "types=3"),
         ("types: [{name: a, phrases: [x], colour: red}]", "colour"),
-        ("types: [{name: a, phrases: [x]}, {name: b, phrases: [X]}]", r"'x' is listed in a \(type 1\) and b \(type 2\)"),
+        ("types: [{name: a, phrases: [x]}, {name: b, phrases: [X]}]", r"'x' is listed in a .type 1. and b .type 2."),
         ("types: [{name: '', phrases: [x]}]", "name"),
         ("!!python/object/apply:os.system ['touch canary']", "cannot be read"),
     ],
