@@ -26,7 +26,7 @@ def of_keyphrases(types: Sequence[str], keyphrases: Sequence[Keyphrase], cluster
     """Return how well the configured clusterer recovers the known types from the instructor's keyphrases."""
     titles = [f"{name} of its keyphrases, grouped by the configured clusterer" for name in ("ARI", "AMI")]
     if len(set(types)) < 2 or len(types) < 3:
-        why = f"{len(types)} keyphrases of rows whose type is known, of {len(set(types))} types"
+        why = f"{len(types)} keyphrases with a known type, of {len(set(types))} types"
         return [unknown(PHRASES, t, "index", why) for t in titles]
     phrases = [k.phrase for k in keyphrases]
     vectors = two_views(cluster.embedder.embed(phrases), keyphrases, cluster.finding_weight)

@@ -176,7 +176,7 @@ def _solved_again(
         row = {"question": draft.question, "answer": draft.answer, "again": w.answer or None, "holds": same}
         out.problems.append(row | ({"refused": w.rejection.reason} if w.rejection else {}))
     refused = sum(w.rejection is not None for w in worked)
-    why = f"{refused} replies refused count as no" if refused else ""
+    why = f"{refused} refused replies count as no" if refused else ""
     out.numbers += [
         share(WRITTEN, title, held, len(drafts), why, none="no problem was written"),
         *meter.numbers(WRITTEN, "a problem solved", "solution"),

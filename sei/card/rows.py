@@ -64,7 +64,7 @@ _LAYOUTS = (
 _SOLUTIONS = ("solution", "gold_solution", "ground_truth_solution", "reference_solution")
 _ANSWERS = ("answer", "gold_answer", "ground_truth_answer", "target")
 _REMEDY = (
-    "rows with question, steps (a list; or output: a text with one step a line), first_wrong_step (counted from 1) and "
+    "rows with question, steps (a list; or output: a text with one step per line), first_wrong_step (from 1) and "
     "an optional solution; or rows in the layout of ProcessBench, PRM800K or BIG-Bench-Mistake"
 )
 _NO_STEP = "no wrong step is marked"

@@ -120,7 +120,7 @@ class LLMClusterer:
         if left_out > self.max_left_out * len(phrases):
             raise TooManyBadRecordsError(
                 f"clusterer=llm left {left_out} of {len(phrases)} keyphrases without a type, more than "
-                f"clusterer.max_left_out={self.max_left_out}. Refused replies: {refusals(rejections)}. "
+                f"clusterer.max_left_out={self.max_left_out}; refused replies: {refusals(rejections)}. "
                 "Remedy: a stronger instructor, a smaller clusterer.batch, or clusterer=ward."
             )
         final = sorted(set(type_of.values()))

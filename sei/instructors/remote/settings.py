@@ -22,10 +22,10 @@ _OURS = {
     "temperature": "instructor.temperature",
     "reasoning_effort": "instructor.reasoning_effort",
     "response_format": "instructor.structured",
-    "stream": "nothing: replies are read as a whole",
-    "n": "nothing: one reply a request is read",
-    "prompt": "nothing: requests are chats",
-    "stop": "nothing: a reply that is cut is no reply",
+    "stream": "no value (replies are read as a whole)",
+    "n": "no value (one reply per request is read)",
+    "prompt": "no value (requests are chats)",
+    "stop": "no value (a cut reply is refused)",
 }
 
 
