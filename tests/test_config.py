@@ -39,7 +39,7 @@ def needs(group, option):
 
 def test_the_llm_clusterer_needs_a_remote_instructor():
     with pytest.raises(
-        ConfigError, match=r"clusterer=llm asks a remote instructor.*SymbolicInstructor.*instructor=gpt4o"
+        ConfigError, match=r"clusterer=llm needs a remote instructor.*SymbolicInstructor.*instructor=gpt4o"
     ):
         built("clusterer=llm")
 

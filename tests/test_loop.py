@@ -113,7 +113,7 @@ def test_a_base_whose_answers_cannot_be_read_stops_the_run(tmp_path, cut, first)
     assert "9 of 10 answers of the base on the dev set state no result" in said
     assert f"{9 if cut else 0} of them were cut" in said
     assert said.count("'let us see'") == 3
-    assert f"the likeliest first: {first}" in said
+    assert f"most likely first: {first}" in said
     assert not (tmp_path / "store" / "diagnose").exists()
     seen, _ = rounds(tmp_path / "more", 6, "max_unreadable=0.95", silent=9, cut=cut, n=1)
     assert (seen[0].scores["arithmetic_dev"].unreadable, seen[0].scores["arithmetic_dev"].cut) == (9, 9 * cut)

@@ -1,1 +1,1 @@
-"""The teacher card: how good an instructor is, before money is spent on a run with it (``teacher_card=true``)."""
+"""The teacher card measures an instructor before a whole run is paid for (``teacher_card=true``)."""

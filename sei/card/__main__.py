@@ -1,6 +1,6 @@
 """Command line: ``python -m sei.card FOLDER... [--markdown]`` shows teacher cards side by side.
 
-A folder is a run folder or one that holds them, such as that of a sweep. Exit code 2 where there is no card.
+A folder is a run folder or contains run folders, such as the folder of a sweep. The exit code is 2 without a card.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sei.printable import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the cards below the folders named in ``argv`` (else the command line) and return the exit code."""
+    """Print the cards below the folders in ``argv`` (default: the command line) and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sei.card", description=(__doc__ or "").splitlines()[2])
     parser.add_argument("folder", nargs="+", type=Path, help="run folders or folders of runs")
-    parser.add_argument("--markdown", action="store_true", help="a Markdown table instead of one for the console")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table instead of a console table")
     args = parser.parse_args(argv)
     try:
         cards = cards_below(args.folder)

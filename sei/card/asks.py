@@ -1,4 +1,4 @@
-"""What a teacher card would ask of a remote instructor, told before anything is sent."""
+"""The requests that a teacher card would send to a remote instructor, listed before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sei.outlook import Asks, costs
 from sei.ports import Clusterer, Instructor
 from sei.printable import printable
 
-_TYPES = 20  # names of types that a later batch is shown, about
+_TYPES = 20  # about how many type names a later batch is shown
 
 
 def asks(plan: Plan, instructor: Instructor, clusterer: Clusterer) -> RoundEstimate:
-    """Return the requests of a card by kind; nothing for an instructor made of rules."""
+    """Return the requests of a card by kind. A rule-based instructor has none."""
     if not isinstance(instructor, OpenAICompatible):
         name = type(instructor).__name__
         silent = (f"{name}: it does not show what it would send (sei.outlook.Remote)",) if costs(instructor) else ()
@@ -70,7 +70,7 @@ def _grouping(clusterer: LLMClusterer, phrases: Sequence[str], label: str) -> li
 
 
 def show(who: str, lines: Sequence[Line], not_estimated: Sequence[str]) -> None:
-    """Print how many requests, tokens and dollars a card needs at most; answers that are kept are not paid again."""
+    """Print the most requests, tokens and dollars that a card can need. Stored answers are not paid for again."""
     table = Table(title=Text(printable(f"estimate: what a teacher card asks of {who}")))
     for head in ("request", "requests", "input tokens", "output tokens", "USD"):
         table.add_column(head, justify="left" if head == "request" else "right")

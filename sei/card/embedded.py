@@ -1,4 +1,4 @@
-"""Built-in wrong attempts of the embedded domains: the first wrong step is known, since they were made wrong there."""
+"""Built-in wrong attempts of the embedded domains. Each was made wrong at a known step."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sei.records import BadCase, PoolProblem
 from sei.signature import masked_signature
 
 Domain = Literal["arithmetic", "deduction"]
-_SLIPS = 0.25  # share of word problems whose last step is set up rightly and reckoned wrongly
+_SLIPS = 0.25  # share of word problems that get a calculation slip in the last step
 _OFF = (-10, -3, -2, -1, 1, 2, 3, 10)
 
 
 def built_in(domain: Domain, n: int, seed: int) -> Rows:
-    """Draw ``n`` wrong attempts, no question twice.
+    """Draw ``n`` wrong attempts with distinct questions.
 
-    An attempt that ends too soon and is right until then is left out: no one line of it is the wrong one.
+    An attempt that is right until it ends too soon is left out, because none of its lines is wrong.
     """
     rng = random.Random(f"teacher card/{domain}/{seed}")
     rows: list[Row] = []
@@ -44,7 +44,7 @@ def built_in(domain: Domain, n: int, seed: int) -> Rows:
 
 
 def _stream(domain: Domain, rng: random.Random) -> Iterator[tuple[Any, bool]]:
-    """Yield drawn problems, and whether a slip is to be made in them instead of their taught mistake."""
+    """Yield drawn problems. The flag tells whether to make a slip in the problem instead of its taught mistake."""
 
     def weak(all_skills: Sequence[Any], stream: Callable[..., Iterator[Any]]) -> Iterator[Any]:
         return stream(rng, all_skills, [float(s.weak) for s in all_skills], far=False)
@@ -72,7 +72,7 @@ def _row(name: str, drawn: Any, slips: random.Random | None) -> Row | None:
 
 
 def _slipped(right: Sequence[str], rng: random.Random) -> list[str]:
-    """Reckon the last step wrongly, and answer with what comes of it."""
+    """Calculate the last step wrongly and answer with its result."""
     *before, last, answer = right
     value = answer.removeprefix("#### ")
     off = str(max(1, int(value) + rng.choice(_OFF)))

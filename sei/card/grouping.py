@@ -1,4 +1,4 @@
-"""How well error types are found: in the instructor's keyphrases, and by the instructor in labelled phrases."""
+"""How well error types are found in the instructor's keyphrases, and by the instructor in labelled phrases."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PHRASES = "error types"
 
 
 def of_keyphrases(types: Sequence[str], keyphrases: Sequence[Keyphrase], cluster: Cluster, seed: int) -> list[Number]:
-    """Return how well the configured clusterer finds the known types in the instructor's keyphrases."""
+    """Return how well the configured clusterer recovers the known types from the instructor's keyphrases."""
     titles = [f"{name} of its keyphrases, grouped by the configured clusterer" for name in ("ARI", "AMI")]
     if len(set(types)) < 2 or len(types) < 3:
-        why = f"{len(types)} keyphrases of rows whose type is known, of {len(set(types))} types"
+        why = f"{len(types)} keyphrases with a known type, of {len(set(types))} types"
         return [unknown(PHRASES, t, "index", why) for t in titles]
     phrases = [k.phrase for k in keyphrases]
     vectors = two_views(cluster.embedder.embed(phrases), keyphrases, cluster.finding_weight)
@@ -43,7 +43,7 @@ def as_clusterer(instructor: Instructor, meter: Meter) -> list[Number]:
     """Let the instructor group the labelled phrases in batches of 100, as ``clusterer=llm`` does."""
     who = "the instructor as clusterer (clusterer=llm)"
     if not isinstance(instructor, OpenAICompatible):
-        return _all_titles(who, "clusterer=llm wants a model behind a server")
+        return _all_titles(who, "clusterer=llm needs a model behind a server")
     phrases = [x.phrase for x in labelled()]
 
     def grouping() -> Iterator[Grouping]:
@@ -53,7 +53,7 @@ def as_clusterer(instructor: Instructor, meter: Meter) -> list[Number]:
     try:
         (found,) = meter.ask("grouping", grouping(), 1, lambda g: (g.usage, None), lambda _: len(phrases))
     except TooManyBadRecordsError as e:
-        for reason in (_replies(instructor) - before).elements():  # the refusal does not hold them
+        for reason in (_replies(instructor) - before).elements():  # the error does not carry the replies
             meter.count(reason)
         return [unknown(PHRASES, t, "index", str(e).split(";")[0]) for t in _titles(who)]
     refused = [r.reason for r in found.rejections]
@@ -63,7 +63,7 @@ def as_clusterer(instructor: Instructor, meter: Meter) -> list[Number]:
 
 
 def _replies(instructor: OpenAICompatible) -> Counter[str]:
-    """Return the replies of an instructor so far by the reason of their refusal, empty for those that were used."""
+    """Count an instructor's replies so far by reason of rejection. The reason of used replies is empty."""
     spent = instructor.spent()
     refused = Counter(spent.get("rejected", {}))
     refused[""] = sum(k["requests"] for k in spent.get("kinds", {}).values()) - refused.total()
@@ -71,7 +71,7 @@ def _replies(instructor: OpenAICompatible) -> Counter[str]:
 
 
 def reference(cluster: Cluster, seed: int) -> list[Number]:
-    """Group the labelled phrases by the configured clusterer: what grouping without the instructor gives."""
+    """Group the labelled phrases by the configured clusterer, as a reference without the instructor."""
     who = "reference: the configured clusterer"
     if costs(cluster.clusterer):
         return _all_titles(who, "the configured clusterer asks an instructor itself")
@@ -89,7 +89,7 @@ def _all_titles(who: str, why: str) -> list[Number]:
 
 
 def _on_labelled(who: str, labels: Sequence[int]) -> list[Number]:
-    """Return both indices on all labelled phrases; ``why`` has those of the half on which no setting was chosen."""
+    """Return both indices on all labelled phrases. ``why`` gives them for the half that chose no settings."""
     known = labelled()
     report = [i for i, x in enumerate(known) if x.half == "report"]
     every = agreement([x.type for x in known], labels)

@@ -1,4 +1,4 @@
-"""``teacher_card=true``: make a card, or say what it would ask."""
+"""``teacher_card=true``: make a teacher card, or show the requests that it would send."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sei.report.folder import write_json
 from sei.store import write_atomic
 
 log = logging.getLogger(__name__)
-_ENOUGH = 5  # rows with a solution, for exemplars of their own
+_ENOUGH = 5  # with fewer solved rows, exemplars come from the training pool
 
 
 def teacher_card(
@@ -45,14 +45,14 @@ def teacher_card(
     dry_run: bool,
     digest: str,
 ) -> dict[str, Any]:
-    """Score the instructor of a method, or (``estimate``, ``dry_run``) only say what it would be asked.
+    """Score the instructor of a method. With ``estimate`` or ``dry_run``, only show the requests.
 
-    Of the method the instructor, the clusterer with its embedder and the grader are used. ``digest`` is kept in the
-    card, so that a sweep knows a finished one.
+    The card uses the method's instructor, clusterer, embedder and grader. It stores ``digest``, so that a sweep
+    recognises a finished card.
 
     Raises:
-        NothingToEstimateError: for an estimate where the instructor costs nothing.
-        ConfigError: from a part that lacks something (a key).
+        NothingToEstimateError: for an estimate with an instructor that costs nothing.
+        ConfigError: from a part that lacks something, such as a key.
         DataError: for rows that cannot be used.
     """
     instructor = _asked_alone(method.diagnose.instructor)
@@ -66,7 +66,7 @@ def teacher_card(
         return {}
     if estimate and not costs(instructor):
         raise NothingToEstimateError(
-            f"estimate=true: the instructor {name} sends and costs nothing, so that a card of it has no estimate. "
+            f"estimate=true: the instructor {name} sends nothing and costs nothing, so there is nothing to estimate. "
             "Remedy: teacher_card=true alone."
         )
     if costs(instructor):
@@ -94,13 +94,13 @@ def teacher_card(
 
 
 def name_of(instructor: object) -> str:
-    """Return what a card calls an instructor: its model, or its own name."""
+    """Return the name of an instructor on a card: its model, or else its own name."""
     name = getattr(instructor, "model", None) or getattr(instructor, "name", None)
     return str(name or type(instructor).__name__)
 
 
 def _asked_alone(instructor: Instructor) -> Instructor:
-    """Return the instructor without its own check of what it writes: the card does that, and counts."""
+    """Return the instructor without its agreement check, because the card checks and counts by itself."""
     if isinstance(instructor, OpenAICompatible):
         return dataclasses.replace(instructor, agreement=False)
     return instructor
@@ -111,11 +111,11 @@ def _domain(instructor: Instructor, data: DataSource) -> Domain:
 
 
 def _exemplars(rows: Rows, data: DataSource) -> list[Exemplar]:
-    """Return what may be shown to write problems: rows that have a solution, or else the training pool."""
+    """Return the exemplars for writing problems: rows with a solution, or else the training pool."""
     solved: Sequence[Any] = [r.case.bad_case.problem for r in rows.rows if r.case.bad_case.problem.solution]
     if len(solved) < _ENOUGH:
         solved = [p for p in data.load().pool if p.solution]
-        log.info("the rows have no solutions: problems are written after %d of the training pool", len(solved))
+        log.info("the rows have too few solutions; exemplars: %d problems of the training pool", len(solved))
     return [Exemplar(id=p.id, question=p.question, solution=p.solution) for p in solved]
 
 

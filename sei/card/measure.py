@@ -1,4 +1,4 @@
-"""The measurements of a teacher card: what is asked, and what is made of the replies."""
+"""The measurements of a teacher card: its requests, and the numbers made from the replies."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from sei.stages.cluster import Cluster
 
 FIRST, WRITTEN, CONTRACT = "first wrong step", "problems", "replies"
 _SHOWN = 5  # exemplars of a request for problems
-_DROPPED = ("off_contract", "answer_mismatch", "undecided_latex")  # problems refused one by one
+_DROPPED = ("off_contract", "answer_mismatch", "undecided_latex")  # reasons that reject a single problem
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that a card asks, fixed before anybody is asked: the same for every instructor.
+    """Everything that a card asks, fixed beforehand and the same for every instructor.
 
-    ``rows``: the source; ``sample``: its rows that are shown. ``requests`` are for problems.
+    ``rows``: the source. ``sample``: the rows of it that are shown. ``requests``: the requests for problems.
     """
 
     rows: Rows
@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass
 class Measured:
-    """A card's numbers, and what they were made of: one dict a row, for the file."""
+    """A card's numbers and the rows behind them, as dicts for the file."""
 
     numbers: list[Number] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -60,7 +60,7 @@ def plan(card: Card, rows: Rows, exemplars: Sequence[Exemplar]) -> Plan:
 
 
 def measure(plan: Plan, instructor: Instructor, cluster: Cluster, grader: Grader, meter: Meter, seed: int) -> Measured:
-    """Ask everything and return the numbers."""
+    """Send all requests and return the numbers."""
     out = Measured()
     _first_steps(plan, instructor, meter, out)
     _keyphrases(plan, instructor, cluster, meter, out, seed)
@@ -77,7 +77,7 @@ def measure(plan: Plan, instructor: Instructor, cluster: Cluster, grader: Grader
 
 
 def refusal_counts(rejections: Iterable[Rejection | None]) -> str:
-    """Return the reasons of refusals with how often each occurred; empty where there is none."""
+    """Return each reason of rejection with its count, or an empty text without rejections."""
     reasons = Counter(r.reason for r in rejections if r is not None)
     return ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
 
@@ -159,7 +159,7 @@ def _problems(plan: Plan, instructor: Instructor, grader: Grader, meter: Meter, 
 
 
 def _whole(drafts: Sequence[Draft], rejections: Sequence[Rejection]) -> str:
-    """Return why a reply was refused as a whole, empty where any problem of it is used."""
+    """Return why a whole reply was rejected, or an empty text if any of its problems is used."""
     return "" if drafts or not rejections else rejections[0].reason
 
 
@@ -176,7 +176,7 @@ def _solved_again(
         row = {"question": draft.question, "answer": draft.answer, "again": w.answer or None, "holds": same}
         out.problems.append(row | ({"refused": w.rejection.reason} if w.rejection else {}))
     refused = sum(w.rejection is not None for w in worked)
-    why = f"{refused} replies refused count as no" if refused else ""
+    why = f"{refused} refused replies count as no" if refused else ""
     out.numbers += [
         share(WRITTEN, title, held, len(drafts), why, none="no problem was written"),
         *meter.numbers(WRITTEN, "a problem solved", "solution"),

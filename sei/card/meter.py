@@ -1,4 +1,4 @@
-"""What is asked of an instructor for a card: replies, refusals, tokens, seconds and dollars, by what was asked."""
+"""Counts an instructor's replies, rejections, tokens, seconds and dollars for a card, by kind of request."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from sei.progress import progress
 from sei.records import Usage
 
 Found = TypeVar("Found")
-_NO_REPLY = ("bad_request", "unavailable")  # nobody has looked at it: no reply that could break the contract
+_NO_REPLY = ("bad_request", "unavailable")  # the model gave no reply that could break the contract
 _RULES = "rules send nothing"
 
 
 @dataclass
 class _Kind:
-    """What was needed for one kind of item."""
+    """What one kind of item cost."""
 
-    items: list[int] = field(default_factory=list)  # by reply
+    items: list[int] = field(default_factory=list)  # one count per reply
     usages: list[Usage] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)  # seconds from one reply to the next
-    kept: int = 0  # replies that were there from earlier
+    kept: int = 0  # replies stored earlier
 
 
 class Meter:
-    """Measures an instructor while it is asked. ``replies`` and ``refused`` count what came back over all kinds."""
+    """Measures an instructor's replies. ``replies`` and ``refused`` count over all kinds of request."""
 
     def __init__(self, instructor: object) -> None:
         self.instructor = instructor
@@ -50,8 +50,8 @@ class Meter:
     ) -> list[Found]:
         """Take all ``n`` replies, with a progress bar.
 
-        ``read`` gives what a reply needed and the reason where it was refused (empty: it was not; ``None``: the caller
-        counts); ``items``: how many things it holds.
+        ``read`` returns a reply's usage and the reason why it was rejected. An empty reason means that it was used;
+        ``None`` means that the caller counts it. ``items`` returns the number of items in a reply.
         """
         kind, before, out = self.kinds[what], self._kept(), []
         last = time.perf_counter()
@@ -71,14 +71,14 @@ class Meter:
         return out
 
     def count(self, reason: str) -> None:
-        """Count a reply, refused for a reason or (empty) as it should be."""
+        """Count a reply that was rejected for a reason, or used (empty reason)."""
         if reason not in _NO_REPLY:
             self.replies += 1
         if reason:
             self.refused[reason] += 1
 
     def numbers(self, group: str, item: str, what: str, *, waves: bool = False) -> list[Number]:
-        """Return tokens, seconds and dollars an item. ``waves``: replies come all at once, and gaps tell nothing."""
+        """Return tokens, seconds and dollars per item. ``waves``: replies arrive all at once, so gaps tell nothing."""
         kind = self.kinds[what]
         n = sum(kind.items)
         return [
@@ -117,6 +117,6 @@ class Meter:
 
 
 def _by_item(group: str, title: str, unit: str, spent: Sequence[float], n: int, why: str) -> Number:
-    """Return what an item needed: all over all, with the spread of the replies around it."""
-    scale = len(spent) / n  # replies an item
+    """Return the total spent over the number of items, with an interval from the spread of the replies."""
+    scale = len(spent) / n  # replies per item
     return mean(group, title, unit, [x * scale for x in spent], n, why)  # type: ignore[arg-type]  # one of the units

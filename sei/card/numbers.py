@@ -1,4 +1,4 @@
-"""Numbers of a teacher card: each with its n and its interval, or with the words why there is none."""
+"""Numbers of a teacher card, each with its n and its interval, or with the reason why it is missing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Unit = Literal["share", "index", "tokens", "seconds", "USD"]
 class Number:
     """One line of a card.
 
-    ``low`` and ``high`` are the ends of the 95 % interval, ``None`` where there is none. ``not asked``: the instructor
-    cannot do it, or nobody wanted it; ``unknown``: it was tried and cannot be told. ``why`` gives the reason, or what
-    else a reader must know. ``group`` names the part of the card.
+    ``low`` and ``high`` are the ends of the 95 % interval, ``None`` without one. ``state`` is ``not asked`` if the
+    instructor cannot do it or if it was not wanted, and ``unknown`` if the measurement gave no value. ``why`` gives the
+    reason or a note for the reader. ``group`` names the section of the card.
     """
 
     group: str
@@ -34,21 +34,21 @@ class Number:
 
     @property
     def shown(self) -> str:
-        """Return the value as a person reads it."""
+        """Return the value as text."""
         if self.value is None:
             return "not asked" if self.state == "not asked" else "?"
         return _written(self.value, self.unit)
 
     @property
     def interval(self) -> str:
-        """Return the interval as a person reads it, empty where there is none."""
+        """Return the interval as text, empty without an interval."""
         if self.low is None or self.high is None:
             return ""
         return f"[{_written(self.low, self.unit)}, {_written(self.high, self.unit)}]"
 
 
 def share(group: str, title: str, hits: int, n: int, why: str = "", *, none: str = "") -> Number:
-    """Return a share with Wilson's interval; of nothing it is unknown, and ``none`` says why."""
+    """Return a share with Wilson's interval. With ``n`` 0 it is unknown, for the reason ``none``."""
     if n == 0:
         return unknown(group, title, "share", none)
     return _number(group, title, "share", n, wilson(hits, n), why)
@@ -60,7 +60,7 @@ def index(group: str, title: str, n: int, found: Interval, why: str = "") -> Num
 
 
 def mean(group: str, title: str, unit: Unit, values: Sequence[float], n: int = 0, why: str = "") -> Number:
-    """Return the mean of values over ``n`` items (as many as values if not said), with Student's interval."""
+    """Return the mean of values over ``n`` items (default: the number of values), with Student's interval."""
     found = t_interval(values)
     if found.known:
         found = Interval(found.mean, max(0.0, found.low), found.high)
@@ -68,12 +68,12 @@ def mean(group: str, title: str, unit: Unit, values: Sequence[float], n: int = 0
 
 
 def not_asked(group: str, title: str, unit: Unit, why: str) -> Number:
-    """Return a line for what was not asked."""
+    """Return a line for a measurement that was not asked for."""
     return Number(group=group, title=title, unit=unit, state="not asked", why=why)
 
 
 def unknown(group: str, title: str, unit: Unit, why: str, n: int = 0) -> Number:
-    """Return a line for what was tried and cannot be told."""
+    """Return a line for a measurement that was tried and gave no value."""
     return Number(group=group, title=title, unit=unit, n=n, state="unknown", why=why)
 
 
@@ -91,5 +91,5 @@ def _written(value: float, unit: Unit) -> str:
         return f"{value:,.0f}"
     if value == 0:
         return "0"
-    digits = max(2, 1 - math.floor(math.log10(abs(value))))  # two digits that count
+    digits = max(2, 1 - math.floor(math.log10(abs(value))))  # two significant digits
     return f"{value:,.{digits}f}" if digits < 7 else f"{value:.1e}"

@@ -1,6 +1,6 @@
-"""The labelled keyphrases that come with sei, and how well a grouping agrees with their types.
+"""The labelled keyphrases that come with sei, and the agreement of a grouping with their types.
 
-``labelled/keyphrases.md`` says how they were made, by whom, and under which licences.
+``labelled/keyphrases.md`` gives their origin, authors and licences.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def _types() -> dict[str, str]:
 
 
 def type_of(row: str) -> str:
-    """Return the type of a row of MR-GSM8K or Mr-Ben that a labelled keyphrase was made of, else an empty text."""
+    """Return the type of a MR-GSM8K or Mr-Ben row with a labelled keyphrase, or an empty text for other rows."""
     return _types().get(row, "")
 
 
 def agreement(types: Sequence[str], groups: Sequence[int]) -> dict[str, Interval]:
-    """Return ARI and AMI of a grouping against types, each with its interval; an item in no group (-1) stands alone.
+    """Return ARI and AMI of a grouping against types, each with its interval. An item without a group (-1) stays alone.
 
-    The interval is that of the jackknife over items, with the grouping as it is: it says how far the number depends on
-    which items there are, not how far another grouping of them would lie.
+    The interval is a jackknife over items with the grouping held fixed. It shows how much the number depends on the
+    choice of items, not how much it would change with another grouping.
 
     Raises:
         ValueError: for fewer than three items.
@@ -64,7 +64,7 @@ def agreement(types: Sequence[str], groups: Sequence[int]) -> dict[str, Interval
 
 
 def _jackknifed(index: Callable[..., float], types: Sequence[str], groups: Sequence[int]) -> Interval:
-    """Leave out each item once; items of one type and one group are worth the same."""
+    """Leave out each item once. Items of the same type and group give the same value."""
     n = len(types)
     if n < 3:
         raise ValueError(f"{n} items are too few")

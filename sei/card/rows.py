@@ -1,4 +1,4 @@
-"""Wrong attempts whose first wrong step people have marked, in the layouts in which they are published."""
+"""Wrong attempts with a first wrong step marked by people, in the published layouts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sei.rows import read_jsonl
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A wrong attempt with its first wrong step, counted from 1, and the type of its error where it is known."""
+    """A wrong attempt, its first wrong step (counted from 1) and the type of its error, empty if unknown."""
 
     case: Stepped
     step: int
@@ -32,9 +32,9 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """All rows of a source. ``source`` says where they come from; ``left_out`` counts what cannot be used, by reason.
+    """All rows of a source. ``source`` names it. ``left_out`` counts unusable rows by reason.
 
-    ``human``: people have marked the steps; otherwise they are known because the attempts were made wrong there.
+    ``human``: people marked the steps. Otherwise the steps are known because the attempts were made wrong there.
     """
 
     source: str
@@ -45,7 +45,7 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """Names of the fields of a published layout. ``first``: the number of the first step; below it: no wrong step."""
+    """Field names of a published layout. ``first``: the number of the first step; a lower number marks no step."""
 
     name: str
     question: str
@@ -64,8 +64,8 @@ _LAYOUTS = (
 _SOLUTIONS = ("solution", "gold_solution", "ground_truth_solution", "reference_solution")
 _ANSWERS = ("answer", "gold_answer", "ground_truth_answer", "target")
 _REMEDY = (
-    "a row of question, steps (a list, or output: a text whose lines are the steps), first_wrong_step (from 1) and, "
-    "where there is one, solution; or rows as ProcessBench, PRM800K or BIG-Bench-Mistake publish them"
+    "rows with question, steps (a list; or output: a text with one step per line), first_wrong_step (from 1) and "
+    "an optional solution; or rows in the layout of ProcessBench, PRM800K or BIG-Bench-Mistake"
 )
 _NO_STEP = "no wrong step is marked"
 
@@ -73,11 +73,11 @@ _NO_STEP = "no wrong step is marked"
 def read_rows(path: Path) -> Rows:
     """Read a file of marked attempts: JSON lines, plain or gzipped, or one JSON list.
 
-    Rows without a wrong step (marked right throughout, or not to the end) are left out and counted.
+    Rows without a wrong step (all steps right, or marks incomplete) are left out and counted.
 
     Raises:
-        DataError: naming file and line where a row has no known layout or marks a step that it does not have, and where
-            no row can be used.
+        DataError: if a row has no known layout or marks a step that it does not have (with file and line), if an id is
+            used twice, or if no row can be used.
     """
     rows: list[Row] = []
     left_out: Counter[str] = Counter()
@@ -90,8 +90,8 @@ def read_rows(path: Path) -> Rows:
         seen[row.id] += 1
         if seen[row.id] > 1:
             raise DataError(
-                f"{path} line {number}: the id {row.id!r} stands twice. Rule: ids tell rows apart. Remedy: drop the "
-                "copy, or the field id (rows are then counted)."
+                f"{path} line {number}: the id {row.id!r} is used twice. Rule: ids are unique. Remedy: remove the "
+                "copy, or the field id (rows are then numbered)."
             )
         rows.append(row)
     if not rows:
@@ -103,7 +103,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def _values(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield numbered rows; a file that is one JSON list numbers its entries instead of lines."""
+    """Yield rows with their line numbers. In a file with one JSON list, entries are numbered instead."""
     if path.suffix != ".json" or not path.is_file():
         yield from read_jsonl(path, (), remedy="teacher_card_rows=FILE, " + _REMEDY)
         return
@@ -114,12 +114,12 @@ def _values(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return
     for number, value in enumerate(listed if isinstance(listed, list) else [listed], 1):
         if not isinstance(value, dict):
-            raise DataError(f"{path} entry {number}: a {type(value).__name__} is no row. Remedy: {_REMEDY}.")
+            raise DataError(f"{path} entry {number}: a {type(value).__name__} is not a row. Remedy: {_REMEDY}.")
         yield number, value
 
 
 def _flattened(found: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of PRM800K (phase 2) as one of ours; any other as it is."""
+    """Convert a PRM800K row (phase 2) to our layout. Return any other row unchanged."""
     question, label = found.get("question"), found.get("label")
     if not isinstance(question, dict) or not isinstance(label, dict):
         return found
@@ -136,10 +136,10 @@ def _flattened(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row(place: str, number: int, found: dict[str, Any]) -> Row | None:
-    """Return a row, or ``None`` where it marks no wrong step."""
+    """Return a row, or ``None`` if it marks no wrong step."""
     layout = next((x for x in _LAYOUTS if {x.question, x.steps, x.step} <= set(found)), None)
     if layout is None:
-        raise DataError(f"{place}: the fields {sorted(found)} are no known layout. Remedy: {_REMEDY}.")
+        raise DataError(f"{place}: the fields {sorted(found)} match no known layout. Remedy: {_REMEDY}.")
     question, given, step = found[layout.question], found[layout.steps], found[layout.step]
     if step is None or given is None or (isinstance(step, int) and step < layout.first):
         return None
@@ -150,7 +150,7 @@ def _row(place: str, number: int, found: dict[str, Any]) -> Row | None:
     if not 1 <= at <= len(steps):
         raise DataError(
             f"{place}: {layout.step}={step!r}, but there are {len(steps)} steps. Rule ({layout.name}): the number of a "
-            f"step, counted from {layout.first}. Remedy: mend the row."
+            f"step, counted from {layout.first}. Remedy: correct the row."
         )
     name = str(found.get("id") or f"row-{number}")
     problem = PoolProblem(id=name, question=question, answer=_text(found, _ANSWERS), solution=_text(found, _SOLUTIONS))

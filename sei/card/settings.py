@@ -1,4 +1,4 @@
-"""How large a teacher card is: the ``card`` node of the config."""
+"""The size of a teacher card: the ``card`` node of the config."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sei.parts import part
 class Card:
     """Sizes of a teacher card.
 
-    ``cases``: wrong attempts that are shown, for the first wrong step and for the keyphrase. ``rows``: the JSONL file
-    that they come from, with steps that people have marked; ``None``: the built-in ones. ``problems``: problems that
-    the instructor writes and then solves anew, ``per_request`` at a time. ``seed`` draws cases and exemplars; every
-    instructor is asked the same for the same seed.
+    ``cases``: the number of wrong attempts to show. Each is asked about twice: its first wrong step and its keyphrase.
+    ``rows``: a JSONL file of attempts with steps marked by people; ``None``: built-in attempts. ``problems``: the
+    number of problems that the instructor writes and then solves again, ``per_request`` at a time. ``seed`` draws cases
+    and exemplars. With the same seed every instructor gets the same requests.
     """
 
     identity: ClassVar[str] = "card/settings"

@@ -1,4 +1,4 @@
-"""A teacher card for people: in the console, as Markdown, and several side by side."""
+"""Shows teacher cards in the console, as Markdown, and side by side."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def as_dict(number: Number) -> dict[str, Any]:
 
 
 def numbers_of(card: dict[str, Any]) -> list[Number]:
-    """Return the numbers of a card that was read."""
+    """Return the numbers of a card that was read from a file."""
     return [Number(**x) for x in card["numbers"]]
 
 
 def cards_below(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """Read all cards in and below folders, in the order of their paths; each gets its ``folder``.
+    """Read all cards in and below folders, in the order of their paths. Each gets a field ``folder``.
 
     Raises:
-        DataError: naming a file that is no card.
+        DataError: if a file is not a card; the message names the file.
     """
     out = []
     for path in dict.fromkeys(p for f in folders for p in sorted(f.rglob(FILE))):
@@ -45,15 +45,15 @@ def cards_below(folders: Iterable[Path]) -> list[dict[str, Any]]:
             card = json.loads(path.read_text(encoding="utf-8"))
             numbers_of(card)
         except (ValueError, KeyError, TypeError) as e:
-            raise DataError(f"{path} is no teacher card ({e!r}). Remedy: make it again with teacher_card=true.") from e
+            raise DataError(f"{path} is not a teacher card ({e!r}). Remedy: remake it with teacher_card=true.") from e
         out.append(card | {"folder": str(path.parent)})
     return out
 
 
 def side_by_side(cards: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return the heads and rows of a table with a column a card, and a second part: differences to the first card.
+    """Return the heads and rows of a table with one column per card, followed by the differences to the first card.
 
-    Cards that were made of other cases or settings stand side by side as well, but no difference is taken.
+    Cards with other cases or settings are shown too, but without a difference.
     """
     names = _names(cards)
     lines = [{(x.group, x.title): x for x in numbers_of(c)} for c in cards]
@@ -70,7 +70,7 @@ def side_by_side(cards: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[
 
 
 def _names(cards: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the instructors' names, with their folders where two have the same."""
+    """Return the instructors' names. Equal names get their folders added."""
     times = Counter(c["instructor"] for c in cards)
     return [
         c["instructor"] if times[c["instructor"]] == 1 else f"{c['instructor']} ({Path(c['folder']).name})"
@@ -126,7 +126,7 @@ def show_side_by_side(cards: Sequence[dict[str, Any]]) -> None:
 
 
 def show_sweep(folder: Path) -> None:
-    """Print the cards of a sweep's jobs side by side, in the order of their numbers, and keep the table as Markdown."""
+    """Print the cards of a sweep's jobs side by side, in the order of the jobs, and save the table as Markdown."""
     jobs = sorted((p for p in folder.glob("*") if p.name.isdecimal()), key=lambda p: int(p.name))
     cards = cards_below(p for p in jobs if (p / FILE).exists())
     if cards:

@@ -1,1 +1,1 @@
-"""Clusterers: keyphrases to error types. One file for each choice of ``conf/clusterer``."""
+"""Clusterers: they group keyphrases into error types. Each choice of ``conf/clusterer`` has its own file."""

@@ -19,13 +19,13 @@ Options = tuple[list[CurvePoint], dict[int, Labels]]
 
 @part
 class Agglomerative:
-    """Average-linkage clustering on cosine distance, the number of types chosen without labels.
+    """Average-linkage clustering on cosine distance. The number of types is chosen without labels.
 
-    Every number of types from ``min_types`` to ``max_types`` is tried, as far as types keep
-    ``min_mean_size`` members on average; among those whose mean silhouette is within ``tolerance`` of
-    the best, the smallest number wins. So two types or one type per phrase never come out by accident.
-    Equal vectors are merged first. Memory is quadratic up to ``exact_up_to`` phrases; above, k-means makes
-    micro-clusters, which are merged with their weights (``sei.clusterers.micro_clusters``), and memory is linear.
+    Every number of types from ``min_types`` to ``max_types`` is tried, as long as types have ``min_mean_size`` members
+    on average. Of the numbers with a mean silhouette within ``tolerance`` of the best, the smallest wins. This avoids
+    an accidental choice of two types or of one type per phrase. Equal vectors are merged first. Memory is quadratic up
+    to ``exact_up_to`` phrases. For more phrases k-means first makes micro-clusters, which are merged with their weights
+    (``sei.clusterers.micro_clusters``), and memory is linear.
     """
 
     identity: ClassVar[str] = "clusterer/agglomerative"
@@ -37,9 +37,9 @@ class Agglomerative:
     exact_up_to: Annotated[int, Field(ge=2000)] = 4000
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type.
+        """Group unit vectors (n, d). Too few vectors for ``min_types`` types become one type.
 
-        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        A few phrases that all occur often become one type each (``number_of_types.each_its_own``).
         """
         distinct, back, counts = merged(vectors)
         if (own := each_its_own(back, counts, self.max_types, self.min_mean_size)) is not None:

@@ -1,4 +1,4 @@
-"""``clusterer=codebook``: error types that people wrote down, as prototypes; each keyphrase goes to the nearest."""
+"""``clusterer=codebook``: assigns each keyphrase to the nearest of a fixed list of error types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OTHER = "other"
 
 
 class CodebookType(pydantic.BaseModel):
-    """One type: its name and phrases as an instructor would write them."""
+    """One type: its name and example phrases in the style of an instructor."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
     name: str = pydantic.Field(min_length=1, max_length=200)
@@ -33,7 +33,7 @@ class CodebookType(pydantic.BaseModel):
 
 
 class CodebookFile(pydantic.BaseModel):
-    """What a codebook file says."""
+    """The content of a codebook file."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
     types: list[CodebookType] = pydantic.Field(min_length=1)
@@ -41,22 +41,22 @@ class CodebookFile(pydantic.BaseModel):
 
 @part
 class Codebook:
-    """Nearest prototype by cosine: the mean of a type's phrases, embedded alone, at unit length.
+    """Assigns each phrase to the nearest prototype by cosine: the mean vector of a type's phrases, at unit length.
 
-    ``codebook`` is ``packaged:school_mathematics`` or a file of the same shape. A phrase whose nearest
-    prototype is less similar than ``open_below`` goes into a type named "other": it is used like any type, its
-    size shows how much the codebook lacks, and a review file can drop it. The types' names are the codebook's.
-    Only phrases are read; what ``cluster.finding_weight`` adds to the vectors is not.
+    ``codebook`` is ``packaged:school_mathematics`` or a file in the same format. A phrase with no prototype at least as
+    similar as ``open_below`` goes into a type named "other". It is used like any type, its size shows how much the
+    codebook lacks, and a review file can drop it. Types have the codebook's names. Only the phrases count, not the
+    findings that ``cluster.finding_weight`` adds to the vectors.
     """
 
     identity: ClassVar[str] = "clusterer/codebook"
     version: ClassVar[int] = 1
     embedder: Embedder
-    codebook: Annotated[str, IMMATERIAL] = "packaged:school_mathematics"  # its text is in the key, its place is not
+    codebook: Annotated[str, IMMATERIAL] = "packaged:school_mathematics"  # the key contains its text, not its path
     open_below: Annotated[float, Field(ge=-1, le=1)] = 0.3
 
     def __post_init__(self) -> None:
-        """Refuse a codebook that is missing or broken before anything costs."""
+        """Refuse a missing or invalid codebook before any cost arises."""
         read_codebook(self.codebook)
 
     def reads(self) -> dict[str, str]:
@@ -64,9 +64,9 @@ class Codebook:
         return {"codebook": digest(read_codebook(self.codebook).model_dump())}
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Give each phrase the type of its nearest prototype; labels follow the codebook's order, unused ones left out.
+        """Give each phrase the type of its nearest prototype. Labels follow the codebook's order, without unused types.
 
-        ``vectors`` give the number of phrases only: prototypes and phrases must be embedded alike.
+        ``vectors`` are not used: prototypes and phrases must be embedded in the same way.
         """
         types = read_codebook(self.codebook).types
         prototypes = unit(np.array([embedded(self.embedder, t.phrases).mean(axis=0) for t in types]))
@@ -83,12 +83,12 @@ def read_codebook(where: str) -> CodebookFile:
     """Read a codebook: a file, or ``packaged:NAME``.
 
     Raises:
-        ConfigError: when it is missing, is no YAML of this shape, or has a name or phrase twice.
+        ConfigError: if it is missing, has another format, or contains a name or phrase twice.
     """
     name = where.removeprefix("packaged:")
     path = _PACKAGED / f"{name}.yaml" if where.startswith("packaged:") else Path(where).expanduser()
     have = ", ".join(sorted(f"packaged:{p.stem}" for p in _PACKAGED.glob("*.yaml")))
-    remedy = f"Remedy: a copy of a codebook that comes with sei ({have}), edited"
+    remedy = f"Remedy: copy a codebook that comes with sei ({have}) and edit it"
     try:
         book = CodebookFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
@@ -103,8 +103,9 @@ def read_codebook(where: str) -> CodebookFile:
     phrases = Counter(p.casefold() for t in book.types for p in t.phrases)
     twice = [x for x, n in [*names.items(), *phrases.items()] if n > 1]
     if twice or OTHER in names:
-        what = f"the name {OTHER!r} is kept for what fits no type" if OTHER in names else f"{twice[0]!r} stands twice"
+        what = f"the name {OTHER!r} is for phrases that fit no type" if OTHER in names else f"{twice[0]!r} occurs twice"
         raise ConfigError(
-            f"clusterer.codebook={where}: {what}; a name and a phrase belong to one type. Remedy: rename or remove it."
+            f"clusterer.codebook={where}: {what}. Rule: a name or phrase belongs to one type. "
+            "Remedy: rename or remove it."
         )
     return book

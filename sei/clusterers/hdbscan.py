@@ -12,17 +12,17 @@ from sei.clusterers.number_of_types import Vectors, components, each_its_own, me
 from sei.exchange import Grouping
 from sei.parts import part
 
-MOST = 30  # distinct phrases of a short list
+MOST = 30  # at most this many distinct phrases make a short list
 
 
 @part
 class HDBSCAN:
-    """Density-based clustering on the first principal components; what lies between the types is noise.
+    """Density-based clustering on the first principal components. Phrases between the types are noise.
 
-    A type has ``min_size`` distinct phrases, or ``min_share`` of them where that is more. Noise goes to the
-    type with the nearest centroid (``nearest``), so that every bad case is used, or to no type (``drop``,
-    label -1: the bad case is counted as refused). Where no dense place is found, all phrases are one type
-    under either policy. There is no number of types to choose, and no curve.
+    A type has at least ``min_size`` distinct phrases or a share ``min_share`` of them, whichever is more. Noise goes to
+    the type with the nearest centroid (``nearest``), so that every bad case is used, or to no type (``drop``: label -1,
+    and the bad case is counted as a rejection). If no dense region is found, all phrases become one type under either
+    policy. The number of types follows from the density, so there is no curve.
     """
 
     identity: ClassVar[str] = "clusterer/hdbscan"
@@ -35,9 +35,9 @@ class HDBSCAN:
     noise: Literal["nearest", "drop"] = "nearest"
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); label -1 is noise where ``noise`` is ``drop``.
+        """Group unit vectors (n, d). With ``noise=drop`` label -1 is noise.
 
-        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        A few phrases that all occur often become one type each (``number_of_types.each_its_own``).
         """
         from sklearn import cluster
 
@@ -45,7 +45,7 @@ class HDBSCAN:
         if (own := each_its_own(back, counts, MOST, self.min_size)) is not None:
             return Grouping(labels=tuple(own.tolist()))
         size = max(self.min_size, round(self.min_share * len(distinct)))
-        if len(distinct) < 2 * max(size, self.neighbours):  # two types of the least size would not fit
+        if len(distinct) < 2 * max(size, self.neighbours):  # too few for two types of the smallest size
             return Grouping(labels=(0,) * len(vectors))
         rows = unit(components(distinct, self.dimensions))
         model = cluster.HDBSCAN(

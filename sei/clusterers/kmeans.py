@@ -25,9 +25,9 @@ from sei.parts import part
 
 @part
 class KMeans:
-    """K-means on the first principal components; the number of types as in ``Ward``.
+    """K-means on the first principal components. The number of types is chosen as in ``Ward``.
 
-    Equal vectors are merged first and weigh as often as they occur. ``restarts`` are scikit-learn's ``n_init``.
+    Equal vectors are merged first and weighted by their counts. ``restarts`` is scikit-learn's ``n_init``.
     """
 
     identity: ClassVar[str] = "clusterer/kmeans"
@@ -40,9 +40,9 @@ class KMeans:
     restarts: Annotated[int, Field(ge=1)] = 5
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type.
+        """Group unit vectors (n, d). Too few vectors for ``min_types`` types become one type.
 
-        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        A few phrases that all occur often become one type each (``number_of_types.each_its_own``).
         """
         from sklearn.cluster import KMeans as Fitted
 
@@ -50,7 +50,7 @@ class KMeans:
             cuts = {}
             for k in numbers:
                 found = Fitted(k, n_init=self.restarts, random_state=seed).fit_predict(rows, sample_weight=weights)
-                cuts[k] = np.asarray(np.unique(found, return_inverse=True)[1], dtype=np.int64)  # no gap in numbers
+                cuts[k] = np.asarray(np.unique(found, return_inverse=True)[1], dtype=np.int64)  # consecutive labels
             return cuts
 
         distinct, back, counts = merged(vectors)

@@ -1,4 +1,4 @@
-"""``clusterer=llm``: the instructor groups the keyphrases, in batches, as the paper does (section 3.2)."""
+"""``clusterer=llm``: the instructor groups the keyphrases in batches, as in the paper (section 3.2)."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _SCHEMA = {
 }
 
 
-_MANY = 20  # phrases, or names to merge, of which it says nothing that all are one
+_MANY = 20  # a reply that puts this many phrases or names into one type is refused
 
 
 class Named(pydantic.BaseModel):
-    """One error type as the instructor names it, with the numbers of its phrases."""
+    """One error type with the instructor's name and the numbers of its phrases."""
 
     name: Annotated[str, Field(min_length=3, max_length=120)]
     ids: list[int]
 
 
 class Types(pydantic.BaseModel):
-    """A reply to any of the three requests."""
+    """The reply to any of the three requests."""
 
     error_types: list[Named]
 
@@ -59,7 +59,7 @@ class Types(pydantic.BaseModel):
 def _remote(found: object) -> object:
     if not isinstance(found, OpenAICompatible):
         raise ConfigError(
-            f"clusterer=llm asks a remote instructor, but instructor is {type(found).__name__}. Remedy: "
+            f"clusterer=llm needs a remote instructor, but instructor is {type(found).__name__}. Remedy: "
             "instructor=gpt4o, instructor=openai_compatible, or clusterer=ward."
         )
     return found
@@ -67,12 +67,13 @@ def _remote(found: object) -> object:
 
 @part
 class LLMClusterer:
-    """Groups phrases by asking: the first batch makes types, later ones join them or open new ones.
+    """Asks the instructor to group phrases. The first batch makes types; later batches join them or add new ones.
 
-    Equal phrases are asked for once. ``merge`` asks at the end which names mean the same. A phrase that a
-    reply leaves out has no type and is counted; a reply that leaves out more than ``max_left_out`` of its
-    phrases is asked for again once, and more than that of all phrases without a type stops the run. So is a
-    reply that makes one type of 20 or more phrases: small models do, and it would be ``clusterer=none`` unsaid.
+    Equal phrases are asked for once. ``merge`` asks at the end which names mean the same. A phrase missing from a reply
+    has no type and is counted. A reply with more than a share ``max_left_out`` of its phrases missing is asked for once
+    more. The run stops if more than ``max_left_out`` of all phrases have no type. A reply that puts 20 or more phrases
+    into a single type is also asked for once more: small models write such replies, and they would silently amount to
+    ``clusterer=none``.
     """
 
     identity: ClassVar[str] = "clusterer/llm"
@@ -87,10 +88,10 @@ class LLMClusterer:
         return {n: prompt_digest(n) for n in ("cluster.v1", "assign.v1", "merge.v1")}
 
     def group(self, phrases: Sequence[str], vectors: NDArray[np.float32], seed: int) -> Grouping:
-        """Return a label per phrase with the instructor's names.
+        """Return a label per phrase and the instructor's type names.
 
         Raises:
-            TooManyBadRecordsError: when more than ``max_left_out`` of the phrases end without a type.
+            TooManyBadRecordsError: if more than a share ``max_left_out`` of the phrases have no type.
         """
         distinct = list(dict.fromkeys(phrases))
         type_of: dict[str, str] = {}
@@ -119,7 +120,7 @@ class LLMClusterer:
         if left_out > self.max_left_out * len(phrases):
             raise TooManyBadRecordsError(
                 f"clusterer=llm left {left_out} of {len(phrases)} keyphrases without a type, more than "
-                f"clusterer.max_left_out={self.max_left_out}; replies refused: {refusals(rejections)}. "
+                f"clusterer.max_left_out={self.max_left_out}; refused replies: {refusals(rejections)}. "
                 "Remedy: a stronger instructor, a smaller clusterer.batch, or clusterer=ward."
             )
         final = sorted(set(type_of.values()))
@@ -128,7 +129,7 @@ class LLMClusterer:
         return Grouping(labels=labels, names=tuple(final), rejections=tuple(rejections), usage=usage)
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return a request a batch of phrases, the first without and the others with known types, and one to merge."""
+        """Return one request per batch of phrases and one to merge. All batches but the first show known types."""
         i = self.instructor
         batch = [outlook.phrase] * max(1, min(self.batch, round(outlook.bad)))
         names = [outlook.phrase] * round(outlook.error_types)
@@ -147,7 +148,7 @@ class LLMClusterer:
 def group_request(
     batch: Sequence[str], names: Sequence[str], max_left_out: float, instructor: OpenAICompatible
 ) -> Request:
-    """Ask for the types of a batch of phrases; ``names`` are the types that are there already."""
+    """Ask for the types of a batch of phrases. ``names`` are the existing types."""
     data = json.dumps([{"id": i, "phrase": p} for i, p in enumerate(batch, 1)], ensure_ascii=False, indent=1)
     known = json.dumps(list(names), ensure_ascii=False, indent=1)
     prompt, more = (instructor.prompt("assign"), {"known": known}) if names else (instructor.prompt("cluster"), {})
@@ -165,9 +166,9 @@ def merge_request(names: Sequence[str], instructor: OpenAICompatible) -> Request
 def _request(
     text: str, n: int, max_left_out: float, temperature: float | None, kind: str, *, known: bool = False
 ) -> Request:
-    """Return a request whose check gives (name, indices from 0) pairs; an index counts where it first stands.
+    """Return a request. Its check returns (name, indices from 0) pairs and assigns each index to its first type.
 
-    ``known``: there are types already, so that all of these may well belong to one.
+    ``known``: types exist already, so all phrases may belong to one of them.
     """
 
     def check(reply: str) -> Read:
@@ -200,7 +201,7 @@ def _request(
 
 
 def _as_object(value: object) -> object:
-    """Return a list of types, which was wanted under its name, under its name."""
+    """Wrap a bare list of types in the object that the schema requires."""
     named = isinstance(value, list) and value and all(isinstance(v, dict) and {"name", "ids"} <= set(v) for v in value)
     return {"error_types": value} if named else value
 

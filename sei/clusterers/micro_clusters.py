@@ -1,4 +1,4 @@
-"""Hierarchical clustering of very many rows: k-means makes micro-clusters, and these are merged with their weights."""
+"""Hierarchical clustering of many rows: k-means makes micro-clusters, which are merged with their weights."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from sei.clusterers.number_of_types import Labels, Vectors
 
 MICRO = 2000
-"""Micro-clusters: a matrix of distances between them is 32 MB."""
+"""The number of micro-clusters. Their distance matrix takes 32 MB."""
 
 
 def merge_many(
     rows: Vectors, weights: NDArray[np.float64], linkage: Literal["average", "ward"], numbers: Sequence[int], seed: int
 ) -> dict[int, Labels]:
-    """Cluster weighted unit rows (n, d) into each of ``numbers`` types; memory is linear in n.
+    """Cluster weighted unit rows (n, d) into each of ``numbers`` types. Memory is linear in n.
 
-    Up to ``MICRO`` rows nothing is approximate. ``average`` is by cosine distance, ``ward`` by squared
-    Euclidean distance. Returns labels (n,) by number of types.
+    Up to ``MICRO`` rows the result is exact. ``average`` uses cosine distance, ``ward`` squared Euclidean distance.
+    Returns labels (n,) by number of types.
     """
     from sklearn.cluster import MiniBatchKMeans
 
@@ -40,10 +40,10 @@ def merge_many(
 def _merge(
     means: NDArray[np.float64], mass: NDArray[np.float64], linkage: Literal["average", "ward"], numbers: set[int]
 ) -> dict[int, Labels]:
-    """Merge the nearest two until the smallest number is reached. scikit-learn's and SciPy's take no weights.
+    """Merge the two nearest groups until the smallest number is reached. scikit-learn and SciPy accept no weights here.
 
-    Both distances follow from means and weights alone: the mean cosine distance between two groups of unit
-    vectors is 1 - mean · mean, and Ward's is the rise of the sum of squares.
+    Both distances follow from means and weights alone. The mean cosine distance between two groups of unit vectors is
+    1 - mean · mean. Ward's distance is the increase of the sum of squares.
     """
 
     def apart(i: int) -> NDArray[np.float64]:

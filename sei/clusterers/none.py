@@ -12,7 +12,7 @@ from sei.parts import part
 
 @part
 class NoClustering:
-    """The no-clustering ablation: one type that holds every bad case."""
+    """The no-clustering ablation: one type contains every bad case."""
 
     identity: ClassVar[str] = "clusterer/none"
     version: ClassVar[int] = 1

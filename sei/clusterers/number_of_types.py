@@ -1,4 +1,4 @@
-"""What clusterers share: equal rows merged, fewer dimensions, and the number of types chosen without labels."""
+"""Shared by clusterers: merging equal rows, reducing dimensions, and choosing the number of types without labels."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from sei.records import CurvePoint
 Vectors = NDArray[np.float32]
 Labels = NDArray[np.int64]
 Fit = Callable[[Vectors, NDArray[np.float64], Sequence[int]], dict[int, Labels]]
-"""Unit rows (n, d), weights (n,) and numbers of types to labels (n,) by number."""
+"""Maps unit rows (n, d), weights (n,) and numbers of types to labels (n,) by number."""
 
 SAMPLE = 2000
-"""The number of types is chosen on at most so many rows: a silhouette changes little with more."""
+"""The number of types is chosen on at most this many rows. More rows change the silhouette little."""
 
 
 def merged(vectors: Vectors) -> tuple[Vectors, Labels, NDArray[np.float64]]:
-    """Merge equal rows of (n, d): distinct rows (m, d), the row that each of the n became, and how many became it."""
+    """Merge equal rows of (n, d). Return distinct rows (m, d), each row's index in them (n,), and counts (m,)."""
     distinct, back, counts = np.unique(vectors.round(6), axis=0, return_inverse=True, return_counts=True)
     return distinct, np.asarray(back, dtype=np.int64), counts.astype(np.float64)
 
 
 def unit(rows: NDArray[np.floating]) -> Vectors:
-    """Return rows (n, d) at length 1; a row of zeros stays."""
+    """Scale rows (n, d) to length 1. A row of zeros stays."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(norms > 0, norms, 1.0), dtype=np.float32)
 
 
 def components(rows: Vectors, dimensions: int) -> Vectors:
-    """Project rows (n, d) on their first principal components, at most ``dimensions``; nothing is scaled.
+    """Project rows (n, d) on at most ``dimensions`` first principal components, without scaling.
 
-    The mean is taken off, and with it what all phrases of errors have in common.
+    Centring removes what all phrases have in common.
     """
     from sklearn.decomposition import PCA
 
@@ -44,10 +44,10 @@ def components(rows: Vectors, dimensions: int) -> Vectors:
 
 
 def silhouette(rows: Vectors, weights: NDArray[np.float64], labels: Labels) -> float:
-    """Mean silhouette by cosine distance of weighted unit rows, exact and without a matrix of distances.
+    """Return the exact mean silhouette by cosine distance of weighted unit rows, without a distance matrix.
 
-    The mean cosine distance from x to a type is 1 - x · (mean of the type), so n * k products are enough
-    (Rousseeuw 1987; a type of one counts 0).
+    The mean cosine distance from x to a type is 1 - x · (mean of the type), so n * k products suffice (Rousseeuw 1987;
+    a type of one counts 0).
     """
     k = int(labels.max()) + 1
     sums = np.zeros((k, rows.shape[1]))
@@ -64,19 +64,20 @@ def silhouette(rows: Vectors, weights: NDArray[np.float64], labels: Labels) -> f
 
 
 def most_types(distinct: int, phrases: int, max_types: int, min_mean_size: float) -> int:
-    """Return the largest number of types to try: below one per phrase, ``min_mean_size`` phrases a type on average."""
+    """Return the largest number of types to try: fewer than distinct phrases, with a mean size of ``min_mean_size``."""
     return min(max_types, distinct - 1, int(phrases / min_mean_size))
 
 
 OFTEN = 2
-"""Each of a few phrases is a type of its own where it occurs so many times as often as members of a type must."""
+"""Phrases of a short list become types of their own if each occurs this many times the smallest mean type size."""
 
 
 def each_its_own(back: Labels, counts: NDArray[np.float64], most: int, members: float) -> Labels | None:
-    """Return the distinct phrase of each as its type where phrases come from a short list; else ``None``.
+    """Return each distinct phrase as its own type if the phrases come from a short list, else ``None``.
 
-    A short list: each of at most ``most`` distinct phrases occurs ``OFTEN`` times ``members`` or more; of two phrases
-    it is enough that there are so many in all. No silhouette can find this: types of equal rows are perfect alone.
+    A short list has 2 to ``most`` distinct phrases, and each occurs at least ``OFTEN * members`` times. With two
+    distinct phrases a total of that many is enough. A silhouette cannot find this case, because types of equal rows are
+    always perfect.
 
     Args:
         back: the distinct phrase of each phrase (n,).
@@ -93,19 +94,19 @@ def each_its_own(back: Labels, counts: NDArray[np.float64], most: int, members: 
 def number_of_types(
     raw: Vectors, weights: NDArray[np.float64], fit: Fit, numbers: range, nulls: int, seed: int
 ) -> tuple[int, tuple[CurvePoint, ...]]:
-    """Choose the number of types whose mean silhouette is furthest above that of data without groups.
+    """Choose the number of types with the mean silhouette furthest above that of data without groups.
 
-    Data without groups: every principal component permuted on its own, so that spread stays and groups go
-    (the reference of the gap statistic, Tibshirani and others 2001, with permutation for the uniform box).
-    A plain silhouette of short phrases rises with the number of types by chance alone.
+    Data without groups: each principal component is permuted independently, which keeps the spread and removes groups.
+    This is the reference of the gap statistic (Tibshirani and others 2001), with permutation instead of a uniform box.
+    The plain silhouette of short phrases grows with the number of types by chance alone.
 
     Args:
-        raw: principal components (n, d), not scaled.
+        raw: unscaled principal components (n, d).
         weights: phrases per row (n,).
         fit: makes labels from unit rows.
         numbers: numbers of types to try.
-        nulls: permuted copies.
-        seed: of permutation, and of the sample where there are more than ``SAMPLE`` rows.
+        nulls: the number of permuted copies.
+        seed: seeds the permutations, and the sample if there are more than ``SAMPLE`` rows.
 
     Returns:
         The number and the curve of differences.

@@ -1,4 +1,4 @@
-"""The placebo: members of the types of another clusterer, permuted."""
+"""The placebo: another clusterer's types with permuted members."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from sei.ports import Clusterer
 class Shuffled:
     """The placebo: the sizes of another clusterer's types, with members permuted at random.
 
-    What the other one refused or spent is kept; its names are not, since they say nothing of these members.
+    The other clusterer's rejections and usage are kept. Its names are dropped, because they do not describe the new
+    members.
     """
 
     identity: ClassVar[str] = "clusterer/shuffled"

@@ -26,12 +26,12 @@ from sei.parts import part
 
 @part
 class Ward:
-    """Ward's hierarchical clustering on the first principal components, for free phrases.
+    """Ward's hierarchical clustering on the first principal components, for freely worded phrases.
 
-    The number of types is the one whose silhouette is furthest above that of data without groups
-    (``sei.clusterers.number_of_types.number_of_types``), from ``min_types`` to ``max_types``, as far as types keep
-    ``min_mean_size`` members on average. Equal vectors are merged first and count once in the tree.
-    Above ``exact_up_to`` distinct vectors k-means makes micro-clusters first, and memory is linear.
+    The number of types is the one with the silhouette furthest above that of data without groups
+    (``sei.clusterers.number_of_types.number_of_types``). It lies between ``min_types`` and ``max_types``, with at least
+    ``min_mean_size`` members per type on average. Equal vectors are merged first and count once in the tree. Above
+    ``exact_up_to`` distinct vectors k-means makes micro-clusters first, and memory is linear.
     """
 
     identity: ClassVar[str] = "clusterer/ward"
@@ -44,9 +44,9 @@ class Ward:
     exact_up_to: Annotated[int, Field(ge=2000)] = 4000
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
-        """Group unit vectors (n, d); fewer than ``min_types`` distinct ones, or too few in all, are one type.
+        """Group unit vectors (n, d). Too few vectors for ``min_types`` types become one type.
 
-        Each of few phrases that all occur often is a type (``number_of_types.each_its_own``).
+        A few phrases that all occur often become one type each (``number_of_types.each_its_own``).
         """
         distinct, back, counts = merged(vectors)
         if (own := each_its_own(back, counts, self.max_types, self.min_mean_size)) is not None:
@@ -65,16 +65,16 @@ class Ward:
 
 
 def ward_cuts(rows: Vectors, _: NDArray[np.float64], numbers: Sequence[int]) -> dict[int, Labels]:
-    """Build Ward's tree of rows (n, d) once and cut it into each of ``numbers`` types; weights count for nothing.
+    """Build Ward's tree of rows (n, d) once and cut it into each of ``numbers`` types. Weights are ignored.
 
-    scikit-learn gives the same labels, up to their order, but builds the tree anew for every number.
+    scikit-learn gives the same labels, up to their order, but rebuilds the tree for every number.
     """
     from scipy.cluster.hierarchy import ward
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     n = len(rows)
-    merges = ward(rows)[:, :2].astype(np.int64)  # the i-th, of nodes with numbers below n + i, makes node n + i
+    merges = ward(rows)[:, :2].astype(np.int64)  # merge i joins two nodes below n + i into node n + i
     cuts = {}
     for k in numbers:
         made = n - k

@@ -1,1 +1,1 @@
-"""Engines: how a target model answers, in this process or served."""
+"""Engines: they let a target model answer, in this process or through a server."""

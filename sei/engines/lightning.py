@@ -1,4 +1,4 @@
-"""``engine=lightning``: answers questions through ``predict_step``, in batches of like length."""
+"""``engine=lightning``: answers questions through ``predict_step``, in batches of similar length."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sei.records import Checkpoint
 
 @part
 class LightningEngine:
-    """Greedy generation by a Lightning ``Trainer``, or sampled where a call asks for it.
+    """Greedy generation by a Lightning ``Trainer``, or sampling if a call asks for it.
 
-    An answer ends at any end-of-text token of the model (``ends_of``), or at the first of the ``stop`` strings (for
-    models that go on with another question); it then counts as finished. ``samples`` answers a problem are drawn at
-    ``temperature``; with 0, the default, the one answer is greedy.
+    An answer is finished at any end-of-text token of the model (``ends_of``) or at the first of the ``stop`` strings
+    (for models that continue with another question). ``samples`` answers per problem are drawn at ``temperature``. With
+    temperature 0, the default, the single answer is greedy.
     """
 
     identity: ClassVar[str] = "engine/lightning"
@@ -33,23 +33,23 @@ class LightningEngine:
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
-    samples: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 1  # each answer is known by its number
-    temperature: Annotated[float, Field(ge=0, le=2), IMMATERIAL] = 0.0  # in the key by ``reads`` where it is set
+    samples: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 1  # each answer has its own number in the key
+    temperature: Annotated[float, Field(ge=0, le=2), IMMATERIAL] = 0.0  # ``reads`` puts it into the key if set
 
     def __post_init__(self) -> None:
-        """Refuse several greedy answers a problem."""
+        """Refuse several greedy answers per problem."""
         require_sampling(self.samples, self.temperature)
 
     def reads(self) -> dict[str, str]:
-        """Return the temperature where answers are sampled."""
+        """Return the temperature if answers are sampled."""
         return {"temperature": str(self.temperature)} if self.temperature else {}
 
     def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
-        """Return a context in which a checkpoint of the target model is loaded in this process."""
+        """Return a context that loads a checkpoint of the target model in this process."""
         return target.open(checkpoint)
 
     def limits(self) -> tuple[int, tuple[str, ...]]:
-        """Return the cap on new tokens and the strings that end an answer, for who generates without the engine."""
+        """Return the cap on new tokens and the strings that end an answer, for generation without the engine."""
         return self.max_new_tokens, tuple(self.stop)
 
     def answer(
@@ -60,12 +60,11 @@ class LightningEngine:
         what: str,
         sampling: Sampling | None = None,
     ) -> Iterator[Answer]:
-        """Yield an answer per rendered prompt (``OpenModel.prompts``) that is not done.
+        """Yield an answer per rendered prompt (``OpenModel.prompts``) that is not in ``done``.
 
-        Batches are cut from all prompts, done or not, and a batch with anything missing is run
-        whole: an interrupted run goes on with the very batches of an undisturbed one. With ``sampling`` every
-        batch draws from a seed of its own, for the same reason, unless every prompt has one. Repeat a prompt for
-        several samples of it.
+        Batches are cut from all prompts, done or not, and a batch with any missing answer is run as a whole. An
+        interrupted run thus continues with the same batches as an uninterrupted one. For the same reason, with
+        ``sampling`` every batch has its own seed, unless every prompt has one. Repeat a prompt to get several samples.
         """
         from sei.lit.data import PromptData
         from sei.lit.module import LitCausalLM
@@ -76,12 +75,12 @@ class LightningEngine:
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         batches = [b for b in batches if not set(b) <= done]
         with quiet(), progress(what, sum(map(len, batches))) as advance:
-            if opened.predictor is None:  # one for as long as the model is open
+            if opened.predictor is None:  # one predictor while the model is open
                 lit = LitCausalLM(model, max_new_tokens=self.max_new_tokens, pad=tok.pad_token_id)
                 opened.predictor = lit, self.trainer.build(Path(tempfile.gettempdir()))
             lit, trainer = opened.predictor
             lit.max_new_tokens, lit.sampling, lit.beat = self.max_new_tokens, None, inside(advance)
-            for batch in batches:  # one call each: its rows reach the disk before the next begins
+            for batch in batches:  # one call per batch: its rows are on disk before the next begins
                 data = PromptData(prompts, [batch], tok.pad_token_id)
                 if sampling is not None:
                     lit.sampling = sampling._replace(seed=0 if sampling.own else _seed(sampling.seed, batch))

@@ -1,4 +1,4 @@
-"""``engine=openai_server``: answers from a server (vLLM, SGLang, llama.cpp) that is started for each checkpoint."""
+"""``engine=openai_server``: answers from a server (vLLM, SGLang, llama.cpp), started for each checkpoint."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _NO_GGUF = ("vllm", "sglang")
 
 @dataclass
 class Served(OpenModel):
-    """A model behind a server: ``name`` as the server calls it; the weights are not in this process.
+    """A model behind a server. ``name`` is the server's name for it; the weights are not in this process.
 
-    ``window``: tokens of a prompt and its answer together, where the server says so.
+    ``window``: the most tokens of a prompt and its answer together, or ``None`` if the server does not report it.
     """
 
     url: str = ""
@@ -45,14 +45,14 @@ class Served(OpenModel):
 
 @part
 class ServedEngine:
-    """Greedy completions over HTTP, many at once; every request says outright that nothing but greedy is meant.
+    """Completions over HTTP, many at once, greedy by default. Every request states its sampling settings explicitly.
 
-    ``command`` starts a server for a folder of merged weights, with ``{model}`` and ``{port}`` filled in; it
-    is stopped before other weights are served or trained. Or ``url``: a server that runs already, which can
-    serve the base checkpoint alone. ``prompt``: ``tokens`` sends token ids, exactly what training saw, ``text`` is
-    for servers that take nothing else. An item that the server cannot answer is a fault and counted as such;
-    more than ``max_missing`` of them stop the run. The digest of the weights and the command are in the
-    store's key, the address and the number of requests at once are not.
+    ``command`` starts a server for a folder of merged weights, with ``{model}`` and ``{port}`` filled in. The server is
+    stopped before other weights are served or trained. Alternatively ``url`` names a running server, which can serve
+    the base checkpoint only. ``prompt``: ``tokens`` sends token ids, exactly as in training; ``text`` is for servers
+    that accept only text. A prompt that the server cannot answer is counted as a fault. A share of more than
+    ``max_missing`` of them stops the run. The store's key contains the digest of the weights and the command, but not
+    the address or the number of requests at once.
     """
 
     identity: ClassVar[str] = "engine/openai_server"
@@ -63,8 +63,8 @@ class ServedEngine:
     prompt: Literal["tokens", "text"] = "tokens"
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
-    samples: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 1  # each answer is known by its number
-    temperature: Annotated[float, Field(ge=0, le=2), IMMATERIAL] = 0.0  # in the key by ``reads`` where it is set
+    samples: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 1  # each answer has its own number in the key
+    temperature: Annotated[float, Field(ge=0, le=2), IMMATERIAL] = 0.0  # ``reads`` puts it into the key if set
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.01
     batch_size: Annotated[int, Field(ge=1), IMMATERIAL] = 128
     startup: Annotated[float, Field(gt=0), IMMATERIAL] = 900.0
@@ -73,34 +73,35 @@ class ServedEngine:
     tries: Annotated[int, Field(ge=1), IMMATERIAL] = 6
 
     def __post_init__(self) -> None:
-        """Refuse both or none of command and address, and several greedy answers a problem."""
+        """Refuse both or neither of ``command`` and ``url``, and several greedy answers per problem."""
         require_sampling(self.samples, self.temperature)
         if (self.command is None) == (self.url is None):
             raise ConfigError(
-                f"engine: one of engine.command={self.command!r} and engine.url={self.url!r} must be set. Remedy: a "
-                "command such as 'vllm serve {model} --port {port}', or the address of a server with the base model."
+                f"engine: exactly one of engine.command={self.command!r} and engine.url={self.url!r} must be set. "
+                "Remedy: a command such as 'vllm serve {model} --port {port}', or the address of a server with the "
+                "base model."
             )
 
     def reads(self) -> dict[str, str]:
-        """Return the temperature where answers are sampled."""
+        """Return the temperature if answers are sampled."""
         return {"temperature": str(self.temperature)} if self.temperature else {}
 
     def preflight(self) -> None:
-        """Refuse a command that cannot be run before anything costs."""
+        """Refuse a command that cannot be run, before any cost arises."""
         if self.command is not None:
             server.command_of(self.command, "model", 1)
 
     def require_served(self, target: TargetModel) -> None:
-        """Refuse a base that the program of the command cannot read, or whose answers it would not end.
+        """Refuse a base model that the server program cannot read or would not stop correctly.
 
         Raises:
-            ConfigError: for a GGUF file with vLLM or SGLang, and for a chat template whose turns end with a token that
-                neither the base's generation_config.json nor its tokenizer names as an end.
+            ConfigError: for a GGUF file with vLLM or SGLang, and for a chat template that ends its turns with a token
+                that neither the base's generation_config.json nor its tokenizer names as an end.
         """
         if (end := unserved_end(target)) is not None:
             raise ConfigError(
-                f"model.source={target.source}: its chat template ends an answer with {end!r}, and a server goes by "
-                "generation_config.json and the tokenizer, which do not have it as an end: answers would run on. "
+                f"model.source={target.source}: its chat template ends an answer with {end!r}, but neither "
+                "generation_config.json nor the tokenizer names this token as an end. A server would not stop there. "
                 "Remedy: engine=lightning, or a folder with the id of that token in eos_token_id of its "
                 "generation_config.json."
             )
@@ -108,17 +109,17 @@ class ServedEngine:
         folder = target.folder() if program in _NO_GGUF else None
         if folder is not None and any(folder.glob("*.gguf")):
             raise ConfigError(
-                f"engine.command starts {program}, which cannot serve the weights of model.source={target.source!r} as "
-                "fine-tunes are served: they are a GGUF file. Remedy: engine=lightning, a llama.cpp server in "
-                "engine.command, or a folder with safetensors as model.source."
+                f"engine.command starts {program}, which cannot serve model.source={target.source!r}: its weights are "
+                "a GGUF file. Remedy: engine=lightning, a llama.cpp server in engine.command, or a folder with "
+                "safetensors as model.source."
             )
 
     @contextmanager
     def open(self, target: TargetModel, checkpoint: Checkpoint) -> Iterator[Served]:
-        """Have a checkpoint served for the duration of a block; the server stays for the next one.
+        """Serve a checkpoint for the duration of a block. The server keeps running for the next block.
 
         Raises:
-            ConfigError: when the server cannot be started, or a fixed one is asked for other weights.
+            ConfigError: if the server cannot be started, or if a server at ``url`` is asked for other weights.
         """
         note("server")
         asked = target.without_weights()
@@ -126,8 +127,8 @@ class ServedEngine:
         if self.url is not None:
             if checkpoint.kind != "base":
                 raise ConfigError(
-                    f"engine.url={self.url} serves fixed weights, but those of a fine-tune ({checkpoint.digest}) are "
-                    "asked for. Remedy: engine.command, which starts a server for each checkpoint."
+                    f"engine.url={self.url} serves fixed weights, but the run needs those of a fine-tune "
+                    f"({checkpoint.digest}). Remedy: engine.command, which starts a server for each checkpoint."
                 )
             url = self.url.rstrip("/")
             if nobody_listens(url):
@@ -153,14 +154,14 @@ class ServedEngine:
         what: str,
         sampling: Sampling | None = None,
     ) -> Iterator[Answer]:
-        """Yield an answer per rendered prompt that is not done; one that could not be had carries its ``fault``.
+        """Yield an answer per rendered prompt that is not in ``done``. A failed answer carries its ``fault``.
 
-        A prompt that alone gets errors is tried for ``give_up`` seconds at most.
-        With ``sampling`` every prompt is sent with a seed of its own; how far a server keeps to it is its affair.
+        A prompt that gets errors while others succeed is tried for at most ``give_up`` seconds. With ``sampling`` every
+        prompt is sent with its own seed; servers may not reproduce it exactly.
 
         Raises:
-            TooManyBadRecordsError: when more than ``max_missing`` of all prompts got none.
-            StoppedError: when the server is silent for ``give_up`` seconds (exit 75).
+            TooManyBadRecordsError: if a share of more than ``max_missing`` of all prompts got no answer.
+            StoppedError: if the server is silent for ``give_up`` seconds (exit 75).
         """
         missing = [i for i in range(len(texts)) if i not in done]
         prompts = self._prompts(opened, [texts[i] for i in missing])
@@ -179,8 +180,8 @@ class ServedEngine:
         if len(faults) > self.max_missing * len(texts):
             raise TooManyBadRecordsError(
                 f"{len(faults)} of {len(texts)} prompts got no answer, over engine.max_missing={self.max_missing}; "
-                f"a score without them would mislead. First: {faults[0]}. Remedy: {_remedy(faults[0])}, then run the "
-                "same command again; answers so far are kept."
+                f"a score without them would mislead. First fault: {faults[0]}. Remedy: {_remedy(faults[0])}, then run "
+                "the same command again; answers so far are kept."
             )
 
     def _prompts(self, opened: Served, texts: Sequence[str]) -> list[Any]:
@@ -191,10 +192,10 @@ class ServedEngine:
         return [tuple(row) for row in ids]
 
     def _require_room(self, opened: Served, prompts: Sequence[Any]) -> None:
-        """Refuse prompts that leave less room than an answer may take: vLLM would shorten the answer without a word.
+        """Refuse prompts that leave too little room for an answer: vLLM would silently shorten it.
 
         Raises:
-            ConfigError: naming the longest prompt, the window and what helps.
+            ConfigError: names the longest prompt, the window and the remedy.
         """
         if opened.window is None or not prompts:
             return
@@ -202,8 +203,8 @@ class ServedEngine:
         if longest + self.max_new_tokens > opened.window:
             raise ConfigError(
                 f"the longest prompt has {longest} tokens and engine.max_new_tokens={self.max_new_tokens}; together "
-                f"they pass the server's window of {opened.window}, and it would cut answers short. Remedy: a larger "
-                "--max-model-len in engine.command (as far as the model goes), a smaller engine.max_new_tokens, or "
+                f"they exceed the server's window of {opened.window}, so it would cut answers short. Remedy: a larger "
+                "--max-model-len in engine.command (if the model allows it), a smaller engine.max_new_tokens, or "
                 "fewer shots in the prompt."
             )
 
@@ -247,11 +248,11 @@ def _remedy(fault: str) -> str:
     low = fault.lower()
     if "too_long" in low or "max_model_len" in low or "context length" in low:
         return "a larger --max-model-len in engine.command, or a smaller engine.max_new_tokens"
-    return "mend the server"
+    return "repair the server"
 
 
 def _listed(url: str) -> list[dict[str, Any]]:
-    """Return the models that a server lists, each with its id and its window where it says so."""
+    """Return the models that a server lists, each with its id and its window, if reported."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         with urllib.request.urlopen(f"{url}/models", timeout=30) as reply:  # noqa: S310  # an http address by config
             data = json.load(reply)["data"]

@@ -1,4 +1,4 @@
-"""One model server at a time, started for a folder of weights and stopped when others are wanted."""
+"""Runs one model server at a time. It is started for a folder of weights and stopped before other weights."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from sei.errors import BusyError, ConfigError
 from sei.models import portable
 
 log = logging.getLogger(__name__)
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG: a killed run leaves no server that holds a GPU
-_GRACE = 15  # seconds between asking a server to end and ending it
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG: a killed run leaves no server on a GPU
+_GRACE = 15  # seconds between SIGTERM and SIGKILL
 
 
 @dataclass
 class Running:
-    """A server that answers at ``url`` (ending in ``/v1``) with the weights ``weights``, which it reads at ``model``.
+    """A running server. It answers at ``url`` (ending in ``/v1``) and reads the weights at ``model``.
 
-    ``view``: the same place, where that is a temporary folder (``sei.models.portable``).
+    ``weights``: their digest. ``view``: the folder ``model`` if it is temporary (``sei.models.portable``), else
+    ``None``.
     """
 
     weights: str
@@ -52,34 +53,35 @@ def command_of(template: str, model: str, port: int) -> list[str]:
     """Fill ``{model}``, ``{port}`` and ``{python}`` (the interpreter of this process) into a command line.
 
     Raises:
-        ConfigError: where ``{model}`` or ``{port}`` is missing, or the program is not installed.
+        ConfigError: if ``{model}`` or ``{port}`` is missing, or the program is not installed.
     """
     words = shlex.split(template)
     if not words or "{model}" not in template or "{port}" not in template:
         raise ConfigError(
-            f"engine.command={template!r}: must name {{model}} and {{port}}. Remedy: for example 'vllm serve {{model}} "
-            "--port {port}'."
+            f"engine.command={template!r}: must contain {{model}} and {{port}}. Remedy: for example 'vllm serve "
+            "{model} --port {port}'."
         )
     words = [
         w.replace("{model}", model).replace("{port}", str(port)).replace("{python}", sys.executable) for w in words
     ]
     if shutil.which(words[0]) is None:
         raise ConfigError(
-            f"engine.command: no program {words[0]!r} on this machine. Remedy: install it (vllm, sglang), or "
+            f"engine.command: the program {words[0]!r} is not on this machine. Remedy: install it (vllm, sglang), or "
             "engine=lightning."
         )
     return words
 
 
 def serve(template: str, model: str, weights: str, *, startup: float) -> Running:
-    """Return a server for these weights; one that serves others is stopped first.
+    """Return a server for these weights. A server with other weights is stopped first.
 
-    ``weights`` is their digest, ``startup`` the seconds a server may take until it answers. A folder whose settings
-    some servers would read otherwise than this process is served from a mended view; the folder stays as it is.
+    ``weights`` is their digest. ``startup`` is the number of seconds that a server may take until it answers. If some
+    servers would read a folder's settings differently from this process, a corrected view of the folder is served. The
+    folder itself does not change.
 
     Raises:
-        ConfigError: when the server ends by itself while starting, with its last words.
-        BusyError: when it does not answer in time.
+        ConfigError: if the server exits while starting, with the cause from its log.
+        BusyError: if it does not answer in time.
     """
     global _running
     r = _running
@@ -104,7 +106,7 @@ def serve(template: str, model: str, weights: str, *, startup: float) -> Running
 
 
 def _die_with_parent() -> None:
-    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere ``stop`` has to do
+    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere ``stop`` must suffice
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
 
@@ -133,7 +135,7 @@ def _wait(r: Running, startup: float) -> None:
 
 
 def _healthy(url: str) -> bool:
-    """Ask ``/health``, which all known servers have; one without it is up when it lists its models."""
+    """Ask ``/health``, which all known servers have. A server without it is up if it lists its models."""
     for address in (f"{url.removesuffix('/v1')}/health", f"{url}/models"):
         try:
             with urllib.request.urlopen(address, timeout=5):  # noqa: S310  # our own http address
@@ -147,7 +149,7 @@ def _healthy(url: str) -> bool:
 
 
 def death() -> str | None:
-    """Return how the server that was started last ended by itself, with its cause; ``None`` while it runs."""
+    """Return exit code and cause if the last started server has exited by itself, else ``None``."""
     r = _running
     if r is None or r.process.poll() is None:
         return None
@@ -156,7 +158,7 @@ def death() -> str | None:
 
 
 def stop(*, keep_log: bool = False) -> None:
-    """Stop the server, if one runs: its memory is wanted for other weights, or for training."""
+    """Stop the server, if one is running, to free its memory for other weights or training."""
     global _running
     r, _running = _running, None
     if r is None:

@@ -1,1 +1,1 @@
-"""Fine-tuners: how the target model is taught, and what a reward is."""
+"""Fine-tuners: they train the target model, supervised or by rewards."""

@@ -1,4 +1,4 @@
-"""``finetuner=grpo``: the reinforcement learning baseline, GRPO by TRL instead of supervised fine-tuning."""
+"""``finetuner=grpo``: the reinforcement learning baseline, TRL's GRPO instead of supervised fine-tuning."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from sei.progress import progress
 from sei.records import Checkpoint, Problem, StepLog, Trained, TrainingExample
 from sei.store import digest
 
-_OLDEST = (1, 16)  # of TRL: rewards that are None stay out of a group's mean
+_OLDEST = (1, 16)  # the first TRL version that leaves rewards of None out of a group's mean
 _HALF_MADE = ("model", "adapter", "reference", "trl")
 
 
 @part
 class Groups:
-    """How much is sampled: optimizer steps, questions a step, and sampled answers a question (the group, G)."""
+    """The amount of sampling: optimizer steps, questions per step, and answers per question (the group size G)."""
 
     identity: ClassVar[str] = "schedule/groups"
     version: ClassVar[int] = 2
@@ -49,27 +49,28 @@ class Groups:
 class GRPO:
     """Group Relative Policy Optimization (Shao et al. 2024, DeepSeekMath, arXiv 2402.03300, section 4.1).
 
-    Kept: no value model; an answer's advantage is its reward less its group's mean, by the group's standard
-    deviation (outcome supervision, 4.1.2); the loss is a mean over each answer's tokens, then over answers; the KL
-    term to the initial weights is in the loss, with the paper's estimator and ``beta`` 0.04; one update a sample
-    (4.2), which leaves nothing to clip. Left out: the reward model, whose place takes a rule (as in DeepSeek-R1,
-    arXiv 2501.12948): 1 for what the grader calls right, else 0, also where it is unreadable; process supervision
-    (4.1.3) and the iterations that renew reward model and reference (4.1.4; the reference is each round's start);
-    64 samples a question and 1024 a step at lr 1e-6, which are settings here. The lr is constant.
+    Kept from the paper: there is no value model. An answer's advantage is its reward minus the group's mean, divided by
+    the group's standard deviation (outcome supervision, 4.1.2). The loss is a mean over each answer's tokens, then over
+    answers. It includes the KL term to the initial weights, with the paper's estimator and ``beta`` 0.04. Each sample
+    is used for one update (4.2), so clipping of the ratio has no effect.
+    Left out: the reward model. A rule replaces it (as in DeepSeek-R1, arXiv 2501.12948): 1 if the grader says right, 0
+    for wrong and unreadable answers. Process supervision (4.1.3). The iterations that update reward model and reference
+    (4.1.4); here the reference is each round's start. The paper's 64 samples per question, 1024 per step and lr 1e-6
+    are settings here. The lr is constant.
 
-    Where the grader itself fails an answer has no reward: it is in no mean, its advantage is 0, only KL holds it.
-    A solution gives its question's gold answer and nothing else. Left out of training are repeated questions,
-    those whose own solution the grader refuses, and what ``Finetune`` leaves out too: pairs longer than
-    ``max_length`` tokens or with unknown words. ``Trained.examples`` counts what remained.
+    An answer on which the grader fails has no reward: it counts in no mean, its advantage is 0, and only the KL term
+    acts on it. A solution is used only for its gold answer. Training leaves out repeated questions, questions with a
+    solution that the grader refuses, and, as in ``Finetune``, pairs longer than ``max_length`` tokens or with unknown
+    words. ``Trained.examples`` counts the remaining ones.
 
-    ``temperature`` is of sampling and of the policy's probabilities, ``clip`` the gradient norm limit.
-    ``micro_batch`` answers are trained on at once (0: a step's all) and bound memory, as does
-    ``gradient_checkpointing``. Dropout is off, also in a LoRA: what samples must be what learns. Answers end at
-    an end-of-text token or at ``max_new_tokens``; an engine's ``stop`` strings are not known here.
+    ``temperature`` applies to sampling and to the policy's probabilities. ``clip`` is the gradient norm limit.
+    ``micro_batch`` is the number of answers trained on at once (0: all of a step). It limits memory, as does
+    ``gradient_checkpointing``. Dropout is off, also in a LoRA, so that the sampling policy equals the trained one.
+    Answers end at an end-of-text token or at ``max_new_tokens``; an engine's ``stop`` strings have no effect here.
 
-    The curve's ``loss`` is the share of a step's graded answers that were not right (1 - mean reward): GRPO's own
-    loss is about 0 by construction. ``tokens`` are sampled ones, so budgets are not those of supervised tokens.
-    An interrupted fit starts again. Needs the ``trl`` extra; nothing is sent, logged or drawn by it.
+    The curve's ``loss`` is the share of a step's graded answers that were not right (1 - mean reward), because GRPO's
+    own loss is about 0 by construction. ``tokens`` counts sampled tokens, so budgets differ from those in supervised
+    tokens. An interrupted fit starts again. It needs the ``trl`` extra. TRL sends and logs nothing.
     """
 
     identity: ClassVar[str] = "finetuner/grpo"
@@ -92,10 +93,10 @@ class GRPO:
     lora_targets: list[str] | Literal["all-linear"] = "all-linear"
 
     def __post_init__(self) -> None:
-        """Refuse several devices, which TRL would need to be started on, and steps that are no whole micro-batches."""
+        """Refuse several devices, and steps that cannot be divided into whole micro-batches."""
         if self.trainer.devices > 1:
             raise ConfigError(
-                f"finetuner=grpo with trainer.devices={self.trainer.devices}: it trains in one process on one device. "
+                f"finetuner=grpo with trainer.devices={self.trainer.devices}. Rule: it trains on one device. "
                 "Remedy: trainer.devices=1."
             )
         answers = self.schedule.prompts_per_step * self.schedule.samples
@@ -106,15 +107,18 @@ class GRPO:
             )
 
     def reads(self) -> dict[str, str]:
-        """Return a digest of the base's decoding settings that answers were once sampled with; nothing for most."""
+        """Return a digest of the base's decoding settings if they change sampling beyond the settings TRL is given.
+
+        Earlier versions sampled with them, so the digest keeps their results apart.
+        """
         unused = self.target.unused_generation()
         return {"decoding": digest(unused)} if changes_decoding(unused, SAID_TO_TRL) else {}
 
     def preflight(self) -> None:
-        """Refuse where TRL is missing or too old (naming the extra that brings it), or would see several GPUs.
+        """Check for a recent TRL and at most one visible GPU.
 
         Raises:
-            ConfigError: for any of these.
+            ConfigError: if TRL is missing or too old (naming the extra to install), or if several GPUs are visible.
         """
         if importlib.util.find_spec("trl") is None:
             raise ConfigError(
@@ -129,31 +133,31 @@ class GRPO:
             )
 
         if self.trainer.accelerator != "cpu":
-            import torch  # seconds to import; a CPU needs no question
+            import torch  # takes seconds to import, and a CPU needs no check
 
             if (gpus := torch.cuda.device_count()) > 1:
                 raise ConfigError(
-                    f"finetuner=grpo: {gpus} GPUs are visible, TRL takes one in a process. Remedy: "
+                    f"finetuner=grpo: {gpus} GPUs are visible. Rule: TRL uses one per process. Remedy: "
                     "CUDA_VISIBLE_DEVICES=0."
                 )
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return the answers that are sampled in a round."""
+        """Return the number of answers sampled in a round."""
         answers = self.schedule.steps * self.schedule.prompts_per_step * self.schedule.samples
         return Estimate(generates={"in reinforcement learning": answers})
 
     def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
-        """Train from ``start`` on what the grader says of sampled answers to the examples' questions.
+        """Train from ``start`` on the grader's verdicts on sampled answers to the examples' questions.
 
         Raises:
-            ConfigError: when TRL is missing, too few questions remain for one step, or the examples are warm-up pairs.
-            NumericError: at the first loss or gradient that is not finite; nothing is saved then.
-            TooManyBadRecordsError: when the grader fails on every answer of a step.
+            ConfigError: if TRL is missing, too few questions remain for one step, or the examples are warm-up pairs.
+            NumericError: at the first loss or gradient that is not finite. Nothing is saved then.
+            TooManyBadRecordsError: if the grader fails on every answer of a step.
         """
         self.preflight()
         if examples and all(x.source == "warm_up" for x in examples):
             raise ConfigError(
-                "finetuner=grpo with warm-up pairs: a reward cannot teach a format that the model never writes. "
+                "finetuner=grpo with warm-up pairs: rewards cannot teach a format that the model never writes. "
                 "Remedy: data.warm_up=0, and a model that answers in the format."
             )
         for name in _HALF_MADE:
@@ -176,7 +180,7 @@ class GRPO:
         )
 
     def _problems(self, opened: OpenModel, examples: Sequence[TrainingExample]) -> list[Problem]:
-        once = {x.question: x for x in reversed(examples)}  # of a repeated question the first stays
+        once = {x.question: x for x in reversed(examples)}  # keep the first of repeated questions
         found = [problem_of(x) for x in examples if once[x.question] is x]
         encoded = opened.encode([(p.question, p.solution) for p in found])
         fits = [not e.unknown and len(e.prompt) + len(e.completion) <= self.max_length for e in encoded]
@@ -185,8 +189,8 @@ class GRPO:
         problems = [p for p in problems if p.id not in refused]
         if len(problems) < self.schedule.prompts_per_step:
             raise ConfigError(
-                f"{len(problems)} of {len(examples)} training examples have a question of their own, an answer that "
-                f"the grader accepts and at most finetuner.max_length={self.max_length} tokens. Rule: one step takes "
+                f"only {len(problems)} of {len(examples)} training examples have a distinct question, an answer that "
+                f"the grader accepts and at most finetuner.max_length={self.max_length} tokens. Rule: one step needs "
                 f"finetuner.schedule.prompts_per_step={self.schedule.prompts_per_step}. Remedy: lower it, or more data."
             )
         return problems
@@ -212,17 +216,17 @@ class GRPO:
             )
             trainer.remove_callback(PrinterCallback)  # it would print the curve
             trainer.train()
-        if "ref" in getattr(model, "peft_config", {}):  # TRL's copy of the adapter that training went on in
+        if "ref" in getattr(model, "peft_config", {}):  # TRL's copy of the trained adapter
             model.delete_adapter("ref")
         model.config.use_cache, model.config._name_or_path = True, named  # the trainer turns the cache off
         return model.eval(), tuple(rewards.curve)
 
     def _policy(self, opened: OpenModel, folder: Path) -> Any:
-        """Return the model to train; where all weights move, the reference is written aside for TRL to read."""
+        """Return the model to train. With full fine-tuning, also save the reference for TRL to read."""
         model: Any = opened.model
         if self.trainer.precision == "bf16-true":
             model = model.bfloat16()
-        if self.method == "lora":  # with its adapter off the model is the reference
+        if self.method == "lora":  # the model without its adapter is the reference
             if hasattr(model, "peft_config"):
                 return model
             return with_adapter(model, r=self.lora_r, alpha=self.lora_alpha, dropout=0.0, targets=self.lora_targets)
@@ -250,7 +254,7 @@ class GRPO:
             "max_grad_norm": self.clip,
             "optim": "adamw_torch",
             "beta": self.beta,
-            "loss_type": "grpo",  # the paper's; TRL's default weighs answers by their length
+            "loss_type": "grpo",  # the paper's; TRL's default weights answers by length
             "use_bias_correction_kl": False,  # the paper's estimator
             "disable_dropout": True,
             "gradient_checkpointing": self.gradient_checkpointing,
@@ -263,17 +267,17 @@ class GRPO:
             "report_to": "none",
             "disable_tqdm": True,
             "logging_steps": 1,
-            "logging_nan_inf_filter": False,  # it would hide what must end the fit
+            "logging_nan_inf_filter": False,  # the filter would hide values that must stop the fit
         }
 
 
 def prompts_for_trl(opened: OpenModel, questions: Sequence[str]) -> list[str]:
-    """Return prompts that TRL's tokenizing turns into the very tokens with which the engine asks the model.
+    """Return prompts that TRL tokenizes into the same tokens as the engine.
 
-    A chat template writes the begin-of-text token itself, and TRL has the tokenizer add it once more.
+    A chat template writes the begin-of-text token itself, and TRL's tokenizer call would add it again.
 
     Raises:
-        ConfigError: where the tokens differ all the same.
+        ConfigError: if the tokens still differ.
     """
     tokenizer: Any = opened.tokenizer
     texts = opened.prompts(questions)
@@ -282,8 +286,8 @@ def prompts_for_trl(opened: OpenModel, questions: Sequence[str]) -> list[str]:
         texts = [t.removeprefix(tokenizer.bos_token or "") for t in texts]
         if tokenizer(texts)["input_ids"] != asked:
             raise ConfigError(
-                "finetuner=grpo: this model's tokenizer adds special tokens to a rendered prompt that cannot be taken "
-                "away beforehand, so the model would not be asked as it is elsewhere. Remedy: another finetuner."
+                "finetuner=grpo: this model's tokenizer adds special tokens to a rendered prompt, and they cannot be "
+                "removed beforehand. Training prompts would differ from the engine's. Remedy: another finetuner."
             )
     return texts
 
@@ -293,7 +297,7 @@ def _steps(rewards: Rewards, advance: Callable[[int], None]) -> Any:
 
     class Steps(TrainerCallback):  # type: ignore[misc]  # transformers counts as untyped
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **more: Any) -> None:
-            if logs and "loss" in logs:  # the last line of a fit sums up and has none
+            if logs and "loss" in logs:  # the last line of a fit is a summary without it
                 rewards.step(logs)
                 advance(1)
 
@@ -301,14 +305,14 @@ def _steps(rewards: Rewards, advance: Callable[[int], None]) -> Any:
 
 
 def _libraries() -> tuple[Any, Any]:
-    """Import TRL and datasets: seconds, and transformers prints a line where W&B is offline."""
+    """Import TRL and datasets, which takes seconds. Suppress a line that transformers prints if W&B is offline."""
     with redirect_stdout(io.StringIO()):
         return importlib.import_module("trl.trainer.grpo_trainer"), importlib.import_module("datasets")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the libraries' advice, and keep TRL from reporting its use over the network."""
+    """Silence the libraries' advice and keep TRL from sending telemetry."""
     constants: Any = importlib.import_module("huggingface_hub.constants")
     loggers = [logging.getLogger(n) for n in ("trl", "transformers", "accelerate")]
     levels, reports = [lg.level for lg in loggers], constants.HF_HUB_DISABLE_TELEMETRY
@@ -317,7 +321,7 @@ def _quiet() -> Iterator[None]:
         lg.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # of TRL's and peft's own code, under a name that newer versions of transformers gave up
+            # TRL and peft use a name that newer versions of transformers deprecate
             warnings.filterwarnings("ignore", ".*gradient_checkpointing.* is deprecated", FutureWarning)
             yield
     finally:

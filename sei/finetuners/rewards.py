@@ -1,4 +1,4 @@
-"""What reinforcement learning is rewarded with: the grader's verdicts on sampled answers, and the curve of them."""
+"""Rewards for reinforcement learning: the grader's verdicts on sampled answers, and their training curve."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sei.records import Problem, StepLog, TrainingExample
 
 @dataclass(kw_only=True)
 class Rewards:
-    """What TRL asks for rewards, and the curve of what it was told."""
+    """The reward function for TRL, which also records the training curve."""
 
     grader: Grader
     problems: Sequence[Problem]
@@ -27,7 +27,7 @@ class Rewards:
     tokens: int = 0
 
     def of(self, *, completion_ids: Sequence[Sequence[int]], at: Sequence[int], **more: Any) -> list[float | None]:
-        """Return a reward per sampled answer; ``at`` says to which problem each belongs."""
+        """Return a reward per sampled answer. ``at`` gives the index of each answer's problem."""
         answers = [self._text(list(ids)) for ids in completion_ids]
         found = [
             reward(self.grader.grade(self.problems[i], text, finished=finished))
@@ -38,7 +38,7 @@ class Rewards:
         return found
 
     def _text(self, ids: list[int]) -> tuple[str, bool]:
-        """Return an answer as the engine reads it, and whether it ended before the length cap."""
+        """Return an answer's text as the engine reads it, and whether it ended before the length cap."""
         tokenizer: Any = self.opened.tokenizer
         ends = getattr(getattr(self.opened.model, "generation_config", None), "eos_token_id", None)
         known = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
@@ -46,18 +46,18 @@ class Rewards:
         return tokenizer.decode(ids[:stop], skip_special_tokens=True).strip(), stop is not None
 
     def step(self, numbers: dict[str, Any]) -> None:
-        """Close one optimizer step, of which TRL reports ``loss`` and ``grad_norm``."""
+        """Finish one optimizer step. TRL reports its ``loss`` and ``grad_norm`` in ``numbers``."""
         at = len(self.curve) + 1
         for name in ("loss", "grad_norm"):
             if not math.isfinite(float(numbers.get(name, 0.0))):
                 raise NumericError(
-                    f"GRPO's {name} is {numbers[name]} at step {at}. Rule: it is finite. Remedy: a lower finetuner.lr, "
-                    "or trainer.precision=32-true."
+                    f"GRPO's {name} is {numbers[name]} at step {at}. Rule: it must be finite. Remedy: a lower "
+                    "finetuner.lr, or trainer.precision=32-true."
                 )
         if not self.given:
             raise TooManyBadRecordsError(
-                f"the grader failed on every sampled answer of step {at}: there is nothing to learn from. Remedy: a "
-                "larger finetuner.grader.seconds, or more finetuner.schedule.prompts_per_step."
+                f"the grader failed on every sampled answer of step {at}, so the step has no reward. Remedy: a larger "
+                "finetuner.grader.seconds, or more finetuner.schedule.prompts_per_step."
             )
         wrong = 1 - sum(self.given) / len(self.given)
         self.curve.append(StepLog(step=at, loss=round(wrong, 6), tokens=self.tokens))
@@ -65,14 +65,14 @@ class Rewards:
 
 
 def reward(outcome: Outcome) -> float | None:
-    """Return 1 for right and 0 for wrong or unreadable; nothing where the grader itself failed."""
+    """Return 1 for right, 0 for wrong or unreadable, and ``None`` if the grader failed."""
     if outcome.fault:
         return None
     return 1.0 if outcome.verdict == "right" else 0.0
 
 
 def problem_of(example: TrainingExample) -> Problem:
-    """Return an example as a problem: its gold answer is what its own solution states; empty where it states none."""
+    """Return an example as a problem. Its gold answer is the one stated by its solution, or empty."""
     answer = extract_strict(example.solution)
     if answer is None:
         stated = extract_flexible(example.solution)

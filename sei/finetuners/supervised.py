@@ -29,17 +29,16 @@ Weights = Literal["full", "lora"]
 
 @part
 class Finetune:
-    """Supervised fine-tuning, all weights or LoRA; the result is a merged Hugging Face folder.
+    """Supervised fine-tuning of all weights or a LoRA. The result is a merged Hugging Face folder.
 
-    A LoRA checkpoint given as start is trained on in the same adapter with a fresh optimizer; any other
-    start gets a new adapter. An interrupted fit goes on from its last resume point, one every
-    ``resume_every`` optimizer steps, and ends with the weights of an undisturbed one.
+    A start checkpoint with a LoRA continues in the same adapter with a fresh optimizer. Any other start gets a new
+    adapter. An interrupted fit continues from its last resume point, written every ``resume_every`` optimizer steps,
+    and ends with the same weights as an uninterrupted one.
 
-    ``schedule`` decides the budget (a token budget, or epochs). ``clip`` is the gradient norm limit.
-    Examples longer than ``max_length`` tokens, or with words the tokenizer does not know, are left out;
-    ``Trained.examples`` says how many remained.
-    LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o). ``quantize=nf4`` (QLoRA, Dettmers
-    et al. 2023) trains the adapter on frozen 4-bit weights; it is merged into the unquantized ones.
+    ``schedule`` sets the budget: a token budget or epochs. ``clip`` is the gradient norm limit. Examples longer than
+    ``max_length`` tokens, or with words that the tokenizer does not know, are left out; ``Trained.examples`` counts the
+    remaining ones. LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o). ``quantize=nf4`` (QLoRA,
+    Dettmers et al. 2023) trains the adapter on frozen 4-bit weights and merges it into the unquantized weights.
     """
 
     identity: ClassVar[str] = "finetuner/supervised"
@@ -63,27 +62,27 @@ class Finetune:
     )
 
     def __post_init__(self) -> None:
-        """Refuse 4-bit weights where all are to be trained or by several devices, and batches too small to share."""
+        """Refuse 4-bit weights with full fine-tuning or with several devices, and batches smaller than the devices."""
         if self.quantize != "none" and self.method != "lora":
             raise ConfigError(
-                f"finetuner.quantize={self.quantize} with finetuner.method={self.method}: 4-bit weights are frozen, "
-                "only an adapter on top of them can be trained. Remedy: finetuner=lora, or finetuner.quantize=none."
+                f"finetuner.quantize={self.quantize} with finetuner.method={self.method}: 4-bit weights are frozen. "
+                "Rule: they take an adapter only. Remedy: finetuner=lora, or finetuner.quantize=none."
             )
         devices = self.trainer.devices
         if self.quantize != "none" and devices > 1:
             raise ConfigError(
-                f"finetuner.quantize={self.quantize} with trainer.devices={devices}: 4-bit weights are trained on one "
+                f"finetuner.quantize={self.quantize} with trainer.devices={devices}. Rule: 4-bit training uses one "
                 "device. Remedy: trainer=gpu, or finetuner.quantize=none."
             )
         if isinstance(self.schedule, Epochs) and self.schedule.batch_size < devices:
             raise ConfigError(
-                f"finetuner.schedule.batch_size={self.schedule.batch_size} with trainer.devices={devices}: a batch is "
-                f"shared among the devices, each needs a row. Remedy: finetuner.schedule.batch_size={devices} or more, "
-                "or trainer.devices=1."
+                f"finetuner.schedule.batch_size={self.schedule.batch_size} with trainer.devices={devices}. Rule: each "
+                f"device needs a row of every batch. Remedy: finetuner.schedule.batch_size={devices} or more, or "
+                "trainer.devices=1."
             )
 
     def preflight(self) -> None:
-        """Refuse 4-bit training where its library is missing."""
+        """Refuse 4-bit training if its library is missing."""
         if self.quantize != "none" and importlib.util.find_spec("bitsandbytes") is None:
             raise ConfigError(
                 f"finetuner.quantize={self.quantize} needs the bitsandbytes package, which is not installed. Remedy: "
@@ -94,13 +93,13 @@ class Finetune:
         """Train from ``start`` on (question, solution) pairs.
 
         Raises:
-            ConfigError: when no example is short enough.
-            NumericError: at the first NaN or infinite loss; nothing is saved then.
+            ConfigError: if no example can be used (too long, or unknown words).
+            NumericError: at the first NaN or infinite loss. Nothing is saved then.
         """
         for half_made in ("model", "adapter"):
             shutil.rmtree(folder / half_made, ignore_errors=True)
         how: dict[str, Any] = {"keep_adapter": self.method == "lora", "quantize": self.quantize}
-        if self.trainer.devices > 1:  # each device's process gets a copy of its own
+        if self.trainer.devices > 1:  # each device's process gets its own copy
             how["device"] = "cpu"
             note(device_of(self.trainer.accelerator))
         with self.target.open(start, **how) as opened:
@@ -108,7 +107,7 @@ class Finetune:
             plan = self.schedule.plan([len(p) + len(c) for p, c in pairs], [len(c) for _, c in pairs], seed)
             model, curve = self._fit(opened, pairs, plan, seed, folder)
             self._save(model, opened.tokenizer, folder)
-            del model  # before the plain weights are read
+            del model  # free memory before the plain weights are read
         if self.quantize != "none":
             self._merge_into_plain(start, folder)
         shutil.rmtree(folder / "resume", ignore_errors=True)
@@ -149,7 +148,7 @@ class Finetune:
         }
         data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
         point = resume.latest(folder / "resume")
-        # a fit of one interval simply starts again
+        # an interrupted fit of one interval starts again
         points: list[Any] = [resume.points(folder / "resume")] if data.num_intervals > 1 else []
 
         def trainer(*callbacks: Any) -> Any:
@@ -187,7 +186,7 @@ class Finetune:
             save_merged(model, tokenizer, folder, self.method)
 
     def _merge_into_plain(self, start: Checkpoint, folder: Path) -> None:
-        """Merge the adapter into the weights as they were before they were packed to four bits."""
+        """Merge the adapter into the unquantized weights."""
         from peft import PeftModel
 
         onto = start.onto if start.kind == "adapter" and start.onto is not None else start
@@ -197,11 +196,11 @@ class Finetune:
 
 
 def none_left(examples: int, known: int, max_length: int, source: str) -> ConfigError:
-    """Word that no training example can be used: too long, or of words that the tokenizer does not know."""
+    """Return the error for no usable training example: all too long, or with words unknown to the tokenizer."""
     if not known:
         return ConfigError(
             f"all {examples} training examples have words that the tokenizer of model.source={source} does not know. "
-            "Rule: a word-level model reads the domain that it was made for. Remedy: a model that reads this data "
+            "Rule: a word-level model reads only its own domain. Remedy: a model that reads this data "
             "(model=smollm2_135m, or model.source=FOLDER), or data=arithmetic."
         )
     strange = f" ({examples - known} others have words that the tokenizer does not know)" if known < examples else ""
@@ -215,14 +214,14 @@ def _tell_of_idle_devices(plan: Sequence[Sequence[int]], devices: int) -> None:
     idle = sum(len(batch) < devices for batch in plan)
     if idle > len(plan) / 10:
         log.warning(
-            "trainer.devices=%d: in %d of %d steps the batch has fewer rows than that, and devices idle. Remedy: "
-            "larger batches (finetuner.schedule), or fewer devices",
+            "trainer.devices=%d: in %d of %d steps the batch has fewer rows than devices, so some devices are idle. "
+            "Remedy: larger batches (finetuner.schedule), or fewer devices",
             *(devices, idle, len(plan)),
         )
 
 
 def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Sequence[str] | str) -> Any:
-    """Return a model with a new LoRA on the named linear layers, or on all of them (``all-linear``)."""
+    """Return a model with a new LoRA on the linear layers in ``targets``, or on all of them (``all-linear``)."""
     from peft import LoraConfig, get_peft_model
 
     return get_peft_model(
@@ -238,16 +237,16 @@ def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Seq
 
 
 def save_adapter(model: Any, source: str, folder: Path) -> None:
-    """Write the LoRA of a model to ``adapter/``; ``source`` is what it names as its base."""
+    """Write the LoRA of a model to ``adapter/``, with ``source`` as the name of its base."""
     model.peft_config["default"].base_model_name_or_path = source
     model.save_pretrained(folder / "adapter", save_embedding_layers=False)
 
 
 def save_merged(model: Any, tokenizer: Any, folder: Path, method: Weights) -> None:
-    """Write all weights to ``model/``, a LoRA merged into them, with the tokenizer: every later stage opens that."""
+    """Write all weights, with any LoRA merged, and the tokenizer to ``model/``. Every later stage opens this folder."""
     merged = model.merge_and_unload() if method == "lora" else model
     if hasattr(merged.config, "quantization_config"):
-        del merged.config.quantization_config  # the weights are plain now
+        del merged.config.quantization_config  # the weights are no longer quantized
     _write(merged, tokenizer, folder / "model")
 
 
@@ -258,7 +257,7 @@ def _write(model: Any, tokenizer: Any, home: Path) -> None:
 
 
 def checkpoint_in(folder: Path, start: Checkpoint, method: Weights) -> Checkpoint:
-    """Return the checkpoint that was written to a folder by training from ``start``."""
+    """Return the checkpoint in a folder that training from ``start`` wrote."""
     made, where = folder_digest(folder / "model"), folder.resolve()
     if method == "full":
         return Checkpoint(digest=made, kind="full", folder=str(where / "model"))

@@ -1,1 +1,1 @@
-"""Instructors: who names errors and writes new problems."""
+"""Instructors: they name errors and write new problems."""

@@ -1,4 +1,4 @@
-"""What instructors made of rules share: draws fixed by content, and diagnoses from a finding."""
+"""Functions for rule-based instructors: draws seeded by content, and diagnoses made from findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sei.records import BadCase, Diagnosis, Finding, Keyphrase, Rejection
 
 
 def draw(*what: object) -> random.Random:
-    """Return a generator that depends on what it is for and on nothing else."""
+    """Return a random generator that is seeded by the arguments alone."""
     return random.Random(hashlib.sha256("|".join(map(str, what)).encode()).hexdigest())
 
 
@@ -22,10 +22,10 @@ def diagnosed(
     vague: Sequence[str],
     flaw_rate: float,
 ) -> Iterator[Diagnosis]:
-    """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case.
+    """Yield one diagnosis per bad case: a keyphrase with its finding, or a typed rejection.
 
-    ``find`` compares question, reference and attempt and returns a finding or the reason for none; ``word``
-    puts a finding into words; a ``flaw_rate`` share stays vague, as a language model's would.
+    ``find`` compares question, reference and attempt. It returns a finding, or the reason why it found none. ``word``
+    puts a finding into words. A share ``flaw_rate`` of the keyphrases is vague, as with a language model.
     """
     for case in cases:
         found = find(case.problem.question, case.problem.solution, case.output)
@@ -44,9 +44,9 @@ def diagnosed(
 def located(
     cases: Sequence[Stepped], diagnoses: Iterator[Diagnosis], line_of: Callable[[Stepped, Finding], int]
 ) -> Iterator[Located]:
-    """Yield the first wrong step behind each diagnosis; a vague one, or a refusal, points at none.
+    """Yield the first wrong step of each case. A vague or rejected diagnosis yields a rejection instead.
 
-    ``line_of`` gives the line of the output, counted from 0, on which a finding stands.
+    ``line_of`` returns the line of the output, counted from 0, that contains the finding.
     """
     for case, diagnosis in zip(cases, diagnoses, strict=True):
         finding = diagnosis.keyphrase.finding if diagnosis.keyphrase else None

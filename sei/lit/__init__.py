@@ -1,1 +1,1 @@
-"""The Lightning side: one module, complete data modules, the composed trainer, batch planning."""
+"""Everything about Lightning: the module, the data modules, the trainer and batch planning."""

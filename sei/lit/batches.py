@@ -1,7 +1,7 @@
 """Batch planning and collation: pure functions of lengths and seed.
 
-Equal budget between methods means equal optimizer steps and equal supervised tokens, whatever the
-number of examples: a ``TokenBudget`` fills every batch up to a number of supervised tokens.
+Methods with an equal budget have equal optimizer steps and equal supervised tokens, independent of the number of
+examples. ``TokenBudget`` therefore fills every batch up to a number of supervised tokens.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     import torch
 
 IGNORE = -100  # label of tokens outside the loss
-SPARE = "spare"  # key of a batch that is not to count: its device has no rows of this step
-_BUCKETS_OF = 8  # batches whose examples are sorted by length together
+SPARE = "spare"  # key of a batch that does not count, because its device has no rows in this step
+_BUCKETS_OF = 8  # the examples of this many batches are sorted by length together
 
 
 @runtime_checkable
 class Schedule(Protocol):
-    """Plans which examples make up which batch."""
+    """Plans which examples go into which batch."""
 
     def plan(self, lengths: Sequence[int], supervised: Sequence[int], seed: int) -> list[list[int]]:
         """Return lists of example indices, one per optimizer step."""
@@ -35,7 +35,7 @@ class Schedule(Protocol):
 class TokenBudget:
     """``steps`` optimizer steps of about ``tokens_per_step`` supervised tokens each.
 
-    The error of each batch is carried into the next, so that the total is met within one example.
+    The error of each batch is carried into the next, so the total is met within one example.
     """
 
     identity: ClassVar[str] = "schedule/token_budget"
@@ -71,9 +71,9 @@ class TokenBudget:
                 out.append(batch)
                 batch = []
         if batch and not out and not before:
-            out.append(batch)  # fewer tokens than one step wants: one small batch an epoch
+            out.append(batch)  # fewer tokens than one step needs: one small batch per epoch
         elif batch and out:
-            out[-1] = [*out[-1], *batch]  # the epoch's rest; the next batches become smaller
+            out[-1] = [*out[-1], *batch]  # the rest of the epoch; the next batches become smaller
         elif batch:
             out.append(batch)
         rng.shuffle(out)
@@ -94,7 +94,7 @@ class Epochs:
     batch_size: Annotated[int, Field(ge=1)] = 1
 
     def plan(self, lengths: Sequence[int], supervised: Sequence[int], seed: int) -> list[list[int]]:
-        """Shuffle and bucket every epoch anew."""
+        """Shuffle and bucket the examples again for every epoch."""
         batches: list[list[int]] = []
         for epoch in range(self.epochs):
             rng = random.Random(f"{seed}/{epoch}")
@@ -115,7 +115,7 @@ def _bucketed(lengths: Sequence[int], rng: random.Random, *, per_bucket: int) ->
 
 
 def share(batch: Sequence[int], rank: int, devices: int) -> tuple[Sequence[int], bool]:
-    """Return a device's rows of a batch, and whether they are spare: one that stands in where there are none for it."""
+    """Return a device's rows of a batch, and whether they are spare. A device without rows gets one spare row."""
     rows = batch[rank::devices]
     return (rows, False) if rows else (batch[:1], True)
 
@@ -123,7 +123,7 @@ def share(batch: Sequence[int], rank: int, devices: int) -> tuple[Sequence[int],
 def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> dict[str, torch.Tensor]:
     """Pad (prompt, completion) token ids on the right.
 
-    Returns ``input_ids``, ``attention_mask`` and ``labels``, each (B, T); prompt and padding are ``IGNORE``.
+    Returns ``input_ids``, ``attention_mask`` and ``labels``, each (B, T). Labels of prompt and padding are ``IGNORE``.
     """
     width = max(len(p) + len(c) for p, c in pairs)
     import torch

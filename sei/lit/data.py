@@ -28,11 +28,11 @@ class _Batches(Dataset[Any]):
 
 
 class SupervisedData(pl.LightningDataModule):
-    """Training batches in the planned order: the batch of a step depends on plan and step alone.
+    """Training batches in the planned order: the batch of a step depends only on plan and step.
 
-    One of several devices gets its share of the rows; where there are none for it, a row marked as ``SPARE``.
+    With several devices each gets its share of the rows, or a row marked as ``SPARE`` if there is none for it.
 
-    Lightning resumes exactly only where an epoch ends, so its epochs are ``interval`` steps of the plan.
+    Lightning resumes exactly only at the end of an epoch, so its epochs are ``interval`` steps of the plan.
     """
 
     def __init__(self, pairs: Sequence[Pair], plan: Sequence[Sequence[int]], pad: int, interval: int) -> None:
@@ -41,18 +41,18 @@ class SupervisedData(pl.LightningDataModule):
 
     @property
     def num_intervals(self) -> int:
-        """Lightning epochs that make up the plan."""
+        """The number of Lightning epochs in the plan."""
         return -(-len(self.plan) // self.interval)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """One item per optimizer step of the trainer's current interval; ``collate`` pads it."""
+        """Return one item per optimizer step of the trainer's current interval, padded by ``collate``."""
         start = (self.trainer.current_epoch if self.trainer else 0) * self.interval
         return DataLoader(
             _Batches(self.plan[start : start + self.interval]),
             batch_size=None,
             shuffle=False,
             collate_fn=self._collate,
-            generator=torch.Generator().manual_seed(0),  # the loader draws a seed; dropout's stream stays untouched
+            generator=torch.Generator().manual_seed(0),  # the loader draws a seed; this keeps dropout's stream
         )
 
     def _collate(self, batch: Sequence[int]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class PromptData(pl.LightningDataModule):
         self.prompts, self.batches, self.pad = prompts, batches, pad
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """Items carry ``indices`` (problems), ``input_ids`` and ``attention_mask`` (B, T)."""
+        """Return items with ``indices`` (problems), ``input_ids`` and ``attention_mask`` (B, T)."""
         return DataLoader(_Batches(self.batches), batch_size=None, shuffle=False, collate_fn=self._collate)
 
     def _collate(self, batch: Sequence[int]) -> dict[str, Any]:

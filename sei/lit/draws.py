@@ -1,4 +1,4 @@
-"""Tokens drawn row by row: each row of a batch has random numbers of its own, whatever stands beside it."""
+"""Draws tokens row by row: each row of a batch has its own random numbers, independent of the other rows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 
 
 class OwnDraws:
-    """Leaves one token a row, drawn at ``temperature`` by inversion: a logits processor for greedy generation.
+    """A logits processor for greedy generation that leaves one token per row, drawn at ``temperature`` by inversion.
 
-    A row's numbers come from its own seed alone, one a step, so that neither the batch nor the order decides on them.
+    A row's random numbers, one per step, come from its own seed alone. They do not depend on the batch or the order.
     """
 
     def __init__(self, seeds: Sequence[int], temperature: float, steps: int) -> None:
@@ -19,7 +19,7 @@ class OwnDraws:
         self.uniform = torch.stack(rows)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Return scores (B, V) that leave one token a row."""
+        """Return scores (B, V) that leave one token per row."""
         share = torch.softmax(scores.double() / self.temperature, dim=-1).cumsum(dim=-1)
         drawn = self.uniform[:, self.step : self.step + 1].to(scores.device) * share[:, -1:]
         self.step += 1

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class LitCausalLM(pl.LightningModule):
-    """Loss on the solution only; AdamW with linear warm-up and decay; generation.
+    """Trains on the solution only, with AdamW, linear warm-up and decay. Also generates.
 
-    Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step. Generation is
-    greedy unless ``sampling`` is set; the random state is then put back afterwards.
+    Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step. Generation is greedy
+    unless ``sampling`` is set. Sampling restores the random state afterwards.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class LitCausalLM(pl.LightningModule):
         self.total_steps = total_steps
         self.max_new_tokens, self.pad = max_new_tokens, pad
         self.curve: list[tuple[float, int]] = []
-        self.strict_loading = False  # resume points hold trainable weights alone
+        self.strict_loading = False  # resume points contain only trainable weights
         self._random: dict[str, Any] | None = None
         self.sampling: Sampling | None = None
-        self.beat: Callable[[str], None] = _unheard  # told how many tokens of a batch are there
-        # of resume points, and of what a child process hands back: trainable weights alone
+        self.beat: Callable[[str], None] = _unheard  # is told the number of generated tokens of a batch
+        # resume points, and states returned by child processes, contain only trainable weights
         self.register_state_dict_post_hook(_without_frozen)
 
     def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -63,7 +63,7 @@ class LitCausalLM(pl.LightningModule):
         """Return the mean loss over supervised tokens (scalar).
 
         Raises:
-            NumericError: at the first loss that is NaN or infinite, before it reaches the weights.
+            NumericError: at the first loss that is NaN or infinite, before it changes the weights.
         """
         loss = self._loss(batch)
         self.note(float(loss.detach()), supervised_tokens(batch))
@@ -73,7 +73,7 @@ class LitCausalLM(pl.LightningModule):
         """Add a step to the curve.
 
         Raises:
-            NumericError: where its loss is not finite.
+            NumericError: if its loss is not finite.
         """
         if not math.isfinite(loss):
             raise NumericError(
@@ -83,18 +83,18 @@ class LitCausalLM(pl.LightningModule):
         self.curve.append((loss, tokens))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Put the random state of a resume point back, once, right before anything is drawn."""
+        """Restore the random state of a resume point once, before the first draw."""
         if self._random is not None:
             set_random_state(self._random)
             self._random = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the curve so far and the random state, which Lightning leaves out."""
+        """Add the curve so far and the random state, which Lightning does not save."""
         self.require_finite()
         checkpoint["sei"] = {"curve": self.curve, "random": random_state()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the curve and the random state back; the latter is set when the next batch starts."""
+        """Read the curve and the random state. The latter is set when the next batch starts."""
         self.curve = [(float(x), int(n)) for x, n in checkpoint["sei"]["curve"]]
         self._random = checkpoint["sei"]["random"]
 
@@ -102,7 +102,7 @@ class LitCausalLM(pl.LightningModule):
         """Refuse weights that are not finite.
 
         Raises:
-            NumericError: naming the first such weight.
+            NumericError: names the first such weight.
         """
         for name, p in self.named_parameters():
             if p.requires_grad and not bool(torch.isfinite(p).all()):
@@ -116,7 +116,7 @@ class LitCausalLM(pl.LightningModule):
         return self._loss(batch)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> tuple[list[int], torch.Tensor]:
-        """Generate. Returns the items' indices and the new tokens (B, up to max_new_tokens)."""
+        """Generate and return the items' indices and the new tokens (B, up to max_new_tokens)."""
         how: dict[str, Any] = {"do_sample": False}
         before = random_state() if self.sampling else None
         if self.sampling and self.sampling.own:
@@ -138,10 +138,10 @@ class LitCausalLM(pl.LightningModule):
         return batch["indices"], out[:, batch["input_ids"].shape[1] :]
 
     def configure_optimizers(self) -> Any:
-        """AdamW over trainable weights, linear warm-up then linear decay to zero."""
+        """Return AdamW over trainable weights, with linear warm-up and then linear decay to zero."""
         params = [p for p in self.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(params, lr=self.lr, weight_decay=self.weight_decay)
-        total = self.total_steps  # not Lightning's estimate: its epochs are resume intervals of uneven length
+        total = self.total_steps  # Lightning's estimate is wrong: its epochs are resume intervals of uneven length
         warm = max(1, round(total * self.warmup_ratio))
 
         def factor(step: int) -> float:
@@ -160,28 +160,28 @@ def _without_frozen(module: torch.nn.Module, state: dict[str, Any], prefix: str,
 
 
 def supervised_tokens(batch: dict[str, torch.Tensor]) -> int:
-    """Return how many labels of a batch count in its loss."""
+    """Return the number of labels that count in a batch's loss."""
     return int((batch["labels"][:, 1:] != IGNORE).sum())
 
 
 def random_state() -> dict[str, Any]:
-    """Return the state of torch's generators (dropout draws from nothing else)."""
+    """Return the state of torch's generators. Dropout uses no others."""
     return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Set what ``random_state`` returned."""
+    """Set a state returned by ``random_state``."""
     torch.set_rng_state(state["cpu"].cpu())
     if state["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
 
 
 def _unheard(_: str) -> None:
-    """Hear nothing; a function of the module, which child processes can be given."""
+    """Do nothing. A module-level function can be sent to child processes."""
 
 
 class _Beat:
-    """A criterion that stops nothing and tells how many tokens a batch has, every 16 of them."""
+    """A stopping criterion that never stops. It reports the number of tokens after every 16."""
 
     def __init__(self, beat: Callable[[str], None], most: int) -> None:
         self.beat, self.most, self.made = beat, most, 0
@@ -194,15 +194,15 @@ class _Beat:
 
 
 class Heartbeat(pl.Callback):
-    """Reports progress to the one progress owner of the run."""
+    """Reports progress to the run's progress bar."""
 
     def __init__(self, advance: Any) -> None:
         self.advance = advance
 
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Steps before a resume point count as done."""
+        """Count the steps before a resume point as done."""
         self.advance(trainer.global_step)
 
     def on_train_batch_end(self, *args: Any) -> None:
-        """One optimizer step done."""
+        """Count one optimizer step."""
         self.advance(1)

@@ -1,4 +1,4 @@
-"""Lightning's strategy for one device, without its habit of moving the model back to the CPU after every call."""
+"""Lightning's strategy for one device, without moving the model back to the CPU after every call."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 
 
 class OneDevice(SingleDeviceStrategy):
-    """The model stays where it is when a fit or a predict ends.
+    """The model stays on its device when a fit or a predict ends.
 
-    Who opened the model frees it. Lightning moves it to the CPU after every call, which for a call a batch means that
-    all weights travel twice a batch.
+    The caller that opened the model frees it. Lightning would move it to the CPU after every call. With one call per
+    batch all weights would be moved twice per batch.
     """
 
     def teardown(self) -> None:
-        """Free what the call used, but leave the weights on the device."""
+        """Free the resources of the call, but leave the weights on the device."""
         self.precision_plugin.teardown()
         assert self.accelerator is not None
         self.accelerator.teardown()

@@ -1,4 +1,4 @@
-"""Scoring in plain torch: mean losses, the loss after one training step that is then undone, and gradient cosines."""
+"""Scoring in plain torch: mean losses, the loss after one training step (then undone), and gradient cosines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pair = tuple[str, str]  # question, solution
 
 
 def encode_batch(opened: OpenModel, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
-    """Encode and pad (question, solution) pairs; see ``collate``."""
+    """Encode and pad (question, solution) pairs (see ``collate``)."""
     rows = [(e.prompt, e.completion) for e in opened.encode(pairs)]
     return collate(rows, opened.tokenizer.pad_token_id)
 
@@ -35,7 +35,7 @@ def _token_losses(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:  
 
 @torch.no_grad()
 def mean_losses(opened: OpenModel, pairs: Sequence[Pair], batch_size: int, kept: Journal | None = None) -> list[float]:
-    """Return the mean loss per solution token of every pair; ``kept`` holds those of a batch."""
+    """Return the mean loss per solution token of every pair. ``kept`` stores the losses of finished batches."""
 
     def losses(start: int) -> list[float]:
         batch = _to(encode_batch(opened, pairs[start : start + batch_size]), opened.weights)
@@ -53,22 +53,22 @@ def _to(batch: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
 
 
 def _trainable(opened: OpenModel, *, lora: bool, seed: int) -> tuple[Any, list[torch.nn.Parameter]]:
-    """Return the model and what of it a score may move: all weights, or a fresh rank-8 adapter's."""
+    """Return the model and the weights that scoring uses: all weights, or those of a fresh rank-8 adapter."""
     model = opened.weights
     if lora:
         from peft import LoraConfig, get_peft_model
 
         torch.manual_seed(seed)
-        with warnings.catch_warnings():  # peft 0.21 asks transformers 5.23 by a name that goes away
+        with warnings.catch_warnings():  # peft 0.21 uses a name that transformers 5.23 deprecates
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
             model = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
     return model, [p for p in model.parameters() if p.requires_grad]
 
 
 class OneStep:
-    """One normalised gradient step on a pair, the loss on other pairs after it, and exact rollback.
+    """Makes one normalised gradient step on a pair, measures the loss on other pairs, and undoes the step exactly.
 
-    With ``lora`` only a fresh rank-8 adapter moves (for models whose weights are many).
+    With ``lora`` the step changes only a fresh rank-8 adapter (for large models).
     """
 
     def __init__(self, opened: OpenModel, *, step_size: float, lora: bool, seed: int) -> None:
@@ -83,11 +83,11 @@ class OneStep:
 
     @torch.no_grad()
     def loss(self, name: str, pairs: Sequence[Pair]) -> float:
-        """Return the mean loss over a named set of pairs (encoded once per name)."""
+        """Return the mean loss over a named set of pairs, which is encoded once per name."""
         return float(_token_losses(self.model, self._batch(name, pairs)).mean())
 
     def loss_after(self, name: str, pairs: Sequence[Pair], sample: Pair) -> float:
-        """Return the mean loss over pairs after one step on the sample; the weights are unchanged afterwards."""
+        """Return the mean loss over pairs after one step on the sample. The weights are restored afterwards."""
         batch = _to(encode_batch(self.opened, [sample]), self.model)
         grads = torch.autograd.grad(_token_losses(self.model, batch).mean(), self.params, allow_unused=True)
         moved = [(p, g) for p, g in zip(self.params, grads, strict=True) if g is not None]
@@ -103,10 +103,10 @@ class OneStep:
 
 
 class Gradients:
-    """Cosines between the gradient of a pair's loss and that of named sets of pairs: one backward pass a pair.
+    """Cosines between the gradient of a pair's loss and those of named sets of pairs, with one backward pass per pair.
 
     With ``lora`` the gradients are those of a fresh rank-8 adapter. Its ``B`` is zero and its ``A`` random, so only
-    ``B`` has a gradient: a fixed random projection of each weight's own (compare Xia et al. 2024, LESS, section 4).
+    ``B`` has a gradient: a fixed random projection of the weight's gradient (compare Xia et al. 2024, LESS, section 4).
     """
 
     def __init__(self, opened: OpenModel, *, lora: bool, seed: int) -> None:
@@ -120,9 +120,9 @@ class Gradients:
         return [torch.zeros_like(p) if g is None else g for p, g in zip(self.params, found, strict=True)]
 
     def cosine(self, name: str, pairs: Sequence[Pair], sample: Pair) -> float:
-        """Return the cosine (-1 to 1) of a sample's gradient with that of a named set (worked out once per name).
+        """Return the cosine (-1 to 1) of a sample's gradient with that of a named set (computed once per name).
 
-        0 where one of the two vanishes.
+        Return 0 if one of the two gradients is zero.
         """
         if name not in self._directions:
             self._directions[name] = self._gradient(pairs)

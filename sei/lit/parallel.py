@@ -1,7 +1,7 @@
-"""One fine-tune on several devices (DDP): a process each, started from this one, which alone touches the run's files.
+"""One fine-tune on several devices (DDP). This process starts one child per device and alone writes the run's files.
 
-A step takes the batch that the plan gives it whatever the number of devices: every device takes a share of its rows,
-weighted by their supervised tokens, so that the sum of the gradients is that of the whole batch.
+The batch of a step does not depend on the number of devices. Every device takes a share of its rows, weighted by their
+supervised tokens, so the sum of the gradients is that of the whole batch.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _REMEDIES = (  # by a word in the last line of a child's traceback
 
 
 class ParallelCausalLM(LitCausalLM):
-    """The module of one of several processes; the first tells the parent (``to_parent``) each step's loss and tokens.
+    """The module of one of several processes. The first sends each step's loss and tokens to the parent.
 
-    Dropout draws from a seed of its own at each step and device, so a resumed fit goes on as an undisturbed one.
+    Dropout has its own seed for each step and device, so a resumed fit equals an uninterrupted one.
     """
 
     def __init__(self, model: Any, *, seed: int, threads: int, to_parent: Connection, **settings: Any) -> None:
@@ -57,30 +57,30 @@ class ParallelCausalLM(LitCausalLM):
         self.seed, self.threads, self.to_parent = seed, threads, to_parent
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Silence Lightning in a child, which gets this before Lightning has said anything."""
+        """Silence Lightning in a child, before Lightning has logged anything."""
         super().__setstate__(state)
         hush()
 
     def setup(self, stage: str) -> None:
-        """Use the configured number of threads, as the parent does, and end with it."""
+        """Use the configured number of threads, as in the parent, and end when the parent ends."""
         torch.set_num_threads(self.threads)
         threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
 
     def on_train_start(self) -> None:
-        """Tell the parent what a resume point holds already."""
+        """Send the parent the steps that a resume point already contains."""
         for loss, tokens in self.curve:
             self._tell((loss, tokens))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Seed what this device draws at this step."""
+        """Seed the draws of this device at this step."""
         key = f"{self.seed}/{len(self.curve)}/{self.global_rank}"
         torch.manual_seed(int(hashlib.sha256(key.encode()).hexdigest()[:8], 16))
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
-        """Return this device's part of the mean loss over the whole batch, times the devices that DDP divides by.
+        """Return this device's part of the whole batch's mean loss, times the number of devices, by which DDP divides.
 
         Raises:
-            NumericError: on every device, at the first loss of the whole batch that is NaN or infinite.
+            NumericError: on every device, if the loss of the whole batch is NaN or infinite.
         """
         loss = self._loss(batch)
         own = 0 if SPARE in batch else supervised_tokens(batch)
@@ -93,7 +93,7 @@ class ParallelCausalLM(LitCausalLM):
         return mine
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """As on one device."""
+        """Save as on one device, and send errors to the parent."""
         with self._telling():
             super().on_save_checkpoint(checkpoint)
 
@@ -103,7 +103,7 @@ class ParallelCausalLM(LitCausalLM):
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Hand an error of ours to the parent, where it is raised again instead of a traceback in text."""
+        """Send one of our errors to the parent, which raises it again instead of a traceback in text."""
         try:
             yield
         except SeiError as e:
@@ -119,12 +119,13 @@ def fit(
     advance: Callable[[int], None],
     **settings: Any,
 ) -> ParallelCausalLM:
-    """Train in child processes; the trained weights end in ``model``, and the module that is returned has the curve.
+    """Train in child processes. ``model`` then has the trained weights, and the returned module has the curve.
 
-    ``settings`` are those of ``ParallelCausalLM`` but its connection. However this ends, no child is left.
+    ``settings`` are those of ``ParallelCausalLM`` without its connection. No child process is left in any case.
 
     Raises:
         NumericError: as on one device.
+        DeviceError: if a child process ends.
     """
     receive, send = multiprocessing.get_context("spawn").Pipe(duplex=False)
     lit = ParallelCausalLM(model, to_parent=send, **settings)
@@ -139,7 +140,7 @@ def fit(
     except ProcessException as e:
         if errors:
             raise errors[0] from e
-        log.error("a process of the fine-tune ended: %s", e)  # its traceback, where it had one
+        log.error("a process of the fine-tune ended: %s", e)  # its traceback, if it has one
         raise _ended(e, trainer.num_devices) from e
     finally:
         receive.close()
@@ -151,7 +152,7 @@ def fit(
 def _listening(
     receive: Connection, curve: list[Any], errors: list[SeiError], advance: Callable[[int], None]
 ) -> Iterator[None]:
-    """Take in what the first child tells, and at the end all that it has told."""
+    """Receive what the first child sends, until the block has ended and the pipe is empty."""
     over = threading.Event()
 
     def listen() -> None:
@@ -174,7 +175,7 @@ def _listening(
 
 
 def _ended(error: ProcessException, devices: int) -> DeviceError:
-    """Word how a child ended, with the usual cause and its remedy."""
+    """Return the error for a child that ended, with the usual cause and its remedy."""
     who = f"the process of device {error.error_index} of {devices} (0 is the first) ended in the fine-tune"
     if isinstance(error, ProcessExitedException):
         by = f"signal {error.signal_name}" if error.signal_name else f"exit code {error.exit_code}"
@@ -188,14 +189,14 @@ def _ended(error: ProcessException, devices: int) -> DeviceError:
 
 
 def _end_with(parent: int) -> None:
-    """End a child whose parent was killed: it would train on, into the folder that the repeated command uses."""
+    """End a child after its parent was killed. It would otherwise write into the folder of the repeated command."""
     while os.getppid() == parent:
         time.sleep(POLL_S)
     os._exit(1)
 
 
 def _end_children(others: Collection[Any]) -> None:
-    """Kill what still trains, when this process is interrupted: Python would wait for it at its own end."""
+    """Kill children that still train after an interruption. Python would otherwise wait for them at exit."""
     for child in multiprocessing.active_children():
         if child not in others:
             child.kill()

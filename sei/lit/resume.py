@@ -1,7 +1,7 @@
-"""Resume points of a fit: where an interrupted fine-tune goes on, to the same weights.
+"""Resume points of a fit. An interrupted fine-tune continues from one and ends with the same weights.
 
-A point holds trainable weights, optimizer, schedule, the curve so far and the random state. Points are
-taken where a Lightning epoch ends, the only place from which Lightning 2.6 resumes exactly.
+A point contains trainable weights, optimizer, schedule, the curve so far and the random state. Points are saved at the
+end of a Lightning epoch, because Lightning 2.6 resumes exactly only from there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def points(folder: Path) -> pl.Callback:
 
 
 def latest(folder: Path) -> Path | None:
-    """Return the newest resume point that can be read, or ``None``; damaged ones are named and removed."""
+    """Return the newest readable resume point, or ``None``. Damaged ones are logged and removed."""
     for point in sorted(folder.glob("*.ckpt"), reverse=True):
         try:
             held = torch.load(point, map_location="cpu", weights_only=True)
@@ -33,9 +33,9 @@ def latest(folder: Path) -> Path | None:
             if len(held["sei"]["curve"]) != step:
                 raise ValueError(f"its curve has {len(held['sei']['curve'])} steps, not {step}")
         except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as e:
-            log.warning("damaged resume point %s (%s): the one before it is used", point, e)
+            log.warning("damaged resume point %s (%s): using the one before it", point, e)
             point.unlink(missing_ok=True)
             continue
-        log.info("fine-tuning goes on after step %d", step)
+        log.info("fine-tuning continues after step %d", step)
         return point
     return None

@@ -1,8 +1,8 @@
-"""Answers and likelihoods of many prompts that begin alike, in plain torch: what they share is read once.
+"""Answers and likelihoods of prompts with a shared prefix, in plain torch. The prefix is read once.
 
 In-context scoring asks one model the same questions after every candidate. A prompt is (candidate, question), so all
-prompts of a candidate share their beginning; its keys and values are computed once and handed to every question. Rows
-that have ended leave the batch, where Hugging Face's ``generate`` pads them until the slowest is done.
+prompts of a candidate share a prefix. Its keys and values are computed once and reused for every question. Finished
+rows leave the batch; Hugging Face's ``generate`` would pad them until the slowest row is done.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from sei.opened import Answer, OpenModel, ends_of
 from sei.store.journal import Journal
 
 Tokens = list[int]
-_COMPACT_AT = 0.8  # the share of rows still going below which the others are taken out of the batch
+_COMPACT_AT = 0.8  # finished rows are removed if less than this share of the batch is unfinished
 
 
 class SharedPrefix:
-    """Greedy answers and solution likelihoods for groups of prompts, each group with a beginning of its own.
+    """Greedy answers and solution likelihoods for groups of prompts. Each group has its own prefix.
 
-    ``rows``: prompts in one batch; whole groups go together as far as they fit.
+    ``rows``: the most prompts in a batch. Groups stay whole if they fit.
     """
 
     def __init__(self, opened: OpenModel, *, rows: int = 96) -> None:
@@ -43,9 +43,9 @@ class SharedPrefix:
         kept: Journal | None = None,
         name: str = "answers",
     ) -> list[list[Answer]]:
-        """Return the greedy answer to every prompt of every group; ``at`` counts prompts from 0 over all groups.
+        """Return the greedy answer to every prompt of every group. ``at`` numbers the prompts of all groups from 0.
 
-        ``kept`` holds the tokens of whole batches under ``name``; batches are the same whatever it holds.
+        ``kept`` stores the tokens of finished batches under ``name``. The batches do not depend on its content.
         """
         found: dict[int, Tokens] = {}
         kept = kept if kept is not None else Journal({}, lambda *_: None)
@@ -63,7 +63,10 @@ class SharedPrefix:
     def log_likelihoods(
         self, groups: Sequence[Sequence[tuple[str, str]]], advance: Callable[[int], object] = int
     ) -> list[list[float]]:
-        """Return the mean log-probability (nats per token) of each solution after its prompt; groups of such pairs."""
+        """Return the mean log-probability (nats per token) of each solution after its prompt.
+
+        ``groups`` are groups of (prompt, solution) pairs.
+        """
         encoded = [self._encode([p for p, _ in g]) for g in groups]
         asked = [p for g in groups for p, _ in g]
         prompts = [self._ids(p, special=self._special) for p in asked]
@@ -79,7 +82,7 @@ class SharedPrefix:
         return list(self.tokenizer(text, add_special_tokens=special)["input_ids"])
 
     def _encode(self, prompts: Sequence[str]) -> tuple[Tokens, list[Tokens]]:
-        """Return the tokens that all prompts begin with, and the rest of each, at least one token."""
+        """Return the tokens of the shared prefix, and the rest of each prompt, at least one token."""
         ids = [self._ids(p, special=self._special) for p in prompts]
         shared = min((len(i) for i in ids), default=1) - 1
         for row in ids[1:]:
@@ -88,7 +91,7 @@ class SharedPrefix:
         return (ids[0][:shared] if ids else []), [row[shared:] for row in ids]
 
     def _batches(self, groups: Sequence[tuple[Tokens, list[Tokens]]]) -> list[list[tuple[int, Tokens, Tokens]]]:
-        """Cut rows (number, prefix, rest) into batches of whole groups of like length, a large group into several."""
+        """Cut rows (number, prefix, rest) into batches of whole groups of similar length. Large groups are split."""
         pieces, at = [], 0
         for prefix, rests in groups:
             rows = [(at + i, prefix, rest) for i, rest in enumerate(rests)]
@@ -104,7 +107,7 @@ class SharedPrefix:
         return batches
 
     def _read(self, batch: Sequence[tuple[int, Tokens, Tokens]]) -> tuple[Any, torch.Tensor]:
-        """Read every prefix once; return the cache with a row per prompt and the mask (rows, prefix length)."""
+        """Read every prefix once. Return the cache with a row per prompt and the mask (rows, prefix length)."""
         from transformers import DynamicCache
 
         distinct: dict[tuple[int, ...], int] = {}
@@ -127,7 +130,7 @@ class SharedPrefix:
         return ids.to(self.model.device), mask.to(self.model.device)
 
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, new: int, cache: Any, *, keep: int) -> torch.Tensor:
-        """Return the logits of the last ``keep`` positions; ``mask`` covers what is in the cache and ``new`` tokens."""
+        """Return the logits of the last ``keep`` positions. ``mask`` covers the cache and the ``new`` tokens."""
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
         out = self.model(
             input_ids=ids,
@@ -146,7 +149,7 @@ class SharedPrefix:
         mask = torch.cat([before, mask], 1)
         new = ids.shape[1]
         found: dict[int, Tokens] = {at: [] for at, _, _ in batch}
-        going = torch.arange(len(batch), device=ids.device)  # rows of the batch that are still computed
+        going = torch.arange(len(batch), device=ids.device)  # rows that are still in the batch
         ended = torch.zeros(len(batch), dtype=torch.bool, device=ids.device)
         ends = torch.tensor(sorted(self._ends), dtype=torch.long, device=ids.device)
         for step in range(max_new_tokens):

@@ -1,4 +1,4 @@
-"""The composed Trainer: CPU, one GPU or several, by one config group (``conf/trainer``)."""
+"""The Lightning trainer for CPU, one GPU or several, set by one config group (``conf/trainer``)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SPEAKERS = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "ligh
 
 @part
 class TrainerSettings:
-    """What a Lightning ``Trainer`` needs to know about the machine; all of it can change weights.
+    """Settings of a Lightning ``Trainer`` about the machine. All of them can change weights.
 
-    ``devices`` and ``strategy`` are those of the fine-tune; everything else runs on one device.
+    ``devices`` and ``strategy`` apply to the fine-tune. Everything else runs on one device.
     """
 
     identity: ClassVar[str] = "trainer/lightning"
@@ -38,24 +38,24 @@ class TrainerSettings:
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
     def __post_init__(self) -> None:
-        """Refuse several devices without the strategy that trains on them."""
+        """Refuse several devices without a strategy for them."""
         if self.devices > 1 and self.strategy == "auto":
             raise ConfigError(
-                f"trainer.devices={self.devices}, trainer.strategy=auto: how several devices share a fine-tune has to "
-                "be said. Remedy: trainer=ddp (all weights on each device), or trainer.devices=1. Jobs of a sweep may "
-                "also be started one a device (CUDA_VISIBLE_DEVICES=0, =1, ...): they share the store."
+                f"trainer.devices={self.devices}, trainer.strategy=auto. Rule: several devices need an explicit "
+                "strategy. Remedy: trainer=ddp (all weights on each device), or trainer.devices=1. You can also start "
+                "one sweep job per device (CUDA_VISIBLE_DEVICES=0, =1, ...); the jobs share the store."
             )
 
     def reads(self) -> dict[str, str]:
-        """Return the type of the device that ``auto`` means here, where it is not the CPU."""
+        """Return the type of the device that ``auto`` selects here, or nothing for the CPU."""
         found = type_of(device_of(self.accelerator)) if self.accelerator == "auto" else "cpu"
         return {} if found == "cpu" else {"device": found}
 
     def preflight(self) -> None:
-        """Look for the GPU that is asked for; say so where a CPU would only emulate a precision.
+        """Check that the requested GPUs exist. Warn if the CPU only emulates the precision.
 
         Raises:
-            ConfigError: where there is none, or where it does not compute in the precision.
+            ConfigError: if there are too few GPUs, or if they do not support the precision.
         """
         if self.accelerator == "cpu" or (self.accelerator == "auto" and not sees_gpu()):
             if "bf16" in self.precision and not cpu_has_bf16():
@@ -65,7 +65,7 @@ class TrainerSettings:
                     self.precision,
                 )
             return
-        import torch  # seconds to import; a CPU needs no question
+        import torch  # takes seconds to import, and a CPU needs no check
 
         found = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if self.accelerator == "gpu" and not found:
@@ -93,18 +93,19 @@ class TrainerSettings:
         epochs: int = 1,
         devices: int = 1,
     ) -> pl.Trainer:
-        """Return a quiet Trainer: no logger, no bar, no checkpoints but a callback's (records carry the curve).
+        """Return a quiet Trainer without logger, progress bar or checkpoints, except those of a callback.
 
-        Several ``devices`` are child processes of this one: Lightning's other way starts the whole command again.
+        The records contain the curve. Several ``devices`` run as child processes of this one, because Lightning's other
+        way would start the whole command again.
         """
-        import pytorch_lightning as pl  # seconds to import: a job of store hits does without
+        import pytorch_lightning as pl  # takes seconds to import, and a job of store hits needs none
         from pytorch_lightning.plugins.environments import LightningEnvironment
 
         from sei.lit.one_device import OneDevice
 
         device = device_of(self.accelerator)
         return pl.Trainer(
-            # whatever started this process, its children are ours: a SLURM task's variables would make each rank 0 of 1
+            # ignore the launcher of this process: with a SLURM task's variables each child would be rank 0 of 1
             plugins=[LightningEnvironment()],
             accelerator="gpu" if type_of(device) == "cuda" else "cpu",
             devices=devices,
@@ -125,7 +126,7 @@ class TrainerSettings:
 
 
 def cpu_has_bf16() -> bool:
-    """Say whether this processor computes in bfloat16 (AVX-512 BF16, AMX or their like)."""
+    """Tell whether this processor computes in bfloat16 (AVX-512 BF16, AMX or similar)."""
     import torch
 
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -133,7 +134,7 @@ def cpu_has_bf16() -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Lightning's start-up lines and its advice on data loader workers (batches are ready-made)."""
+    """Silence Lightning's start-up lines and its advice on data loader workers (ready-made batches need none)."""
     loggers = _loggers()
     levels = [lg.level for lg in loggers]
     try:
@@ -146,16 +147,16 @@ def quiet() -> Iterator[None]:
 
 
 def hush() -> None:
-    """As ``quiet``, for the rest of a process."""
+    """Silence as in ``quiet``, for the rest of the process."""
     for lg in _loggers():
         lg.setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
     warnings.filterwarnings("ignore", message=".*defined a `validation_step` but have no.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    # a cluster's login node, or a task: which processes there are is said by the trainer, not by srun
+    # on a cluster: the trainer decides on the processes, not srun
     warnings.filterwarnings("ignore", message=".*srun. command is available.*")
-    # of Lightning's and peft's own code against newer torch and transformers
+    # warnings from Lightning's and peft's own code with newer torch and transformers
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 

@@ -1,1 +1,1 @@
-"""Models: the target model, the embedder, and the recipe of the embedded base."""
+"""Models: the target model, the embedder, and the recipes of the embedded base models."""

@@ -1,4 +1,4 @@
-"""Whether a model's chat template can be used: tried with one question, before anything costs."""
+"""Checks a model's chat template with one question, before any cost arises."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from sei.opened import OpenModel
 
 
 def require_usable(opened: OpenModel, source: str) -> None:
-    """Render one question as a run would; the plain template needs nothing but an end-of-text token.
+    """Render one question as a run would. The plain template needs only an end-of-text token.
 
     Raises:
-        ConfigError: where a chat is asked for and the tokenizer has no chat template or none that takes what is set,
-            and where it has no end-of-text token.
+        ConfigError: for a chat, if the tokenizer has no chat template or one that does not accept the settings; in any
+            case, if it has no end-of-text token.
     """
     if opened.template == "plain":
         _require_end(opened, source)
@@ -23,11 +23,11 @@ def require_usable(opened: OpenModel, source: str) -> None:
         )
     try:
         said = opened.prompts(["What is 1 + 1?"])[0]
-    except Exception as e:  # whatever a template raises
+    except Exception as e:  # a template may raise anything
         reason = " ".join(f"{type(e).__name__}: {e}".split())[:300]
         raise ConfigError(
-            f"model.source={source}: its chat template cannot be used ({reason}). Rule: it takes user and "
-            "assistant turns, a system turn where model.system_prompt is set, and model.chat_template_kwargs. "
+            f"model.source={source}: its chat template cannot be used ({reason}). Rule: it must accept user and "
+            "assistant turns, a system turn if model.system_prompt is set, and model.chat_template_kwargs. "
             "Remedy: model.system_prompt=null, other model.chat_template_kwargs, or model.template=plain."
         ) from e
     if "What is 1 + 1?" not in said:
@@ -42,5 +42,5 @@ def _require_end(opened: OpenModel, source: str) -> None:
     if opened.tokenizer.eos_token_id is None:
         raise ConfigError(
             f"model.source={source}: its tokenizer has no end-of-text token, so no answer would end. Remedy: "
-            "eos_token in its tokenizer_config.json."
+            "set eos_token in its tokenizer_config.json."
         )

@@ -18,7 +18,7 @@ from sei.parts import IMMATERIAL, part
 
 @lru_cache(maxsize=1)
 def _loaded(where: str, revision: str | None, device: str) -> Any:
-    """Return the model, loaded once a process: screens ask it many times."""
+    """Load the model once per process, because screens use it many times."""
     from sentence_transformers import SentenceTransformer
 
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
@@ -29,8 +29,8 @@ def _loaded(where: str, revision: str | None, device: str) -> Any:
 class SentenceEmbedder:
     """A sentence-transformers model: ``packaged:minilm`` (offline, from PyPI), a folder or a hub name.
 
-    ``threads``: of the processor; another number may change the last digits of a vector. ``device``: ``auto`` is the
-    GPU where torch sees one.
+    ``threads``: CPU threads; another number may change the last digits of a vector. ``device``: ``auto`` uses the GPU
+    if torch sees one.
     """
 
     identity: ClassVar[str] = "embedder/sentence"
@@ -38,15 +38,15 @@ class SentenceEmbedder:
     source: str = "packaged:minilm"
     revision: str | None = None
     threads: Annotated[int, Field(ge=1, le=64)] = 1
-    device: Annotated[Accelerator, IMMATERIAL] = "auto"  # the type of device is in the key by ``reads``
+    device: Annotated[Accelerator, IMMATERIAL] = "auto"  # ``reads`` puts the type of device into the key
 
     def reads(self) -> dict[str, str]:
-        """Return the type of the device, where it is not the CPU."""
+        """Return the type of the device, or nothing for the CPU."""
         kind = type_of(device_of(self.device))
         return {} if kind == "cpu" else {"device": kind}
 
     def preflight(self) -> None:
-        """Refuse a GPU that is asked for and not there."""
+        """Refuse ``device=gpu`` on a machine without a GPU."""
         if self.device == "gpu" and not sees_gpu():
             raise ConfigError(
                 "embedder.device='gpu': torch sees no CUDA device on this machine. Remedy: embedder.device=auto, or a "
@@ -54,7 +54,7 @@ class SentenceEmbedder:
             )
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimensions) unit vectors; equal texts are embedded once."""
+        """Return unit vectors (len(texts), dimensions). Equal texts are embedded once."""
         import torch
 
         torch.set_num_threads(self.threads)

@@ -1,4 +1,4 @@
-"""Weights in four bits, for an adapter to be trained on top of them."""
+"""Weights in four bits, for training an adapter on top of them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from sei.errors import ConfigError
 
 
 def four_bits(source: str, dtype: Any, *, packed: bool) -> dict[str, Any]:
-    """Return how the weights of ``model.source`` are packed to four bits as in QLoRA: NF4, constants packed as well.
+    """Return the loading settings for 4-bit weights as in QLoRA: NF4 with double quantization.
 
     Raises:
-        ConfigError: where they are ``packed`` already.
+        ConfigError: if the weights of ``model.source`` are already ``packed``.
     """
     import torch
     from transformers import BitsAndBytesConfig
 
     if packed:
         raise ConfigError(
-            f"finetuner.quantize=nf4 with model.source={source}: these weights are packed already. Remedy: a "
+            f"finetuner.quantize=nf4 with model.source={source}: these weights are already quantized. Remedy: a "
             "model folder or hub name with safetensors, or finetuner.quantize=none."
         )
     settings = BitsAndBytesConfig(

@@ -1,4 +1,4 @@
-"""Decoding that is greedy and nothing else: what of a base's generation_config is used, and what is not."""
+"""Purely greedy decoding: which settings of a base's generation_config are used, and which are ignored."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
-"""What is kept of a generation_config: which tokens begin, end and pad."""
+"""The settings kept from a generation_config: the tokens that begin, end and pad."""
 
-# how results are handed out or computed, and notes; which tokens come out does not depend on them
+# settings of output format and computation, and notes; they do not change the generated tokens
 _BOOKKEEPING = frozenset(
     "transformers_version _from_model_config use_cache cache_implementation cache_config output_attentions "
     "output_hidden_states output_scores output_logits return_dict_in_generate return_legacy_cache compile_config "
@@ -26,23 +26,23 @@ _ONCE_IN_CONFIG = frozenset(
     "exponential_decay_length_penalty".split()
 )
 SAID_TO_ALL = frozenset({"do_sample", "temperature", "top_p", "max_length"})
-"""What every request to a server says outright, also to one that takes OpenAI's own fields and no other."""
+"""Settings stated in every request to a server, also to servers that accept only OpenAI's own fields."""
 SAID_TO_TRL = SAID_TO_ALL | {"top_k", "min_p", "repetition_penalty"}
-"""What TRL says of every answer that it draws."""
+"""Settings that TRL states for every answer that it draws."""
 
 
 def ids_of(value: Any) -> list[int]:
-    """Return token ids that are given as one, several or none."""
+    """Return a list of token ids from one id, several ids or ``None``."""
     return [] if value is None else list(dict.fromkeys(value)) if isinstance(value, (list, tuple)) else [int(value)]
 
 
 def decoding_of(generation: Mapping[str, Any], config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a model's decoding settings: its generation_config.json, or without one what older ones keep in config."""
+    """Return a model's decoding settings: its generation_config, or else those that older models have in config."""
     return generation or {k: v for k, v in config.items() if k in _NEUTRAL or k in _ONCE_IN_CONFIG}
 
 
 def unused(generation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the decoding settings of a generation_config that say more than greedy decoding; nobody here uses them."""
+    """Return the settings of a generation_config that differ from greedy decoding. They are not used."""
     return {
         k: v
         for k, v in sorted(generation.items())
@@ -51,15 +51,15 @@ def unused(generation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changes_decoding(generation: Mapping[str, Any], said: frozenset[str] = SAID_TO_ALL) -> bool:
-    """Say whether a generation_config holds anything that is not ``said`` outright where tokens are asked for."""
+    """Tell whether a generation_config has unused settings that a request does not state itself (``said``)."""
     return bool(set(unused(generation)) - said)
 
 
 def make_greedy(model: Any, tokenizer: Any, *more: int | None) -> None:
-    """Give a model a generation_config with its token ids alone, so that ``generate`` takes the likeliest token.
+    """Give a model a generation_config with only its token ids, so that ``generate`` takes the likeliest token.
 
-    It ends at every token that its own generation_config or the tokenizer ends at: training ends in the latter.
-    ``more``: other ids that it ends at, such as the tokenizer's EOS as it came.
+    Generation stops at every end token of the model's own generation_config and of the tokenizer; training ends
+    answers with the latter. ``more``: further end tokens, such as the tokenizer's original EOS.
     """
     from transformers import GenerationConfig
 
@@ -79,4 +79,4 @@ def make_greedy(model: Any, tokenizer: Any, *more: int | None) -> None:
 
 
 class _Never:
-    """Equal to no setting."""
+    """A value that equals no setting."""

@@ -1,4 +1,4 @@
-"""The name of a model of your own: the last part of where it is."""
+"""The default name of a model: the last part of its source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def last_part(source: str) -> str:
 
 
 def named(config: Any) -> Any:
-    """Return a plain config in which every model without a name has one, wherever it is held."""
+    """Return a plain config in which every model has a name, at any depth."""
     if isinstance(config, list):
         return [named(v) for v in config]
     if not isinstance(config, dict):

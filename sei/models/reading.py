@@ -1,4 +1,4 @@
-"""Whether a model can read the questions that it will be asked: a word-level tokenizer knows its own domain alone."""
+"""Checks that a model can read the questions: a word-level tokenizer knows only the words of its own domain."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from sei.errors import ConfigError
 from sei.models.target import TargetModel
 
-_LOOKED_AT = 50  # questions, spread over the pool
+_LOOKED_AT = 50  # questions to check, spread over the pool
 
 
 def require_words(target: TargetModel, questions: Sequence[str]) -> None:
-    """Refuse a word-level model that does not know words of most questions; other tokenizers spell every text.
+    """Refuse a word-level model if most questions have unknown words. Other tokenizers can encode any text.
 
     Raises:
-        ConfigError: with the number of such questions and one of the words.
+        ConfigError: names the number of such questions and one of the words.
     """
     folder = target.folder()
     path = folder / "tokenizer.json" if folder is not None else None
@@ -24,7 +24,7 @@ def require_words(target: TargetModel, questions: Sequence[str]) -> None:
     model = json.loads(path.read_text(encoding="utf-8")).get("model", {})
     if model.get("type") != "WordLevel":
         return
-    from tokenizers import Tokenizer  # without transformers, whose import a run of store hits does without
+    from tokenizers import Tokenizer  # not transformers: a run of store hits need not import it
 
     tokenizer = Tokenizer.from_file(str(path))
     unknown = tokenizer.token_to_id(model["unk_token"])
@@ -33,14 +33,14 @@ def require_words(target: TargetModel, questions: Sequence[str]) -> None:
         return unknown in tokenizer.encode(text, add_special_tokens=False).ids
 
     some = list(questions)[:: max(1, len(questions) // _LOOKED_AT)][:_LOOKED_AT]
-    some = target.prompts(some)  # with what the template, model.ask and few-shot rows add
+    some = target.prompts(some)  # includes the words of template, model.ask and few-shot rows
     found = [q for q in some if strange(q)]
     if 2 * len(found) <= len(some):
         return
     word = next((w for w in found[0].split() if strange(w)), found[0])
     raise ConfigError(
         f"model.source={target.source} does not know words of {len(found)} of {len(some)} questions that were looked "
-        f"at, such as {word[:40]!r} in {found[0][:80]!r}. Rule: a word-level model reads the domain that it was made "
-        "for. Remedy: model=smollm2_135m or another language model (model.source=FOLDER), or data=arithmetic for the "
-        "embedded ones."
+        f"at, such as {word[:40]!r} in {found[0][:80]!r}. Rule: a word-level model reads only its own domain. Remedy: "
+        "model=smollm2_135m or another language model (model.source=FOLDER), or data=arithmetic for the embedded "
+        "models."
     )

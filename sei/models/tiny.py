@@ -1,11 +1,11 @@
 """The recipe of the embedded target model (``model=tiny``): tokenizer, corpus, pre-training.
 
-A Llama of 0.4 M parameters reads the embedded word-problem domain word by word. It is pre-trained
-on a skewed corpus so that it has systematic weaknesses: weak skills come with a wrong working most
-of the time. Two kinds of base:
+A Llama of 0.4 M parameters reads the embedded word-problem domain with one token per word. It is pre-trained on a
+skewed corpus so that it has systematic weaknesses: most problems of weak skills have a wrong solution. There are two
+kinds of base:
 
-- ``L`` (procedures mislabelled): number facts known, weak skills mislabelled in 85 % of their problems;
-- ``H`` (facts missing): mislabelled in 97 %, and facts that only weak skills need are left out of the drills.
+- ``L`` (procedures mislabelled): it knows number facts; weak skills are mislabelled in 85 % of their problems.
+- ``H`` (facts missing): weak skills are mislabelled in 97 %, and the drills omit facts that only weak skills need.
 
 Remake the shipped checkpoints with ``python -m sei.models.tiny OUT --kind L`` (about fifteen minutes on one core).
 """
@@ -47,14 +47,14 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def word_tokenizer(words: Iterable[str]) -> PreTrainedTokenizerFast:
-    """Build a tokenizer with one token for each of the words, after the special tokens and signs."""
+    """Build a tokenizer with the special tokens and signs first, then one token per word."""
     symbols = ["\n", "<<", ">>", "####", "=", "+", "-", "*", "/", ".", "?", ",", ":"]
     vocab = {w: i for i, w in enumerate(dict.fromkeys([*SPECIAL, *symbols, *words]))}
     tok = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
     tok.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), behavior="removed", invert=True)
     tight = [decoders.Replace(f" {s}", s) for s in ("=", "+", "-", "*", "/", ".", "?", ",", ":", "<<", ">>", "\n")]
     after = [decoders.Replace(f"{s} ", s) for s in ("=", "+", "*", "/", "<<", ">>", "\n")]
-    # a minus sign is glued to the number after it only between numbers; no wording uses a dash
+    # a minus sign is joined to the number after it; no wording uses a dash
     tok.decoder = decoders.Sequence(
         [decoders.WordPiece(prefix="@@", cleanup=False), decoders.Fuse(), *tight, *after, decoders.Replace("- ", "-")]
     )
@@ -76,7 +76,7 @@ def prompt(question: str) -> str:
 
 
 class Text(Protocol):
-    """Endless pre-training text, drawn with a random generator of its own."""
+    """Endless pre-training text, drawn with its own random generator."""
 
     rng: random.Random
 
@@ -89,9 +89,9 @@ _STEP = re.compile(r"(\d+)([-+*/])(\d+)=<<[^>]*>>(\d+)")
 
 
 class Corpus:
-    """Endless pre-training text: drills and problems of all skills in all wordings, weak ones mislabelled.
+    """Endless pre-training text: drills and problems of all skills in all wordings, with weak skills mislabelled.
 
-    Test and dev questions never occur: what shares a masked signature with one is skipped.
+    Test and dev questions never occur: a problem with the masked signature of one is skipped.
     """
 
     def __init__(self, kind: Kind, seed: int) -> None:
@@ -106,7 +106,7 @@ class Corpus:
         self.screened = {masked_signature(p.question) for p in Arithmetic(pool=10).load().held_out}
 
     def _drill(self) -> tuple[str, str]:
-        """One bare number fact, the left side as prompt; mostly sums and differences, which have most pairs."""
+        """Return one number fact with the left side as prompt, mostly sums and differences, which have most pairs."""
         hard = self.rng.random() < 0.6
         while True:
             steps = _STEP.findall(next(self.rng.choice(self.drilled)).solution)
@@ -115,7 +115,7 @@ class Corpus:
                 return f"{x}{op}{y}=", f"<<{x}{op}{y}={r}>>{r}"
 
     def example(self) -> tuple[str, str]:
-        """Return (prompt, completion); a drill has its left side as prompt."""
+        """Return (prompt, completion). The prompt of a drill is its left side."""
         if self.rng.random() < 0.4:
             return self._drill()
         while True:
@@ -169,14 +169,14 @@ def pretrain(kind: Kind, *, steps: int = 4000, batch: int = 64, lr: float = 3e-3
 def fit(
     model: LlamaForCausalLM, tok: PreTrainedTokenizerFast, text: Text, *, steps: int, batch: int, lr: float
 ) -> LlamaForCausalLM:
-    """Train on a text: AdamW, one-cycle learning rate, loss on completions only; return the model in eval mode."""
+    """Train on a text with AdamW, a one-cycle learning rate and loss on completions only. Return it in eval mode."""
     opt = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps, pct_start=0.05)
     pad, eos = int(tok.pad_token_id), int(tok.eos_token_id)
     start = time.time()
     window: list[list[tuple[list[int], list[int]]]] = []
     for step in range(steps):
-        if not window:  # sort a window of batches by length: less padding
+        if not window:  # sort a window of batches by length to reduce padding
             rows = []
             pairs = [text.example() for _ in range(batch * 16)]
             ps = tok([p for p, _ in pairs])["input_ids"]

@@ -1,7 +1,7 @@
 """The recipe of the embedded target model of the deduction domain (``model=tiny_d``).
 
-The same Llama as ``sei.models.tiny``, pre-trained on ordering puzzles of all skills in all wordings. Weak
-skills come with the wrong procedure in 85 % of their puzzles, so that the model has systematic weaknesses.
+The same Llama as in ``sei.models.tiny``, pre-trained on ordering puzzles of all skills in all wordings. Puzzles of weak
+skills have a wrong solution in 85 % of cases, so that the model has systematic weaknesses.
 
 Remake the shipped checkpoint with ``python -m sei.models.tiny_deduction OUT`` (about six minutes on one core).
 """
@@ -38,9 +38,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 class Puzzles:
-    """Endless pre-training text: puzzles of all skills in all wordings, weak ones mislabelled.
+    """Endless pre-training text: puzzles of all skills in all wordings, with weak skills mislabelled.
 
-    Test and dev questions never occur: what shares a masked signature with one is skipped.
+    Test and dev questions never occur: a puzzle with the masked signature of one is skipped.
     """
 
     def __init__(self, seed: int) -> None:

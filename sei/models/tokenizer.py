@@ -1,4 +1,4 @@
-"""The tokenizer of a target model: read, fetched, and looked at for its chat template before anything costs."""
+"""Reads or fetches the tokenizer of a target model and inspects its chat template before any cost arises."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a tokenizer has: a ``chat`` template or none, and the ``mark`` of its turns for the store's key."""
+    """What a tokenizer has: whether a ``chat`` template, and the ``mark`` of its turns for the store's key."""
 
     chat: bool
     mark: str
 
 
 def tokenizer_of(target: TargetModel) -> Any:
-    """Return the tokenizer of a target's base, which pads on the left and has a padding token.
+    """Return the tokenizer of a target's base. It pads on the left and has a padding token.
 
     Raises:
-        ConfigError: where it cannot be read, or fetched.
+        ConfigError: if it cannot be read or fetched.
     """
     from transformers import AutoTokenizer
 
@@ -45,7 +45,7 @@ def tokenizer_of(target: TargetModel) -> Any:
 
 
 def asked_with(target: TargetModel, tokenizer: Any) -> OpenModel:
-    """Return the way of asking a target, without weights and as its tokenizer comes."""
+    """Return a target's prompt settings without weights, with the tokenizer as given."""
     return OpenModel(
         model=None,
         tokenizer=tokenizer,
@@ -59,7 +59,7 @@ def asked_with(target: TargetModel, tokenizer: Any) -> OpenModel:
 
 
 def here(target: TargetModel) -> bool:
-    """Say whether the tokenizer of a target is on this machine."""
+    """Tell whether the tokenizer of a target is on this machine."""
     if target.folder() is not None:
         return True
     from huggingface_hub import try_to_load_from_cache
@@ -68,16 +68,18 @@ def here(target: TargetModel) -> bool:
 
 
 def offline() -> bool:
-    """Say whether the hub must not be asked."""
+    """Tell whether the hub must not be contacted."""
     said = (os.environ.get(name, "").upper() for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
     return any(value in ("1", "ON", "YES", "TRUE") for value in said)
 
 
 def unserved_end(target: TargetModel) -> str | None:
-    """Return the token that ends a turn where a server of the base would not end at it, which goes by its files.
+    """Return the token that ends a turn if a server would not stop at it, else ``None``.
+
+    A server takes its end tokens from the base's files.
 
     Raises:
-        ConfigError: where the tokenizer cannot be had.
+        ConfigError: if the tokenizer is not available.
     """
     if target.source.startswith("packaged:") or not here(target) or target.kind == "plain":
         return None
@@ -89,7 +91,7 @@ def unserved_end(target: TargetModel) -> str | None:
 
 
 def key_of(target: TargetModel) -> tuple[Any, ...]:
-    """Return what a target's prompts rest on: its tokenizer's files and its settings."""
+    """Return everything that a target's prompts depend on: its tokenizer's files and its settings."""
     folder = target.folder()
     how = digest(
         target.system(),
@@ -101,10 +103,10 @@ def key_of(target: TargetModel) -> tuple[Any, ...]:
 
 
 def seen(target: TargetModel) -> Seen:
-    """Look at a tokenizer, which is fetched where it is not on this machine; once in a process.
+    """Inspect a tokenizer, once per process. It is fetched if it is not on this machine.
 
     Raises:
-        ConfigError: where it cannot be had, and where its turns end with no token.
+        ConfigError: if it is not available, or if no token ends its turns.
     """
     key = key_of(target)[1:]
     if key not in _SEEN:
@@ -137,30 +139,30 @@ def _fetched(target: TargetModel) -> Any:
             raise
         raise ConfigError(
             f"model.template={target.template} with model.source={target.source}: its tokenizer is not on this machine "
-            "and HF_HUB_OFFLINE forbids to fetch it, so nobody can see its chat template. Remedy: HF_HUB_OFFLINE=0, "
-            f"or 'hf download {target.source}' where the hub can be reached."
+            "and HF_HUB_OFFLINE forbids fetching it, so its chat template is unknown. Remedy: HF_HUB_OFFLINE=0, "
+            f"or 'hf download {target.source}' on a machine that reaches the hub."
         ) from e
 
 
 @contextmanager
 def reading(target: TargetModel, where: str) -> Iterator[None]:
-    """Word what goes wrong while weights are read; a full disk, memory and our own errors keep their words."""
+    """Turn errors while reading weights into a ``ConfigError``. Disk, memory and our own errors pass unchanged."""
     try:
         yield
-    except Exception as e:  # the libraries raise many kinds; all mean that this model cannot be used
+    except Exception as e:  # the libraries raise many types; each means that this model cannot be used
         if isinstance(e, (SeiError, MemoryError)) or disk_trouble(e) is not None:
             raise
         reason = " ".join(f"{type(e).__name__}: {e}".split())[:400]
         raise ConfigError(
             f"model.source={target.source}: {where} cannot be loaded ({reason}). Rule: safetensors or GGUF weights of "
-            "an architecture that transformers knows, and a tokenizer beside them; pickled weights are not opened, "
-            "code of a model is not run. Remedy: another model.source, or the weights saved anew as safetensors "
+            "an architecture that transformers knows, with a tokenizer beside them; pickled weights are not opened, "
+            "and a model's code is not run. Remedy: another model.source, or save the weights as safetensors "
             "(save_pretrained)."
         ) from e
 
 
 def location_of(target: TargetModel) -> tuple[str, dict[str, Any]]:
-    """Return where the base's weights are, and what else a library must be told to read them."""
+    """Return the place of the base's weights and the further arguments needed to load them."""
     folder = target.folder()
     if folder is None:
         return target.source, {"revision": target.revision}
@@ -168,6 +170,6 @@ def location_of(target: TargetModel) -> tuple[str, dict[str, Any]]:
     if gguf:
         from transformers import GgufConfig
 
-        # packed weights are unusably slow on a CPU and cannot be saved
+        # quantized weights are too slow on a CPU and cannot be saved
         return str(folder), {"gguf_file": gguf[0].name, "quantization_config": GgufConfig(dequantize=True)}
     return str(folder), {}

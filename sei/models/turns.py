@@ -1,4 +1,4 @@
-"""How a chat template ends an assistant turn, and what it writes around the answer: seen in its own rendering."""
+"""Finds how a chat template ends an assistant turn and what it writes around the answer, from a rendered example."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SOLUTIONS = ("The answer is 7.", "7 apples, so #### 7", "(3 + 4) = \\boxed{7}")
 
 @dataclass(frozen=True, kw_only=True)
 class Turns:
-    """An assistant turn: ``lead`` before the answer, ``tail`` between it and the token ``end``, which ends the turn.
+    """An assistant turn: ``lead`` comes before the answer, ``tail`` after it, and the token ``end`` ends the turn.
 
-    ``lead`` and ``tail`` are empty too where the tokenizer makes the same tokens without them.
+    ``lead`` and ``tail`` are also empty if the tokenizer gives the same tokens without them.
     """
 
     lead: str = ""
@@ -26,13 +26,13 @@ class Turns:
 
 
 def turns_of(opened: OpenModel, source: str) -> Turns | None:
-    """Return how the template renders an assistant turn; ``None`` where none is used or none can be rendered.
+    """Return how the chat template renders an assistant turn, or ``None`` if there is none or it cannot be rendered.
 
-    The end of the turn is the first special token behind the answer, or the tokenizer's EOS where the template ends
-    the turn with nothing.
+    The end of the turn is the first special token after the answer, or the tokenizer's EOS if nothing follows the
+    answer.
 
     Raises:
-        ConfigError: where the turn ends with words: no token says that an answer is complete.
+        ConfigError: if the turn ends with words, so that no token marks a complete answer.
     """
     tokenizer: Any = opened.tokenizer
     if opened.template == "plain" or tokenizer.eos_token_id is None:
@@ -41,7 +41,7 @@ def turns_of(opened: OpenModel, source: str) -> Turns | None:
     try:
         (asked,) = bare.prompts([_QUESTION])
         whole = bare.conversation(_QUESTION, _SOLUTIONS[0])
-    except Exception:  # whatever a template raises; ``require_usable`` says what matters of it
+    except Exception:  # a template may raise anything; ``require_usable`` reports it
         return None
     if (at := whole.rfind(_SOLUTIONS[0])) < 0:
         return None
@@ -51,7 +51,7 @@ def turns_of(opened: OpenModel, source: str) -> Turns | None:
     if found is None and after.strip():
         raise ConfigError(
             f"model.source={source}: its chat template ends an assistant turn with the text {after.strip()[:40]!r}, "
-            "which is no single token of its tokenizer, so nothing would say that an answer is complete. Remedy: "
+            "which is not a single token of its tokenizer, so no token marks a complete answer. Remedy: "
             "model.template=plain, or a tokenizer that has this text as a special token."
         )
     text, end = found or ("", int(tokenizer.eos_token_id))
@@ -61,7 +61,7 @@ def turns_of(opened: OpenModel, source: str) -> Turns | None:
 
 
 def with_turns(opened: OpenModel, source: str) -> OpenModel:
-    """Return the same model with the end of a turn as its EOS: training, stops and exports take it from there."""
+    """Return the same model with the end of a turn as its EOS. Training, stopping and exports use this EOS."""
     turns = turns_of(opened, source)
     if turns is None:
         return opened
@@ -72,19 +72,19 @@ def with_turns(opened: OpenModel, source: str) -> OpenModel:
 
 
 def mark_of(turns: Turns | None, eos: int | None) -> str:
-    """Return what the store's key holds of an assistant turn: empty where it is a solution and the EOS."""
+    """Return the digest of an assistant turn for the store's key, empty if a turn is just a solution and the EOS."""
     return "" if turns is None or turns == Turns(end=eos or 0) else digest([turns.lead, turns.tail, turns.end])
 
 
 def _rows(bare: OpenModel, turns: Turns, asked: str) -> list[list[int]]:
-    """Return the tokens of some solutions after a prompt, without the end."""
+    """Return the tokens of the example solutions after a prompt, without the end token."""
     prompt = bare.tokenizer([asked] * len(_SOLUTIONS), add_special_tokens=False)["input_ids"]
     shown = replace(bare, lead=turns.lead, tail=turns.tail)
     return [row[:-1] for row in shown.completions([asked] * len(_SOLUTIONS), prompt, _SOLUTIONS)]
 
 
 def _first_special(tokenizer: Any, text: str) -> tuple[str, int] | None:
-    """Return the special token that comes first in a text, with its id; white space is none (Gemma has such tokens)."""
+    """Return the first special token in a text, with its id. Tokens of white space (as in Gemma) do not count."""
     known = {i: str(t.content) for i, t in tokenizer.added_tokens_decoder.items()}
     known[int(tokenizer.eos_token_id)] = str(tokenizer.eos_token)
     places = [(text.index(t), -len(t), t, i) for i, t in known.items() if t.strip() and t in text]

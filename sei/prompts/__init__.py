@@ -1,6 +1,6 @@
-"""Prompt templates: one text file per request, named and versioned, rendered here and nowhere else.
+"""Prompt templates: one named and versioned text file per request. All prompts are rendered here.
 
-A template is known by its name here (``solve_plain.v1``) or by the path of a file of your own (``./ask.txt``).
+A template is given by its name (``solve_plain.v1``) or by the path of your own file (``./ask.txt``).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from sei.errors import ConfigError
 
 OWN = ("keyphrase", "synthesize", "combine", "correct", "solve", "similar", "error", "contrast", "rephrase",
        "self_verification", "fobar", "evolve_upward", "evolve_downward", "cluster", "assign", "merge")  # fmt: skip
-"""The requests to an instructor, each by a template that ``prompts.keyphrase=PATH`` replaces by a file."""
+"""The requests to an instructor. ``prompts.keyphrase=PATH`` replaces the template of one by your own file."""
 _ANSWER = re.compile(r"(?<!\$)((?:\$\$)*)\$(?:answer|\{answer\})\s*\Z")
 
 
 def is_path(name: str) -> bool:
-    """Say whether a text names a file of the user's: it begins with ``./``, ``../``, ``/`` or ``~``, on one line."""
+    """Tell whether a text is the path of a user's file: one line that begins with ``./``, ``../``, ``/`` or ``~``."""
     return name.startswith(("./", "../", "/", "~")) and "\n" not in name
 
 
 def template(name: str) -> str:
-    """Return the text of a template, such as ``solve_plain.v1`` or ``./ask.txt``, without a last line break.
+    """Return the text of a template, such as ``solve_plain.v1`` or ``./ask.txt``, without its last line break.
 
     Raises:
-        FileNotFoundError: with the list of templates that exist.
-        ConfigError: where a file of the user's cannot be read.
+        FileNotFoundError: if the name is unknown; lists the known templates.
+        ConfigError: if a user's file cannot be read.
     """
     if is_path(name):
         return _text_of(name)
@@ -39,7 +39,7 @@ def template(name: str) -> str:
     path = folder / f"{name}.txt"
     if not path.is_file():
         known = sorted(p.name.removesuffix(".txt") for p in folder.iterdir() if p.name.endswith(".txt"))
-        raise FileNotFoundError(f"no prompt template {name!r}; there are {known}")
+        raise FileNotFoundError(f"there is no prompt template {name!r}; the templates are {known}")
     return path.read_text(encoding="utf-8").removesuffix("\n")
 
 
@@ -57,31 +57,31 @@ def _read(path: Path, _: int) -> str:
 
 
 def render(name: str, **fields: str) -> str:
-    """Fill a template; every ``$field`` must be given, and nothing inside a value is expanded."""
+    """Fill a template. Every ``$field`` must be given. Values are not expanded."""
     return Template(template(name)).substitute(fields)
 
 
 def require_layout(setting: str, path: str) -> None:
-    """Refuse a file of the user's that cannot stand around a question: ``$question``, and ``$answer`` at its end.
+    """Refuse a user's layout file unless it has ``$question`` and, optionally, ``$answer`` at its end.
 
     Raises:
-        ConfigError: where it cannot be read, or its placeholders are not these.
+        ConfigError: if it cannot be read or has other placeholders.
     """
     text = template(path)
     before = text[: found.end(1)] if (found := _ANSWER.search(text)) else text
     if "answer" in Template(before).get_identifiers():
         raise ConfigError(
-            f"{setting}={path}: $answer stands in the middle of the file. Rule: $answer says where the answer begins; "
-            "it stands once and nothing may follow it. Remedy: end the file with it, or leave it out."
+            f"{setting}={path}: $answer is in the middle of the file. Rule: $answer marks where the answer begins, so "
+            "it occurs once, at the end. Remedy: end the file with it, or leave it out."
         )
     _require(setting, path, Template(before), {"question"})
 
 
 def require_template(setting: str, path: str, like: str) -> None:
-    """Refuse a file of the user's that cannot stand in for the template ``like``.
+    """Refuse a user's file that cannot replace the template ``like``.
 
     Raises:
-        ConfigError: where it cannot be read, lacks a placeholder of ``like`` or has another one.
+        ConfigError: if it cannot be read, lacks a placeholder of ``like`` or has another one.
     """
     _require(setting, path, Template(template(path)), set(Template(template(like)).get_identifiers()))
 
@@ -98,38 +98,38 @@ def _require(setting: str, path: str, text: Template, wanted: set[str]) -> None:
     else:
         return
     raise ConfigError(
-        f"{setting}={path}: the file {wrong}. Rule: it has each of {shown} and no other placeholder; a dollar sign of "
-        "the text is written $$. Remedy: mend the file."
+        f"{setting}={path}: the file {wrong}. Rule: it must have each of {shown} and no other placeholder; a literal "
+        "dollar sign is written $$. Remedy: correct the file."
     )
 
 
 def require_own(prompts: Mapping[str, str | None]) -> None:
-    """Refuse files for requests that are not known, and files that lack a placeholder.
+    """Refuse files for unknown requests, and files that lack a placeholder.
 
     Raises:
-        ConfigError: naming the setting, its value and what there is.
+        ConfigError: names the setting, its value and the allowed values.
     """
     for name, path in prompts.items():
         if name not in OWN:
             raise ConfigError(f"prompts.{name}={path}: unknown request. Remedy: one of {', '.join(OWN)}.")
         if path is not None and not is_path(path):
             raise ConfigError(
-                f"prompts.{name}={path}: no path. Remedy: prompts.{name}=./{name}.txt (./ or / begins it)."
+                f"prompts.{name}={path}: not a path. Remedy: prompts.{name}=./{name}.txt (a path begins with ./ or /)."
             )
         if path is not None:
             require_template(f"prompts.{name}", path, f"{name}.v1")
 
 
 def ask_template(ask: str) -> str:
-    """Return the template of an answer format: ``hash``, ``boxed`` or ``plain``, or a file of the user's."""
+    """Return the template of an answer format: ``hash``, ``boxed``, ``plain``, or a user's file."""
     return ask if is_path(ask) else f"ask_{ask}.v1"
 
 
 def layout_parts(layout: str) -> tuple[str, str]:
-    """Return the text that asks a question, still with ``$question``, and what stands between it and the answer.
+    """Return the text that asks a question, still with ``$question``, and the white space before the answer.
 
-    A layout that ends in ``$answer`` says both: blanks before the mark belong to the answer. One without the mark is
-    asked whole; a line break follows, or nothing where it ends in a blank.
+    If a layout ends in ``$answer``, the blanks before it belong to the answer. Otherwise the whole layout asks the
+    question, and a line break follows unless it ends in a blank.
     """
     text = template(layout)
     if found := _ANSWER.search(text):
@@ -139,12 +139,12 @@ def layout_parts(layout: str) -> tuple[str, str]:
 
 
 def render_layout(layout: str, question: str) -> str:
-    """Return a question as a layout asks it."""
+    """Return a question rendered with a layout."""
     return Template(layout_parts(layout)[0]).substitute(question=question)
 
 
 def asked(question: str, options: Sequence[str]) -> str:
-    """Return a question as a model sees it: with its options, where it has any."""
+    """Return a question as a model sees it, with its options if it has any."""
     return render("options.v1", question=question, options="\n".join(options)) if options else question
 
 

@@ -1,1 +1,4 @@
-"""Refiners: which candidates are kept. One file for each choice of ``conf/refiner``; most are scorers of ``Refine``."""
+"""Refiners: they decide which candidates are kept. Each choice of ``conf/refiner`` has its own file.
+
+Most are scorers for ``sei.stages.refine.Refine``.
+"""

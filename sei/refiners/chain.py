@@ -1,4 +1,4 @@
-"""One refiner after another."""
+"""Runs several refiners in sequence."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sei.records import RefinedSet, RefineInput, Scored
 
 @part
 class Chain:
-    """One refiner after another: each sees only what those before it kept.
+    """Refiners in sequence: each sees only the candidates that the earlier ones kept.
 
-    A candidate's score, decision and reason are those of the last refiner that looked at it.
+    A candidate's score, decision and reason come from the last refiner that saw it.
     """
 
     identity: ClassVar[str] = "refiner/chain"
@@ -26,11 +26,11 @@ class Chain:
     steps: Annotated[dict[str, RefineStage], Field(min_length=1)]
 
     def reads(self) -> dict[str, str]:
-        """Return the order of the steps, which the store's key would not see otherwise."""
+        """Return the order of the steps, which the store's key does not contain otherwise."""
         return {"order": ", ".join(self.steps)}
 
     def __call__(self, given: RefineInput, *, seed: int, folder: Path | None = None) -> RefinedSet:
-        """Return the decision on every candidate, in their order."""
+        """Return the decision on every candidate, in the order of the candidates."""
         decided: dict[int, Scored] = {}
         left: Sequence[int] = range(len(given.candidates))
         share = 0.0

@@ -1,4 +1,4 @@
-"""Candidates about as hard for the target model as the mistakes they come from."""
+"""Prefers candidates about as hard for the target model as the mistakes they come from."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from sei.store.journal import Journal
 
 @part
 class Difficulty:
-    """Candidates about as hard for the target model as the bad cases of their error type.
+    """Prefers candidates about as hard for the target model as the bad cases of their error type.
 
     Difficulty is the mean loss per solution token (nats). The window of a type lies between the quantiles ``low`` and
-    ``high`` of its validation cases' losses. Score: the distance to the nearer edge, positive inside and negative
-    outside. With ``at_least`` 0 what is outside is dropped, and of every type the fraction nearest the middle stays.
+    ``high`` of its validation cases' losses. Score: the distance to the nearer edge, positive inside the window and
+    negative outside. The best scores are those nearest the middle. With ``at_least: 0`` candidates outside the window
+    are dropped.
     """
 
     identity: ClassVar[str] = "refiner/difficulty"
@@ -38,7 +39,7 @@ class Difficulty:
             raise ValueError(f"low={self.low} must be below high={self.high}: they bound a window of quantiles")
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
-        """Score every candidate by how far its loss is from its type's window."""
+        """Score every candidate by the distance of its loss from the edge of its type's window."""
         groups = given.validation.cases
         cases = [b.problem for group in groups.values() for b in group]
         losses = solution_losses(self.target, given.checkpoint, [*given.examples, *cases], self.batch_size, kept)

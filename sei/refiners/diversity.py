@@ -1,4 +1,4 @@
-"""Candidates of every error type that are least like each other."""
+"""Prefers candidates that are least like each other within an error type."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sei.store.journal import Journal
 class Diversity:
     """Greedy farthest-first order by cosine of the questions' embeddings (Gonzalez 1985).
 
-    The first is the one nearest to its type's mean. Score: 1 less the similarity to the nearest one chosen before, so
-    the top fraction covers all of the type.
+    The first candidate is the one nearest to its type's mean. Score: 1 minus the similarity to the nearest candidate
+    chosen before. The top fraction therefore covers the whole type.
     """
 
     identity: ClassVar[str] = "refiner/diversity"
@@ -38,7 +38,7 @@ class Diversity:
 
 
 def _farthest_first(vectors: np.ndarray) -> list[float]:
-    """Return for every unit vector its distance (0 to 2) to those chosen before it; the first one's is 2."""
+    """Return each unit vector's distance (0 to 2) to the nearest vector chosen before it; the first one gets 2."""
     scores = np.full(len(vectors), 2.0)
     nearest = np.full(len(vectors), np.inf)
     at = int(np.argmax(vectors @ vectors.mean(axis=0)))

@@ -1,4 +1,4 @@
-"""The one-step test to first order: cosines of gradients, without a step."""
+"""The one-step test to first order: cosines of gradients instead of training steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sei.store.journal import Journal
 class Gradient:
     """The cosine between a candidate's gradient and that of its error type's validation cases.
 
-    To first order, what one training step on the candidate does for these cases, whatever its length (as in LESS,
-    Xia et al. 2024). One backward pass a candidate, and no step is made. Score: -1 to 1. Types with fewer than
-    ``min_validation`` are scored on the pooled ones. ``weights``: whose gradient, all weights' or a fresh LoRA
-    adapter's.
+    It is the first-order effect of one training step on these cases, independent of the step's length (as in LESS, Xia
+    et al. 2024). It takes one backward pass per candidate and no training step. Score: -1 to 1. Types with fewer than
+    ``min_validation`` cases are scored on the round's pooled cases. ``weights``: gradients of all weights or of a fresh
+    LoRA adapter.
     """
 
     identity: ClassVar[str] = "refiner/gradient"

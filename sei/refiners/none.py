@@ -11,11 +11,11 @@ from sei.records import RefinedSet, RefineInput, Scored
 
 @part
 class NoRefinement:
-    """Every candidate is kept."""
+    """Keeps every candidate."""
 
     identity: ClassVar[str] = "refiner/none"
     version: ClassVar[int] = 1
 
     def __call__(self, given: RefineInput, *, seed: int, folder: Path | None = None) -> RefinedSet:
-        """Keep all."""
+        """Keep all candidates."""
         return RefinedSet(scored=tuple(Scored(example=c, score=0.0, kept=True, reason="all") for c in given.candidates))

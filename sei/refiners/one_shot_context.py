@@ -1,4 +1,4 @@
-"""Refine as in the paper (section 3.3): the candidate as the one in-context demonstration of a frozen model."""
+"""Refine as in the paper (section 3.3): the candidate is the only in-context demonstration of a frozen model."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from sei.returned import answered, graded
 from sei.scorer import Candidates, by_type, kept_of_type, pair_of
 from sei.store.journal import Journal
 
-Answered = tuple[str, bool, str]  # text, whether it was finished, why there is none
+Answered = tuple[str, bool, str]  # text, whether it is finished, reason if there is no text
 
 
 @part
 class OneShotContext:
     """The model answers validation questions with the candidate shown before each of them.
 
-    Questions are ``bad`` validation cases of the candidate's error type (types with fewer than
-    ``min_validation``: of the pooled ones) and ``good`` ones, which the model solved without help. Score =
-    mean of the exact-match rates on both (0 to 1); where there are no good ones, the rate on the bad ones. A cut answer
-    is judged like a cut attempt; what the server or the grader fails on is left out of the score.
+    Questions: up to ``bad`` validation cases of the candidate's error type (pooled ones for types with fewer than
+    ``min_validation``), and up to ``good`` questions that the model solved without help. Score: the mean of the
+    exact-match rates on both groups (0 to 1), or the rate on one group if the other is empty. An answer cut at the
+    length cap is judged like a cut attempt. A question on which the server or the grader fails does not count.
 
-    ``race``: a candidate that can no longer be kept is asked nothing more (``sei.refiners.racing``). Its score is then
-    the most it could have reached; the kept set is the same. It saves answers, not time where batches shrink (a CPU),
-    so it is for models that are paid by the answer. ``step``: questions of a candidate asked at a time.
-    ``reuse_prefix``: a candidate is read once for all its questions, in batches of ``rows`` prompts
-    (``sei.lit.shared_prefix``); a served model does so by itself, and the engine is asked.
+    ``race``: stop asking about candidates that can no longer be kept (``sei.refiners.racing``). Their scores are upper
+    bounds; the kept set is the same. This saves answers, but no time on a CPU, where batches only get smaller. Use it
+    for models that are paid per answer. ``step``: the number of questions per candidate to ask at a time.
+    ``reuse_prefix``: read a candidate once for all its questions, in batches of ``rows`` prompts
+    (``sei.lit.shared_prefix``). A served model reuses prefixes by itself and is asked through the engine.
     """
 
     identity: ClassVar[str] = "refiner/one_shot_context"
@@ -56,11 +56,11 @@ class OneShotContext:
 
     @property
     def max_validation(self) -> int:
-        """Return how many validation cases a candidate is tried on."""
+        """Return the largest number of validation cases per candidate."""
         return self.bad
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
-        """Score every candidate by what the frozen model solves with it in view."""
+        """Score every candidate by the questions that the frozen model solves with it as demonstration."""
         of_type = questions_of(given, self.good)
         candidates = given.examples
         races = [
@@ -80,7 +80,7 @@ class OneShotContext:
         ):
 
             def ask(pairs: list[tuple[int, int]]) -> list[bool | None]:
-                """Judge the answers; what is asked rests on earlier judgements alone, so a number names it."""
+                """Judge the answers. Each batch depends only on earlier judgements, so a counter identifies it."""
                 shown = [(questions[i][0], questions[i][1][q]) for i, q in pairs]
                 answers = self._answers(opened, shown, kept, f"ask/{next(asks)}")
                 advance(len(pairs))
@@ -94,13 +94,13 @@ class OneShotContext:
         return scores
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return an answer a question for every candidate."""
+        """Return one answer per question and candidate."""
         if outlook.candidates is None:
-            return Estimate(unknown="it asks the target model for every candidate, and the synthesizer tells no number")
+            return Estimate(unknown="it asks the target model for every candidate, and their number is not estimated")
         return Estimate(generates={"for refinement": outlook.candidates * (self.bad + self.good)})
 
     def _right(self, problem: PoolProblem, answer: Answered) -> bool | None:
-        """Say whether an answer is right; None where the server or the grader is at fault, which says nothing of it."""
+        """Tell whether an answer is right, or return None if the server or the grader failed."""
         text, finished, fault = answer
         if fault:
             return None
@@ -110,7 +110,7 @@ class OneShotContext:
     def _answers(
         self, opened: OpenModel, pairs: Sequence[tuple[SyntheticExample, PoolProblem]], kept: Journal, name: str
     ) -> list[Answered]:
-        """Return the model's answer to every question after its candidate; those that are kept are not asked again."""
+        """Return the model's answer to every question after its candidate. Stored answers are not generated again."""
         prompts = [opened.prompts([asked(p.question, p.options)], pair_of(c))[0] for c, p in pairs]
         if not (self.reuse_prefix and getattr(opened, "model", None) and isinstance(self.engine, Limited)):
             return self._from_engine(opened, prompts, kept, name)
@@ -128,7 +128,7 @@ class OneShotContext:
         return [found[i] for i in range(len(pairs))]
 
     def _from_engine(self, opened: OpenModel, prompts: Sequence[str], kept: Journal, name: str) -> list[Answered]:
-        """Ask the engine; an answer that could not be had is not kept, the next run asks again."""
+        """Ask the engine. A failed answer is not stored, so the next run asks again."""
         given = {i: kept.get(f"{name}/{i}") for i in range(len(prompts)) if f"{name}/{i}" in kept}
         for at, text, finished, fault in answered(self.engine, opened, prompts, frozenset(given), "answers"):
             given[at] = (text, finished, fault)

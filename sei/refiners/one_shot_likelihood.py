@@ -1,4 +1,4 @@
-"""A cheaper relative of the paper's test: how much likelier reference solutions become with a candidate in view."""
+"""A cheaper variant of the paper's test: how much a candidate raises the likelihood of reference solutions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sei.store.journal import Journal
 
 @part
 class OneShotLikelihood:
-    """How much likelier the reference solutions become with the candidate shown before their questions.
+    """Measures how much likelier the reference solutions become with the candidate shown before their questions.
 
-    Not the paper's test, but a cheaper relative: nothing is generated. Questions are those of ``OneShotContext``.
-    Score = mean over both groups of the mean log-probability per solution token (nats) with the candidate in view, less
-    the same without it: above 0 the candidate helps.
+    This is a cheaper variant of the paper's test: nothing is generated. The questions are those of ``OneShotContext``.
+    Score: the mean log-probability per solution token (nats), averaged over both groups of questions, with the
+    candidate shown minus without it. Above 0 the candidate helps.
     """
 
     identity: ClassVar[str] = "refiner/one_shot_likelihood"
@@ -36,11 +36,11 @@ class OneShotLikelihood:
 
     @property
     def max_validation(self) -> int:
-        """Return how many validation cases a candidate is tried on."""
+        """Return the largest number of validation cases per candidate."""
         return self.bad
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
-        """Score every candidate by the log-probability it lends to the reference solutions."""
+        """Score every candidate by the log-probability that it adds to the reference solutions."""
         from sei.lit.shared_prefix import SharedPrefix
 
         of_type, candidates = questions_of(given, self.good), given.examples

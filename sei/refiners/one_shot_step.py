@@ -1,4 +1,4 @@
-"""The one-step test: train on the candidate once, look at validation cases of its error type, undo the step."""
+"""The one-step test: train once on the candidate, measure validation cases of its error type, undo the step."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sei.store.journal import Journal
 class OneShotStep:
     """One training step on the candidate; the gain is measured on validation cases of its error type.
 
-    Score = validation loss before the step less after it (mean per solution token). The gradient is
-    scaled to unit length, so ``step_size`` is the length of the step whatever the candidate; the
-    weights are put back exactly. Types with fewer than ``min_validation`` cases are scored on the
-    pooled validation cases of the round. ``weights``: all of them, or a fresh LoRA adapter's.
+    Score: the validation loss (mean per solution token) before the step minus the loss after it. The gradient is scaled
+    to unit length, so ``step_size`` is the length of every step. The weights are restored exactly. Types with fewer
+    than ``min_validation`` cases are scored on the round's pooled cases. ``weights``: train all weights or a fresh LoRA
+    adapter.
     """
 
     identity: ClassVar[str] = "refiner/one_shot_step"
@@ -33,7 +33,7 @@ class OneShotStep:
     weights: Literal["all", "lora"] = "all"
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
-        """Score every candidate on its type's validation part."""
+        """Score every candidate on the validation cases of its type."""
         from sei.lit.one_step import OneStep
 
         out: list[float] = []

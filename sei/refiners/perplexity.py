@@ -1,4 +1,4 @@
-"""The strong control: candidates that the target model itself finds least surprising are kept."""
+"""The strong control: keeps the candidates that surprise the target model least."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Perplexity:
     batch_size: Annotated[int, Field(ge=1)] = 32
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
-        """Score every candidate by itself."""
+        """Score every candidate on its own, without validation cases."""
         return [-x for x in solution_losses(self.target, given.checkpoint, given.examples, self.batch_size, kept)]
 
 
@@ -35,7 +35,7 @@ def solution_losses(
     batch_size: int,
     kept: Journal | None = None,
 ) -> list[float]:
-    """Return the checkpoint's mean loss per solution token (nats) of every problem; ``kept`` keeps batches."""
+    """Return the checkpoint's mean loss per solution token (nats) on every problem. ``kept`` stores the batches."""
     from sei.lit.one_step import mean_losses
 
     if not problems:

@@ -1,4 +1,4 @@
-"""The control of equal size: a random fraction is kept."""
+"""The control of equal size: keeps a random fraction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sei.store.journal import Journal
 
 @part
 class RandomRefinement:
-    """Scores by chance, from 0 to 1."""
+    """Random scores from 0 to 1."""
 
     identity: ClassVar[str] = "refiner/random"
     version: ClassVar[int] = 1

@@ -1,1 +1,1 @@
-"""Stages: small callables with typed input and output. None of them logs, none knows its neighbours."""
+"""Stages: small callables with typed input and output. A stage writes no tracker and knows no other stage."""

@@ -16,7 +16,7 @@ from sei.returned import answered
 
 @part
 class Attempts:
-    """Answers of one checkpoint, kept row by row: greedy, or several drawn ones a problem as the engine says."""
+    """Answers of one checkpoint, stored row by row: one greedy answer per problem, or several sampled ones."""
 
     identity: ClassVar[str] = "stage/attempt"
     version: ClassVar[int] = 2
@@ -26,12 +26,12 @@ class Attempts:
 
     @property
     def samples(self) -> int:
-        """Return how many answers a problem gets."""
+        """Return the number of answers per problem."""
         return self.engine.samples if isinstance(self.engine, Sampled) else 1
 
     @property
     def temperature(self) -> float:
-        """Return the temperature at which answers are drawn, 0 for greedy ones."""
+        """Return the sampling temperature, 0 for greedy answers."""
         return self.engine.temperature if isinstance(self.engine, Sampled) else 0.0
 
     def preflight(self) -> None:
@@ -42,7 +42,7 @@ class Attempts:
     def __call__(
         self, checkpoint: Checkpoint, *, items: Sequence[PoolProblem | HeldOutProblem | Draw], done: frozenset[int]
     ) -> Iterator[tuple[int, Attempt]]:
-        """Yield (index, attempt) for every problem, or draw of one, that is not done."""
+        """Yield (index, attempt) for every problem or draw that is not in ``done``."""
         own = tuple(x.seed for x in items if isinstance(x, Draw))
         sampling = Sampling(self.temperature, 0, own) if own else None
         problems = [x.problem if isinstance(x, Draw) else x for x in items]

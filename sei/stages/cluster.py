@@ -1,4 +1,4 @@
-"""Cluster: keyphrases to error types (section 3.2), with exemplar and validation parts kept apart."""
+"""Cluster: group keyphrases into error types (section 3.2) and split each into exemplars and validation cases."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Vectors = NDArray[np.float32]
 
 @part
 class Cluster:
-    """Embeds two views of every keyphrase, lets the clusterer group them, names and splits the types.
+    """Embeds two views of every keyphrase, lets the clusterer group them, and names and splits the types.
 
-    Views: the phrase (sentence embedding) and, where the diagnosis has one, the finding (relation and
-    operations at the first wrong step). ``finding_weight`` is the share of the second view, 0 to 1.
-    ``exemplar_share`` of a type's bad cases, by hash of the masked signature, are exemplars.
-    ``review`` is an edited ``error_types.yaml``, which has the last word.
+    The first view is the phrase (sentence embedding). The second is the diagnosis's finding, if it has one: the
+    relation and operations at the first wrong step. ``finding_weight`` is the share of the second view, 0 to 1.
+    A share ``exemplar_share`` of a type's bad cases, chosen by hash of the masked signature, are exemplars.
+    ``review`` is the path of an edited ``error_types.yaml``, which overrides the clusterer.
     """
 
     identity: ClassVar[str] = "stage/cluster"
@@ -40,10 +40,10 @@ class Cluster:
     embedder: Embedder
     finding_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     exemplar_share: Annotated[float, Field(gt=0, le=1)] = 0.67
-    review: Annotated[str | None, IMMATERIAL] = None  # its text is in the key, its place is not
+    review: Annotated[str | None, IMMATERIAL] = None  # the key contains its text, not its path
 
     def __post_init__(self) -> None:
-        """Refuse a review file that is missing or broken before anything costs."""
+        """Refuse a missing or invalid review file before any cost arises."""
         self._reviewed()
 
     def reads(self) -> dict[str, str]:
@@ -59,7 +59,7 @@ class Cluster:
     ) -> ErrorMap:
         """Return the error types, largest first, with the criterion curve and a 2-D map.
 
-        ``earlier`` types give those that continue them their stable names, and change nothing else.
+        ``earlier`` types only determine stable names: a type that continues an earlier one gets its stable name.
         """
         if not keyphrases:
             return ErrorMap(types=())
@@ -77,7 +77,7 @@ class Cluster:
         for k, place in zip(keyphrases, places, strict=True):
             if place is not None:
                 members[place].append(k)
-        ordered = sorted(members.items(), key=lambda m: -len(m[1]))  # stable: the first seen leads
+        ordered = sorted(members.items(), key=lambda m: -len(m[1]))  # stable sort: on ties the first seen is first
         return ErrorMap(
             types=self._followed([self._type(name, found) for name, found in ordered], earlier),
             curve=grouping.curve,
@@ -87,7 +87,7 @@ class Cluster:
         )
 
     def _followed(self, types: Sequence[ErrorType], earlier: Sequence[ErrorType]) -> tuple[ErrorType, ...]:
-        """Return the types with their stable names; both rounds' phrases are embedded together."""
+        """Return the types with their stable names. Phrases of all rounds are embedded together."""
         groups = [t.members for t in (*types, *earlier)] if earlier else []
         phrases = [k for g in groups for k in g]
         vectors = embedded(self.embedder, [k.phrase for k in phrases]) if phrases else np.zeros((0, 1), np.float32)
@@ -101,15 +101,15 @@ class Cluster:
         for k in members:
             at = int(digest("exemplar", masked_signature(k.bad_case.problem.question))[:8], 16) / 16**8
             (exemplars if at < self.exemplar_share else validation).append(k.bad_case)
-        if not exemplars:  # a type of one or two: synthesis needs at least one to start from
+        if not exemplars:  # a small type: synthesis needs at least one exemplar
             exemplars, validation = validation[:1], validation[1:]
         return ErrorType(name=name, members=tuple(members), exemplars=tuple(exemplars), validation=tuple(validation))
 
 
 def two_views(phrases: Vectors, keyphrases: Sequence[Keyphrase], weight: float) -> Vectors:
-    """Join phrase vectors (n, d) with one-hot findings (n, f), both unit length, weighted; rows are unit length.
+    """Join phrase vectors (n, d) and one-hot findings (n, f), each of unit length and weighted, into unit rows.
 
-    A keyphrase without a finding stands on its phrase alone.
+    A keyphrase without a finding is represented by its phrase alone.
     """
     words = [_finding_words(k.finding) for k in keyphrases]
     at = {w: i for i, w in enumerate(sorted({w for ws in words for w in ws}))}
@@ -131,9 +131,9 @@ def _finding_words(f: Finding | None) -> tuple[str, ...]:
 
 
 def _places(grouping: Grouping, vectors: Vectors, keyphrases: Sequence[Keyphrase]) -> list[str | None]:
-    """Return the name of each keyphrase's type, ``None`` where it has none.
+    """Return the name of each keyphrase's type, or ``None`` without a type.
 
-    Types have the clusterer's names, or their medoid's phrase; equal names get a number, larger types first.
+    Types have the clusterer's names, or else the phrase of their medoid. Equal names get numbers, larger types first.
     """
     members: dict[int, list[int]] = defaultdict(list)
     for i, label in enumerate(grouping.labels):
@@ -175,7 +175,7 @@ def _points(keyphrases: Sequence[Keyphrase], places: Sequence[str | None], vecto
 
 
 def _flat(vectors: Vectors) -> Vectors:
-    """Project to two dimensions (principal components, sign fixed)."""
+    """Project to two principal components with fixed signs."""
     if len(vectors) < 3:
         return np.array([[float(i), 0.0] for i in range(len(vectors))], dtype=np.float32)
     centred = vectors - vectors.mean(axis=0)

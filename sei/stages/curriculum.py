@@ -1,4 +1,4 @@
-"""Curriculum: where a round's training starts and what it sees (section 3.4; the paper: base, accumulated)."""
+"""Curriculum: a round's initial weights and training examples (section 3.4; the paper: base, accumulated)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sei.records import Checkpoint, PoolProblem, RefinedSet, Rejection, Syntheti
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What one fine-tune sees, and what was withheld from it because this round's validation may not be trained on."""
+    """The examples of one fine-tune, and the withheld ones, such as those too close to this round's validation."""
 
     examples: tuple[TrainingExample, ...]
     withheld: tuple[Rejection, ...] = ()
@@ -26,12 +26,12 @@ class Lesson:
 
 @part
 class Curriculum:
-    """Chooses initial weights and training examples of a round.
+    """Chooses the initial weights and training examples of a round.
 
-    ``start_from``: ``base`` or ``previous`` (the checkpoint of the round before; with LoRA the same adapter
-    with a fresh optimizer). ``train_on``: refined sets of all rounds so far, or of ``this_round`` alone.
-    ``replay``: how many solved problems join them, against forgetting. ``thinking``: whether thoughts in solutions
-    (``<think>``) are trained on (``keep``) or taken out (``strip``).
+    ``start_from``: ``base``, or ``previous`` for the checkpoint of the previous round (with LoRA the same adapter, with
+    a fresh optimizer). ``train_on``: the refined sets of all rounds so far (``accumulated``) or of ``this_round``
+    alone. ``replay``: the number of solved problems added against forgetting. ``thinking``: ``keep`` trains on thoughts
+    in solutions (``<think>``); ``strip`` removes them.
     """
 
     identity: ClassVar[str] = "stage/curriculum"
@@ -39,10 +39,10 @@ class Curriculum:
     start_from: Literal["base", "previous"] = "base"
     train_on: Literal["accumulated", "this_round"] = "accumulated"
     replay: Annotated[int, Field(ge=0)] = 150
-    thinking: Annotated[Literal["keep", "strip"], IMMATERIAL] = "keep"  # in the key by ``reads`` where it is not
+    thinking: Annotated[Literal["keep", "strip"], IMMATERIAL] = "keep"  # ``reads`` puts ``strip`` into the key
 
     def reads(self) -> dict[str, str]:
-        """Return that thoughts are taken out, where they are."""
+        """Return the setting if thoughts are stripped, else nothing."""
         return {"thinking": self.thinking} if self.thinking == "strip" else {}
 
     def start(self, base: Checkpoint, current: Checkpoint) -> Checkpoint:
@@ -50,17 +50,16 @@ class Curriculum:
         return {"base": base, "previous": current}[self.start_from]
 
     def rounds_behind(self, number: int) -> tuple[int, ...]:
-        """Return the rounds whose curated data the weights of round ``number`` were trained on; none of round 0."""
+        """Return the rounds that contributed data to the weights of round ``number``; none for round 0."""
         first = {"base": max(1, number), "previous": 1}[self.start_from]
         return tuple(range(first, number + 1))
 
     def __call__(
         self, history: Sequence[RefinedSet], solved: Sequence[PoolProblem], screen: Screen, *, seed: int
     ) -> Lesson:
-        """Return the examples of a round; ``history`` ends with the round's own refined set.
+        """Return the examples of a round. ``history`` ends with the round's own refined set.
 
-        Solved problems and synthetic items of earlier rounds pass the round's screen once more, since new
-        validation cases have come since they were made.
+        All examples pass this round's screen, also those of earlier rounds, because the round has new validation cases.
         """
         sets = history if self.train_on == "accumulated" else history[-1:]
         synthetic = [self._pair(x, "synthetic") for r in sets for x in r.kept]

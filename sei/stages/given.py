@@ -1,4 +1,4 @@
-"""Attempts that were made elsewhere: the outputs of a file in the place of a target model."""
+"""Attempts made elsewhere: outputs from a file replace the target model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sei.store import digest
 
 @part
 class GivenAttempts:
-    """Answers each problem with the output that a file holds for it; no model is opened.
+    """Answers each problem with its output from a file. No model is opened.
 
     ``outputs``: the output of every problem, by its id.
     """
@@ -29,13 +29,13 @@ class GivenAttempts:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Return what stands for the unknown weights that gave these outputs."""
+        """Return a checkpoint that represents the unknown weights behind these outputs."""
         return Checkpoint(digest=digest("given", self.outputs))
 
     def __call__(
         self, checkpoint: Checkpoint, *, items: Sequence[PoolProblem | HeldOutProblem | Draw], done: frozenset[int]
     ) -> Iterator[tuple[int, Attempt]]:
-        """Yield (index, attempt) for every problem that is not done."""
+        """Yield (index, attempt) for every problem that is not in ``done``."""
         for index, item in enumerate(items):
             problem = item.problem if isinstance(item, Draw) else item
             if index not in done:

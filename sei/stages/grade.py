@@ -1,4 +1,4 @@
-"""Grade: attempts to verdicts, a stage of its own so that a better grader never regenerates outputs."""
+"""Grade: attempts to verdicts. It is a separate stage, so a new grader needs no new outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @part
 class Grade:
-    """Applies the grader to every attempt. A fault of the grader is recorded as one, never as a wrong answer."""
+    """Applies the grader to every attempt. A fault of the grader is recorded as a fault, never as a wrong answer."""
 
     identity: ClassVar[str] = "stage/grade"
     version: ClassVar[int] = 2
@@ -49,24 +49,24 @@ class Grade:
 
 @part
 class GoldCheck:
-    """Which problems' own gold answers, shown as their reference solutions, the grader refuses."""
+    """Finds the problems with a gold answer that the grader refuses, shown as their reference solution."""
 
     identity: ClassVar[str] = "stage/gold_check"
     version: ClassVar[int] = 1
     grader: Grader
 
     def __call__(self, problems: tuple[Problem, ...]) -> tuple[str, ...]:
-        """Return the ids of refused problems, in order."""
+        """Return the ids of these problems, in order."""
         return returned.refused_gold(self.grader, problems)
 
 
 def bad_cases(graded: Sequence[Graded], wrong_in: float = 0.5) -> tuple[BadCase, ...]:
     """Return the complete, readable, wrong outputs on pool problems (section 3.1).
 
-    Of several answers to a problem the share ``wrong_in`` must be wrong; the first wrong one is shown.
+    With several answers per problem at least a share ``wrong_in`` must be wrong. The first wrong one is shown.
 
     Raises:
-        RoleError: when a dev or test problem is among them.
+        RoleError: if a dev or test problem is among them.
     """
     from sei.records import require_pool
 
@@ -80,9 +80,9 @@ def bad_cases(graded: Sequence[Graded], wrong_in: float = 0.5) -> tuple[BadCase,
 
 
 def solved(graded: Sequence[Graded], wrong_in: float = 0.5) -> Solved:
-    """Split solved pool problems by hash of the masked signature: refinement's good questions, and replay.
+    """Split solved pool problems, by hash of the masked signature, into refinement's good questions and replay.
 
-    Of several answers at least half must be right, and too few wrong for a bad case.
+    With several answers per problem at least half must be right, and the problem must not be a bad case.
     """
     right = [
         p
@@ -97,7 +97,7 @@ def solved(graded: Sequence[Graded], wrong_in: float = 0.5) -> Solved:
 
 
 def scores(graded: Sequence[Graded]) -> dict[str, Score]:
-    """Score every held-out set: right / n with unreadable ones in n and grader faults out of n."""
+    """Score every held-out set: right / n, where n includes unreadable answers and excludes grader faults."""
     sets: dict[str, list[Graded]] = defaultdict(list)
     for g in graded:
         if isinstance(g.attempt.problem, HeldOutProblem):
@@ -138,18 +138,18 @@ def _score(rows: list[Graded]) -> Score:
 
 
 def _interval(problems: Sequence[Sequence[Graded]], correct: int, n: int) -> tuple[float, float]:
-    """Return Wilson's interval of the share of right answers, or one clustered by problem where these have several."""
+    """Return Wilson's interval of the share of right answers, clustered by problem if there are several per problem."""
     if n == len(problems):
         return wilson(correct, n).ends if n else (0.0, 1.0)
     values = [float(g.verdict == "right") for answers in problems for g in answers]
-    if len(set(values)) == 1:  # no spread to tell from: as if each problem had one answer
+    if len(set(values)) == 1:  # no spread: treat each problem as one answer
         return wilson(int(values[0]) * len(problems), len(problems)).ends
     found = clustered(values, [i for i, answers in enumerate(problems) for _ in answers])
     return max(0.0, found.low), min(1.0, found.high)
 
 
 def _of_several(problems: Sequence[Sequence[Graded]], most: int) -> dict[str, Any]:
-    """Return maj@k and, for powers of two up to k and k itself, pass@k, over problems with so many answers."""
+    """Return maj@k, and pass@k for powers of two up to k and for k, over problems with enough answers."""
     counts = [(rights(answers), len(answers)) for answers in problems]
     ks = sorted({min(2**i, most) for i in range(most.bit_length() + 1)})
     share = {k: [pass_at(c, m, k) for c, m in counts if m >= k] for k in ks}
@@ -161,10 +161,10 @@ def _of_several(problems: Sequence[Sequence[Graded]], most: int) -> dict[str, An
 
 
 def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> DataSet:
-    """Return a data set without the problems whose own gold answers the grader refuses: ``failures`` of ``GoldCheck``.
+    """Return a data set without ``failures``, the problems with a gold answer that the grader refuses (``GoldCheck``).
 
     Raises:
-        DataError: with the first of them, unless they are to be skipped; or where nothing would be left.
+        DataError: unless ``skip`` is set, or if no problem would be left; shows the first failures.
     """
     if not failures:
         return data
@@ -176,11 +176,11 @@ def with_sound_gold(data: DataSet, failures: Sequence[str], *, skip: bool) -> Da
     if not skip or not pool or (data.held_out and not held_out):
         raise DataError(
             f"the grader refuses {len(failures)} gold answers of the data set's {len(data.pool) + len(data.held_out)}: "
-            f"{shown}{' ...' if len(found) > 3 else ''}. Rule: what the grader cannot accept it may not call wrong. "
-            "Remedy: grader.skip_bad_gold=true leaves these problems out and counts them (some must be left); or mend "
-            "them, or use a grader that reads their answers."
+            f"{shown}{' ...' if len(found) > 3 else ''}. Rule: the grader must accept a gold answer before it grades "
+            "the problem. Remedy: grader.skip_bad_gold=true to leave these problems out and count them (some must "
+            "remain); or correct them; or use a grader that reads their answers."
         )
-    log.warning("%d problems are left out, whose gold answers the grader refuses: %s", len(found), shown)
+    log.warning("%d problems are left out because the grader refuses their gold answers: %s", len(found), shown)
     return replace(data, pool=pool, held_out=held_out)
 
 
@@ -190,42 +190,42 @@ def _refused(p: Problem) -> str:
 
 
 class UnreadableAnswersError(TooManyBadRecordsError):
-    """Too many of the base's answers state no result."""
+    """Too many answers of the base model state no result."""
 
 
 def require_readable(graded: Sequence[Graded], most: float, where: str, *, given: bool = False) -> None:
-    """Refuse a base whose answers cannot be read: what it lacks is the format, and no error type comes of that.
+    """Refuse a base model with too many unreadable answers: it lacks the format, which gives no error types.
 
-    ``where``: whose answers they are, such as ``pool``; ``most``: the share of unreadable ones that may pass.
-    ``given``: they come from a file, ``where`` names it, and no setting of this run had a part in them.
+    ``most``: the largest allowed share of unreadable answers. ``where``: the source of the answers, such as ``pool``.
+    ``given``: they come from the file ``where``, so no setting of this run has influenced them.
 
     Raises:
-        UnreadableAnswersError: with counts, three of the answers, and remedies in the order of likelihood.
+        UnreadableAnswersError: with counts, three of the answers, and remedies, most likely first.
     """
     counted = tuple(g for g in graded if not g.fault)
     unread = [g for g in counted if g.verdict == "unreadable"]
     if not counted or len(unread) <= most * len(counted):
         return
     cut = sum(not g.attempt.finished for g in unread)
-    longer = "engine.max_new_tokens=N, more than today (a model that thinks needs thousands)"
+    longer = "engine.max_new_tokens=N with a larger N (a thinking model needs thousands)"
     asking = [
-        "model.ask=hash or boxed, which asks for a form of the answer",
+        "model.ask=hash or boxed, which asks for an answer format",
         "model.few_shot=PATH with worked examples",
     ]
     whose, cap, last = (
         f"answers of the base on the {where}",
         "engine.max_new_tokens",
-        ["data.warm_up=N where the data set has it"],
+        ["data.warm_up=N if the data set has it"],
     )
     if given:
-        longer = "have the model answer with more new tokens"
-        asking = [r"have it answer in a form (a line '#### answer', or \boxed{answer})"]
+        longer = "let the model answer with more new tokens"
+        asking = [r"let it answer in a fixed format (a line '#### answer', or \boxed{answer})"]
         whose, cap, last = f"outputs of {where}", "a length cap", []
     remedies = [longer, *asking] if cut > len(unread) / 2 else [*asking, longer]
     shown = "; ".join(repr(" ".join(g.attempt.output.split())[-120:]) for g in unread[:3])
     raise UnreadableAnswersError(
         f"{len(unread)} of {len(counted)} {whose} state no result that can be read, more than max_unreadable={most:g}; "
-        f"{cut} of them were cut at {cap}. Three of them end: {shown}. Rule: a missing format is no error of "
-        "reasoning, and no error types are made of it. Remedy, the likeliest first: "
+        f"{cut} of them were cut at {cap}. Three of them end: {shown}. Rule: a missing format is not a reasoning "
+        "error, so it gives no error types. Remedy, most likely first: "
         f"{'; '.join([*remedies, *last, 'or a higher max_unreadable'])}."
     )

@@ -1,4 +1,4 @@
-"""What requests for new problems brought: kept, dropped, and asked for in waves until it is enough."""
+"""Collects new problems: sends requests in waves, keeps or drops drafts, and counts both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sei.store import digest
 
 
 class Sieve:
-    """Decides on drafts one by one and remembers what was kept."""
+    """Accepts or drops drafts one by one and remembers those accepted."""
 
     def __init__(self, known: Sequence[str], screen: Screen, rouge_l: float) -> None:
         self.screen, self.rouge_l = screen, rouge_l
@@ -33,12 +33,12 @@ class Sieve:
         self.held_out: dict[str, str | None] = {}
 
     def look_at(self, drafts: Sequence[Draft]) -> None:
-        """Ask the screen about the drafts of one reply together, which is cheaper than one by one."""
+        """Ask the screen about all drafts of a reply at once, which is cheaper than one by one."""
         questions = [d.question for d in drafts]
         self.held_out = dict(zip(questions, self.screen.reasons(questions), strict=True))
 
     def reason(self, draft: Draft) -> str | None:
-        """Return why a draft must be dropped; ``None`` takes it in, and later ones are compared with it."""
+        """Return why a draft must be dropped. ``None`` accepts it, and later drafts are compared with it."""
         if not draft.question.strip() or not draft.solution.strip() or not draft.answer.strip():
             return "empty_field"
         signature = masked_signature(draft.question)
@@ -58,7 +58,7 @@ Reason = Callable[[Draft], str | None]  # why a draft must be dropped
 
 
 class NothingKeptError(TooManyBadRecordsError):
-    """No new problem was kept; ``rejections`` say why, one by one."""
+    """No new problem was kept. ``rejections`` hold the reason for each draft."""
 
     def __init__(self, message: str, rejections: tuple[Rejection, ...]) -> None:
         super().__init__(message)
@@ -66,9 +66,9 @@ class NothingKeptError(TooManyBadRecordsError):
 
 
 class Harvest:
-    """What requests brought, by owner: an error type, or the problem that new ones are asked from.
+    """The results of requests by owner. An owner is an error type, or a problem to write new ones from.
 
-    ``made``: candidates kept. ``dry``: replies in a row that gave none. ``asked``: requests so far.
+    ``made``: candidates kept. ``dry``: empty replies in a row. ``asked``: requests so far.
     """
 
     def __init__(self, owners: Sequence[str], sieve: Sieve, round: int) -> None:
@@ -81,11 +81,11 @@ class Harvest:
 
     @property
     def kept(self) -> int:
-        """Return how many candidates there are."""
+        """Return the number of candidates kept."""
         return sum(map(len, self.made.values()))
 
     def take(self, owner: str, error_type: str, reply: Reply, room: int, reason: Reason) -> int:
-        """Keep what of a reply has no ``reason`` against it, ``room`` at most, and count the rest; returns how many."""
+        """Keep at most ``room`` drafts without a ``reason`` to drop them, count the rest, return the number kept."""
         self.usage += reply.usage
         self.rejections += reply.rejections
         self.sieve.look_at(reply.drafts)
@@ -102,24 +102,24 @@ class Harvest:
         return gained
 
     def synthesis(self, *, wanted: bool, remedy: str) -> Synthesis:
-        """Return all candidates in the order of their owners, with what was dropped.
+        """Return all candidates in the order of their owners, and all rejections.
 
         Raises:
-            NothingKeptError: when round 1 ``wanted`` candidates and nothing was kept.
+            NothingKeptError: if round 1 ``wanted`` candidates and kept none.
         """
         candidates = tuple(x for made in self.made.values() for x in made)
-        if wanted and not candidates and self.round == 1:  # in later rounds: nothing left to learn from
+        if wanted and not candidates and self.round == 1:  # in later rounds there may be nothing left to learn
             counted = Counter(r.reason for r in self.rejections).most_common(3)
             reasons = ", ".join(f"{reason} {n}" for reason, n in counted) or "no reply held a problem"
             raise NothingKeptError(
                 f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: "
-                f"{_remedy(self.rejections, remedy)}. dropped.jsonl of the round holds every refusal.",
+                f"{_remedy(self.rejections, remedy)}. The round's dropped.jsonl lists every refusal.",
                 tuple(self.rejections),
             )
         return Synthesis(candidates=candidates, rejections=tuple(self.rejections), usage=self.usage)
 
 
-_REMEDIES = (  # of the reason that refused most
+_REMEDIES = (  # by the start of the most frequent reason
     (("exemplar_", "no_numbers_fit"), "instructor=openai_compatible (the embedded rules cannot follow these worked "
      "solutions), or solutions whose steps are annotated as in GSM8K: <<48/2=24>>"),
     (("off_contract", "undecided", "length", "empty_field"), "a stronger instructor, or more instructor.max_tokens"),
@@ -130,7 +130,7 @@ _REMEDIES = (  # of the reason that refused most
 
 
 def _remedy(rejections: Sequence[Rejection], near: str) -> str:
-    """Return what helps against the reason that refused most; ``near``: where new problems were too alike."""
+    """Return the remedy for the most frequent reason. ``near`` is the remedy for new problems that are too similar."""
     first = Counter(r.reason for r in rejections).most_common(1)
     reason = first[0][0] if first else "off_contract"
     return next((words for starts, words in _REMEDIES if reason.startswith(starts)), near)
@@ -142,7 +142,7 @@ def in_waves(
     wave: Callable[[], Sequence[tuple[str, SynthesisRequest]]],
     take: Callable[[str, SynthesisRequest, Reply], int],
 ) -> None:
-    """Send waves of requests, each with its owner, until one is empty; every reply is taken before the next wave."""
+    """Send waves of requests with their owners until a wave is empty. All replies are taken before the next wave."""
     with progress("synthesis", total) as advance:
         while asked := wave():
             written = instructor.write([request for _, request in asked])
@@ -152,7 +152,7 @@ def in_waves(
 
 
 def with_options(reply: Reply, request: SynthesisRequest, owner: str) -> Reply:
-    """Return a reply without drafts that lost their options: problems like multiple-choice ones are such ones too."""
+    """Return a reply without drafts that lack options, if the request asks for multiple-choice problems."""
     lost = [d for d in reply.drafts if not d.options] if request.choices else []
     if not lost:
         return reply
@@ -164,7 +164,7 @@ def with_options(reply: Reply, request: SynthesisRequest, owner: str) -> Reply:
 
 
 def example(draft: Draft, error_type: str, round: int) -> SyntheticExample:
-    """Return the candidate that a draft has become."""
+    """Return the candidate made from a draft."""
     fields: dict[str, Any] = {"question": draft.question, "solution": draft.solution, "answer": draft.answer}
     return SyntheticExample(
         id=f"syn-{round}-{digest(fields)[:12]}",

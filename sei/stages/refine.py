@@ -1,7 +1,7 @@
 """Refine: keep the candidates that help (section 3.3).
 
-A scorer gives every candidate a number (``sei/refiners``). This stage owns the rest: which bad cases they are tried on,
-what happens where there are none, and who is kept: the top fraction of every error type.
+A scorer gives every candidate a number (``sei/refiners``). This stage does the rest. It chooses the validation cases,
+keeps everything if there are none, and otherwise keeps the top fraction of every error type.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Keep = Annotated[float, Field(gt=0, le=1)]
 class Refine:
     """Keep the best-scored fraction ``keep`` of every error type.
 
-    ``at_least``: a score that a kept candidate must reach besides; ``None``: none.
+    ``at_least``: the lowest score of a kept candidate; ``None``: no limit.
     """
 
     identity: ClassVar[str] = "stage/refine"
@@ -37,11 +37,11 @@ class Refine:
     at_least: float | None = None
 
     def __call__(self, given: RefineInput, *, seed: int, folder: Path | None = None) -> RefinedSet:
-        """Score all candidates and decide; ``folder`` keeps scores as they are made.
+        """Score all candidates and decide. Scores are saved in ``folder`` as they are made.
 
         Raises:
-            ConfigError: where the scorer gives another number of scores than there are candidates.
-            NumericError: where a score is not a finite number.
+            ConfigError: if the number of scores differs from the number of candidates.
+            NumericError: if a score is not a finite number.
         """
         validation = Validation(cases={})
         if isinstance(self.scorer, Tested):
@@ -62,14 +62,14 @@ class Refine:
         if len(scores) != len(given.candidates):
             raise ConfigError(
                 f"refiner {type(self.scorer).__name__} gave {len(scores)} scores for {len(given.candidates)} "
-                "candidates. Rule: one number a candidate, in their order. Remedy: mend its `scores` method."
+                "candidates. Rule: one number per candidate, in their order. Remedy: correct its `scores` method."
             )
         scored = decide(given.candidates, scores, self.keep, self.at_least)
         return RefinedSet(scored=scored, pooled_share=validation.pooled_share)
 
 
 def validation_sets(error_map: ErrorMap, minimum: int, maximum: int, seed: int) -> Validation:
-    """Draw up to ``maximum`` validation cases of every type that has ``minimum`` or more, and as many pooled ones."""
+    """Draw up to ``maximum`` validation cases of every type with at least ``minimum``, and as many pooled ones."""
     rng = random.Random(f"validation/{seed}")
     everything = [b for t in error_map.types for b in t.validation]
     pooled = rng.sample(everything, min(maximum, len(everything)))
@@ -83,7 +83,7 @@ def validation_sets(error_map: ErrorMap, minimum: int, maximum: int, seed: int) 
 
 
 def untested(candidates: Sequence[SyntheticExample]) -> RefinedSet:
-    """Keep all candidates of a round that has no validation case to test them on, and say so in their reason."""
+    """Keep all candidates of a round without validation cases and give that as the reason."""
     scored = tuple(Scored(example=c, score=0.0, kept=True, reason="no validation case") for c in candidates)
     return RefinedSet(scored=scored, pooled_share=1.0)
 
@@ -91,19 +91,19 @@ def untested(candidates: Sequence[SyntheticExample]) -> RefinedSet:
 def decide(
     candidates: Sequence[SyntheticExample], scores: Sequence[float], keep: float, at_least: float | None = None
 ) -> tuple[Scored, ...]:
-    """Keep the top fraction of every error type (at least one each); ties go to the earlier candidate.
+    """Keep the top fraction of every error type, at least one candidate each. Ties go to the earlier candidate.
 
-    Scores of different types rest on different validation cases and are not comparable with each other. With
-    ``at_least`` what scores below it is dropped besides, even if nothing of a type is left.
+    Scores of different types use different validation cases and are not comparable. Candidates that score below
+    ``at_least`` are dropped as well, even if a type then has none left.
 
     Raises:
-        NumericError: where a score is not a finite number.
+        NumericError: if a score is not a finite number.
     """
     for c, score in zip(candidates, scores, strict=True):
         if not math.isfinite(score):
             raise NumericError(
-                f"the refinement score of candidate {c.id!r} (error type {c.error_type!r}) is {score}, and only finite "
-                "scores can be ranked. Remedy: look at the checkpoint that scored it; its losses are not finite either."
+                f"the refinement score of candidate {c.id!r} (error type {c.error_type!r}) is {score}. Rule: scores "
+                "must be finite. Remedy: check the checkpoint that scored it; its losses are not finite either."
             )
     top: set[int] = set()
     for members in by_type(candidates).values():

@@ -1,4 +1,4 @@
-"""The review file: error types as a person may rename, merge, move and drop them, for any clusterer."""
+"""The review file: a person can rename, merge, move and drop error types, with any clusterer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _HEAD = """\
 # Error types of one round. Edit, save elsewhere, and run again with  review=PATH  (any clusterer).
 #   rename  change a name            merge  give two types the same name
 #   move    cut a phrase, paste it   drop   write  drop: true  below a name, or move phrases to such a type
-# A phrase that stands nowhere here (of later rounds, say) goes where the clusterer puts it;
-# with  unlisted: drop  it is left out.
+# A phrase that is not listed here, such as one of a later round, keeps the type that the clusterer gives it.
+# With  unlisted: drop  it is left out.
 """
 
 
 class ReviewedType(pydantic.BaseModel):
-    """One error type with its phrases; ``drop`` leaves its bad cases out."""
+    """One error type with its phrases. ``drop`` leaves its bad cases out."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
     name: str = pydantic.Field(min_length=1, max_length=200)
@@ -32,14 +32,14 @@ class ReviewedType(pydantic.BaseModel):
 
 
 class Review(pydantic.BaseModel):
-    """What a review file says. The unit is the phrase: all bad cases with it go together."""
+    """The content of a review file. All bad cases with the same phrase stay together."""
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
     unlisted: Literal["cluster", "drop"] = "cluster"
     types: list[ReviewedType]
 
     def place(self, phrases: Sequence[str], places: Sequence[str | None]) -> list[str | None]:
-        """Return the type of each phrase after review (``None``: left out), given the clusterer's ``places``."""
+        """Return each phrase's type after review (``None``: left out). ``places`` are the clusterer's types."""
         named = {_plain(p): None if t.drop else t.name for t in self.types for p in t.phrases}
         other = {p: p if self.unlisted == "cluster" else None for p in places if p is not None}
         return [
@@ -56,7 +56,7 @@ def read_review(path: str) -> Review:
     """Read a review file.
 
     Raises:
-        ConfigError: when it is missing, is no YAML of this shape, or has a phrase in two types.
+        ConfigError: if it is missing, has another format, or lists a phrase in two types.
     """
     remedy = "Remedy: start again from a round's error_types.yaml"
     try:
@@ -75,14 +75,14 @@ def read_review(path: str) -> Review:
     for phrase, names in holders.items():
         if len(names) > 1:
             raise ConfigError(
-                f"review={path}: the phrase {phrase!r} stands in {' and '.join(sorted(names))}; a phrase belongs to "
-                "one type. Remedy: remove it from the others."
+                f"review={path}: the phrase {phrase!r} is listed in {' and '.join(sorted(names))}. Rule: a phrase "
+                "belongs to one type. Remedy: remove it from the others."
             )
     return review
 
 
 def review_text(error_map: ErrorMap) -> str:
-    """Return the review file of a map: a phrase that several types hold stands in the one that holds it most."""
+    """Return the review file of a map. A phrase of several types is listed in the type that has it most often."""
     held: dict[str, Counter[str]] = defaultdict(Counter)
     written: dict[str, str] = {}
     for t in error_map.types:

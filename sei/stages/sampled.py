@@ -1,4 +1,4 @@
-"""Several sampled answers a problem: who is asked how often, and what avg@k, maj@k and pass@k are."""
+"""Several sampled answers per problem: which draws are made, and how maj@k and pass@k are computed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from sei.records import Graded, HeldOutProblem, PoolProblem
 
 
 def draws(stage: Any, problems: Sequence[PoolProblem | HeldOutProblem], seed: int) -> tuple[Any, ...]:
-    """Return what an attempt stage is given: the problems, or ``samples`` draws of each where it samples.
+    """Return the input of an attempt stage: the problems, or ``samples`` draws of each if the stage samples.
 
-    Draw i of a problem is known by (seed, problem, i): eight answers begin with the four of an earlier run.
+    Draw i of a problem depends on (seed, problem, i) alone: the first four of eight answers equal those of a run with
+    four.
     """
     if not isinstance(stage, Sampled) or stage.temperature == 0:
         return tuple(problems)
@@ -28,7 +29,7 @@ def _seed(seed: int, name: str, i: int) -> int:
 
 
 def by_problem(graded: Sequence[Graded]) -> dict[str, list[Graded]]:
-    """Return the answers to every problem by its id, in order; faults of the grader are left out."""
+    """Return the answers by problem id, in order, without faults of the grader."""
     out: dict[str, list[Graded]] = {}
     for g in graded:
         if not g.fault:
@@ -37,9 +38,9 @@ def by_problem(graded: Sequence[Graded]) -> dict[str, list[Graded]]:
 
 
 def majority(answers: Sequence[Graded]) -> bool:
-    """Say whether the answer given most often is right (maj@k): right ones are one answer, unreadable ones none.
+    """Tell whether the most frequent answer is right (maj@k).
 
-    Of answers given equally often the one that came first counts.
+    All right answers count as one answer. Unreadable ones are ignored. On ties the earlier answer wins.
     """
     votes = Counter(
         "" if g.verdict == "right" else f"wrong {g.extracted}" for g in answers if g.verdict != "unreadable"
@@ -48,16 +49,16 @@ def majority(answers: Sequence[Graded]) -> bool:
 
 
 def pass_at(right: int, n: int, k: int) -> float:
-    """Return the unbiased chance that one of ``k`` answers is right, ``right`` of ``n`` being so (Chen et al. 2021)."""
+    """Return the unbiased estimate of pass@k with ``right`` of ``n`` answers right (Chen et al. 2021)."""
     return 1.0 - comb(n - right, k) / comb(n, k)
 
 
 def rights(answers: Sequence[Graded]) -> int:
-    """Return how many answers are right."""
+    """Return the number of right answers."""
     return sum(g.verdict == "right" for g in answers)
 
 
 def is_bad(answers: Sequence[Graded], wrong_in: float) -> bool:
-    """Say whether a problem is a bad case: at least that share of its answers is wrong in a readable way."""
+    """Tell whether a problem is a bad case: at least a share ``wrong_in`` of its answers is readable and wrong."""
     wrong = sum(g.verdict == "wrong" for g in answers)
     return wrong > 0 and wrong >= wrong_in * len(answers)

@@ -1,4 +1,4 @@
-"""Second opinion: another instructor diagnoses a sample, and the agreement is reported. It decides nothing."""
+"""Second opinion: another instructor diagnoses a sample. The agreement is reported and changes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sei.returned import diagnosed, embedded
 
 @part
 class NoSecondOpinion:
-    """Nobody else is asked."""
+    """No second instructor is asked."""
 
     identity: ClassVar[str] = "second_opinion/none"
     version: ClassVar[int] = 1
@@ -32,11 +32,11 @@ class NoSecondOpinion:
 
 @part
 class SecondOpinion:
-    """``instructor`` diagnoses ``sample`` bad cases that the first one has named.
+    """``instructor`` diagnoses ``sample`` bad cases again that the first instructor has diagnosed.
 
-    Its phrase takes the error type of the nearest phrase (cosine) among all other bad cases of the round; the
-    agreement is Cohen's kappa on these types, with the plain share beside it. ``similarity`` is the mean cosine
-    of both phrases of a case, ``chance`` that of phrases of different cases.
+    Its phrase gets the error type of the nearest phrase (cosine) among all other bad cases of the round. The agreement
+    is reported as Cohen's kappa on these types and as the plain share. ``similarity`` is the mean cosine between both
+    phrases of a case, ``chance`` that between phrases of different cases.
     """
 
     identity: ClassVar[str] = "second_opinion/sample"
@@ -61,7 +61,7 @@ class SecondOpinion:
         pairs = []
         for row, (i, phrase) in enumerate(answered):
             near = cosines[row].copy()
-            near[i] = -2.0  # the case itself is no evidence of its type
+            near[i] = -2.0  # the case itself does not count
             type_name = named[int(np.argmax(near))][1]
             keyphrase, first_type = named[i]
             pairs.append(
@@ -94,7 +94,7 @@ class SecondOpinion:
 
 
 def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
-    """Return Cohen's kappa of two labellings, ``None`` where chance alone would agree on everything."""
+    """Return Cohen's kappa of two labellings, or ``None`` if chance alone gives full agreement."""
     n = len(first)
     agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
     a, b = Counter(first), Counter(second)

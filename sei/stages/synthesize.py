@@ -1,4 +1,4 @@
-"""Synthesize: new problems per error type by self-instruct (section 3.2), screened and counted."""
+"""Synthesize: write new problems per error type by self-instruct (section 3.2), then screen and count them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ Source = tuple[str, tuple[Exemplar, ...], int]  # name, exemplars to draw from, 
 
 @part
 class Budget:
-    """How many candidates after screening, and how they are asked for.
+    """The number of ``candidates`` after screening, and how to ask for them.
 
-    Types share it in proportion to size ** (1 - ``balance``): 0 is proportional as in the paper, 1 gives rare types as
-    much as common ones. ``floor`` is the least share, in candidates, that any type gets; ``bad`` and
-    ``generated`` are exemplars per request: bad cases of the type and problems already made for it
-    (all bad cases at first). ``scale`` multiplies ``candidates``. ``max_requests`` times
-    the plain need is where asking stops. ``requests_at_once`` of one type go out together: more keep a
-    remote instructor busy, but see fewer of the problems already made.
+    ``scale`` multiplies ``candidates``. Types share them in proportion to size ** (1 - ``balance``): 0 is proportional
+    as in the paper, 1 gives rare types as many as common ones. ``floor``: the fewest candidates per type.
+    ``per_request``: problems per request. ``bad`` and ``generated``: exemplars per request, bad cases of the type and
+    problems already made for it (at first all are bad cases). ``rouge_l``: drafts above this ROUGE-L to a known or new
+    question are dropped. ``max_requests``: asking stops at this multiple of the requests needed without losses.
+    ``requests_at_once``: requests of one type that are sent together. More keep a remote instructor busy, but each sees
+    fewer of the problems already made.
     """
 
     identity: ClassVar[str] = "synthesizer/budget"
@@ -52,11 +53,11 @@ class Budget:
 
     @property
     def total(self) -> int:
-        """Candidates after screening, per round."""
+        """The number of candidates after screening, per round."""
         return round(self.candidates * self.scale)
 
     def share_out(self, sizes: Sequence[int]) -> list[int]:
-        """Share the budget out by type sizes, no type below the floor, largest remainders first."""
+        """Divide the budget by type size with no type below the floor. The largest remainders are rounded up."""
         if not sizes or not sum(sizes):
             return [0] * len(sizes)
         floor = min(self.floor, self.total // len(sizes))
@@ -71,7 +72,7 @@ class Budget:
 
 
 def exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
-    """Return what synthesis shows of pool problems.
+    """Return the exemplars made from pool problems.
 
     Raises:
         RoleError: for problems of another role.
@@ -81,7 +82,7 @@ def exemplars(problems: Sequence[PoolProblem]) -> tuple[Exemplar, ...]:
 
 
 def exemplar(x: PoolProblem | SyntheticExample) -> Exemplar:
-    """Return what synthesis shows of one problem."""
+    """Return the exemplar made from one problem."""
     answer = x.answer if x.options else ""
     return Exemplar(id=x.id, question=x.question, solution=x.solution, options=x.options, answer=answer)
 
@@ -100,9 +101,9 @@ def synthesize(
     seed: int,
     contexts: tuple[Sequence[Exemplar], int] = ((), 0),
 ) -> Synthesis:
-    """Ask in waves until every quota is met; what a dry type cannot give goes to the others.
+    """Ask in waves until every quota is met. The rest of a type that is given up goes to another type.
 
-    ``contexts``: problems from which every request gets so many; with any, the task is ``combine``.
+    ``contexts``: problems, and how many of them to add to every request. With contexts the task is ``combine``.
     """
     harvest = Harvest([name for name, _, _ in sources], Sieve(known, screen, budget.rouge_l), round)
     quotas = _Quotas(budget, sources, harvest, seed, contexts)
@@ -113,7 +114,7 @@ def synthesize(
 
 
 def estimated(instructor: Instructor, budget: Budget, outlook: Outlook, contexts: int = 0) -> Estimate:
-    """Return what ``synthesize`` would ask, with so many contexts a request."""
+    """Estimate the requests of ``synthesize`` with ``contexts`` contexts per request."""
     n, many = budget.per_request, budget.bad + budget.generated
     samples = [
         SynthesisRequest(
@@ -133,11 +134,11 @@ def estimated(instructor: Instructor, budget: Budget, outlook: Outlook, contexts
     return outlook.synthesis(instructor, samples, asked, n, budget.total)
 
 
-_DRY = (3, 20)  # replies in a row that gave nothing, after which a type is asked no more: where others give, where none
+_DRY = (3, 20)  # a type is given up after 3 empty replies while others still yield, after at most 20 otherwise
 
 
 class _Quotas:
-    """The quotas of all error types while they fill up."""
+    """The quotas of all error types during synthesis."""
 
     def __init__(
         self,
@@ -150,14 +151,14 @@ class _Quotas:
         self.budget, self.sources, self.contexts = budget, sources, contexts
         self.harvest, self.seed = harvest, seed
         self.quota = {name: q for name, _, q in sources}
-        # where no type gives: as many as show all exemplars once, since a few bad replies say little of a large type
+        # if no type yields: enough requests to show all exemplars once, as a few bad replies say little of a large type
         shown = budget.bad + budget.generated
         self._patience = {name: min(-(-len(given) // shown), _DRY[1]) for name, given, _ in sources if given}
         self._limit = budget.max_requests * max(1, budget.total / budget.per_request)
         self._rng = random.Random(f"synthesize/{seed}/{harvest.round}")
 
     def wave(self) -> list[tuple[str, SynthesisRequest]]:
-        """Return the next requests, of all types that lack candidates and still give; none: it is over."""
+        """Return the next requests, for types that lack candidates and still yield. An empty list ends the round."""
         self._pass_on()
         if self.harvest.kept >= sum(self.quota.values()) or self.harvest.asked.total() >= self._limit:
             return []
@@ -169,14 +170,14 @@ class _Quotas:
         ]
 
     def take(self, name: str, _: SynthesisRequest, reply: Reply) -> int:
-        """Keep what of a reply passes the sieve and fits its type's quota; returns how many."""
+        """Keep the drafts that pass the sieve and fit the type's quota, and return their number."""
         return self.harvest.take(name, name, reply, self._room(name), self.harvest.sieve.reason)
 
     def _room(self, name: str) -> int:
         return self.quota[name] - len(self.harvest.made[name])
 
     def _pass_on(self) -> None:
-        """Move what dry types cannot fill to the largest type that still gives."""
+        """Move the rest of the quota of given-up types to the type with the largest quota that still yields."""
         alive = [n for n in self.quota if not self._is_dry(n)]
         for name in self.quota:
             short = self._room(name)
@@ -205,7 +206,7 @@ class _Quotas:
         )
 
     def _in_contexts(self, request: SynthesisRequest) -> SynthesisRequest:
-        """Return the request with contexts drawn for it, none of them one of its exemplars."""
+        """Return the request with drawn contexts. None of them is one of its exemplars."""
         shown = {e.id for e in request.exemplars}
         free = [c for c in self.contexts[0] if c.id not in shown]
         if not free or not self.contexts[1]:

@@ -1,4 +1,4 @@
-"""Names by which error types can be followed from round to round, whatever their medoid phrase is this time."""
+"""Stable names for error types across rounds, although their medoid phrases change."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from sei.records import ErrorType
 Vectors = NDArray[np.float32]
 
 LEAST = 0.6
-"""Least likeness of a type to an earlier one that it is taken to continue: like phrases, or most of its cases."""
+"""The least likeness at which a type counts as the continuation of an earlier one."""
 
 
 def stable_names(types: Sequence[ErrorType], earlier: Sequence[ErrorType], vectors: Sequence[Vectors]) -> list[str]:
-    """Return for every type the stable name of the earlier one that it continues, or a new one.
+    """Return for every type the stable name of the earlier type that it continues, or a new name.
 
-    Likeness (0 to 1) is the larger of two: the cosine of both centroids, and the share of the smaller type's bad cases
-    that the other holds as well; below ``LEAST`` two types are no pair. Types are paired one to one so that the sum of
-    likeness x bad cases of the type is largest (the assignment problem, Kuhn 1955): most cases stay under their name.
+    Likeness (0 to 1) is the larger of two numbers: the cosine of the centroids, and the share of the smaller type's bad
+    cases that the other type also has. Types with a likeness below ``LEAST`` are not paired. Types are paired one to
+    one to maximise the sum of likeness x bad cases of the type (the assignment problem, Kuhn 1955), so that most cases
+    keep their name.
 
     Args:
-        types: of this round.
-        earlier: of all rounds before, each stable name once, as it was when last seen.
-        vectors: unit rows of the members of every type, then of every earlier one, from one embedding.
+        types: the types of this round.
+        earlier: the types of all earlier rounds, each stable name once, as last seen.
+        vectors: unit rows of the members of every type, then of every earlier type, from one embedding.
     """
     taken = {e.label for e in earlier}
     names = [""] * len(types)
@@ -57,7 +58,7 @@ def _likeness(
 
 
 def _unused(name: str, taken: set[str]) -> str:
-    """Return the name, numbered where an earlier type has it that this one does not continue."""
+    """Return the name, with a number if another type already has it."""
     n, found = 1, name
     while found in taken:
         n += 1
@@ -66,5 +67,5 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 def last_seen(earlier: Sequence[ErrorType], now: Sequence[ErrorType]) -> tuple[ErrorType, ...]:
-    """Return every stable name's type as it was when last seen, in order of first appearance."""
+    """Return the last seen type of every stable name, in order of first appearance."""
     return tuple({t.label: t for t in (*earlier, *now)}.values())

@@ -1,1 +1,1 @@
-"""Synthesizers: new problems. One file for each choice of ``conf/synthesizer``."""
+"""Synthesizers: they make new problems. Each choice of ``conf/synthesizer`` has its own file."""

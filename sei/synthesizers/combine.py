@@ -1,7 +1,7 @@
 """Synthesis that carries an error type's mistake into the settings of other problems.
 
-Self-instruct renews the problems on which a mistake was made. Whether the model has unlearned the mistake or these
-problems alone shows elsewhere, so here what goes wrong is combined with what happens in others, at different steps.
+Self-instruct varies the problems in which a mistake was made. The model may then learn these problems without
+unlearning the mistake. This synthesizer combines the mistake with the events of other problems, at different steps.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sei.synthesizers.per_problem import questions, require_tasks
 
 @part
 class Combine:
-    """Exemplars of a type as in self-instruct, and beside them ``contexts`` problems a request from anywhere else.
+    """Each request shows exemplars of a type, as in self-instruct, and ``contexts`` other problems.
 
-    Contexts are exemplars of all error types and solved problems that training may replay, so that they are the same
-    whatever the clusterer. Types share the budget by ``budget.balance``.
+    Contexts are the exemplars of all error types and the solved problems that training may replay, so they do not
+    depend on the clusterer. Types share the budget by ``budget.balance``.
     """
 
     identity: ClassVar[str] = "synthesizer/combine"
@@ -51,13 +51,13 @@ class Combine:
         replay: tuple[PoolProblem, ...],
         seed: int,
     ) -> Synthesis:
-        """Return the candidates of a round, each filed under the error type whose mistake it carries."""
+        """Return the candidates of a round, each under the error type of its mistake."""
         quotas = self.budget.share_out([len(t.members) for t in error_map.types])
         of_type = [(t.name, exemplars([b.problem for b in t.exemplars])) for t in error_map.types]
         sources = [(name, shown, q) for (name, shown), q in zip(of_type, quotas, strict=True)]
         others = [e for _, shown in of_type for e in shown]
         contexts = (*others, *exemplars(replay))
-        known = [*questions(error_map), *(p.question for p in replay)]  # all that is shown, so that none comes back
+        known = [*questions(error_map), *(p.question for p in replay)]  # all that is shown, so that no copy is kept
         return synthesize(
             self.instructor, self.budget, sources, known, screen, round, seed, contexts=(contexts, self.contexts)
         )

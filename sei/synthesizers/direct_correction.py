@@ -1,4 +1,4 @@
-"""Direct error correction: the baseline that trains on the bad cases themselves instead of new problems."""
+"""Direct error correction: the baseline that trains on the bad cases themselves, not on new problems."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sei.returned import one_each
 
 @part
 class DirectCorrection:
-    """Candidates are the exemplar part of every type's bad cases, with a right solution.
+    """Candidates are the bad cases in every type's exemplar part, with a right solution.
 
-    ``solutions``: ``gold`` takes the data set's worked solutions, ``instructor`` asks for a correction of
-    each. With ``cluster.exemplar_share=1`` all bad cases are exemplars (and refinement has no validation).
+    ``solutions``: ``gold`` takes the data set's worked solutions; ``instructor`` asks for a correction of each case.
+    With ``cluster.exemplar_share=1`` all bad cases are exemplars, and refinement has no validation cases.
     There are as many candidates as bad cases: the budget is equal in optimizer steps and supervised tokens.
     """
 
@@ -30,10 +30,10 @@ class DirectCorrection:
     def __call__(
         self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
     ) -> Synthesis:
-        """Return the corrected bad cases that pass the screen, everything else counted.
+        """Return the corrected bad cases that pass the screen. The others are counted as rejections.
 
         Raises:
-            TooManyBadRecordsError: when there were bad cases and none could be corrected.
+            TooManyBadRecordsError: if round 1 had bad cases and none could be corrected.
         """
         cases = [(t.name, c) for t in error_map.types for c in t.exemplars]
         require_pool(tuple(c.problem for _, c in cases), "synthesize")
@@ -44,7 +44,7 @@ class DirectCorrection:
         corrected = self.instructor.correct(asked) if self.solutions == "instructor" else map(_gold, asked)
         replies = one_each(corrected, len(asked), Reply, self.instructor, "correct")
         questions = [c.problem.question for c in asked]
-        held_out = dict(zip(questions, screen.reasons(questions), strict=True))  # the questions stay as they are
+        held_out = dict(zip(questions, screen.reasons(questions), strict=True))  # the questions do not change
         for (name, case), reply in zip(cases, replies, strict=True):
             rejections += reply.rejections
             usage += reply.usage
@@ -73,7 +73,7 @@ class DirectCorrection:
         return Synthesis(candidates=tuple(kept), rejections=tuple(rejections), usage=usage)
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return one request an exemplar, none where the data set's solutions are taken."""
+        """Return one request per exemplar, or none with ``solutions=gold``."""
         if self.solutions == "gold":
             return Estimate(candidates=outlook.exemplars)
         return outlook.correction(self.instructor, outlook.exemplars)

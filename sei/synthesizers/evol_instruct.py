@@ -1,4 +1,4 @@
-"""Evol-Instruct: problems of the pool, made harder or easier."""
+"""Evol-Instruct: makes problems of the pool harder or easier."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ _EVOLUTIONS: tuple[Task, ...] = ("evolve_upward", "evolve_downward")
 class EvolInstruct:
     """Evol-Instruct for mathematics as in WizardMath (Luo et al. 2023): harder and easier problems.
 
-    Kept: problems of the whole pool, right or wrong, are evolved upwards (one more condition, something general
-    made particular, or more steps) or downwards (an easier version, or an easier problem of another topic), in a
-    direction drawn anew each time; a later evolution starts from the one before, ``turns`` deep, then anew.
-    Left out: the reward models of instructions and of steps with the reinforcement learning on them, the re-written
-    solutions of the first fine-tune, the number of evolutions (cut to the budget).
-    Nothing is known of an evolved problem's answer: ``instructor.verify`` and ``instructor.agreement`` check it
-    as they do for every other synthesizer that asks.
+    Kept from the paper: problems of the whole pool, solved or not, are evolved upwards (one more condition, something
+    general made specific, or more steps) or downwards (an easier version, or an easier problem on another topic). Each
+    direction is drawn at random. An evolution starts from the previous one; after ``turns`` it starts again from the
+    pool problem.
+    Left out: the reward models for instructions and steps, the reinforcement learning on them, and the rewritten
+    solutions of the first fine-tune. The number of evolutions is cut to the budget.
+    The answer of an evolved problem is not known. ``instructor.verify`` and ``instructor.agreement`` check it, as for
+    every synthesizer that asks an instructor.
 
     Raises:
-        ConfigError: with an instructor that cannot evolve problems, such as the embedded ones.
+        ConfigError: if the instructor cannot evolve problems. The embedded ones cannot.
     """
 
     identity: ClassVar[str] = "synthesizer/evol_instruct"
@@ -53,13 +54,13 @@ class EvolInstruct:
         return {f"{t}.v1": prompt_digest(f"{t}.v1") for t in _EVOLUTIONS}
 
     def each(self, starts: int) -> int:
-        """Return the one problem that a request asks for."""
+        """Return 1: a request asks for one problem."""
         return 1
 
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
     ) -> SynthesisRequest:
-        """Return the request for the next evolution of a problem, or of what was kept of it last."""
+        """Return the request for the next evolution of a problem, or of its last kept evolution."""
         (shown,) = exemplars([start.problem])
         if len(made) % self.turns:
             shown = exemplar(made[-1])
@@ -72,13 +73,13 @@ class EvolInstruct:
         """Return the candidates of a round.
 
         Raises:
-            RoleError: when a problem is none of the pool.
-            TooManyBadRecordsError: when round 1 kept nothing.
+            RoleError: if a problem is not of the pool.
+            TooManyBadRecordsError: if round 1 kept nothing.
         """
         starts = pool_starts(error_map, pool)
         known = [s.problem.question for s in starts]
         return write_from_each(self, starts, known, screen, round, seed, rouge_l=self.rouge_l)
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return the requests that fill the budget, a start each."""
+        """Return the requests that fill the budget, one per starting problem."""
         return estimated(self, outlook)

@@ -1,4 +1,4 @@
-"""LLMs-as-Instructors: problems from single errors, with or without a contrast."""
+"""LLMs-as-Instructors: problems from single errors, with or without solved questions for contrast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sei.returned import embedded
 from sei.stages.synthesize import Budget, exemplars
 from sei.synthesizers.per_problem import Start, bad_starts, estimated, questions, require_tasks, write_from_each
 
-_LONGEST = 6_000  # characters of a wrong attempt that are shown
+_LONGEST = 6_000  # at most this many characters of a wrong attempt are shown
 Near = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -26,16 +26,17 @@ Near = Annotated[float, Field(gt=0, le=1)]
 class LearningFromError:
     """LE and LEC of LLMs-as-Instructors (Ying et al. 2024, Findings of EMNLP, section 2.3).
 
-    Kept: one request per wrong problem shows the question and the wrong attempt, no reference solution, asks to
-    analyse the error, and for all problems of that case at once: as many as the budget needs, and one more, as
-    in the authors' code. ``contrast`` (LEC) adds the ``nearest`` questions, by embedding, that the model solves.
-    Left out: the system prompt's wording; BERT with FAISS (here ``embedder``, exact cosine); sampling settings and
-    training settings (those of the run). Contrasting questions come from the solved problems that may be
-    replayed; refinement's are not shown. Near copies above ``rouge_l`` are dropped, where the authors drop equal
-    ones. Bad cases are those of the exemplar part, as in every arm.
+    Kept from the paper: one request per wrong problem shows the question and the wrong attempt, but no reference
+    solution. It asks for an analysis of the error and for all problems of the case at once: as many as the budget
+    needs, plus one, as in the authors' code. ``contrast`` (LEC) adds the ``nearest`` questions, by embedding, that the
+    model solves.
+    Left out: the wording of the system prompt; BERT with FAISS (here ``embedder`` with exact cosine); the authors'
+    sampling and training settings (the run's are used). Contrasting questions are solved problems that may be
+    replayed, never those of refinement. Near copies above ``rouge_l`` are dropped; the authors drop equal ones. Bad
+    cases are those of the exemplar part, as in every arm.
 
-    The embedded instructors cannot analyse an attempt without the reference solution: they write from the
-    problem with its solution, so that LE is LLM2LLM with more problems a request; with ``contrast`` they are refused.
+    The embedded instructors cannot analyse an attempt without the reference solution. They write from the problem and
+    its solution, so LE becomes LLM2LLM with more problems per request. With ``contrast`` they are refused.
 
     Raises:
         ConfigError: with ``contrast`` and an instructor that cannot compare.
@@ -51,7 +52,7 @@ class LearningFromError:
     rouge_l: Near = 0.95
 
     def __post_init__(self) -> None:
-        """Refuse an instructor that cannot compare where it is asked to."""
+        """With ``contrast``, refuse an instructor that cannot compare."""
         if self.contrast:
             require_tasks(
                 self.instructor,
@@ -66,13 +67,13 @@ class LearningFromError:
         return {name: prompt_digest(name)}
 
     def each(self, starts: int) -> int:
-        """Return how many problems one case is asked for, within ``budget.per_request``."""
+        """Return the number of problems to ask for per case, at most ``budget.per_request``."""
         return min(self.budget.per_request, -(-self.budget.total // max(1, starts)) + 1)
 
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
     ) -> SynthesisRequest:
-        """Return the request for a bad case, without what it is contrasted with."""
+        """Return the request for a bad case, without contrasting questions."""
         return self._request(start, index, n, seed, ())
 
     def __call__(
@@ -88,8 +89,8 @@ class LearningFromError:
         """Return the candidates of a round.
 
         Raises:
-            RoleError: when a solved problem is none of the pool.
-            TooManyBadRecordsError: when round 1 kept nothing.
+            RoleError: if a solved problem is not of the pool.
+            TooManyBadRecordsError: if round 1 kept nothing.
         """
         require_pool(replay, "synthesize")
         starts, known = bad_starts(error_map), questions(error_map)
@@ -97,7 +98,7 @@ class LearningFromError:
         return write_from_each(writer, starts, known, screen, round, seed, rouge_l=self.rouge_l)
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return the requests that fill the budget, a start each; problems of the pool stand for the nearest ones."""
+        """Return the requests that fill the budget, one per start, with drawn pool problems as the nearest ones."""
         drawn = outlook.drawn(self.nearest) if self.contrast else []
         beside = {p.id: near for p, near in zip(outlook.problems, drawn, strict=False)}
         return estimated(_Beside(self, beside) if self.contrast else self, outlook)
@@ -120,7 +121,7 @@ class LearningFromError:
 
 
 class _Beside:
-    """Learning from error with solved questions beside every bad case, by its problem's id."""
+    """Learning from error with solved questions for every bad case, by the id of its problem."""
 
     def __init__(self, stage: LearningFromError, beside: dict[str, list[PoolProblem]]) -> None:
         self.stage, self.instructor, self.budget, self.each = stage, stage.instructor, stage.budget, stage.each
@@ -135,7 +136,7 @@ class _Beside:
 def nearest(
     embedder: Embedder, problems: Sequence[PoolProblem], others: Sequence[PoolProblem], k: int
 ) -> dict[str, list[PoolProblem]]:
-    """Return the ``k`` of the others whose questions are nearest by cosine, nearest first, by problem id."""
+    """Return, by problem id, the ``k`` others with the nearest questions by cosine, nearest first."""
     if not problems or not others:
         return {p.id: [] for p in problems}
     mine, theirs = embedded(embedder, [p.question for p in problems]), embedded(embedder, [o.question for o in others])

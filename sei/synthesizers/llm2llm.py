@@ -1,4 +1,4 @@
-"""LLM2LLM: a problem like each that the model got wrong."""
+"""LLM2LLM: for each problem that the model got wrong, a similar one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from sei.synthesizers.per_problem import Start, bad_starts, estimated, questions
 
 @part
 class LLM2LLM:
-    """LLM2LLM (Lee et al. 2024, Findings of ACL, section 3): problems like the wrong one, from that problem alone.
+    """LLM2LLM (Lee et al. 2024, Findings of ACL, section 3): writes each problem from one wrong problem alone.
 
-    Kept: every round the teacher sees one wrong training problem with its solution, and nothing else, and writes
-    one new problem of its kind; only problems of the pool are started from, never synthetic ones; data add up
-    and training starts from the base (``train_on=accumulated``, ``start_from=base``); a new problem is dropped
-    above ROUGE-L 0.95 (``rouge_l``) of another one or of a bad case.
-    Left out: the seed problems themselves are not trained on (replay of solved ones stands in for them, as in
-    every arm); attempts are greedy, where the authors' code samples them; bad cases that could not be diagnosed
-    and the validation part are not started from, so that all arms rest on the same cases.
+    Kept from the paper: the teacher sees one wrong training problem with its solution, nothing else, and writes one
+    similar problem. It starts from problems of the pool only, never from synthetic ones. Data accumulate, and training
+    starts from the base model (``train_on=accumulated``, ``start_from=base``). A new problem is dropped if its ROUGE-L
+    with another new problem or a bad case is above 0.95 (``rouge_l``).
+    Left out: the seed problems are not trained on; replayed solved problems replace them, as in every arm. Attempts are
+    greedy; the authors' code samples them. Undiagnosed bad cases and validation cases are not used as starts, so that
+    all arms use the same cases.
 
-    ``per_problem``: most new problems a round per wrong one; the paper has 1, which a larger budget than there
-    are bad cases cannot fill. ``None`` asks again, fewest first, until the budget is filled.
+    ``per_problem``: the most new problems per wrong problem in a round. The paper has 1, which cannot fill a budget
+    larger than the number of bad cases. ``None`` asks again, fewest problems first, until the budget is filled.
     """
 
     identity: ClassVar[str] = "synthesizer/llm2llm"
@@ -46,13 +46,13 @@ class LLM2LLM:
         return {"similar.v1": prompt_digest("similar.v1")}
 
     def each(self, starts: int) -> int:
-        """Return the one problem that a request asks for."""
+        """Return 1: a request asks for one problem."""
         return 1
 
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
     ) -> SynthesisRequest:
-        """Return the request for a problem like the one of ``start``."""
+        """Return the request for a problem similar to that of ``start``."""
         shown = exemplars([start.problem])
         return SynthesisRequest(
             error_type=start.problem.id, exemplars=shown, n=n, index=index, seed=seed, task="similar"
@@ -64,11 +64,11 @@ class LLM2LLM:
         """Return the candidates of a round.
 
         Raises:
-            TooManyBadRecordsError: when round 1 kept nothing.
+            TooManyBadRecordsError: if round 1 kept nothing.
         """
         starts, known = bad_starts(error_map), questions(error_map)
         return write_from_each(self, starts, known, screen, round, seed, rouge_l=self.rouge_l, most=self.per_problem)
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return the requests that fill the budget, a start each."""
+        """Return the requests that fill the budget, one per starting problem."""
         return estimated(self, outlook)

@@ -1,4 +1,4 @@
-"""MetaMath: problems of the pool, rewritten."""
+"""MetaMath: rewrites problems of the pool."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _REWRITINGS: tuple[Task, ...] = ("rephrase", "self_verification", "fobar")
 
 @part
 class MetaMath:
-    """MetaMath (Yu et al. 2023, ICLR 2024, section 3): training problems told anew, forwards and backwards.
+    """MetaMath (Yu et al. 2023, ICLR 2024, section 3): training problems rewritten, forwards and backwards.
 
-    Kept: problems of the whole pool, right or wrong, are rephrased, or a number is replaced by x and the final
-    answer is given, to ask for x: as a statement of fact (self-verification) or by adding the answer to the
-    question (FOBAR). The final answer is known beforehand (the gold one, or the number that was replaced) and a
-    draft whose answer differs is dropped (``answer_changed``).
-    Left out: answer augmentation (more solutions of an unchanged question; ``synthesizer=rejection_sampling`` is
-    that with the target model); one rewriting and its solution come in one reply instead of two; the whole mixture
-    of 395,000 is cut to the budget, in equal turns. Rewritings stay near their source, so that only near copies
-    of pool problems and of each other (``rouge_l``) are dropped; the screen is that of every arm.
+    Kept from the paper: problems of the whole pool, solved or not, are rephrased or reversed. A reversed problem hides
+    a number as x, gives the final answer and asks for x. The answer is given as a statement of fact (self-verification)
+    or added to the question (FOBAR). The expected answer is known: the gold answer, or the hidden number. A draft with
+    another answer is dropped (``answer_changed``).
+    Left out: answer augmentation, that is, more solutions of an unchanged question; ``synthesizer=rejection_sampling``
+    does it with the target model. A rewriting and its solution come in one reply instead of two. The mixture of 395,000
+    problems is cut to the budget, with equal turns for the three rewritings. Rewritings are similar to their source, so
+    only near copies of pool problems and of each other (``rouge_l``) are dropped. The screen is that of every arm.
 
     Raises:
-        ConfigError: with an instructor that cannot rewrite, such as the embedded ones.
+        ConfigError: if the instructor cannot rewrite. The embedded ones cannot.
     """
 
     identity: ClassVar[str] = "synthesizer/metamath"
@@ -53,13 +53,13 @@ class MetaMath:
         return {f"{t}.v1": prompt_digest(f"{t}.v1") for t in _REWRITINGS}
 
     def each(self, starts: int) -> int:
-        """Return the one problem that a request asks for."""
+        """Return 1: a request asks for one problem."""
         return 1
 
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
     ) -> SynthesisRequest:
-        """Return the request for the next rewriting; a question with options or without numbers is rephrased."""
+        """Return the request for the next rewriting. A question with options or without numbers is only rephrased."""
         p = start.problem
         rng = random.Random(f"metamath/{seed}/{p.id}")
         turn = rng.randrange(len(_REWRITINGS)) + index
@@ -89,13 +89,13 @@ class MetaMath:
         """Return the candidates of a round.
 
         Raises:
-            RoleError: when a problem is none of the pool.
-            TooManyBadRecordsError: when round 1 kept nothing.
+            RoleError: if a problem is not of the pool.
+            TooManyBadRecordsError: if round 1 kept nothing.
         """
         starts = pool_starts(error_map, pool)
         known = [s.problem.question for s in starts]
         return write_from_each(self, starts, known, screen, round, seed, rouge_l=self.rouge_l, grader=self.grader)
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return the requests that fill the budget, a start each."""
+        """Return the requests that fill the budget, one per starting problem."""
         return estimated(self, outlook)

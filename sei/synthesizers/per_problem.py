@@ -1,4 +1,4 @@
-"""What baselines share that write new problems from one problem at a time, where the method starts from a type."""
+"""Shared by baselines that write from one problem at a time. The method itself writes from an error type."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sei.records import (
 from sei.stages.harvest import Harvest, Sieve, in_waves
 from sei.stages.synthesize import Budget
 
-_DRY = 3  # requests in a row without a kept problem after which nothing more is asked of a start
+_DRY = 3  # a start is given up after this many requests in a row without a kept problem
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """One problem that new ones are written from. ``error_type`` files the candidates for refinement only.
+    """A problem to write new ones from. ``error_type`` groups the candidates for refinement only.
 
-    ``output`` is the wrong attempt, where the problem is a bad case.
+    ``output`` is the wrong attempt if the problem is a bad case.
     """
 
     problem: PoolProblem
@@ -45,30 +45,30 @@ class PerProblem(Protocol):
 
     @property
     def instructor(self) -> Instructor:
-        """Who is asked."""
+        """The instructor to ask."""
         ...
 
     @property
     def budget(self) -> Budget:
-        """How many candidates are wanted."""
+        """The number of candidates wanted."""
         ...
 
     def each(self, starts: int) -> int:
-        """Return how many problems one request asks for, where there are so many starts."""
+        """Return how many problems one request asks for, given the number of starts."""
         ...
 
     def request(
         self, start: Start, made: Sequence[SyntheticExample], index: int, n: int, seed: int
     ) -> SynthesisRequest:
-        """Return the request number ``index`` for a start; ``made`` is what was kept of it so far."""
+        """Return request number ``index`` for a start. ``made`` are the problems kept from it so far."""
         ...
 
 
 def require_tasks(instructor: Instructor, tasks: Sequence[Task], option: str, instead: str) -> None:
-    """Refuse an instructor that cannot do what a synthesizer asks.
+    """Refuse an instructor that cannot do the tasks of a synthesizer.
 
     Raises:
-        ConfigError: naming the option, the tasks that are missing and what to choose instead.
+        ConfigError: names the option, the missing tasks and the alternatives.
     """
     missing = [t for t in tasks if t not in getattr(instructor, "TASKS", EMBEDDED_TASKS)]
     if missing:
@@ -80,27 +80,27 @@ def require_tasks(instructor: Instructor, tasks: Sequence[Task], option: str, in
 
 
 def bad_starts(error_map: ErrorMap) -> list[Start]:
-    """Return the exemplar part of all bad cases; validation cases are never started from."""
+    """Return the bad cases of the exemplar part. Validation cases are never starts."""
     found = [Start(problem=c.problem, error_type=t.name, output=c.output) for t in error_map.types for c in t.exemplars]
     require_pool(tuple(s.problem for s in found), "synthesize")
     return found
 
 
 def pool_starts(error_map: ErrorMap, pool: Sequence[PoolProblem]) -> list[Start]:
-    """Return the whole pool whatever the verdict, less this round's validation cases."""
+    """Return the whole pool, solved or not, without this round's validation cases."""
     require_pool(tuple(pool), "synthesize")
     validation = {b.problem.id for t in error_map.types for b in t.validation}
     return [Start(problem=p, error_type="pool") for p in pool if p.id not in validation]
 
 
 def questions(error_map: ErrorMap) -> list[str]:
-    """Return the questions of all bad cases, with which new problems are compared."""
+    """Return the questions of all bad cases, for comparison with new problems."""
     cases: list[BadCase] = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
     return [c.problem.question for c in cases]
 
 
 class _Starts:
-    """The starts while they are asked, those with the fewest problems first."""
+    """Chooses which starts to ask next: those with the fewest problems first."""
 
     def __init__(
         self, writer: PerProblem, starts: Sequence[Start], harvest: Harvest, most: int | None, seed: int
@@ -112,7 +112,7 @@ class _Starts:
         self._rng = random.Random(f"from one/{seed}/{harvest.round}")
 
     def wave(self) -> list[tuple[str, SynthesisRequest]]:
-        """Return the next requests, by lot where starts tie; none: it is over."""
+        """Return the next requests, with ties between starts broken at random. An empty list ends the round."""
         missing = self.total - self.harvest.kept
         if missing <= 0 or self.harvest.asked.total() >= self._limit:
             return []
@@ -122,7 +122,7 @@ class _Starts:
         return [(o, self._request(o)) for o in sorted(by_lot, key=lambda o: len(made[o]))[: -(-missing // self.n)]]
 
     def room(self, owner: str) -> int:
-        """Return how many more problems may be kept of a start."""
+        """Return how many more problems of a start may be kept."""
         left = self.total - self.harvest.kept
         return left if self.most is None else min(left, self.most - len(self.harvest.made[owner]))
 
@@ -144,13 +144,13 @@ def write_from_each(
     most: int | None = None,
     grader: Grader | None = None,
 ) -> Synthesis:
-    """Ask for problems from each start in waves until the budget is filled or no start gives more.
+    """Ask for problems from each start in waves until the budget is filled or all starts are given up.
 
-    ``rouge_l`` is where a draft is too near to a ``known`` question or another draft; ``most`` problems are kept
-    of a start (``None``: as many as the budget needs); ``grader`` compares answers with expected ones.
+    A draft with a ROUGE-L above ``rouge_l`` to a ``known`` question or another draft is dropped. At most ``most``
+    problems per start are kept (``None``: as many as the budget needs). ``grader`` compares answers with expected ones.
 
     Raises:
-        TooManyBadRecordsError: when round 1 had starts and nothing was kept.
+        TooManyBadRecordsError: if round 1 had starts and kept nothing.
     """
     sieve = Sieve(known, screen, rouge_l)
     harvest = Harvest([s.problem.id for s in starts], sieve, round)
@@ -166,7 +166,7 @@ def write_from_each(
 
 
 def estimated(writer: PerProblem, outlook: Outlook) -> Estimate:
-    """Return what ``write_from_each`` would ask, bad cases standing for whatever is started from."""
+    """Estimate the requests of ``write_from_each``, with bad cases as sample starts."""
     n = writer.each(round(outlook.exemplars))
     starts = [Start(problem=c.problem, error_type=outlook.phrase, output=c.output) for c in outlook.cases]
     samples = [writer.request(s, (), i, n, 0) for i, s in enumerate(starts)]

@@ -1,4 +1,4 @@
-"""The control: exemplars whatever their verdict."""
+"""The control: synthesis from random exemplars, solved or not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sei.stages.synthesize import Budget, _questions, estimated, exemplars, synt
 
 @part
 class RandomSynthesis:
-    """The control: exemplars are drawn from the whole pool, whatever their verdict."""
+    """The control: exemplars are drawn from the whole pool, solved or not, without validation cases."""
 
     identity: ClassVar[str] = "synthesizer/random"
     version: ClassVar[int] = 4

@@ -1,4 +1,4 @@
-"""Rejection sampling fine-tuning: the baseline in which the target model writes its own solutions."""
+"""Rejection sampling fine-tuning: the baseline that trains on the target model's own right solutions."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from sei.stages.synthesize import Budget
 from sei.store import digest
 from sei.store.files import appending, read_rows
 
-_CLOSE = Fraction(1, 1000)  # a written result may be rounded by so much
+_CLOSE = Fraction(1, 1000)  # a written result may be rounded by less than this
 Sample = tuple[str, bool]  # output, and whether it ended before the length cap
 
 
 @part
 class RejectionSampling:
-    """RFT (Yuan et al. 2023, arXiv 2308.01825, section 3.3): right, distinct solutions of the model's own.
+    """RFT (Yuan et al. 2023, arXiv 2308.01825, section 3.3): the model's own right and distinct solutions.
 
-    Kept: the current checkpoint samples ``samples`` solutions of every training problem at ``temperature`` (paper:
-    100 at 0.7); those that end in the right answer and whose annotated arithmetic is right stay, one of each list
-    of equations; no instructor. Left out: of equal lists the first one stays, where the paper takes the one
-    that is farthest from the others by edit distance; the gold solutions are not trained on beside them
-    (``synthesizer=direct_correction`` is that); samples come from this model alone, not from several.
+    Kept from the paper: the current checkpoint samples ``samples`` solutions of every training problem at
+    ``temperature`` (paper: 100 at 0.7). A solution is kept if its answer and its annotated arithmetic are right, one
+    per distinct list of equations. No instructor is asked. Left out: of equal lists the first is kept; the paper keeps
+    the one farthest from the others by edit distance. Gold solutions are not added to training
+    (``synthesizer=direct_correction`` trains on them). Samples come from this model alone, not from several.
 
-    Problems are those of the pool, right or wrong, that pass the screen, less validation cases. Refinement's
-    good questions are among them, so refine with ``refiner=none`` (the paper has none). Questions of earlier
-    rounds are screened off: their solutions are in training already (``train_on=accumulated``), so a later
-    round adds the problems that were not solved before. The budget's ``candidates`` bound what is kept, one solution a
-    problem first; a model that solves few problems cannot fill it, which the round's number of candidates
-    shows. With the same schedule, optimizer steps and supervised tokens are equal in any case.
+    Problems are those of the pool, solved or not, that pass the screen, without validation cases. They include the good
+    questions of refinement, so use ``refiner=none``, as in the paper. Questions of earlier rounds are screened out,
+    because training already has their solutions (``train_on=accumulated``). A later round thus adds newly solved
+    problems. The budget's ``candidates`` limit the number kept, one solution per problem first. A model that solves few
+    problems cannot fill the budget; the round's number of candidates shows it. With the same schedule, optimizer steps
+    and supervised tokens are equal in any case.
     """
 
     identity: ClassVar[str] = "synthesizer/rejection_sampling"
@@ -68,11 +68,11 @@ class RejectionSampling:
         checkpoint: Checkpoint,
         folder: Path,
     ) -> Synthesis:
-        """Return the model's own solutions as candidates; wrong ones and repeats are refused and counted.
+        """Return the model's own solutions as candidates. Wrong and repeated ones are counted as rejections.
 
         Raises:
-            RoleError: when a problem is none of the pool.
-            TooManyBadRecordsError: when round 1 found no right solution.
+            RoleError: if a problem is not of the pool.
+            TooManyBadRecordsError: if round 1 found no right solution.
         """
         require_pool(pool, "synthesize")
         types = {b.problem.id: t.name for t in error_map.types for b in t.exemplars}
@@ -90,8 +90,8 @@ class RejectionSampling:
         ordered = [(free[i], found[i][turn]) for turn in range(self.samples) for i in by_lot if turn < len(found[i])]
         if free and not ordered and round == 1:
             raise TooManyBadRecordsError(
-                f"none of {len(free)} problems was solved in synthesizer.samples={self.samples} samples. Rule: there "
-                "is no candidate without a right solution. Remedy: more samples, another temperature, a stronger model."
+                f"none of {len(free)} problems was solved in synthesizer.samples={self.samples} samples. Rule: every "
+                "candidate needs a right solution. Remedy: more samples, another temperature, a stronger model."
             )
         total = self.budget.total
         rejections += [_rejected("over_quota", p) for p, _ in ordered[total:]]
@@ -99,14 +99,14 @@ class RejectionSampling:
         return Synthesis(candidates=tuple(candidates), rejections=tuple(rejections))
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return the samples of a round; no instructor is asked."""
+        """Return the number of samples of a round. No instructor is asked."""
         sampled = {"sampled solutions of the pool": self.samples * outlook.pool}
         return Estimate(generates=sampled, candidates=self.budget.total)
 
     def _sampled(
         self, problems: Sequence[PoolProblem], checkpoint: Checkpoint, seed: int, folder: Path
     ) -> list[list[Sample]]:
-        """Return the outputs for every problem, each kept on disk as it comes and never made twice."""
+        """Return the outputs for every problem. Each is written to disk at once and never generated twice."""
         if not problems:
             return []
         path, adapter = folder / "samples.jsonl", pydantic.TypeAdapter(Sample)
@@ -127,7 +127,7 @@ class RejectionSampling:
         return [[kept[k] for k in row] for row in rows]
 
     def _distinct(self, problem: PoolProblem, outputs: Sequence[Sample]) -> tuple[list[str], list[Rejection]]:
-        """Return the right solutions with distinct reasoning, the first of each, and refusals of the others."""
+        """Return the first right solution of each distinct reasoning, and rejections of the others."""
         kept: dict[tuple[str, ...], str] = {}
         refused: list[Rejection] = []
         for text, finished in outputs:
@@ -143,9 +143,9 @@ class RejectionSampling:
 
 
 def reasoning(solution: str) -> tuple[str, ...] | None:
-    """Return the list of equations of a solution, by which reasoning paths are told apart.
+    """Return the equations of a solution, or its words if it has no equations. They identify the reasoning path.
 
-    ``None`` where an annotated equation is false; the solution's words where there is no equation.
+    Return ``None`` if an annotated equation is false.
     """
     steps = read_steps(solution)
     for s in steps if "<<" in solution else ():

@@ -17,7 +17,7 @@ from sei.stages.synthesize import Budget, _questions, estimated, exemplars, synt
 
 @part
 class SelfInstruct:
-    """Exemplars are bad cases of the type and problems already made for it."""
+    """Writes problems per error type. Exemplars are bad cases of the type and problems already made for it."""
 
     identity: ClassVar[str] = "synthesizer/self_instruct"
     version: ClassVar[int] = 4
@@ -27,7 +27,7 @@ class SelfInstruct:
     def __call__(
         self, error_map: ErrorMap, pool: tuple[PoolProblem, ...], screen: Screen, round: int, *, seed: int
     ) -> Synthesis:
-        """Return the candidates of a round; problems whose answer is off contract are refused and counted."""
+        """Return the candidates of a round. Problems that break the contract are counted as rejections."""
         quotas = self.budget.share_out([len(t.members) for t in error_map.types])
         sources = [
             (t.name, exemplars([b.problem for b in t.exemplars]), q)

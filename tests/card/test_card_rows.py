@@ -73,7 +73,7 @@ def test_one_json_list_is_read_as_well(tmp_path):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"question": "q", "answer": "1"}, r"line 1: the fields \['answer', 'question'\] are no known layout"),
+        ({"question": "q", "answer": "1"}, r"line 1: the fields \['answer', 'question'\] match no known layout"),
         ({"problem": "q", "steps": STEPS, "label": 3}, "label=3, but there are 3 steps"),
         ({"problem": "q", "steps": STEPS, "label": "two"}, "label='two'"),
         ({"problem": "q", "steps": [1, 2], "label": 1}, "steps texts"),
@@ -86,9 +86,9 @@ def test_what_is_no_marked_attempt_is_refused(tmp_path, row, words):
         read_rows(written(tmp_path, row))
 
 
-def test_an_id_that_stands_twice_is_refused(tmp_path):
+def test_an_id_that_is_used_twice_is_refused(tmp_path):
     row = {"id": "a", "question": "q", "steps": STEPS, "first_wrong_step": 1}
-    with pytest.raises(DataError, match="line 2: the id 'a' stands twice"):
+    with pytest.raises(DataError, match="line 2: the id 'a' is used twice"):
         read_rows(written(tmp_path, row, row))
 
 

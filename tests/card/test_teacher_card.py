@@ -157,7 +157,7 @@ def test_a_dry_run_shows_the_request_for_the_first_step(made, server, capsys):
 
 
 def test_rules_have_nothing_to_estimate(made):
-    with pytest.raises(ConfigError, match="the instructor symbolic sends and costs nothing"):
+    with pytest.raises(ConfigError, match="the instructor symbolic sends nothing and costs nothing"):
         made(estimate=True)
 
 
@@ -237,4 +237,4 @@ def test_without_types_of_the_rows_there_is_no_index(made, tmp_path):
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row | {"id": str(i)}) + "\n" for i in range(6)))
     card = made(None, f"teacher_card_rows={tmp_path}/rows.jsonl", "card.problems=0")
     found = line(card, "ARI of its keyphrases")
-    assert (found["state"], found["why"]) == ("unknown", "0 keyphrases of rows whose type is known, of 0 types")
+    assert (found["state"], found["why"]) == ("unknown", "0 keyphrases with a known type, of 0 types")

@@ -58,9 +58,9 @@ def test_the_text_of_a_codebook_is_in_the_key_not_its_place(book, tmp_path):
         ("types: []", ["types", "at least 1"]),
         ("types: [{name: a, phrases: []}]", ["types.0.phrases", "at least 1"]),
         ("types: [{name: a, phrases: [x], colour: red}]", ["types.0.colour", "red"]),
-        ("types: [{name: a, phrases: [x]}, {name: A, phrases: [y]}]", ["'a' stands twice", "rename"]),
-        ("types: [{name: a, phrases: [x]}, {name: b, phrases: [X]}]", ["'x' stands twice"]),
-        ("types: [{name: Other, phrases: [x]}]", ["'other'", "fits no type"]),
+        ("types: [{name: a, phrases: [x]}, {name: A, phrases: [y]}]", ["'a' occurs twice", "rename"]),
+        ("types: [{name: a, phrases: [x]}, {name: b, phrases: [X]}]", ["'x' occurs twice"]),
+        ("types: [{name: Other, phrases: [x]}]", ["'other'", "fit no type"]),
     ],
 )
 def test_a_broken_codebook_is_refused_when_built(tmp_path, text, words):

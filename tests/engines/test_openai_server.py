@@ -192,7 +192,7 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 
 @pytest.mark.parametrize(
     ("command", "message"),
-    [("no-such-program {model} {port}", "no program 'no-such-program'"), ("vllm serve", "{model} and {port}")],
+    [("no-such-program {model} {port}", "program 'no-such-program' is not"), ("vllm serve", "{model} and {port}")],
 )
 def test_a_command_that_cannot_run_is_refused_early(command, message):
     with pytest.raises(ConfigError, match=message):

@@ -42,7 +42,7 @@ FLAG = (
         (DEAD, "vllm.v1.engine.exceptions.EngineDeadError", "what ended the engine"),
         (MEMORY, "ValueError: No available memory for the cache blocks", "the memory share"),
         (KV, "ValueError: Available memory on node 0 (13.86/17.34 GiB)", "the memory share"),
-        (FLAG, "vllm: error: unrecognized arguments: --no-such-flag", "does not know an option"),
+        (FLAG, "vllm: error: unrecognized arguments: --no-such-flag", "does not know one of the options"),
         ("RuntimeError: Failed to infer device type\n", "RuntimeError: Failed to infer device type", "look at its log"),
     ],
     ids=["window", "killed", "memory", "kv", "flag", "other"],

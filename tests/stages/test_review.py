@@ -65,7 +65,7 @@ def test_rename_merge_move_and_drop(tmp_path):
 
 
 def test_phrases_that_stand_nowhere_are_clustered_or_dropped(tmp_path):
-    """Phrases that stand nowhere go where the clusterer puts them or are dropped."""
+    """Unlisted phrases keep the type of the clusterer or are dropped."""
 
     def forget(f):
         f["types"] = [t for t in f["types"] if t["phrases"][0][0] != "b"]
@@ -97,7 +97,7 @@ def test_the_text_is_in_the_key_and_the_path_is_not(tmp_path):
         ("types: [", "cannot be read"),
         ("types: 3", "types=3"),
         ("types: [{name: a, phrases: [x], colour: red}]", "colour"),
-        ("types: [{name: a, phrases: [x]}, {name: b, phrases: [X]}]", r"'x' stands in a \(type 1\) and b \(type 2\)"),
+        ("types: [{name: a, phrases: [x]}, {name: b, phrases: [X]}]", r"'x' is listed in a .type 1. and b .type 2."),
         ("types: [{name: '', phrases: [x]}]", "name"),
         ("!!python/object/apply:os.system ['touch canary']", "cannot be read"),
     ],

@@ -1,1 +1,1 @@
-"""The embedded instructor for ordering puzzles: made of rules, without a language model."""
+"""The embedded instructor for ordering puzzles. It uses rules instead of a language model."""

@@ -1,8 +1,8 @@
 """``instructor=deduction``: diagnoses and synthesizes ordering puzzles without a language model.
 
-It sees what a language model would see and no more: question, reference solution and wrong attempt to
-diagnose; questions with worked solutions to write new puzzles. A configurable share of what it writes is
-flawed on purpose, as a real language model's would be.
+It sees only what a language model would see. To diagnose, it gets question, reference solution and wrong attempt. To
+write puzzles, it gets questions with worked solutions. A configurable share of its output is flawed on purpose, as with
+a real language model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sei.parts import part
 from sei.records import BadCase, Diagnosis, Finding, PoolProblem, Rejection
 
 FLAWS = ("answer", "order", "reading")
-_TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
+_TRIES_PER_DRAFT = 4  # a draft is given up after this many tries
 _Read = tuple[Exemplar, Puzzle]
 
 
@@ -30,9 +30,9 @@ _Read = tuple[Exemplar, Puzzle]
 class RuleInstructor:
     """The embedded instructor of the deduction domain.
 
-    ``flaw_rate``: share of written puzzles whose solution carries a flaw (a wrong answer, two persons in the
-    wrong order, a clue read the wrong way round), and share of diagnoses that stay vague. ``splice_rate``:
-    share of drafts that take their question or their relation from another exemplar where it fits.
+    ``flaw_rate``: share of written puzzles with a flawed solution (a wrong answer, two persons in the wrong order, a
+    reversed clue), and share of vague diagnoses. ``splice_rate``: share of drafts that take their question or relation
+    from another exemplar, if it fits.
     """
 
     identity: ClassVar[str] = "instructor/deduction"
@@ -42,19 +42,19 @@ class RuleInstructor:
     splice_rate: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
-        """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
+        """Yield one diagnosis per bad case: a keyphrase with its finding, or a typed rejection."""
         yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
 
     def traces(self, problem: PoolProblem) -> bool:
-        """Say whether the puzzle can be read."""
+        """Tell whether the puzzle can be read and its solution follows from it."""
         return bool(_read_all([Exemplar(id=problem.id, question=problem.question, solution=problem.solution)])[0])
 
     def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
-        """Yield the step in which the finding of each case lies; a line that is left out counts as the last one."""
+        """Yield the step of each case's finding. A missing line counts as the last step."""
         yield from located(cases, self.diagnose([c.bad_case for c in cases]), _line_of)
 
     def solve(self, questions: Sequence[str]) -> Iterator[Worked]:
-        """Yield the answer of every question, worked out from its text and flawed at ``flaw_rate``, or a refusal."""
+        """Yield the answer of every question, solved from its text and flawed at ``flaw_rate``, or a rejection."""
         for question in questions:
             try:
                 yield Worked(answer=self._worked(question, (), draw("solve", question)).answer)
@@ -62,7 +62,7 @@ class RuleInstructor:
                 yield Worked(rejection=Rejection(stage="solve", reason=str(e.args[0]), detail=question[:300]))
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
-        """Yield one reply per request: ``n`` drafts less what had to be refused."""
+        """Yield one reply per request, with ``n`` drafts minus the rejected ones."""
         for request in requests:
             rng = draw("write", request.seed, request.error_type, request.index)
             known, rejections = _read_all(request.exemplars)
@@ -75,7 +75,7 @@ class RuleInstructor:
             yield Reply(drafts=tuple(drafts), rejections=tuple(rejections))
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
-        """Yield every bad case's question with its solution worked anew, flawed at ``flaw_rate``, or a refusal."""
+        """Yield every bad case's question with a new solution, flawed at ``flaw_rate``, or a rejection."""
         for case in cases:
             rng = draw("correct", case.problem.question, case.output)
             try:
@@ -103,7 +103,7 @@ class RuleInstructor:
         raise RefusedError(reason)
 
     def _worked(self, question: str, sources: tuple[str, ...], rng: random.Random) -> Draft:
-        """Solve a question from its text alone, and put a flaw into the solution at ``flaw_rate``."""
+        """Solve a question from its text alone and make the solution flawed at ``flaw_rate``."""
         puzzle = read(question)
         pairs = puzzle.pairs()
         chain = arrange(pairs)
@@ -127,7 +127,7 @@ def _line_of(case: Stepped, finding: Finding) -> int:
 
 
 def _read_all(exemplars: Sequence[Exemplar]) -> tuple[list[_Read], list[Rejection]]:
-    """Read exemplars; one whose solution does not follow from its clues teaches nothing and is refused."""
+    """Read exemplars. An exemplar is rejected if its solution does not follow from its clues."""
     known, rejections = [], []
     for e in exemplars:
         try:
@@ -142,7 +142,7 @@ def _read_all(exemplars: Sequence[Exemplar]) -> tuple[list[_Read], list[Rejectio
 
 
 def _spliced(puzzle: Puzzle, donor: Puzzle, rng: random.Random) -> Puzzle:
-    """Put the donor's question to the clues, or tell them in the donor's relation."""
+    """Give the puzzle the donor's question, or the donor's relation words."""
     if rng.random() < 0.5:
         return replace(puzzle, words=donor.words)
     persons = donor.ask.persons
@@ -156,9 +156,9 @@ def _spliced(puzzle: Puzzle, donor: Puzzle, rng: random.Random) -> Puzzle:
 
 
 def _shuffled(puzzle: Puzzle, others: Sequence[Puzzle], rng: random.Random) -> Puzzle:
-    """Let other sentences of the same directions state the pairs, and tell them in another order.
+    """State the pairs with other sentences of the same directions, and in another order.
 
-    Half of the drafts keep the order of the pairs: where it was the difficulty, it stays one.
+    Half of the drafts keep the order of the pairs, because that order may be the difficulty.
     """
     clues = list(puzzle.clues)
     for i, c in enumerate(clues):
@@ -175,12 +175,12 @@ def _shuffled(puzzle: Puzzle, others: Sequence[Puzzle], rng: random.Random) -> P
 
 
 def _stating(clue: Clue, pair: tuple[str, str]) -> Clue:
-    """Return the sentence with the persons of a pair, put so that it states the pair."""
+    """Return the sentence with the persons of a pair, arranged so that it states the pair."""
     return replace(clue, persons=pair if clue.upwards[0] else pair[::-1])
 
 
 def _recast(puzzle: Puzzle, others: Sequence[Puzzle], rng: random.Random) -> Puzzle:
-    """Give the parts to other persons of the exemplars."""
+    """Replace the persons by other persons of the exemplars."""
     persons = list(puzzle.persons)
     seen = sorted({p for o in others for p in o.persons} - set(persons))
     cast = rng.sample(seen, len(persons)) if len(seen) >= len(persons) else rng.sample(persons, len(persons))

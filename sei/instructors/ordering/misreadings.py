@@ -1,7 +1,7 @@
-"""Finding the first line of a wrong attempt at an ordering puzzle that diverges, and wording what went wrong.
+"""Finds the first diverging line of a wrong attempt at an ordering puzzle, and puts the mistake into words.
 
-The wording depends on the finding and a number drawn from the attempt alone. No word here comes from the
-names of hidden skills.
+The wording depends only on the finding and a number drawn from the attempt. No word here comes from the names of hidden
+skills.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sei.instructors.ordering.puzzle import Ask, Clue, Puzzle, RefusedError, rea
 from sei.records import Finding
 
 Line = tuple[str, ...]
-"""The persons of one worked line, highest first; the answer is a line of one."""
+"""The persons of one worked line, highest first. The answer is a line with one person."""
 
 _LINE = re.compile(r"[^\W\d_][\w'’ -]*(?:\s*>\s*[^\W\d_][\w'’ -]*)+")
 _ANSWER = re.compile(r"####\s*([^\n]+)")
@@ -21,7 +21,7 @@ _ENDS = ("most", "least")
 
 
 def read_working(text: str) -> list[Line]:
-    """Return the worked lines of a solution in order; lines that put nobody in order are passed over."""
+    """Return the worked lines of a solution in order. Lines without an order or an answer are skipped."""
     lines: list[Line] = []
     for line in text[:20_000].split("\n"):
         answer, row = _ANSWER.search(line), _LINE.fullmatch(line.strip())
@@ -35,8 +35,8 @@ def read_working(text: str) -> list[Line]:
 def find_divergence(question: str, reference: str, attempt: str) -> Finding | str:
     """Compare an attempt with the reference line by line.
 
-    Returns a ``Finding`` for the first diverging line, or the reason (a word) why none can be named:
-    ``no_reference_steps``, ``no_attempt_steps``, ``no_divergence``, or why the question cannot be read.
+    Returns a ``Finding`` for the first diverging line, or the reason (one word) why there is none:
+    ``no_reference_steps``, ``no_attempt_steps``, ``no_divergence``, or the reason why the question cannot be read.
     """
     expected, written = read_working(reference), read_working(attempt)
     if not expected:
@@ -85,9 +85,9 @@ def _compare(puzzle: Puzzle, expected: Sequence[Line], written: Sequence[Line], 
 
 
 def _turned(puzzle: Puzzle, clue: Clue, part: int) -> tuple[str, str, str, str]:
-    """Return (relation, what was to be read, what was read, the clue's word) for a pair written the wrong way round.
+    """Return (relation, expected reading, actual reading, the clue's word) for a reversed pair.
 
-    What a negation or a second half is about does not make it another kind of mistake; a misread word does.
+    An ignored negation or second half is the same mistake with any relation word. A misread word depends on the word.
     """
     pole = clue.poles[part]
     word = puzzle.words.more if pole == "more" else puzzle.words.less
@@ -106,7 +106,7 @@ def _asked(ask: Ask) -> str:
 
 
 def _place(ask: Ask, person: str, chain: Line) -> str:
-    """Return what place the person holds who was answered, seen from the end that was asked for."""
+    """Return the place of the answered person, counted from the end that the question asks about."""
     if person in ask.persons:
         return "named"
     if person not in chain:
@@ -183,7 +183,7 @@ VAGUE = ("incorrect reasoning", "wrong final answer", "logic error in the soluti
 
 
 def word_finding(finding: Finding, draw: int) -> str:
-    """Return the keyphrase for a finding; ``draw`` picks the wording."""
+    """Return the keyphrase for a finding. ``draw`` picks the wording."""
     options = _WORDINGS[finding.relation]
     expected, written = finding.expected.split(" > "), finding.written.split(" > ")
     differ = [(w, e) for w, e in zip(written, expected, strict=False) if w != e]
@@ -202,6 +202,6 @@ def word_finding(finding: Finding, draw: int) -> str:
 
 
 def template_words() -> set[str]:
-    """Return every word that the instructor can use on its own account (slots for what it saw left out)."""
+    """Return every word in the instructor's own wordings, without the words filled into slots."""
     texts = [w for ways in _WORDINGS.values() for w in ways] + [*VAGUE, *_PLACES.values()]
     return {w for t in texts for w in re.findall(r"[a-z]+", re.sub(r"\{\w+\}", " ", t.lower()))}

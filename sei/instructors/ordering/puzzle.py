@@ -1,8 +1,8 @@
-"""Reading, solving and telling ordering puzzles: sentences that compare persons, and a question about the order.
+"""Reads, solves and writes ordering puzzles: sentences that compare persons, and a question about the order.
 
-Sentences are read by what they share, not by a list of wordings: the person before "is" is compared with
-the other one named. What surrounds names and relation words is kept, so that a puzzle can be told anew
-with other persons. What cannot be read, or leaves the order open, is refused with a typed reason.
+Sentences are read by their common form, not by a list of wordings: the person before "is" is compared with the other
+person named. The text around names and relation words is kept, so that a puzzle can be rewritten with other persons. A
+puzzle that cannot be read, or that leaves the order open, is refused with a typed reason.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Literal
 from sei.grading.deduction import names_of
 
 Pole = Literal["more", "less"]
-Pair = tuple[str, str]  # who stands above whom
+Pair = tuple[str, str]  # the first person is above the second
 
 
 class RefusedError(Exception):
-    """A puzzle that cannot be read or solved; ``args[0]`` is the typed reason."""
+    """A puzzle that cannot be read or solved. ``args[0]`` is the typed reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Words:
         return next(w[w.index(word) + 1] for w in ways if word in w)
 
 
-# what a reader brings along: opposites, and how the superlative is formed
+# a reader's knowledge: opposites and their superlatives
 LEXICON = tuple(
     Words(more=f"{a}er", most=f"{a}est", less=f"{b}er", least=f"{b}est")
     for a, b in (
@@ -57,8 +57,8 @@ _NO_TIES = re.compile(r"\b(?:differ|different|no two|no ties?)\b", re.IGNORECASE
 class Clue:
     """A sentence that compares ``persons[0]`` with the others.
 
-    ``frame`` is its text with slots: ``{0}`` to ``{2}`` for persons, ``{a}`` and ``{b}`` for the relation words,
-    whose directions are ``poles``.
+    ``frame`` is its text with slots: ``{0}`` to ``{2}`` for persons, ``{a}`` and ``{b}`` for the relation words.
+    ``poles`` are the directions of these words.
     """
 
     frame: str
@@ -68,18 +68,18 @@ class Clue:
 
     @property
     def upwards(self) -> tuple[bool, ...]:
-        """Say of each comparison whether it puts the first person above the other."""
+        """Tell for each comparison whether it puts the first person above the other."""
         return tuple((p == "more") != self.negated for p in self.poles)
 
     def pairs(self) -> list[Pair]:
-        """Return what the sentence states."""
+        """Return the pairs that the sentence states."""
         first, *others = self.persons
         return [(first, o) if up else (o, first) for o, up in zip(others, self.upwards, strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """The question: a rank from one end (``pole``), the one in the middle, or the one between two persons."""
+    """The question: it asks for a rank from one end (``pole``), the middle, or the person between two others."""
 
     frame: str
     kind: Literal["rank", "middle", "between"]
@@ -90,7 +90,7 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Puzzle:
-    """A puzzle that was read: clues in the order told, remarks that compare nobody, the question."""
+    """A puzzle that was read: clues in the order of the text, remarks without comparisons, and the question."""
 
     clues: tuple[Clue, ...]
     words: Words
@@ -99,11 +99,11 @@ class Puzzle:
 
     @property
     def persons(self) -> tuple[str, ...]:
-        """All persons in the order in which the clues state them."""
+        """All persons, in the order of the clues' pairs."""
         return tuple(dict.fromkeys(p for pair in self.pairs() for p in pair))
 
     def pairs(self) -> list[Pair]:
-        """Return everything that the clues state, in the order told."""
+        """Return all pairs that the clues state, in the order of the text."""
         return [pair for c in self.clues for pair in c.pairs()]
 
 
@@ -112,7 +112,7 @@ def read(question: str) -> Puzzle:
 
     Raises:
         RefusedError: ``no_clues``, ``unread_clue``, ``unread_question``, ``several_relations`` or
-            ``ties_possible`` (a negation where nothing says that all differ).
+            ``ties_possible`` (a negation, and no remark says that all differ).
     """
     sentences = [s.strip() for s in re.findall(r"[^.?!]+[.?!]", question)]
     names = names_of(question)
@@ -191,12 +191,12 @@ def _read_ask(sentence: str, names: Sequence[str]) -> tuple[Ask, set[Words]]:
 
 
 def arrange(pairs: Sequence[Pair], *, strict: bool = True) -> list[str]:
-    """Put persons in order, highest first, from pairs of who stands above whom.
+    """Put persons in order, highest first, from pairs.
 
-    Where not ``strict``, persons whose order is left open stand as they were named first.
+    Without ``strict``, persons in an open order are put in the order in which they are first named.
 
     Raises:
-        RefusedError: ``clues_contradict``, or ``order_left_open`` where ``strict``.
+        RefusedError: ``clues_contradict``, or ``order_left_open`` with ``strict``.
     """
     left = list(dict.fromkeys(p for pair in pairs for p in pair))
     chain: list[str] = []
@@ -212,10 +212,10 @@ def arrange(pairs: Sequence[Pair], *, strict: bool = True) -> list[str]:
 
 
 def answer(ask: Ask, chain: Sequence[str]) -> str:
-    """Return who is asked for.
+    """Return the person asked for.
 
     Raises:
-        RefusedError: ``nobody_fits`` where the order has no such place.
+        RefusedError: ``nobody_fits`` if the order has no such place.
     """
     n = len(chain)
     if ask.kind == "rank" and ask.rank < n:
@@ -241,5 +241,5 @@ def tell(puzzle: Puzzle) -> str:
 
 
 def work(pairs: Sequence[Pair], chain: Sequence[str], stated: str) -> str:
-    """Write a solution: one line a pair, the chain, the answer."""
+    """Write a solution: one line per pair, the chain, and the answer."""
     return "\n".join([*(f"{a} > {b}" for a, b in pairs), " > ".join(chain), f"#### {stated}"])

@@ -1,1 +1,1 @@
-"""Instructors behind an OpenAI-compatible server: one owner of retries, a cache of every paid answer, a ledger."""
+"""Instructors behind an OpenAI-compatible server, with central retries, a cache of all paid answers, and a ledger."""

@@ -1,4 +1,4 @@
-"""Every paid answer on disk before anything uses it: an SQLite file of JSON, shared by runs and sweep jobs."""
+"""Stores every paid answer on disk before it is used, as JSON in an SQLite file shared by runs and sweep jobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def key_of(request: dict[str, Any]) -> str:
 
 
 class NoAnswers:
-    """No cache: for answers that are kept elsewhere, such as attempts in the store."""
+    """No cache, for answers that are stored elsewhere, such as attempts."""
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return ``None``."""
@@ -40,14 +40,14 @@ class NoAnswers:
         """Keep nothing."""
 
     def drop(self, key: str) -> None:
-        """There is nothing to drop."""
+        """Do nothing."""
 
 
 def require_cache(path: Path) -> None:
-    """Try to begin a change of a cache file, making it where there is none; one that is damaged is not looked at here.
+    """Check that a cache file can be written, and create it if it does not exist. A damaged file passes here.
 
     Raises:
-        DiskError: naming the file, the reason and the remedy.
+        DiskError: names the file, the reason and the remedy.
     """
     path = path.expanduser()
     try:
@@ -59,15 +59,15 @@ def require_cache(path: Path) -> None:
             db.execute("rollback")
     except (OSError, sqlite3.OperationalError) as e:
         raise DiskError(
-            f"answer cache {path} cannot be written: {e}. Remedy: free space or fix permissions, or "
-            "instructor.cache=PATH in a writable place."
+            f"answer cache {path} cannot be written: {e}. Remedy: free space, fix permissions, or set "
+            "instructor.cache=PATH to a writable place."
         ) from e
     except sqlite3.DatabaseError:
-        return  # no database any more: it is put aside when it is opened
+        return  # damaged: it is moved aside when it is opened
 
 
 def has_answers(path: Path) -> bool:
-    """Say whether a cache file holds any answer; nothing is made where there is none."""
+    """Tell whether a cache file contains any answer. A missing file is not created."""
     path = path.expanduser()
     if not path.exists():
         return False
@@ -79,23 +79,23 @@ def has_answers(path: Path) -> bool:
 
 
 def _alone(path: Path) -> filelock.BaseFileLock:
-    """Return the lock under which a cache file is opened and closed.
+    """Return the lock for opening and closing a cache file.
 
-    SQLite's own timeout does not cover it: of two processes that make a new file write-ahead at the same moment, one is
-    told "database is locked" without a wait. A damaged file, too, has to be put aside by one of them alone.
+    SQLite's timeout does not cover this: if two processes switch a new file to write-ahead logging at once, one gets
+    "database is locked" without a wait. A damaged file must also be moved aside by only one process.
     """
     return filelock.FileLock(f"{path}.lock")
 
 
 def put_into(db: sqlite3.Connection, key: str, answer: dict[str, Any]) -> None:
-    """Keep an answer as part of a transaction."""
+    """Store an answer as part of a transaction."""
     db.execute("insert or ignore into answers values (?, ?, ?)", (key, json.dumps(answer), time.time()))
 
 
 class Answers:
-    """The cache. Only complete replies are kept; errors, refusals and cut replies are asked for again next time.
+    """The cache. It stores only complete replies; after errors, refusals and cut replies the next run asks again.
 
-    A damaged file is put aside and begun anew.
+    A damaged file is moved aside and a new one is started.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +114,7 @@ class Answers:
             raise
         except sqlite3.DatabaseError as e:
             aside = self.path.with_name(f"{self.path.name}.damaged-{int(time.time() * 1000)}")
-            log.warning("damaged answer cache %s (%s): kept as %s and begun anew", self.path, e, aside.name)
+            log.warning("damaged answer cache %s (%s): kept as %s, and a new one is started", self.path, e, aside.name)
             self.path.rename(aside)
             for tail in ("-wal", "-shm"):
                 self.path.with_name(self.path.name + tail).unlink(missing_ok=True)
@@ -131,7 +131,7 @@ class Answers:
         return db
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """Return a kept answer, or ``None``."""
+        """Return a stored answer, or ``None``."""
         row = self._db.execute("select answer from answers where key = ?", (key,)).fetchone()
         if row is None:
             return None
@@ -139,23 +139,23 @@ class Answers:
         return found
 
     def drop(self, key: str) -> None:
-        """Forget an answer."""
+        """Delete an answer."""
         with self.writing() as db:
             db.execute("delete from answers where key = ?", (key,))
 
     def put(self, key: str, answer: dict[str, Any]) -> None:
-        """Keep an answer; it is on disk when this returns.
+        """Store an answer. It is on disk when this returns.
 
         Raises:
-            DiskError: when it cannot be written.
+            DiskError: if it cannot be written.
         """
         self.put_all([(key, answer)])
 
     def put_all(self, answers: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Keep several answers in one transaction; all are on disk when this returns.
+        """Store several answers in one transaction. All are on disk when this returns.
 
         Raises:
-            DiskError: when they cannot be written.
+            DiskError: if they cannot be written.
         """
         with self.writing() as db:
             for key, answer in answers:
@@ -163,10 +163,10 @@ class Answers:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the open file for one transaction: all of it is on disk afterwards, or nothing.
+        """Yield the open file for one transaction. Afterwards all of it is on disk, or nothing.
 
         Raises:
-            DiskError: when it cannot be written.
+            DiskError: if it cannot be written.
         """
         try:
             with self._db:
@@ -177,7 +177,7 @@ class Answers:
             ) from e
 
     def rows(self, query: str, *values: Any) -> list[Any]:
-        """Return what a query finds."""
+        """Return the rows that a query finds."""
         return self._db.execute(query, values).fetchall()
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Asking through the Batch API, at half price: submit, end resumably, collect at the next start into the same cache.
+"""Asks through the Batch API at half price: submit, stop resumably, and collect into the same cache at the next start.
 
-Every call goes over its requests in one pass: collect what is done, submit what neither is answered nor on its
-way, and stop with exit code 75 while anything is out. Processes that share a cache do this one after the other.
+Every call handles its requests in one pass. It collects finished batches, submits requests that are neither answered
+nor submitted, and stops with exit code 75 while a batch is out. Processes that share a cache take turns.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Res
 from sei.instructors.remote.wire import answer_key, endpoint_of, usable, with_error, with_room
 
 log = logging.getLogger(__name__)
-_FORGOTTEN = 2 * 86_400  # seconds after which a batch that the server does not know is made anew
+_FORGOTTEN = 2 * 86_400  # seconds; an older batch that the server does not know is submitted again
 _OVER = ("completed", "expired", "cancelled")
 
 
 class BatchClient:
-    """Asks one endpoint in batches; answers come back in order, from the same cache as with ``Client``.
+    """Asks one endpoint in batches. Answers come in order, from the same cache as with ``Client``.
 
-    ``wait``: seconds that one call may wait for its batches, looking every ``poll`` seconds, before it stops.
+    ``wait``: seconds that one call may wait for its batches, checking every ``poll`` seconds, before it stops.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class BatchClient:
         self._handed: list[Failed] = []
 
     def run(self, requests: Sequence[Request]) -> Iterator[Result]:
-        """Yield an answer per request, in order, once all are there.
+        """Yield an answer per request, in order, once all have arrived.
 
         Raises:
-            StoppedError: with exit code 75 while batches are out, when the budget or quota is used up, or when
-                the server is silent; with 2 when it refuses the key, the model or a batch.
+            StoppedError: with exit code 75 while batches are out, if the budget or quota is used up, or if the server
+                is silent; with 2 if it refuses the key, the model or a batch.
         """
         keyed = [(answer_key(self.base_url, self.model, r), r) for r in requests]
         asked: dict[str, Request] = {}
@@ -63,7 +63,7 @@ class BatchClient:
         try:
             given_up = self._gather(asked)
         except BaseException:
-            # the same command goes on from here: what earlier calls were refused must not be asked for again
+            # the same command continues from here: refusals of earlier calls must not be asked for again
             self.outbox.put_back(self._handed)
             raise
         rejected: dict[str, Result] = {}
@@ -77,7 +77,7 @@ class BatchClient:
                 yield self._answer(key, request)
 
     def _gather(self, asked: Mapping[str, Request]) -> dict[str, Failed]:
-        """Return the given-up requests, when every other one is answered."""
+        """Return the given-up requests once all others are answered."""
         given_up: dict[str, Failed] = {}
         end = time.monotonic() + self.wait
         while (out := self._pass(asked, given_up)) is not None:
@@ -89,7 +89,7 @@ class BatchClient:
         return given_up
 
     def _pass(self, asked: Mapping[str, Request], given_up: dict[str, Failed]) -> StoppedError | None:
-        """Collect and submit once; return what to stop with while anything is out."""
+        """Collect and submit once. Return the error to stop with while a batch is out, else ``None``."""
         if not self._missing(asked, given_up):
             return None
         with self._alone(), BatchApi(self.base_url, self._key, self.limits, self.cache.path.parent) as api:
@@ -102,7 +102,7 @@ class BatchClient:
         return _out(out) if out else None
 
     def _missing(self, asked: Mapping[str, Request], given_up: dict[str, Failed]) -> list[str]:
-        """Return the keys without an outcome; those that were given up are kept, as another process may strike them."""
+        """Return the keys without an outcome. Given-up requests are remembered, as another process may delete them."""
         missing = []
         for key in asked:
             if key not in given_up and usable(self.cache, key, asked[key]) is None:
@@ -119,7 +119,7 @@ class BatchClient:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            log.info("another process is at the batches of %s: waiting for it", self.cache.path)
+            log.info("another process is handling the batches of %s: waiting for it", self.cache.path)
             lock.acquire()
         try:
             yield
@@ -127,7 +127,7 @@ class BatchClient:
             lock.release()
 
     def _find_lost(self, api: BatchApi) -> None:
-        """Settle batches that a killed process was about to make: they exist at the server, or never will."""
+        """Resolve batches that a killed process was about to submit: find them at the server, or forget them."""
         for batch in self.outbox.open():
             if not batch.id:
                 found = api.find(batch.digest, self.outbox.known(), batch.created - 86_400)
@@ -137,7 +137,7 @@ class BatchClient:
                     self.outbox.made(batch.number, found)
 
     def _collect(self, api: BatchApi, asked: Mapping[str, Request]) -> list[str]:
-        """Read the batches that are over and return a line on each of the others that is waited for."""
+        """Read the finished batches and return a status line for each batch that is still out."""
         out, stop = [], None
         for batch in self.outbox.open():
             if batch.keys.isdisjoint(asked):
@@ -161,10 +161,10 @@ class BatchClient:
     def _unknown(self, batch: Batch) -> None:
         if time.time() - batch.created < _FORGOTTEN:
             raise StoppedError(
-                f"{self.outbox.endpoint} knows no batch {batch.id}, which {self.cache.path} has on record. Remedy: the "
-                f"key of the account that made it; {_FORGOTTEN // 3600} h after it was made it is asked for anew.", 2
+                f"{self.outbox.endpoint} knows no batch {batch.id}, which {self.cache.path} has on record. Remedy: use "
+                f"the key of the account that made it; {_FORGOTTEN // 3600} h after its start it is sent again.", 2
             )  # fmt: skip
-        log.warning("the server knows batch %s no more: its %d requests are sent again", batch.id, len(batch.keys))
+        log.warning("the server no longer knows batch %s: its %d requests are sent again", batch.id, len(batch.keys))
         self.outbox.close(batch.number)
 
     def _submit(self, api: BatchApi, todo: Sequence[str], asked: Mapping[str, Request]) -> list[str]:
@@ -173,7 +173,7 @@ class BatchClient:
         out = []
         for keys in groups((k, len(self._line(k, asked[k]))) for k in todo):
             digest = digest_of([(k, self._failed(k).tries) for k in keys])
-            number = self.outbox.intend(digest, keys)  # before the server hears of it: see ``_find_lost``
+            number = self.outbox.intend(digest, keys)  # recorded before it is sent (see ``_find_lost``)
             known = self.outbox.known()
             made = api.find(digest, known, time.time() - LOOK_BACK)
             how = "found again"
@@ -186,7 +186,7 @@ class BatchClient:
         return out
 
     def _needed(self, asked: Mapping[str, Request]) -> float:
-        """Return what the answers of this process have cost, with those of this call that are not yet handed out."""
+        """Return the cost of this process's answers, including those of this call that are not yielded yet."""
         usd = self.ledger.needed_usd
         for key in asked:
             kept, row = usable(self.cache, key, asked[key]), self._failed(key)
@@ -207,7 +207,7 @@ class BatchClient:
         row = self._failed(key)
         if row.reason == "off_contract":
             request = with_error(request, row.text, row.detail)
-        elif row.reason == "length" and not row.detail:  # with one, thoughts used up the room: the dialect gives more
+        elif row.reason == "length" and not row.detail:  # a detail means thoughts used the room: the dialect adds some
             request = with_room(request)
         structured = self.structured and row.reason != "plain"
         return line_of(key, self.dialect.worded(request, self.model, structured=structured))
@@ -215,7 +215,7 @@ class BatchClient:
     def _answer(self, key: str, request: Request) -> Result:
         kept = usable(self.cache, key, request)
         assert kept is not None
-        fresh = key in self._reader.fresh  # paid by this process: no find of the cache, the first time
+        fresh = key in self._reader.fresh  # paid by this process, so not a cache hit the first time
         self._reader.fresh.discard(key)
         self.ledger.cached += not fresh
         sent, written = kept.input_tokens, kept.output_tokens
@@ -236,11 +236,11 @@ class BatchClient:
         return answer
 
     def _rejected(self, request: Request, row: Failed) -> Result:
-        """Hand out a given-up request and strike it, so that a later run asks again."""
+        """Return the rejection of a given-up request and delete its record, so that a later run asks again."""
         self.outbox.strike(row.key)
         self._handed.append(row)
         self.ledger.rejected[row.reason] = self.ledger.rejected.get(row.reason, 0) + 1
-        detail = row.text[:500] if row.reason == "off_contract" else row.detail  # words of the server, or ours
+        detail = row.text[:500] if row.reason == "off_contract" else row.detail  # the server's words, or ours
         answer = Result(reason=row.reason, detail=detail, input_tokens=row.sent, output_tokens=row.written)
         self.ledger.count(request, answer, self.limits.usd(row.sent, row.written))
         return answer
@@ -249,6 +249,6 @@ class BatchClient:
 def _out(lines: Sequence[str]) -> StoppedError:
     shown = "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")
     return StoppedError(
-        f"{shown}. Remedy: run the same command again later (a batch takes up to 24 h): it collects the answers and "
-        "goes on, nothing is paid for twice. instructor.batch_wait=SECONDS waits for them instead.", 75
+        f"{shown}. Remedy: run the same command again later (a batch takes up to 24 h). It collects the answers and "
+        "continues; nothing is paid for twice. instructor.batch_wait=SECONDS waits for them instead.", 75
     )  # fmt: skip

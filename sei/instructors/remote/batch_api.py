@@ -1,6 +1,6 @@
-"""The server's side of batches: upload, create, find, look, download; what fails on the way is tried again.
+"""Calls to a server's Batch API: upload, create, find, check, download. Failures on the way are retried.
 
-Which failures are worth another try is the same function's business as everywhere; the number of tries is bounded.
+``sei.instructors.remote.verdict`` decides which failures are retried. The number of tries is limited.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from sei.instructors.remote.verdict import Drop, Refused, ReplyState, Retry, Sto
 from sei.instructors.remote.wire import connection, endpoint_of
 
 log = logging.getLogger(__name__)
-LOOK_BACK = 30 * 86_400.0  # seconds; the server keeps results about as long
+LOOK_BACK = 30 * 86_400.0  # seconds; the server keeps results for about this long
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 _MARK = "sei_digest"
 T = TypeVar("T")
 
 
 class BatchApi:
-    """One connection to a server with a Batch API. Big files pass through unnamed files in ``folder``.
+    """One connection to a server with a Batch API. Large files pass through unnamed files in ``folder``.
 
-    Every method raises StoppedError: with exit code 2 where key, address or request are at fault, with 75 where
-    trying later helps.
+    Every method may raise StoppedError: with exit code 2 if key, address or request is at fault, with 75 if trying
+    later helps.
     """
 
     def __init__(self, base_url: str, api_key: str, limits: Limits, folder: Path) -> None:
@@ -47,11 +47,11 @@ class BatchApi:
         self._api.close()
 
     def find(self, digest: str, known: set[str], since: float) -> str | None:
-        """Return the id of a batch that carries a digest and is not known yet, made after a point in time."""
+        """Return the id of a batch with this digest that is not in ``known`` and was made after ``since``, if any."""
         return self._call("list batches", lambda: self._look(digest, known, since))
 
     def create(self, lines: Callable[[], Iterable[bytes]], digest: str, known: set[str]) -> str:
-        """Upload lines, make a batch of them that carries a digest, and return its id."""
+        """Upload lines, create a batch of them with a digest, and return its id."""
         with tempfile.TemporaryFile(dir=self.folder) as file:
             file.writelines(lines())
             file_id = self._call("take the file of requests", lambda: self._upload(file))
@@ -59,7 +59,7 @@ class BatchApi:
 
         def make() -> str:
             nonlocal tried
-            # the reply to an earlier try may have been lost on the way back: it is paid, and must be found
+            # the reply to an earlier try may be lost: its batch is paid for and must be found
             found = self._look(digest, known, begun) if tried else None
             tried = True
             return found or self._create(file_id, digest)
@@ -67,12 +67,12 @@ class BatchApi:
         return self._call("make a batch", make)
 
     def state(self, batch_id: str) -> Any:
-        """Return the server's record of a batch, or ``None`` where it knows none of that id."""
+        """Return the server's record of a batch, or ``None`` if it does not know the id."""
         return self._call("tell a batch's state", lambda: _or_none(lambda: self._api.batches.retrieve(batch_id)))
 
     @contextmanager
     def content(self, file_id: str) -> Iterator[IO[bytes] | None]:
-        """Give a file of results to read, or ``None`` where the server has it no more."""
+        """Yield a file of results, or ``None`` if the server no longer has it."""
         with tempfile.TemporaryFile(dir=self.folder) as file:
             found = self._call("give a batch's results", lambda: _or_none(lambda: self._download(file_id, file)))
             file.seek(0)
@@ -112,7 +112,7 @@ class BatchApi:
         for tried in range(self.limits.tries):
             try:
                 return do()
-            except Exception as e:  # whatever the transport raises is classified in one place
+            except Exception as e:  # all errors of the transport are classified in one place
                 if (full := disk_trouble(e)) is not None:
                     raise full from e
                 verdict = of_exception(e, self._api.api_key)
@@ -130,7 +130,7 @@ class BatchApi:
         if asked is not None and asked > self.limits.max_wait:
             raise StoppedError(
                 f"the server asks to wait {asked:.0f} s, longer than instructor.max_wait={self.limits.max_wait}. "
-                "Remedy: the same command again after that; answers and batches so far are kept.", 75
+                "Remedy: run the same command again after that time; answers and batches so far are kept.", 75
             )  # fmt: skip
         wait = min(_BACKOFF[1], _BACKOFF[0] * 2 ** min(tried, 10))
         time.sleep(max(asked or 0.0, random.uniform(wait / 2, wait)))

@@ -1,4 +1,4 @@
-"""The lines of a batch's files: one request each on the way there, one result each on the way back."""
+"""The lines of a batch's files: one request per line in the upload, one result per line in the download."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sei.instructors.remote.wire import MAX_BODY
 
 MAX_REQUESTS = 50_000  # the server's limit on one batch
 MAX_BYTES = 190 * 10**6  # below the server's 200 MB
-UNASKED = ("batch_expired", "batch_cancelled")  # codes of lines that the server did not get to
+UNASKED = ("batch_expired", "batch_cancelled")  # codes of lines that the server did not process
 _MAX_LINE = MAX_BODY + 2**16
 
 
@@ -23,12 +23,12 @@ def line_of(key: str, body: dict[str, Any]) -> bytes:
 
 
 def digest_of(tries: Sequence[tuple[str, int]]) -> str:
-    """Return the digest of keys and of how often each was tried, by which a batch is found again at the server."""
+    """Return the digest of keys and their numbers of tries. It identifies a batch at the server."""
     return hashlib.sha256(json.dumps(sorted(tries)).encode()).hexdigest()
 
 
 def groups(sizes: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
-    """Yield keys in groups that fit one file each, given the bytes of every key's line."""
+    """Yield groups of keys that each fit into one file, given the size in bytes of every key's line."""
     group: list[str] = []
     total = 0
     for key, size in sizes:
@@ -42,9 +42,9 @@ def groups(sizes: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 def results(file: IO[bytes]) -> Iterator[tuple[str, ReplyState]]:
-    """Yield key and verdict of every line; a line that is no result is passed over, and its request counts as unread.
+    """Yield key and verdict of every line. Lines that are not results are skipped, and their requests stay unread.
 
-    Memory is bounded however long a line is.
+    Memory is limited, even for very long lines.
     """
     while line := file.readline(_MAX_LINE):
         whole = line

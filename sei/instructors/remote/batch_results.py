@@ -1,4 +1,4 @@
-"""Reading what a batch brought back: answers into the cache, the rest onto record with what happens to it next."""
+"""Reads the results of a batch: answers go into the cache, other outcomes are recorded for the next step."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, ReplyState,
 from sei.instructors.remote.wire import Models, checked_text, unread
 
 log = logging.getLogger(__name__)
-_AT_ONCE = 500  # lines of one transaction
-_LATER = (  # why a batch fails although nothing is wrong with it
+_AT_ONCE = 500  # lines per transaction
+_LATER = (  # reasons why a correct batch fails
     "token_limit_exceeded", "request_limit_exceeded", "rate_limit_exceeded", "insufficient_quota",
     "billing_hard_limit_reached", "billing_not_active",
 )  # fmt: skip
 
 
 class Reader:
-    """Puts results where they belong; ``fresh`` are the keys whose answers this process collected."""
+    """Stores results. ``fresh`` are the keys of the answers that this process collected."""
 
     def __init__(self, outbox: Outbox, limits: Limits, ledger: Ledger, dialect: Dialect, model: str) -> None:
         self.outbox, self.limits, self.ledger = outbox, limits, ledger
@@ -38,13 +38,13 @@ class Reader:
         self._models = Models()
 
     def read(self, api: BatchApi, batch: Batch, state: Any, asked: Mapping[str, Request]) -> StoppedError | None:
-        """Read the results of a batch that is over, as far as they are asked for here.
+        """Read the results of a finished batch, for the requests in ``asked``.
 
-        Every line takes effect with its key going off the batch, so a kill neither loses nor repeats one. What
-        the batch holds for other callers stays: only they can check it.
+        Each line is stored in the same transaction that removes its key from the batch, so a kill neither loses nor
+        repeats a line. Results for other callers stay, because only they can check them.
 
         Returns:
-            What to stop with, where a line says that the key, the model or the account is at fault.
+            The error to stop with if a line blames the key, the model or the account, else ``None``.
         """
         left, stop = {k for k in batch.keys if k in asked}, None
         for file_id in (state.output_file_id, state.error_file_id):
@@ -52,13 +52,13 @@ class Reader:
                 continue
             with api.content(file_id) as file:
                 if file is None:
-                    log.warning("the server has file %s of batch %s no more", file_id, batch.id)
+                    log.warning("the server no longer has file %s of batch %s", file_id, batch.id)
                     continue
                 lines = ((k, v) for k, v in results(file) if k in left)
                 while some := list(itertools.islice(lines, _AT_ONCE)):
                     with self.outbox.cache.writing() as db:
                         for key, verdict in some:
-                            if key in left:  # a second line of the same key says nothing new
+                            if key in left:  # ignore a second line with the same key
                                 left.discard(key)
                                 stop = self._take(db, batch, asked[key], key, verdict) or stop
         unread = Retry(reason="no result" if state.status == "completed" else UNASKED[0])
@@ -75,7 +75,7 @@ class Reader:
         if isinstance(verdict, Refused):
             verdict = self.dialect.learn(verdict, request.body(self.model, structured=True))
             if isinstance(verdict, Reask) and verdict.reason == "dialect":
-                self._away(db, row, Retry(reason="bad_request"))  # sent again, in the server's own words
+                self._away(db, row, Retry(reason="bad_request"))  # sent again in the server's dialect
                 return None
         if isinstance(verdict, Stop):
             return StoppedError(f"batch {batch.id}: {verdict.reason}. Remedy: {verdict.remedy}.", verdict.exit_code)
@@ -115,7 +115,7 @@ class Reader:
         self.fresh.add(row.key)
 
     def _room(self, request: Request) -> str:
-        """Make room for thoughts, and say in words what they did."""
+        """Make more room for thoughts, and return the explanation with its remedy."""
         body = self.dialect.worded(request, self.model, structured=False)
         self.dialect.more_room(body, request)
         return (
@@ -130,7 +130,7 @@ class Reader:
         self.outbox.fail(db, replace(row, tries=row.tries + 1))
 
     def _away(self, db: sqlite3.Connection, row: Failed, verdict: Retry) -> None:
-        """Send it again as it was; one that always comes back without a reply is given up, as others are answered."""
+        """Record that a request came back without a reply. After too many times it is given up, else sent again."""
         if verdict.reason in UNASKED:
             return
         row = replace(row, away=row.away + 1)
@@ -140,7 +140,7 @@ class Reader:
 
 
 def failed_error(state: Any) -> StoppedError:
-    """Return what to stop with for a batch that the server did not take up."""
+    """Return the error to stop with for a batch that the server did not accept."""
     errors = (state.errors.data if state.errors else None) or []
     code = str((errors[0].code if errors else None) or "no code")
     said = str((errors[0].message if errors else None) or "no message")[:300]
@@ -148,9 +148,9 @@ def failed_error(state: Any) -> StoppedError:
     text = f"batch {state.id} failed: {said} ({code}{at}); none of it is paid"
     if code in _LATER:
         return StoppedError(
-            f"{text}. Remedy: run the same command again when other batches are done or the account is topped up; "
+            f"{text}. Remedy: run the same command again when other batches are done or the account has funds; "
             "fewer requests at once make smaller batches.", 75
         )  # fmt: skip
     return StoppedError(
-        f"{text}. Remedy: check instructor.model and instructor.structured; the same command then submits anew.", 2
+        f"{text}. Remedy: check instructor.model and instructor.structured; the same command then submits again.", 2
     )

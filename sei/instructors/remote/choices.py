@@ -1,4 +1,4 @@
-"""Multiple choice in replies: options of a new problem, lettered like those that were shown, and the right letter."""
+"""Multiple choice in replies: the options of a new problem, lettered like the shown ones, and the right letter."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _ANSWER = re.compile(r"\W*(?:option\s+)?\(?([A-Ja-j])\)?\W*", re.IGNORECASE)
 
 
 def listed(value: Any) -> Any:
-    """Return options that came as an object of letters and texts as a list; anything else as it is."""
+    """Return options given as an object of letters and texts as a list. Return anything else unchanged."""
     if isinstance(value, dict) and [str(k).strip().upper() for k in value] == list(_LETTERS[: len(value)]):
         return list(value.values())
     return value
 
 
 def lettered(options: Sequence[str], like: Sequence[str]) -> tuple[str, ...]:
-    """Return option texts with letters as the options ``like`` write them: ``(A) 12``, ``A. 12``.
+    """Return option texts with letters in the style of the options ``like``: ``(A) 12``, ``A. 12``.
 
     Raises:
-        ValueError: where there are fewer than two, more than ten, an empty one or two equal ones.
+        ValueError: for fewer than two options, more than ten, an empty one or two equal ones.
     """
     texts = list(options_of([" ".join(o.split()) for o in options[: len(_LETTERS) + 1]]).values())
     if not 2 <= len(options) <= len(_LETTERS) or len(texts) != len(options):
@@ -39,10 +39,10 @@ def lettered(options: Sequence[str], like: Sequence[str]) -> tuple[str, ...]:
 
 
 def letter_of(answer: str, options: Sequence[str]) -> str:
-    """Return the letter of the option that an answer names, by its letter or by the whole text of one option.
+    """Return the letter of the option that an answer names, by letter or by the whole text of the option.
 
     Raises:
-        ValueError: where it names none, or more than one.
+        ValueError: if it names no option, or more than one.
     """
     known = options_of(options)
     named = _ANSWER.fullmatch(answer)

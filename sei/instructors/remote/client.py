@@ -1,7 +1,7 @@
-"""The client: asynchronous requests in order of asking, one owner of retries, adaptive concurrency, a budget.
+"""The client: asynchronous requests with answers in order, central retries, adaptive concurrency and a budget.
 
-A background thread runs the event loop; the caller iterates over answers in order. The limit of requests in
-flight grows by one with every window of successes and is halved when the server says that it is too much.
+A background thread runs the event loop, and the caller iterates over the answers in order. The limit of requests in
+flight grows by one with every window of successes and is halved when the server reports overload.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ from sei.instructors.remote.wire import (
 )
 
 log = logging.getLogger(__name__)
-_POOL = 2  # connections an HTTP pool looks after; it looks at all of them for every request
+_POOL = 2  # connections per HTTP pool, because a pool inspects all of them for every request
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
 class Client:
-    """Sends requests to one endpoint; answers come back in order.
+    """Sends requests to one endpoint. Answers come in order.
 
-    ``gone`` says how the server ended, where that is known; it is asked after every failure on the way.
+    ``gone`` returns how the server ended, or ``None``. It is called after every failure on the way.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class Client:
         self._stopped: StoppedError | None = None
 
     def run(self, requests: Sequence[Request]) -> Iterator[Result]:
-        """Yield an answer per request, in order; each is on disk before it is yielded.
+        """Yield an answer per request, in order. Each is on disk before it is yielded.
 
         Raises:
-            StoppedError: when key, quota, budget or the server's silence end the run.
+            StoppedError: if the key, the quota, the budget or the server's silence ends the run.
         """
         done: queue.Queue[tuple[int, Result | BaseException]] = queue.Queue()
         loop = asyncio.new_event_loop()
@@ -111,7 +111,7 @@ class Client:
                 given += 1
                 yield held.pop(i)
         finally:
-            if given < len(requests):  # else the loop closes its connections, undisturbed, and ends by itself
+            if given < len(requests):  # otherwise the loop closes its connections and ends by itself
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(main.cancel)
             thread.join(10)
@@ -121,11 +121,11 @@ class Client:
             loop.run_until_complete(main)
         except asyncio.CancelledError:
             pass
-        except BaseException as e:  # handed to the caller's thread, which raises it
+        except BaseException as e:  # the caller's thread raises it
             done.put((-1, _innermost(e)))
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(asyncio.sleep(0.02))  # lets connections close
+            loop.run_until_complete(asyncio.sleep(0.02))  # time for connections to close
             loop.close()
 
     async def _all(self, requests: Sequence[Request], done: queue.Queue[Any]) -> None:
@@ -134,12 +134,12 @@ class Client:
         self._stopped = None
         self._flow.begin()
         self._keeper.begin()
-        logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for every request otherwise
+        logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs a line for every request
         apis: list[Any] = []
         settings = {**connection(self.base_url, self._key), "timeout": self.limits.timeout}
         async with contextlib.AsyncExitStack() as stack:
             pools = min(-(-self.limits.concurrency // _POOL), -(-len(requests) // _POOL)) or 1
-            trust = ssl.create_default_context()  # read once: slow to make
+            trust = ssl.create_default_context()  # made once, because it is slow
             for _ in range(pools):
                 http = DefaultAsyncHttpxClient(verify=trust)
                 apis.append(await stack.enter_async_context(AsyncOpenAI(**settings, max_retries=0, http_client=http)))
@@ -148,13 +148,13 @@ class Client:
 
     async def _ask_all(self, apis: Sequence[Any], requests: Sequence[Request], done: queue.Queue[Any]) -> None:
         async with asyncio.TaskGroup() as group:
-            window = asyncio.Semaphore(4 * self.limits.concurrency)  # tasks at once, however many requests
+            window = asyncio.Semaphore(4 * self.limits.concurrency)  # limits the tasks at once
 
             async def one(i: int, r: Request) -> None:
                 try:
                     done.put((i, await self._answer(apis[i % len(apis)], r)))
                 except StoppedError as e:
-                    self._stopped = self._stopped or e  # what is in flight is still waited for: it is paid
+                    self._stopped = self._stopped or e  # requests in flight are paid, so wait for them
                 finally:
                     window.release()
 
@@ -192,7 +192,7 @@ class Client:
                 try:
                     found, reason, detail, again = await self._take(key, request, verdict, tokens, last=attempt == 1)
                 finally:
-                    await self._flow.release()  # its answer is on disk, or of no use
+                    await self._flow.release()  # its answer is on disk or useless
                 if found is not None:
                     return found
                 asked = again
@@ -205,25 +205,28 @@ class Client:
     async def _take(
         self, key: str, request: Request, verdict: Ok, tokens: dict[str, Any], *, last: bool
     ) -> tuple[Result | None, str, str, Request]:
-        """Return what a complete reply is worth, on disk by then; else why not, in words, and what to ask next."""
+        """Return (result, reason, detail, next request) for a complete reply. A result is on disk by then.
+
+        Without a result, reason and detail say why, and the next request asks again.
+        """
         row: dict[str, Any] = {"text": verdict.text, "in": tokens["input_tokens"], "out": tokens["output_tokens"]}
         row |= {"model": verdict.model, **({"estimated": True} if tokens["estimated"] else {})}
         try:
             read = checked_text(request, verdict.text)
         except UndecidedError as e:
-            if last:  # it is complete and paid: a later start must not ask again
+            if last:  # it is complete and paid, so a later start must not ask again
                 await self._keeper.keep(key, row)
             return None, UNDECIDED, str(e), with_error(request, verdict.text, str(e))
         except ValueError as e:
             reason, detail = unread(verdict, e)
             return None, reason, detail, request if verdict.thought else with_error(request, verdict.text, str(e))
         found = Result(value=read.value, restored=read.restored, finish=verdict.finish, **tokens)
-        self._count(request, found)  # before anything is waited for: the budget must know
+        self._count(request, found)  # before any wait, for the budget
         await self._keeper.keep(key, row)
         return found, "", "", request
 
     def _from_cache(self, request: Request, kept: Kept) -> Result:
-        """Return a kept answer, or the refusal of one that cannot be decided; neither is paid again."""
+        """Return a stored answer, or the rejection of an undecided one. Neither is paid again."""
         tokens: dict[str, Any] = {"input_tokens": kept.input_tokens, "output_tokens": kept.output_tokens}
         tokens |= {"estimated": kept.estimated, "cached": True, "text": kept.text}
         if kept.undecided:
@@ -241,7 +244,7 @@ class Client:
         return self._count(request, Result(reason=reason, detail=detail, **tokens))
 
     async def _until_answered(self, api: Any, request: Request) -> Answered:
-        """Send until the verdict is about the answer, not about the way; waits grow and are jittered."""
+        """Send until the verdict concerns the answer, not the transport. Waits grow, with jitter."""
         alone, failed_at, probe = 0, time.monotonic(), ""
         for tried in range(100_000):
             async with self._flow.slot():
@@ -267,9 +270,9 @@ class Client:
             alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
             silent = failed_at - self._flow.last_good
-            if alone >= self.limits.tries:  # others are answered in between, this one is not
+            if alone >= self.limits.tries:  # other requests are answered meanwhile, this one is not
                 return Drop(reason="unavailable", detail=verdict.reason)
-            silent -= self._pace.longest  # waiting for a limit per minute is no silence of the server
+            silent -= self._pace.longest  # waiting for a limit per minute does not count as silence
             if silent > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
                 return Drop(reason="unavailable", detail=verdict.reason)
             if silent > self.limits.give_up:
@@ -282,12 +285,12 @@ class Client:
         raise AssertionError("give_up ends this loop")
 
     def _require_server(self, verdict: Retry) -> None:
-        """Stop where no server can answer: one of ours that ended, or none at a loopback address, ever."""
+        """Stop if no server can answer: our own has ended, or none has ever answered at a loopback address."""
         if self.gone is not None and (how := self.gone()) is not None:
-            raise StoppedError(f"{how} Answers so far are kept; the same command goes on.", 75)
+            raise StoppedError(f"{how} Answers so far are kept; the same command continues.", 75)
         if verdict.reason == REFUSED and not self._flow.answered and is_loopback(self.base_url):
             said = f"nothing listens at {self.base_url.rsplit('@', 1)[-1]} ({REFUSED})"
-            raise StoppedError(f"{said}. Remedy: start the server, then the same command; kept answers stay.", 75)
+            raise StoppedError(f"{said}. Remedy: start the server, then run the same command; answers are kept.", 75)
 
     def _has_stopped(self) -> bool:
         return self._stopped is not None
@@ -302,10 +305,10 @@ class Client:
             raise over
 
     def _refused(self, refused: Refused, body: dict[str, Any], probe: str) -> tuple[Drop | Stop | None, str]:
-        """Return what to do with a request whose form is refused (``None``: send it again), and what is being probed.
+        """Return what to do with a request of refused form (``None``: send it again), and the words being probed.
 
-        What cannot be told from the server's words is tried once without a response format: servers word its refusal
-        in many ways.
+        If the server's words are not understood, the request is tried once without a response format, because servers
+        word that refusal in many ways.
         """
         learnt = self.dialect.learn(refused, body)
         if isinstance(learnt, Reask):
@@ -323,7 +326,7 @@ class Client:
         self.dialect.no_format(said)
 
     def _explained(self, verdict: Answered, body: dict[str, Any], request: Request) -> Answered:
-        """Return a verdict with the reason in words where thoughts used up the room; the next try has more of it."""
+        """If thoughts used up the room, add an explanation to the verdict and give the next try more room."""
         self.dialect.changes(self.ledger, request)
         if not isinstance(verdict, Reask) or not verdict.thought:
             return verdict
@@ -337,9 +340,9 @@ class Client:
         await asyncio.sleep(wait)
         self.ledger.sent += 1
         try:
-            async with asyncio.timeout(1.15 * self.limits.timeout):  # the last resort; cancelling leaks a socket
+            async with asyncio.timeout(1.15 * self.limits.timeout):  # a last resort, because cancelling leaks a socket
                 text = without(await read_body(api, self.model, body, self.limits.timeout), self._key)
-        except Exception as e:  # whatever the transport raises is classified in one place
+        except Exception as e:  # all errors of the transport are classified in one place
             return of_exception(e, self._key)
         verdict = of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
         if isinstance(verdict, Ok):
@@ -352,7 +355,7 @@ class Client:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the error that a user can act on, out of a task group's."""
+    """Return the error in a task group that a user can act on."""
     while isinstance(error, BaseExceptionGroup):
         ours = [e for e in error.exceptions if isinstance(e, (SeiError, BaseExceptionGroup))]
         error = (ours or list(error.exceptions))[0]

@@ -1,6 +1,6 @@
-"""What a server takes of the protocol, learnt from its refusals and remembered for the process, by server and model.
+"""The parts of the protocol that a server accepts, learnt from its refusals and remembered by server and model.
 
-The key of an answer rests on the request as it was configured; what a server made of it on the way does not matter.
+The key of an answer depends on the configured request, not on its adaptation to the server.
 """
 
 from __future__ import annotations
@@ -22,33 +22,34 @@ _REFUSED = re.compile(
     r"|only \S+ (?:is|are) (?:allowed|supported)|instead"
     r"|cannot (?:find|be used|use)|can't be used|not implemented|not enabled"
 )
-_A_VALUE = re.compile(r"too large|too long|at most|exceed|maximum|greater than|less than")  # its size, not its name
+_A_VALUE = re.compile(r"too large|too long|at most|exceed|maximum|greater than|less than")  # about the value
 _FORMAT = re.compile(
     r"response.?format|response.?schema|json.?schema|json.?object|json.?output|json.?mode|structured.?output|guided"
     r"|x?grammar|outlines|additionalproperties|schema"
 )
-_SYSTEM = re.compile(  # how servers and templates word that there is no system role
+_SYSTEM = re.compile(  # messages of servers and templates without a system role
     r"system.{0,40}role|role.{0,40}system|(?:system|developer) (?:message|prompt|instruction)|roles must alternate"
     r"|only user and assistant roles|role must be"
 )
-_FIRST_ROOM = 4_096  # tokens for thoughts, where a server's model has shown that it needs some
+_FIRST_ROOM = 4_096  # tokens added for thoughts the first time they use up a reply
 _MOST_ROOM = 65_536
 _KNOWN: dict[tuple[str, str], Dialect] = {}
 _LOCK = threading.Lock()
 
 
 def dialect_of(endpoint: str, model: str) -> Dialect:
-    """Return what is known of a server and model; equal for all clients of the process."""
+    """Return the dialect of a server and model, shared by all clients of the process."""
     with _LOCK:
         return _KNOWN.setdefault((endpoint, model), Dialect(server=endpoint))
 
 
 @dataclass
 class Dialect:
-    """How requests are worded for one server and model.
+    """How to word requests for one server and model.
 
-    ``completion_tokens``: the limit is called ``max_completion_tokens``. ``without``: settings that it refuses, with
-    its words. ``joined``: no system role, so that its text goes before the user's. ``room``: tokens added for thoughts.
+    ``completion_tokens``: the limit is called ``max_completion_tokens``. ``without``: refused settings, with the
+    server's words. ``joined``: there is no system role, so its text is put before the user's. ``room``: tokens added
+    for thoughts.
     """
 
     server: str
@@ -58,7 +59,7 @@ class Dialect:
     room: int = 0
 
     def worded(self, request: Request, model: str, *, structured: bool) -> dict[str, Any]:
-        """Return the body of a request as this server takes it; a plain completion is never changed."""
+        """Return the body of a request as this server accepts it. A plain completion is never changed."""
         body = request.body(model, structured=structured and "response_format" not in self.without)
         if request.prompt is not None:
             return body
@@ -73,9 +74,9 @@ class Dialect:
         return body
 
     def learn(self, refused: Refused, body: Mapping[str, Any]) -> Reask | Drop | Stop:
-        """Take note of what a server refuses of a body, and say what to do with the request.
+        """Remember what a server refuses in a body, and return what to do with the request.
 
-        ``Reask`` with the reason ``plain`` where it takes no response format, ``dialect`` where anything else changed.
+        ``Reask`` has the reason ``plain`` if the server accepts no response format, ``dialect`` for other changes.
         """
         said, drop = refused.detail, Drop(reason="bad_request", detail=refused.detail)
         if "prompt" in body:
@@ -107,29 +108,29 @@ class Dialect:
         return Reask(reason="dialect", detail=said)
 
     def no_format(self, said: str) -> None:
-        """Take note that the server takes no response format."""
+        """Remember that the server accepts no response format."""
         self.without.setdefault("response_format", said)
 
     def more_room(self, body: Mapping[str, Any], request: Request) -> None:
-        """Make room for thoughts, after they have used up all that a body gave."""
+        """Add room for thoughts, after they have used up the limit of a body."""
         given = limit_of(body)
-        if given >= request.max_tokens + self.room:  # not yet raised by a request beside this one
+        if given >= request.max_tokens + self.room:  # not yet raised by a concurrent request
             self.room = min(_MOST_ROOM, max(_FIRST_ROOM, 4 * self.room))
-            log.warning("thoughts use up %d tokens of a reply of %s: it gets %d more", given, self.server, self.room)
+            log.warning("thoughts use up all %d tokens of a reply of %s: adding %d", given, self.server, self.room)
 
     def changes(self, ledger: Ledger, request: Request) -> None:
-        """Write down what is not sent as it was configured."""
+        """Record in the ledger which settings are not sent as configured."""
         if request.prompt is None and request.temperature is not None and "temperature" in self.without:
             ledger.changed["temperature"] = f"{request.temperature} is not sent: {self.without['temperature']}"
 
 
 def limit_of(body: Mapping[str, Any]) -> int:
-    """Return the most tokens that a body lets a reply have."""
+    """Return the token limit that a body sets for a reply."""
     return int(body.get("max_completion_tokens") or body.get("max_tokens") or 0)
 
 
 def refused_setting(refused: Refused, body: Mapping[str, Any]) -> str | None:
-    """Return the name of what a server refuses of a body; ``system`` is the role, ``None``: it is no setting."""
+    """Return the name of the setting that a server refuses (``system`` is the role), or ``None`` for no setting."""
     said = f"{refused.detail} {refused.code}".casefold()
     param = refused.param.split(".")[0].split("[")[0]
     named = [n for n in body if n not in ("model", "messages") and (n == param or re.search(rf"\b{n}\b", said))]

@@ -1,4 +1,4 @@
-"""From one problem of a reply to a draft: checked, its options lettered, its solution ending as it is taught."""
+"""Turns one problem of a reply into a draft: checked, with lettered options and the taught ending of the solution."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ENDINGS = {"hash": "#### {}", "boxed": "\\boxed{{{}}}"}
 def draft_of(
     found: Any, subject: str, sources: tuple[str, ...], like: Sequence[str], *, verify: bool, ending: str
 ) -> Draft | Rejection:
-    """Return a draft whose solution ends in the taught format, or why a problem cannot be used.
+    """Return a draft with a solution that ends in the taught format, or a rejection.
 
-    ``like``: options of a problem that was shown; a draft like it has options too, another has none. ``verify`` refuses
-    a solution that ends in another answer than the one beside it; ``ending``: ``hash`` or ``boxed``.
+    ``like``: options of a problem that was shown; with them the draft must have options, without them none. ``verify``
+    refuses a solution that ends in another answer than the stated one. ``ending``: ``hash`` or ``boxed``.
     """
     try:
         p = checked(Problem, found)
@@ -47,10 +47,10 @@ def posed_as(draft: Draft) -> Posed:
 
 
 def _drafted(p: Problem, sources: tuple[str, ...], like: Sequence[str]) -> Draft:
-    """Return a checked problem as a draft, with lettered options and the letter of the right one where it has choices.
+    """Return a checked problem as a draft. A multiple-choice draft has lettered options and a letter as answer.
 
     Raises:
-        ValueError: where options are missing, not asked for or unusable, or the answer names none of them.
+        ValueError: if options are missing, unwanted or unusable, or if the answer names none of them.
     """
     if bool(p.options) is not bool(like):
         raise ValueError("options: multiple choice was asked for" if like else "options: none was asked for")

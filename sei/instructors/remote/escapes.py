@@ -1,4 +1,4 @@
-"""The pieces of a string as it stands between its quotes in JSON, and what a reply's strings say of its escapes."""
+"""Splits raw JSON strings into pieces, and collects evidence on how a reply escapes its backslashes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, WORDS
 class Piece:
     """A part of a JSON string.
 
-    ``kind`` is ``text``, ``slash`` (one backslash, escaped as it should be), ``control`` (an escape that stands for a
-    control character), ``raw`` (a control character itself) or ``bare`` (a backslash where JSON allows none).
-    ``value`` is what JSON makes of it; of ``bare`` it is what follows the backslash.
+    ``kind`` is ``text``, ``slash`` (one backslash, properly escaped), ``control`` (an escape for a control character),
+    ``raw`` (a control character itself) or ``bare`` (a backslash where JSON allows none). ``value`` is the decoded
+    text; for ``bare`` it is the text after the backslash.
     """
 
     kind: str
@@ -23,18 +23,18 @@ class Piece:
 
     @property
     def shown(self) -> str:
-        """Return the piece as LaTeX has it, where it is none that must be decided."""
+        """Return the piece as LaTeX text, for pieces without ambiguity."""
         return "\\" + self.value if self.kind == "bare" else self.value
 
 
 @dataclass
 class Evidence:
-    """What the strings of one reply say of how it escapes.
+    """Counts of how the strings of one reply escape backslashes.
 
-    ``single``: LaTeX with one backslash that can be nothing else. ``proper``: known commands with two; ``words`` are
-    those of them whose name may be a line break before a word. ``four``: known commands with four. ``twice``: line
-    breaks with two backslashes; ``sure`` are those of them that stand in no rows of LaTeX, where ``n`` may begin a row.
-    ``ends``: rows that end in a line break, as they should be.
+    ``single``: unambiguous LaTeX with one backslash. ``proper``: known commands with two; ``words``: those of them that
+    could also be a line break before a word. ``four``: known commands with four. ``twice``: line breaks with two
+    backslashes; ``sure``: those of them outside rows of LaTeX, in which ``n`` may begin a row. ``ends``: rows that end
+    properly in a line break.
     """
 
     single: int = 0
@@ -47,38 +47,38 @@ class Evidence:
 
     @property
     def doubled(self) -> bool:
-        """Say whether the whole reply is escaped once too often."""
+        """Tell whether the whole reply is escaped once too often."""
         return self.four > 0 and self.single == 0 and self.proper == self.words
 
     @property
     def one(self) -> bool:
-        """Say whether LaTeX has one backslash throughout."""
+        """Tell whether LaTeX has one backslash throughout."""
         return self.single > 0 and self.proper == 0
 
     @property
     def mixed(self) -> bool:
-        """Say whether LaTeX has one backslash here and two there."""
+        """Tell whether LaTeX has one backslash in some places and two in others."""
         return self.single > 0 and self.proper > 0
 
 
 _PIECE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|[^\\\x00-\x1f\x7f]+|[\x00-\x1f\x7f]|\\", re.DOTALL)
 _SHORT = {'"': '"', "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 LETTER = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r", "\x1b": "e"}
-"""Control characters by the letter of their escape."""
+"""The letter of the escape of each control character."""
 _RUN = re.compile(r"[A-Za-z]*")
 MATH = frozenset("()[]{},;:!|")
-"""What a backslash stands before in mathematics."""
+"""Characters that follow a backslash in mathematics."""
 GAP = re.compile(r"\[-?[\d.]+ ?(?:pt|em|ex|mm|cm)\]")
-"""What may stand behind a line break of LaTeX."""
+"""A length that may follow a line break of LaTeX."""
 
 
 def pieces_of(body: str) -> list[Piece]:
-    """Return the pieces of a string, given as it stands between its quotes."""
+    """Return the pieces of a string, given as the raw text between its quotes."""
     return list(_pieces(body))
 
 
 def weighed(strings: Iterable[list[Piece]]) -> Evidence:
-    """Return what the strings of a reply say of its escapes."""
+    """Return the evidence from the strings of a reply."""
     evidence = Evidence()
     for pieces in strings:
         _weigh(pieces, evidence)
@@ -108,19 +108,19 @@ def _is_control(text: str) -> bool:
 
 
 def run_after(pieces: list[Piece], at: int) -> str:
-    """Return the letters that follow directly."""
+    """Return the letters directly after a piece."""
     after = pieces[at + 1] if at + 1 < len(pieces) else None
     return _RUN.match(after.value)[0] if after is not None and after.kind == "text" else ""  # type: ignore[index]
 
 
 def next_text(pieces: list[Piece], at: int) -> str:
-    """Return the text that follows directly, a space where there is none that could belong to a command."""
+    """Return the text directly after a piece, or a space if no text follows."""
     after = pieces[at + 1] if at + 1 < len(pieces) else None
     return after.value if after is not None and after.kind == "text" else " "
 
 
 def slashes(pieces: list[Piece], at: int) -> int:
-    """Return how many escaped backslashes stand in a row from here on."""
+    """Return the number of consecutive escaped backslashes from here on."""
     n = 0
     while at + n < len(pieces) and pieces[at + n].kind == "slash":
         n += 1
@@ -128,7 +128,7 @@ def slashes(pieces: list[Piece], at: int) -> int:
 
 
 def rows_at(pieces: list[Piece]) -> list[bool]:
-    r"""Return for each piece whether it stands between ``\begin{...}`` and ``\end{...}``, however they are escaped."""
+    r"""Return for each piece whether it is between ``\begin{...}`` and ``\end{...}``, in any escaping."""
     depth, out = 0, []
     for i, piece in enumerate(pieces):
         before = pieces[i - 1] if i else Piece("text", "")
@@ -141,7 +141,7 @@ def rows_at(pieces: list[Piece]) -> list[bool]:
 
 
 def is_break(run: str) -> bool:
-    """Say whether a backslash and these letters are a line break written with two backslashes, and no command."""
+    """Tell whether a backslash and these letters are a line break written with two backslashes, not a command."""
     return run[:1] == "n" and run not in KNOWN
 
 
@@ -150,7 +150,7 @@ def _weigh(pieces: list[Piece], evidence: Evidence) -> None:
     while at < len(pieces):
         piece, run = pieces[at], run_after(pieces, at)
         if piece.kind == "bare":
-            evidence.single += piece.value.isalpha() or piece.value in MATH  # not \\$ and \\_, which Markdown has too
+            evidence.single += piece.value.isalpha() or piece.value in MATH  # not \\$ and \\_, which Markdown also has
         elif piece.kind == "control":
             letter = LETTER.get(piece.value)
             evidence.single += letter is not None and letter + run in CERTAIN
@@ -173,5 +173,5 @@ def _weigh_slashes(n: int, run: str, follows: str, *, in_rows: bool, evidence: E
 
 
 def is_command(run: str, follows: str) -> bool:
-    """Say whether letters can only be the name of a command: behind a line break of LaTeX stands none of them."""
+    """Tell whether letters can only be the name of a command, which never follows a line break of LaTeX."""
     return (run in KNOWN and len(run) > 1) or (len(run) > 1 and follows[len(run) : len(run) + 1] == "{")

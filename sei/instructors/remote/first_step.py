@@ -1,4 +1,4 @@
-"""What the teacher card asks: the first wrong step of a numbered attempt, and the answer of a question."""
+"""Requests of the teacher card: the first wrong step of a numbered attempt, and the answer to a question."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sei.prompts import render
 from sei.records import Rejection, Usage
 
 FIRST_STEP = "first step"
-"""The kind of these requests, in the ledger and in ``instructor.max_tokens``; its usual room is that of a keyphrase."""
+"""The kind of these requests, in the ledger and in ``instructor.max_tokens``. Its default is that of keyphrases."""
 
 _SCHEMA = {
     "type": "object",
@@ -26,13 +26,13 @@ _SCHEMA = {
 
 
 def _number(value: object) -> object:
-    """Return a number that came as text (``"3"``, ``"step 3"``) as a number."""
+    """Convert a number given as text (``"3"``, ``"step 3"``) to a number."""
     digits = value.casefold().replace("step", "").strip(" .:#") if isinstance(value, str) else ""
     return int(digits) if digits.isdecimal() else value
 
 
 class FirstStep(pydantic.BaseModel):
-    """The first wrong step, counted from 1; nothing rests on ``reason``."""
+    """The first wrong step, counted from 1. ``reason`` is not used."""
 
     reason: Annotated[str, BeforeValidator(lambda v: v[:2_000] if isinstance(v, str) else "")] = ""
     step: Annotated[int, Field(ge=1, strict=True), BeforeValidator(_number)]
@@ -64,14 +64,14 @@ def first_step_request(case: Stepped, *, temperature: float | None) -> Request:
 
 
 def as_located(answer: Result, usage: Usage, subject: str) -> Located:
-    """Return the step that a reply names, or the reason why it names none."""
+    """Return the step that a reply names, or a rejection."""
     if answer.value is None:
         return Located(rejection=_refused("first step", answer, subject), usage=usage)
     return Located(step=answer.value.step, usage=usage)
 
 
 def as_worked(answer: Result, usage: Usage, question: str) -> Worked:
-    """Return the final answer that a reply gives, or the reason why it gives none."""
+    """Return the final answer that a reply gives, or a rejection."""
     if answer.value is None:
         return Worked(rejection=_refused("solve", answer, question[:300]), usage=usage)
     return Worked(answer=answer.value.answer, usage=usage)

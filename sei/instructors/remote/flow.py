@@ -1,4 +1,4 @@
-"""How many requests are on their way at once, and how answers reach the disk together."""
+"""Controls the number of requests in flight, and writes answers to disk in groups."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sei.instructors.remote.answers import Answers, NoAnswers
 from sei.instructors.remote.terms import Limits, StoppedError
 from sei.instructors.remote.verdict import Retry
 
-_GATHER = 0.002  # seconds in which answers gather for one transaction; their places in flight are held so long
+_GATHER = 0.002  # seconds to gather answers for one transaction; they count as in flight meanwhile
 
 
 class Flow:
-    """The number of requests in flight: it grows with success and is halved when the server says that it is too much.
+    """The limit of requests in flight. It grows with success and is halved when the server reports overload.
 
-    ``last_good`` is when the server last answered. ``begin`` is called inside the event loop of each run.
+    ``last_good`` is the time of the server's last answer. ``begin`` is called inside the event loop of each run.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.answered = False  # ever, in this process
+        self.answered = False  # whether it ever answered this process
         self.last_good = time.monotonic()
         self._limit = float(max(1, limits.concurrency // 2))
         self._in_flight = 0
@@ -36,7 +36,7 @@ class Flow:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a place among the requests in flight, and for the time that a server asked for."""
+        """Wait for a free place among the requests in flight, and for any delay that the server asked for."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._in_flight < max(1, int(self._limit)))
             self._in_flight += 1
@@ -47,29 +47,29 @@ class Flow:
         finally:
             async with self._changed:
                 self._in_flight -= 1
-                self._changed.notify(max(0, int(max(1.0, self._limit)) - self._in_flight))  # as many as may go
+                self._changed.notify(max(0, int(max(1.0, self._limit)) - self._in_flight))  # as many as are free
 
     def hold(self) -> None:
-        """Keep the place of a request whose answer is not on disk yet: a kill now would lose it like one on its way."""
+        """Keep the place of a request until its answer is on disk, because a kill before that would lose it."""
         self._in_flight += 1
 
     async def release(self) -> None:
-        """Give up a place that was held."""
+        """Release a held place."""
         async with self._changed:
             self._in_flight -= 1
             self._changed.notify()
 
     def succeeded(self) -> None:
-        """Take note of an answer."""
+        """Record an answer."""
         self.answered = True
         self.last_good = time.monotonic()
         self._limit = min(float(self.limits.concurrency), self._limit + 1 / max(1.0, self._limit))
 
     def failed(self, verdict: Retry) -> None:
-        """Take note of a failure on the way.
+        """Record a failure on the way.
 
         Raises:
-            StoppedError: when the server asks to wait longer than ``max_wait``.
+            StoppedError: if the server asks to wait longer than ``max_wait``.
         """
         if verdict.slow_down or verdict.reason.startswith("HTTP 5"):
             self._limit = max(1.0, self._limit / 2)
@@ -77,13 +77,13 @@ class Flow:
             if verdict.after > self.limits.max_wait:
                 raise StoppedError(
                     f"the server asks to wait {verdict.after:.0f} s, longer than instructor.max_wait="
-                    f"{self.limits.max_wait}. Remedy: the same command again after that; answers so far are kept.", 75
+                    f"{self.limits.max_wait}. Remedy: run the same command after that time; answers are kept.", 75
                 )  # fmt: skip
             self._not_before = max(self._not_before, time.monotonic() + verdict.after)
 
 
 class Keeper:
-    """Writes answers to the cache, those that come while one is written in one transaction."""
+    """Writes answers to the cache. Answers that arrive during a write are written together in the next one."""
 
     def __init__(self, cache: Answers | NoAnswers) -> None:
         self.cache = cache
@@ -94,10 +94,10 @@ class Keeper:
         self._keeping, self._unkept = asyncio.Lock(), []
 
     async def keep(self, key: str, answer: dict[str, Any]) -> None:
-        """Return when an answer is on disk.
+        """Store an answer and return when it is on disk.
 
         Raises:
-            DiskError: when it cannot be written.
+            DiskError: if it cannot be written.
         """
         entry = (key, answer)
         self._unkept.append(entry)
@@ -109,5 +109,5 @@ class Keeper:
             try:
                 await asyncio.to_thread(self.cache.put_all, batch)
             except BaseException:
-                self._unkept = batch + self._unkept  # the others must not take theirs for kept
+                self._unkept = batch + self._unkept  # otherwise the others would count theirs as stored
                 raise

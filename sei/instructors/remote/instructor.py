@@ -46,20 +46,20 @@ log = logging.getLogger(__name__)
 
 @part
 class OpenAICompatible:
-    """Asks a model for keyphrases, problems and corrections; answers are cached, counted and checked.
+    """Asks a model for keyphrases, problems and corrections. Answers are cached, counted and checked.
 
-    ``api_key_env`` is the *name* of the environment variable that holds the key (empty: none is needed);
-    ``usd_in`` / ``usd_out`` are dollars per million tokens; ``max_usd`` stops resumably. ``ending`` is how a
-    worked solution ends, the format that the target model is taught. ``verify`` drops problems whose solution
-    does not end in the answer given beside it; ``agreement`` asks for every problem to be solved once more,
-    without its solution in view, and drops those whose answers differ (one request a problem).
-    ``temperature=None`` leaves it to the server, as the paper does. ``batch`` asks through the Batch API: a run
-    ends resumably with exit code 75 while a batch is out, after ``batch_wait`` seconds of waiting for it.
+    ``api_key_env`` is the *name* of the environment variable with the key (empty: no key needed). ``usd_in`` and
+    ``usd_out`` are dollars per million tokens; ``max_usd`` stops the run resumably. ``ending`` is the ending of worked
+    solutions, which the target model is taught. ``verify`` drops a problem if its solution does not end in its stated
+    answer. ``agreement`` asks for a second solution of every problem, without showing the first, and drops the problem
+    if the answers differ (one request per problem). ``temperature=None`` leaves the temperature to the server, as in
+    the paper. ``batch`` uses the Batch API: while a batch is out, the run waits ``batch_wait`` seconds and then ends
+    resumably with exit code 75.
 
-    ``reasoning_effort`` and ``extra_body`` go into every request as they are, ``system_prompt`` as its first message.
-    ``max_tokens`` is the room of a reply, for all kinds of requests or by kind (keyphrase, problems, agreement,
-    correction, error types, merge, first step). Prices of ``None`` are not known: dollars are not counted then, and
-    ``max_usd`` asks for them. ``prompts``: files of your own in place of packaged templates, by the request's name.
+    ``reasoning_effort`` and ``extra_body`` are added to every request, and ``system_prompt`` is its first message.
+    ``max_tokens`` limits a reply, for all kinds of requests or by kind (keyphrase, problems, agreement, correction,
+    error types, merge, first step). A price of ``None`` is unknown: dollars are then not counted, and ``max_usd`` is
+    refused. ``prompts``: your own files instead of packaged templates, by the request's name.
     """
 
     identity: ClassVar[str] = "instructor/openai_compatible"
@@ -90,10 +90,10 @@ class OpenAICompatible:
     tries: Annotated[int, Field(ge=1), IMMATERIAL] = 8
     batch: Annotated[bool, IMMATERIAL] = False
     batch_wait: Annotated[float, Field(ge=0), IMMATERIAL] = 0.0
-    prompts: Annotated[dict[str, str | None], IMMATERIAL] = Field(default_factory=dict)  # in the key by ``reads``
+    prompts: Annotated[dict[str, str | None], IMMATERIAL] = Field(default_factory=dict)  # keyed by ``reads``
 
     def __post_init__(self) -> None:
-        """Refuse an address that is none or holds a secret, a key where its name belongs, and settings that clash."""
+        """Refuse an invalid address, a secret in the address, a key instead of its name, and conflicting settings."""
         require_address(self.base_url)
         require_name(self.api_key_env)
         require_body(self.extra_body)
@@ -102,19 +102,19 @@ class OpenAICompatible:
         require_own(self.prompts)
 
     def preflight(self) -> None:
-        """Look for the key, for a cache that takes answers and, on this machine, for a server; nothing is sent.
+        """Check the key, the cache and, at a loopback address, the server. No request is sent.
 
         Raises:
-            ConfigError: where the variable that ``api_key_env`` names is not set, or nothing listens at a loopback
-                address and no answer is kept that a run could do with.
-            DiskError: naming the cache file that cannot be written.
+            ConfigError: if the variable named by ``api_key_env`` is not set, or if nothing listens at a loopback
+                address and the cache is empty.
+            DiskError: if the cache file cannot be written; names the file.
         """
         self._key()
         require_cache(Path(self.cache))
         if nobody_listens(self.base_url):
             if not has_answers(Path(self.cache)):
                 raise ConfigError(words("instructor.base_url", self.base_url))
-            log.warning("%s Kept answers will do as far as they go.", words("instructor.base_url", self.base_url))
+            log.warning("%s Kept answers are used as far as possible.", words("instructor.base_url", self.base_url))
 
     def reads(self) -> dict[str, str]:
         """Return digests of the prompt templates."""
@@ -123,11 +123,11 @@ class OpenAICompatible:
         return {**{n: prompt_digest(n) for n in packaged}, **own}
 
     def prompt(self, name: str) -> str:
-        """Return the template of a request: the file that ``prompts`` names for it, else the packaged one."""
+        """Return the template of a request: the file named in ``prompts``, or else the packaged one."""
         return self.prompts.get(name) or f"{name}.v1"
 
     def ask(self, requests: Sequence[Request]) -> Iterator[Result]:
-        """Yield an answer per request, in order; each is on disk before it is yielded."""
+        """Yield an answer per request, in order. Each is on disk before it is yielded."""
         asked = [self.configured(r) for r in requests]
         for request, found in zip(asked, self._client.run(asked), strict=True):
             for told in WATCHING:
@@ -135,7 +135,7 @@ class OpenAICompatible:
             yield found
 
     def configured(self, request: Request) -> Request:
-        """Return a request with room, effort, system prompt and further fields as set; twice changes nothing."""
+        """Return a request with the configured limit, effort, system prompt and fields (idempotent)."""
         room = self.max_tokens
         if isinstance(room, dict):
             room = room.get(request.kind) or (room.get("keyphrase") if request.kind == FIRST_STEP else None)
@@ -151,15 +151,15 @@ class OpenAICompatible:
 
     @property
     def priced(self) -> bool:
-        """Say whether both prices are known."""
+        """Tell whether both prices are known."""
         return self.usd_in is not None and self.usd_out is not None
 
     def usd(self, input_tokens: int, output_tokens: int) -> float:
-        """Return what tokens cost, 0 where a price is not known."""
+        """Return the cost of tokens in dollars. An unknown price counts as 0."""
         return (input_tokens * (self.usd_in or 0.0) + output_tokens * (self.usd_out or 0.0)) / 1e6
 
     def usage(self, answer: Result) -> Usage:
-        """Return what an answer needed, in tokens and dollars."""
+        """Return the tokens and dollars that an answer needed."""
         usd = self.usd(answer.input_tokens, answer.output_tokens)
         return Usage(requests=1, usd=usd, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens)
 
@@ -179,7 +179,7 @@ class OpenAICompatible:
         return self.configured(problems_request(r, prompt, temperature=self.temperature))
 
     def solve_request(self, question: str) -> Request:
-        """Return the request that a new problem's answer must agree with."""
+        """Return the request to solve a new problem, for comparison with its answer."""
         heat, prompt = self.temperature, self.prompt("solve")
         return self.configured(solve_request(question, temperature=heat, prompt=prompt))
 
@@ -194,19 +194,19 @@ class OpenAICompatible:
         return self.configured(first_step_request(case, temperature=self.temperature))
 
     def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
-        """Yield the first wrong step of every case, in order; what came off contract is a typed rejection."""
+        """Yield the first wrong step of every case, in order. A reply that breaks the contract is a typed rejection."""
         answers = self.ask([self.first_step_request(c) for c in cases])
         for case, answer in zip(cases, answers, strict=True):
             yield as_located(answer, self.usage(answer), case.bad_case.problem.id)
 
     def solve(self, questions: Sequence[str]) -> Iterator[Worked]:
-        """Yield the answer of every question, in order; what came off contract is a typed rejection."""
+        """Yield the answer to every question, in order. A reply that breaks the contract is a typed rejection."""
         answers = self.ask([self.solve_request(q) for q in questions])
         for question, answer in zip(questions, answers, strict=True):
             yield as_worked(answer, self.usage(answer), question)
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
-        """Yield one diagnosis per bad case, in order; what came off contract is a typed rejection."""
+        """Yield one diagnosis per bad case, in order. A reply that breaks the contract is a typed rejection."""
         requests = [self.keyphrase_request(c) for c in cases]
         with progress("diagnosis", len(requests)) as advance:
             for case, answer in zip(cases, self.ask(requests), strict=True):
@@ -220,7 +220,7 @@ class OpenAICompatible:
                     yield Diagnosis(bad_case=case, keyphrase=keyphrase, usage=usage)
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
-        """Yield one reply per request, in order; all are answered before the first is given out."""
+        """Yield one reply per request, in order. All requests are answered before the first reply is yielded."""
         replies = []
         for request, answer in zip(requests, self.ask([self.synthesis_request(r) for r in requests]), strict=True):
             if answer.value is None:
@@ -236,7 +236,7 @@ class OpenAICompatible:
         yield from self._agreed(requests, replies) if self.agreement else replies
 
     def _agreed(self, requests: Sequence[SynthesisRequest], replies: Sequence[Reply]) -> Iterator[Reply]:
-        """Solve every draft once more and keep those whose answers agree."""
+        """Solve every draft again and keep those with agreeing answers."""
         answers = self.ask(
             [self.solve_request(asked(d.question, d.options)) for reply in replies for d in reply.drafts]
         )
@@ -261,7 +261,7 @@ class OpenAICompatible:
             yield Reply(drafts=tuple(kept), rejections=tuple(rejections), usage=usage)
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
-        """Yield every bad case's question with a solution worked anew, or a refusal."""
+        """Yield every bad case's question with a new solution, or a rejection."""
         for case, answer in zip(cases, self.ask([self.correction_request(c) for c in cases]), strict=True):
             if answer.value is None:
                 rejected = _rejection("synthesize", answer, case.problem.id)
@@ -276,12 +276,12 @@ class OpenAICompatible:
                 yield Reply(drafts=(), rejections=(judged,), usage=self.usage(answer))
 
     def spent(self) -> dict[str, Any]:
-        """Return the ledger of this process; empty where nothing had to be asked."""
+        """Return the ledger of this process, empty if nothing was asked."""
         opened = "_client" in vars(self)
         return dataclasses.asdict(self._client.ledger) if opened else {}
 
     def close(self) -> None:
-        """Close the file of kept answers; asking again opens it."""
+        """Close the cache file. The next request opens it again."""
         client = vars(self).pop("_client", None)
         if client is not None:
             client.cache.close()

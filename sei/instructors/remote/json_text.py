@@ -1,7 +1,7 @@
-"""Finding complete JSON values in the text of a reply, wherever they stand, with strings and numbers as written.
+"""Finds complete JSON values anywhere in the text of a reply, with strings and numbers as written.
 
-Words around a value, drafts before it, braces of mathematics and thoughts are passed over. Strings are kept as they
-stand between their quotes: what their escapes mean is decided for the reply as a whole (``latex``).
+Words around a value, drafts before it, braces of mathematics and thoughts are skipped. Strings are kept as the raw text
+between their quotes, because the meaning of escapes is decided for the whole reply (``latex``).
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from typing import Any
 from sei.instructors.remote.latex import decoded
 
 _MAX_DEPTH = 40
-_MAX_INNER = 3  # strings that hold a value whose strings hold a value
-_MAX_STARTS = 2_000  # places where a value might begin but does not end
+_MAX_INNER = 3  # levels of values inside strings of values
+_MAX_STARTS = 2_000  # places where a value begins but does not end
 _START = re.compile(r"""\{(?=\s*(?:["'}]|//|/\*))|\[(?=\s*(?:\{|//|/\*))""")
 _SPACE = re.compile(
     r"(?:\s|//[^\n]{0,500}(?=\n|$)|/\*[^*]{0,500}\*/|\#[^\n]{0,500}(?=\n|$))*"
-)  # and comments of models
+)  # white space, and comments that models write
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _QUOTED = re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL)  # as Python writes a string
 _QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_DIVIDED = re.compile(r"\s*//")  # behind a number it may be a comment or a division
+_DIVIDED = re.compile(r"\s*//")  # after a number it may be a comment or a division
 _ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 
 
 class NoJsonError(ValueError):
-    """There is no complete JSON value where one was looked for."""
+    """There is no complete JSON value at the place searched."""
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A string as it stands between its quotes."""
+    """The raw text of a string between its quotes."""
 
     body: str
 
     def plain(self) -> str:
-        """Return what JSON makes of it, a backslash where JSON allows none kept as it is."""
+        """Return the text decoded as JSON. A backslash that JSON does not allow is kept."""
         legal = _ESCAPE.sub(lambda m: m[0] if m[1] is not None else "\\" + m[0], self.body)
         return str(json.loads(f'"{legal}"', strict=False))
 
@@ -55,7 +55,7 @@ class Number:
     text: str
 
     def shown(self) -> str:
-        """Return it as an answer reads: without an exponent where that is short."""
+        """Return it in the form of an answer, without an exponent if that is short."""
         if "e" not in self.text.lower():
             return self.text
         value = Decimal(self.text)
@@ -63,12 +63,12 @@ class Number:
 
 
 def complete_values(text: str) -> Iterator[Any]:
-    """Yield every complete object, or array of objects, that begins outside the ones before it, in order.
+    """Yield every complete object or array of objects, in order, without those inside earlier ones.
 
-    A text that is one JSON string is looked into. Strings are ``Raw``, numbers ``Number``.
+    If the text is a single JSON string, its content is searched. Strings are ``Raw``, numbers ``Number``.
 
     Raises:
-        NoJsonError: where the text begins very many values that do not end.
+        NoJsonError: if too many values begin but do not end.
     """
     whole = _STRING.fullmatch(text.strip())
     if whole is not None:
@@ -79,10 +79,10 @@ def complete_values(text: str) -> Iterator[Any]:
 
 
 def spans(text: str) -> list[tuple[int, int]]:
-    """Return where the complete values of a text begin and end.
+    """Return the begin and end of each complete value of a text.
 
     Raises:
-        NoJsonError: where the text begins very many values that do not end.
+        NoJsonError: if too many values begin but do not end.
     """
     return [(start, end) for _, start, end in _complete(text)]
 
@@ -102,10 +102,10 @@ def _complete(text: str) -> Iterator[tuple[Any, int, int]]:
 
 
 def candidates(top: Any, depth: int = 0) -> Iterator[tuple[Any, Counter[str]]]:
-    """Yield a complete value and then all objects and arrays inside it, with what was restored in them by kind.
+    """Yield a complete value and then all objects and arrays inside it, each with its counts of repairs by kind.
 
-    Strings come as they were meant; one that cannot be decided is ``Undecided``. What they mean rests on all strings
-    of the value. A string that itself holds a value is looked into.
+    Strings have their intended text, or are ``Undecided``. Their meaning is decided from all strings of the value. A
+    string that itself contains a value is searched too.
     """
     if depth <= _MAX_INNER:
         whole, restored = read_value(top)
@@ -118,7 +118,7 @@ def candidates(top: Any, depth: int = 0) -> Iterator[tuple[Any, Counter[str]]]:
 
 
 def _pairs(raw: Any, value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what may hold a reply, raw and read, outer values first."""
+    """Yield the values that may contain a reply, raw and decoded, outer values first."""
     yield raw, value
     if isinstance(raw, dict):
         inside = [(raw[k], value[k]) for k in raw]
@@ -130,9 +130,9 @@ def _pairs(raw: Any, value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def read_value(value: Any) -> tuple[Any, Counter[str]]:
-    """Return a value with its strings as they were meant, and what was restored in them by kind.
+    """Return a value with the intended text of its strings, and the counts of repairs by kind.
 
-    A string that cannot be decided is ``Undecided``; numbers stay ``Number``.
+    A string that cannot be decided is ``Undecided``. Numbers stay ``Number``.
     """
     bodies: list[str] = []
     _collect(value, bodies)
@@ -156,7 +156,7 @@ def _filled(value: Any, texts: Iterator[str]) -> Any:
 
 
 def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
-    """Return the value that begins at a place, and where it ends."""
+    """Return the value that begins at ``at``, and its end."""
     if depth > _MAX_DEPTH:
         raise NoJsonError(f"the JSON is nested more than {_MAX_DEPTH} deep")
     char = text[at : at + 1]
@@ -175,7 +175,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
 
 
 def _string(text: str, at: int) -> tuple[Raw, int] | None:
-    """Return the string that begins at a place, and where it ends; one in single quotes is put into double ones."""
+    """Return the string that begins at ``at``, and its end. Single quotes are converted to double ones."""
     if (found := _STRING.match(text, at)) is not None:
         return Raw(found[1]), found.end()
     if (found := _QUOTED.match(text, at)) is not None:
@@ -220,6 +220,6 @@ def _comma(text: str, at: int, close: str) -> int:
 
 
 def _skip(text: str, at: int) -> int:
-    """Return where the next token begins, behind space and comments."""
+    """Return the begin of the next token, after white space and comments."""
     found = _SPACE.match(text, at)
     return found.end() if found else at

@@ -1,8 +1,8 @@
-r"""LaTeX in the JSON text of a reply: restored where it can be nothing else, refused where it cannot be decided.
+r"""LaTeX in the JSON text of a reply: restored if its meaning is certain, refused if it cannot be decided.
 
-Models write ``\frac`` with one backslash. JSON takes its first two characters for an escape: ``\frac`` becomes a form
-feed, ``\times`` a tab, ``\neq`` a line break. Here a string is read from its text, before that happens. The way back,
-``\\n`` where a line break was meant, is mended too. What a rule rests on stands beside its table.
+Models write ``\frac`` with one backslash. JSON reads its first two characters as an escape: ``\frac`` becomes a form
+feed, ``\times`` a tab, ``\neq`` a line break. This module reads the raw text of a string, before that happens. It also
+repairs the opposite case, ``\\n`` for a line break. The reason for each rule is given next to its table.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, RELATIONS, WOR
 
 
 class UndecidedError(ValueError):
-    """A text may be damaged in a way that nobody can undo; the message says where and why."""
+    """A text may be damaged beyond repair. The message gives the place and the reason."""
 
 
 class Undecided(str):
-    """A text that must not be used, with the reason why."""
+    """A text that must not be used, with the reason."""
 
     why: str
 
     def __new__(cls, text: str, why: str) -> Undecided:
-        """Make one of the text as it came."""
+        """Make one from the original text."""
         made = super().__new__(cls, text)
         made.why = why
         return made
@@ -47,7 +47,7 @@ class Undecided(str):
 
 @dataclass
 class Decoded:
-    """Texts of a reply as they were meant, in order, with what was restored in them by kind."""
+    """The intended texts of a reply, in order, with the counts of repairs by kind."""
 
     texts: list[str] = field(default_factory=list)
     restored: Counter[str] = field(default_factory=Counter)
@@ -58,15 +58,15 @@ _LONE = re.compile("[\ud800-\udfff]")
 _INLINE = re.compile(
     r"\$\$.*?\$\$|(?<![\\$])\$(?![\s$])(?:[^$\\\n]|\\.)*?(?<!\s)\$(?![\d$])|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL
 )
-_HOLE = "\ue000"  # stands for a piece that is not yet decided while mathematics is looked for
+_HOLE = "\ue000"  # replaces an undecided piece during the search for mathematics
 _LEFT = re.compile(r"(?:(?:^|[^A-Za-z])[A-Za-z]|[\d)}\]|$]|\\[a-z]+) $")
 _RIGHT = re.compile(r"\s*(?:[\d\\({\[|$-]|[A-Za-z]\b(?!'))")
 
 
 def decoded(bodies: Iterable[str]) -> Decoded:
-    """Return what the strings of one reply mean, given as they stand between their quotes in its JSON text.
+    """Return the intended texts of the strings of one reply, given as the raw text between their quotes.
 
-    A string in which something cannot be decided comes back as ``Undecided``.
+    A string with an ambiguous part is returned as ``Undecided``.
     """
     strings = [pieces_of(body) for body in bodies]
     evidence = weighed(strings)
@@ -77,7 +77,7 @@ def decoded(bodies: Iterable[str]) -> Decoded:
 
 
 class _Text:
-    """One string on its way from pieces to what it means."""
+    """Turns the pieces of one string into its intended text."""
 
     def __init__(self, pieces: list[Piece], evidence: Evidence, restored: Counter[str]) -> None:
         self.pieces, self.evidence, self.restored = pieces, evidence, restored
@@ -86,7 +86,7 @@ class _Text:
         self.doubt = ""
 
     def read(self) -> str:
-        """Return the text, or why it cannot be used."""
+        """Return the intended text, or an ``Undecided``."""
         at = 0
         while at < len(self.pieces):
             piece = self.pieces[at]
@@ -106,7 +106,7 @@ class _Text:
         return Undecided(whole, self.doubt) if self.doubt else whole
 
     def _bare(self, value: str) -> None:
-        """Take a backslash before what JSON does not allow there: LaTeX or Markdown, or an apostrophe of Python."""
+        """Read a backslash that JSON does not allow: LaTeX, Markdown, or an apostrophe escaped as in Python."""
         if value == "'":
             self.out.append("'")
             self.restored["apostrophe"] += 1
@@ -118,7 +118,7 @@ class _Text:
         char = self.pieces[at].value
         letter, run = LETTER.get(char), run_after(self.pieces, at)
         if letter is None:
-            self.restored["control"] += 1  # a character that no text can hold, and no escape of LaTeX
+            self.restored["control"] += 1  # a character that no text contains and no LaTeX escape
             return
         name = letter + run
         if name in CERTAIN or (char in "\a\b\v\f\x1b" and run and (char in "\b\f" or name in KNOWN)):
@@ -127,13 +127,13 @@ class _Text:
             self._refuse(at, f"a backspace or form feed before {run or 'no letter'!r}")
         elif char in "\a\v\x1b":
             self.restored["control"] += 1
-        elif name not in KNOWN or self.pieces[at].kind == "raw":  # nobody has read a raw one as an escape
+        elif name not in KNOWN or self.pieces[at].kind == "raw":  # a raw one does not come from an escape
             self._plain(at, char)
         else:
             self._decide(at, char, letter, name)
 
     def _plain(self, at: int, char: str) -> None:
-        """Take a control character for what it is; a carriage return ends a line like any other."""
+        """Keep a control character. A carriage return becomes a line break."""
         if char == "\r":
             follows = self.pieces[at + 1].value if at + 1 < len(self.pieces) else ""
             self.out.append("" if follows == "\n" else "\n")
@@ -150,7 +150,7 @@ class _Text:
         self.out.append(self.pieces[at].value)
 
     def _decide(self, at: int, char: str, letter: str, name: str) -> None:
-        """Judge a line break or tab before letters that would make a command of it and that are also text."""
+        """Decide whether a line break or tab before letters is itself, or the start of a LaTeX command."""
         before, after = self._sides(at, len(name) - 1)
         proper = self.evidence.proper > 0 and not self.evidence.single  # this reply escapes its LaTeX
         what = {"\n": "a line break", "\t": "a tab"}.get(char, "a carriage return")
@@ -169,9 +169,9 @@ class _Text:
         return before, "".join(p.shown for p in self.pieces[at + 1 : at + 5])[letters:]
 
     def _in_mathematics(self, at: int, *, lines: bool = True) -> bool:
-        """Say whether a piece stands inside delimiters of mathematics where no line break would be.
+        """Tell whether a piece is inside delimiters of mathematics, in a place without line breaks.
 
-        ``lines``: displayed mathematics on one line counts as well.
+        ``lines``: displayed mathematics on one line also counts.
         """
         starts, whole = self._layout
         here = starts[at]
@@ -183,7 +183,7 @@ class _Text:
 
     @cached_property
     def _layout(self) -> tuple[list[int], str]:
-        """Return where each piece begins, and the text with a hole for each that must be decided."""
+        """Return the begin of each piece, and the text with a placeholder for each undecided piece."""
         starts, shown, size = [], [], 0
         for i, p in enumerate(self.pieces):
             starts.append(size)
@@ -193,13 +193,13 @@ class _Text:
         return starts, "".join(shown)
 
     def _slash(self, at: int) -> int:
-        """Take a row of escaped backslashes; returns where to go on."""
+        """Read a run of escaped backslashes and return the next position."""
         n = slashes(self.pieces, at)
         last = at + n - 1
         run, follows = run_after(self.pieces, last), next_text(self.pieces, last)
         if self.evidence.doubled:
             return self._halved(n, last, follows)
-        if n == 2 and run in KNOWN and len(run) > 1:  # a line break of LaTeX has no command's name right behind it
+        if n == 2 and run in KNOWN and len(run) > 1:  # no command's name follows a line break of LaTeX directly
             if self.evidence.proper:
                 return self._unclear(n, last, f"four backslashes before {run!r}")
             return self._slashes(1, last)
@@ -216,7 +216,7 @@ class _Text:
         return last + 1
 
     def _ends_row(self, last: int, run: str, follows: str) -> bool:
-        """Say whether one escaped backslash may be a line break of LaTeX, with as few backslashes as the rest."""
+        """Tell whether one escaped backslash may be a line break of LaTeX that lacks a backslash."""
         if follows[0].isspace():
             return True
         if not self.rows[last]:
@@ -224,7 +224,7 @@ class _Text:
         return bool(run) or follows[0].isdigit() or follows[0] in "&+-=."
 
     def _break(self, n: int, last: int, run: str, follows: str) -> int:
-        """Take backslashes before ``n`` and no command: a line break, or the end of a row before a variable."""
+        """Read backslashes before an ``n`` that begins no command: a line break, or a row end before a variable."""
         sure = self.evidence.sure or not self.evidence.single
         if n % 2:
             return self._line_break(n - 1, last) if sure or not self.rows[last] else self._row_of_n(n, last, run)
@@ -238,7 +238,7 @@ class _Text:
         return self._unclear(n, last, f"a line break before {run[1:]!r} (or the end of a row before {run!r})")
 
     def _halved(self, n: int, last: int, follows: str) -> int:
-        """Take backslashes of a reply that is escaped once too often."""
+        """Read backslashes of a reply that is escaped once too often."""
         if n % 2 == 0:
             return self._slashes(n // 2, last)
         if follows[:1] == "n":
@@ -251,7 +251,7 @@ class _Text:
         return last + 1
 
     def _line_break(self, n: int, last: int) -> int:
-        """Put a line break behind n backslashes, in place of the ``n`` that follows."""
+        """Write n backslashes and a line break that replaces the following ``n``."""
         self.out.append("\\" * n + "\n")
         self.restored["line break"] += 1
         self.pieces[last + 1] = Piece("text", self.pieces[last + 1].value[1:])
@@ -268,17 +268,17 @@ class _Text:
 
 
 def _is_text(name: str, after: str) -> bool:
-    """Say whether a command's rest begins a line as text: a word, or Euler's number."""
+    """Tell whether the rest of a command can begin a line as text: a word, or Euler's number."""
     return WORDS[name] is Doubt.WORD or (name == "ne" and re.match(r"\^|\s*=", after) is not None)
 
 
 def _is_term(name: str, after: str) -> bool:
-    """Say whether what follows makes a term of a command's last letter, which no relation has directly behind it."""
+    """Tell whether the following text makes the rest of a command a term, which cannot follow a relation directly."""
     return name in RELATIONS and re.match(r"\s*[_^=<>]", after) is not None
 
 
 def _is_used(name: str, before: str, after: str) -> bool:
-    """Say whether a command stands here as it is used: a relation between terms, a function before its argument."""
+    """Tell whether the context fits the command: a relation between terms, or a function before its argument."""
     if name in RELATIONS:
         return _LEFT.search(before) is not None and _RIGHT.match(after) is not None
     return (name in _USES) and re.match(_USES[name], after) is not None

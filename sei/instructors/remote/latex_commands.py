@@ -1,8 +1,8 @@
 r"""Commands of LaTeX that begin like an escape of JSON (``\b \f \n \r \t \u``) or of C (``\a \e \v``).
 
-Three kinds: those whose rest is no text, so that nothing else can be meant (``\neq``: no text goes on with "eq"
-after a line break); those whose rest is a word or a variable (``\nu``: "u = 4" may begin a line); and all others,
-which only tell that a backslash was escaped as it should be.
+There are three kinds. For some the rest of the name is not text, so the meaning is certain (``\neq``: no line begins
+with "eq"). For others the rest is a word or a variable (``\nu``: a line may begin with "u = 4"). All other commands
+only show that a backslash was escaped properly.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class Doubt(Enum):
-    """What the rest of a command is by itself: a word of English, or a single letter that may be a variable."""
+    """The kind of the rest of a command's name: an English word, or a possible variable."""
 
     WORD = "word"
     VARIABLE = "variable"
@@ -20,7 +20,7 @@ class Doubt(Enum):
 WORDS: dict[str, Doubt] = {
     "nu": Doubt.VARIABLE,
     "ne": Doubt.VARIABLE,
-    "ni": Doubt.WORD,  # "i" begins lines far more often than \ni stands anywhere
+    "ni": Doubt.WORD,  # "i" begins lines far more often than \ni occurs
     "not": Doubt.VARIABLE,
     "neg": Doubt.VARIABLE,
     "nmid": Doubt.WORD,
@@ -35,10 +35,10 @@ WORDS: dict[str, Doubt] = {
     "tan": Doubt.WORD,
     "tt": Doubt.WORD,
 }
-"""Commands whose rest may be text; the rest of any other one is none."""
+"""Commands with a rest that may be text. The rest of no other command is text."""
 
 RELATIONS = frozenset("ne ni nmid nless nparallel to".split())
-"""Those of them that stand between two terms."""
+"""The commands among them that are relations between two terms."""
 
 _B = (
     "backepsilon backprime backsim backsimeq backslash bar barwedge Bbbk because begin beta beth between bf "
@@ -93,7 +93,7 @@ _OTHER = (
 )
 
 CERTAIN = frozenset(" ".join((_B, _F, _N, _R, _T, _U, _C)).split()) - frozenset(WORDS)
-"""Commands that begin like an escape and whose rest is no text."""
+"""Commands that begin like an escape, with a rest that is not text."""
 
 KNOWN = CERTAIN | frozenset(WORDS) | frozenset(_OTHER.split())
-"""All commands by which a backslash that was escaped as it should be is told."""
+"""All commands that show a properly escaped backslash."""

@@ -1,4 +1,4 @@
-"""What a reply holds, in the shapes of servers: text, thoughts, refusals, arguments of calls, tokens, how it ended."""
+"""Reads replies in the formats of many servers: text, thoughts, refusals, call arguments, tokens and their ending."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def end_of(choice: Mapping[str, Any]) -> str:
 
 
 def text_of(content: Any) -> str:
-    """Return the text of a message's content, given as text, as a list of parts or as an object."""
+    """Return the text of a message's content, which may be text, a list of parts or an object."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -41,7 +41,7 @@ def text_of(content: Any) -> str:
 
 
 def thoughts_of(message: Mapping[str, Any]) -> str:
-    """Return what a message holds of the model's thoughts, wherever its server puts them."""
+    """Return the model's thoughts in a message, in any place where servers put them."""
     for name in ("reasoning_content", "reasoning", "thinking"):
         if isinstance(message.get(name), str) and message[name].strip():
             return str(message[name])
@@ -51,14 +51,14 @@ def thoughts_of(message: Mapping[str, Any]) -> str:
 
 
 def refusal_of(message: Mapping[str, Any]) -> str:
-    """Return the words with which a model refuses, blank where it does not."""
+    """Return the words of a model's refusal, or an empty text."""
     content = message.get("content")
     parts = [p.get("refusal") for p in content if isinstance(p, dict)] if isinstance(content, list) else []
     return next((str(x) for x in (message.get("refusal"), *parts) if x), "")
 
 
 def arguments_of(message: Mapping[str, Any]) -> str:
-    """Return the arguments of the one call that a message makes instead of giving a text."""
+    """Return the arguments of the single tool call that a message has instead of text."""
     calls = message.get("tool_calls")
     calls = calls if isinstance(calls, list) and len(calls) == 1 else [{"function": message.get("function_call")}]
     made = calls[0].get("function") if isinstance(calls[0], dict) else None
@@ -67,9 +67,9 @@ def arguments_of(message: Mapping[str, Any]) -> str:
 
 
 def tokens_in(usage: Any) -> tuple[int, int]:
-    """Return the tokens of request and reply that a server counted, 0 where it did not.
+    """Return the server's token counts of request and reply, 0 if missing.
 
-    Thoughts count as reply: some servers name them in the total alone.
+    Thoughts count as part of the reply. Some servers include them only in the total.
     """
     if not isinstance(usage, dict):
         return 0, 0

@@ -1,7 +1,7 @@
-"""What is on its way, on disk beside the answers: batches with the keys still out, and tries that came to nothing.
+"""Records batches that are out and failed tries, on disk beside the answers.
 
-A batch is written down before it is made, without its id, and its keys are taken off with the answers in one
-transaction: a kill at any moment leaves something that the next start can finish.
+A batch is recorded without its id before it is created. Its keys are removed in the same transaction that stores the
+answers. After a kill at any moment the next start can therefore continue.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TABLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """A batch on record; ``id`` is empty where the process ended before it knew it. ``keys`` are still out."""
+    """A recorded batch. ``id`` is empty if the process ended before it learnt it. ``keys`` are still out."""
 
     number: int
     id: str
@@ -36,10 +36,10 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """What came of a request so far, short of an answer.
+    """The failed tries of a request so far.
 
-    ``tries`` counts replies that cannot be used, ``away`` the times that it came back without any. ``text`` is
-    the last such reply and ``detail`` what is wrong with it; tokens are those of all tries.
+    ``tries`` counts unusable replies, ``away`` the times without any reply. ``text`` is the last unusable reply and
+    ``detail`` its fault. Tokens are those of all tries.
     """
 
     key: str
@@ -53,14 +53,14 @@ class Failed:
 
     @property
     def final(self) -> bool:
-        """Whether it is given up."""
+        """Whether the request is given up."""
         return self.tries >= TRIES
 
 
 class Outbox:
-    """Batches and failed tries in the file of the answers. Every method that writes raises DiskError where it cannot.
+    """Batches and failed tries in the file of the answers. Methods that write raise DiskError if writing fails.
 
-    Methods that take ``db`` are part of a transaction of the caller's.
+    Methods with ``db`` are part of the caller's transaction.
     """
 
     def __init__(self, cache: Answers, endpoint: str) -> None:
@@ -70,7 +70,7 @@ class Outbox:
                 db.execute(table)
 
     def intend(self, digest: str, keys: Iterable[str]) -> int:
-        """Write down a batch that is about to be made and return its number."""
+        """Record a batch that is about to be created and return its number."""
         with self.cache.writing() as db:
             row = (digest, self.endpoint, time.time())
             number = db.execute("insert into batches (digest, endpoint, created) values (?, ?, ?)", row).lastrowid
@@ -79,23 +79,23 @@ class Outbox:
         return number
 
     def made(self, number: int, batch_id: str) -> None:
-        """Write down the id of a batch."""
+        """Record the id of a batch."""
         with self.cache.writing() as db:
             db.execute("update batches set id = ? where number = ?", (batch_id, number))
 
     def forget(self, number: int) -> None:
-        """Strike a batch that was never made."""
+        """Delete a batch that was never created."""
         with self.cache.writing() as db:
             db.execute("delete from batch_keys where batch = ?", (number,))
             db.execute("delete from batches where number = ?", (number,))
 
     def close(self, number: int) -> None:
-        """Expect nothing more of a batch; its id stays known, so that it is not taken for a lost one."""
+        """Expect nothing more from a batch. Its id stays known, so that it is not mistaken for a lost batch."""
         with self.cache.writing() as db:
             db.execute("delete from batch_keys where batch = ?", (number,))
 
     def open(self) -> list[Batch]:
-        """Return the batches of which keys are still out, oldest first."""
+        """Return the batches with keys that are still out, oldest first."""
         query = (
             "select b.number, b.id, b.digest, b.created, k.key from batches b join batch_keys k on k.batch = b.number"
             " where b.endpoint = ? order by b.number"
@@ -107,15 +107,15 @@ class Outbox:
         return [Batch(number=n, id=i, digest=d, created=c, keys=frozenset(keys[n])) for n, (i, d, c) in heads.items()]
 
     def known(self) -> set[str]:
-        """Return the ids of all batches ever on record."""
+        """Return the ids of all batches ever recorded."""
         return {row[0] for row in self.cache.rows("select id from batches where id is not null")}
 
     def came_back(self, db: sqlite3.Connection, number: int, key: str) -> None:
-        """Take a key off a batch."""
+        """Remove a key from a batch."""
         db.execute("delete from batch_keys where batch = ? and key = ?", (number, key))
 
     def failed(self, key: str) -> Failed | None:
-        """Return what came of a request so far, or ``None``."""
+        """Return the failed tries of a request, or ``None``."""
         rows = self.cache.rows(
             "select key, tries, away, reason, text, detail, sent, written from failed where key = ?", key
         )
@@ -123,22 +123,22 @@ class Outbox:
         return Failed(**dict(zip(names, rows[0], strict=True))) if rows else None
 
     def fail(self, db: sqlite3.Connection, row: Failed) -> None:
-        """Keep what came of a request."""
+        """Store the failed tries of a request."""
         texts = (t.encode("utf-8", "replace").decode() for t in (row.reason, row.text, row.detail))  # lone surrogates
         values = (row.key, row.tries, row.away, *texts, row.sent, row.written)
         db.execute("insert or replace into failed values (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def mend(self, db: sqlite3.Connection, key: str) -> None:
-        """Strike what came of a request before."""
+        """Delete the failed tries of a request."""
         db.execute("delete from failed where key = ?", (key,))
 
     def strike(self, key: str) -> None:
-        """Strike a given-up request."""
+        """Delete the record of a given-up request."""
         with self.cache.writing() as db:
             self.mend(db, key)
 
     def put_back(self, rows: Sequence[Failed]) -> None:
-        """Undo ``strike``: the run did not get to its end, and the next start must not ask for these again."""
+        """Undo ``strike``, because the run did not finish and the next start must not ask for these again."""
         with self.cache.writing() as db:
             for row in rows:
                 self.fail(db, row)

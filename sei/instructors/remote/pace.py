@@ -1,4 +1,4 @@
-"""Limits per minute: how long a request must wait so that no minute holds more requests or tokens than allowed."""
+"""Limits per minute: computes how long a request must wait so that no minute has too many requests or tokens."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _MINUTE = 60.0
 
 @dataclass
 class Sent:
-    """A request that was let go: when, and the tokens that it may take; corrected once they are known."""
+    """The time of a request and the tokens that it may use, corrected once they are known."""
 
     at: float
     tokens: int
 
 
 class Pace:
-    """Lets requests go one after the other, each as soon as the minute before it has room. Not for several threads."""
+    """Schedules requests in order, each as soon as the minute before it has room. It is not thread-safe."""
 
     def __init__(self, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
         self.requests, self.tokens = requests_per_minute, tokens_per_minute
@@ -26,14 +26,14 @@ class Pace:
         self.longest = 0.0
 
     def reserve(self, tokens: int) -> tuple[Sent, float]:
-        """Return a place for a request of so many tokens, and the seconds to wait for it."""
+        """Return a slot for a request with this many tokens, and the seconds to wait for it."""
         now = time.monotonic()
         if self.requests is None and self.tokens is None:
             return Sent(now, tokens), 0.0
         while self._sent and self._sent[0].at <= now - _MINUTE:
             self._sent.popleft()
         if self.tokens is not None:
-            tokens = min(tokens, self.tokens)  # one that is larger than the limit goes alone
+            tokens = min(tokens, self.tokens)  # a request larger than the limit goes alone
         at = max(now, self._sent[-1].at if self._sent else now)
         for earlier in tuple(self._sent):
             if self._fits(at, tokens):

@@ -1,4 +1,4 @@
-"""Whether anything listens at an address of this machine: known at once, where waiting for it takes minutes."""
+"""Checks at once whether anything listens at an address of this machine, instead of waiting minutes for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PATIENCE = 2.0  # seconds
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether an address is one of this machine alone."""
+    """Tell whether an address is a loopback address of this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
@@ -22,10 +22,9 @@ def is_loopback(url: str) -> bool:
 
 
 def nobody_listens(url: str) -> bool:
-    """Say whether a connection to an address of this machine is refused. Nothing is sent.
+    """Tell whether a connection to a loopback address is refused. Nothing is sent.
 
-    Other addresses are not tried: a server elsewhere may be behind a proxy or come up later, one of this machine that
-    refuses is not there.
+    Other addresses are not tried, because a remote server may be behind a proxy or start later.
     """
     if not is_loopback(url):
         return False
@@ -41,7 +40,7 @@ def nobody_listens(url: str) -> bool:
 
 
 def words(setting: str, url: str) -> str:
-    """Return the refusal of an address at which nothing listens."""
+    """Return the message for an address at which nothing listens."""
     return (
         f"{setting}={url.rsplit('@', 1)[-1]}: nothing listens there ({REFUSED}). Rule: a server on this machine runs "
         f"before a run starts. Remedy: start it, or {setting}=ADDRESS."

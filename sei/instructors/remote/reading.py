@@ -1,4 +1,4 @@
-"""From the text of a reply to what it says: the last complete value in it that fits what was asked for."""
+"""Reads the value of a reply: the last complete value in its text that fits the request."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sei.instructors.remote.thinking import has_tag, without_thinking
 Reply = TypeVar("Reply", bound=pydantic.BaseModel)
 Value = TypeVar("Value")
 _PARTS = ("question", "solution", "answer")
-_MAX_REPLY = 400_000  # characters; a longer reply is none
+_MAX_REPLY = 400_000  # characters; a longer reply is refused
 
 
 def parsed(text: str) -> Any:
-    """Return the last complete JSON object of a reply; words, fences or thoughts around it do not matter.
+    """Return the last complete JSON object of a reply, ignoring words, fences and thoughts around it.
 
     Raises:
-        ValueError: saying what is wrong, in words that can be sent back.
+        ValueError: with an explanation that can be sent back to the model.
     """
 
     def an_object(value: Any) -> Any:
@@ -37,21 +37,21 @@ def parsed(text: str) -> Any:
 
 
 def read_as(model: type[Reply], text: str, *, idle: Sequence[str] = ()) -> Read:
-    """Return a reply of the wanted shape. ``idle`` fields may be undecided, as nothing rests on them.
+    """Return a reply in the format of ``model``. ``idle`` fields may be undecided, because they are not used.
 
     Raises:
-        UndecidedError: where a text that counts cannot be decided.
-        ValueError: naming the field and the rule.
+        UndecidedError: if a text of another field cannot be decided.
+        ValueError: names the field and the rule.
     """
     return read(text, lambda value: checked(model, value, idle=idle))
 
 
 def read(text: str, fit: Callable[[Any], Value]) -> Read:
-    """Return what ``fit`` makes of the last value of a reply that it does not refuse, with what was restored in it.
+    """Return the result of ``fit`` for the last value of a reply that it accepts, with the counts of repairs.
 
     Raises:
-        UndecidedError: where that value cannot be decided.
-        ValueError: from ``fit``, or where there is no complete value.
+        UndecidedError: if that value cannot be decided.
+        ValueError: from ``fit``, or if there is no complete value.
     """
     best: Read | UndecidedError | None = None
     refused: ValueError = NoJsonError("the reply holds no complete JSON object")
@@ -74,12 +74,12 @@ def read(text: str, fit: Callable[[Any], Value]) -> Read:
 
 
 def read_problems(text: str) -> Read:
-    """Return the problems of a reply, unchecked, each to be judged for itself.
+    """Return the problems of a reply, unchecked. Each is checked separately later.
 
-    They stand in the last list of them, alone or under a name; or, where there is no list, in objects of their own.
+    They are taken from the last list of problems, bare or under a name. Without a list they are single objects.
 
     Raises:
-        ValueError: where there is none.
+        ValueError: if there is no problem.
     """
     listed: Read | None = None
     single: list[Any] = []
@@ -114,7 +114,7 @@ def _is_problem(value: Any) -> bool:
 
 
 def _named(found: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return an object whose keys have the wanted names, where they differ in case, spaces or underscores alone."""
+    """Return an object with keys renamed to ``names`` if they differ only in case, spaces, hyphens or underscores."""
     wanted = {_letters(name): name for name in names if name not in found}
     out: dict[str, Any] = {}
     for key, value in found.items():
@@ -127,7 +127,7 @@ def _letters(key: str) -> str:
 
 
 def _values(text: str) -> Iterator[Any]:
-    """Yield the complete values of a reply outside its thinking; of the thinking itself where there is nothing else."""
+    """Yield the complete values of a reply outside its thinking, or those of the thinking if there are no others."""
     if len(text) > _MAX_REPLY:
         raise ValueError(f"the reply has {len(text)} characters, at most {_MAX_REPLY} are read")
     said = without_thinking(text, spans(text)) if has_tag(text) else text
@@ -140,11 +140,11 @@ def _values(text: str) -> Iterator[Any]:
 
 
 def checked(model: type[Reply], found: Any, *, idle: Sequence[str] = ()) -> Reply:
-    """Return a value in the wanted shape.
+    """Return a value in the format of ``model``.
 
     Raises:
-        UndecidedError: where a text of it cannot be decided, but for those that are ``idle``.
-        ValueError: naming the field and the rule.
+        UndecidedError: if a text of a field that is not ``idle`` cannot be decided.
+        ValueError: names the field and the rule.
     """
     if isinstance(found, dict):
         named = _named(found, model.model_fields)
@@ -169,7 +169,7 @@ def _refuse_undecided(value: Any) -> None:
 
 
 def _native(value: Any, *, answer: bool = False) -> Any:
-    """Return plain values; a number that is an answer becomes text as it was written, without a trace of binary."""
+    """Return plain values. A number as answer becomes text as written, without binary rounding."""
     if isinstance(value, Number):
         if answer:
             return value.shown()

@@ -1,7 +1,7 @@
-"""What the instructor is asked and what may come back: templates, schemas, and checks on our side, always.
+"""Requests to the instructor and checks of its replies: templates, schemas and validation.
 
-Some servers ignore a response format and still say 200, so every reply is checked here. Texts of problems and
-models travel as JSON inside the request: data, never part of it. Nothing in a reply is evaluated.
+Some servers ignore a response format and still return 200, so every reply is checked here. Texts of problems and models
+are sent as JSON data inside the request, never as part of its instructions. Nothing in a reply is evaluated.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from sei.instructors.remote.reading import read_as, read_problems
 from sei.instructors.remote.terms import Request
 from sei.prompts import render
 
-_ECHO = re.compile(  # the words of keyphrase.v1 that stand for the phrase
+_ECHO = re.compile(  # placeholder words of keyphrase.v1
     r"\W*((the )?(key)?phrase( is)?|what goes wrong,? in one sentence"
     r"|(the )?(operation|idea|operation or idea)( that fails)?)\W*"
 )
-_DOTS = re.compile(r"[.…\s]+")  # what stands for every text in the form that a request asks for
+_DOTS = re.compile(r"[.…\s]+")  # the placeholder for texts in the requested form
 
 
 def _is_written(text: str) -> str:
-    """Refuse the dots that stand for a text in the request; a reply may repeat the form that it is asked for."""
+    """Refuse placeholder dots, because a reply may repeat the requested form."""
     if _DOTS.fullmatch(text):
         raise ValueError("it repeats the dots of the form instead of a text")
     return text
 
 
 def _lines(value: Any) -> Any:
-    """Return a solution that came as a list of its steps as text, one a line."""
+    """Return a solution given as a list of steps as text, one step per line."""
     return "\n".join(value) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
 
 
 def _texts(value: Any) -> Any:
-    """Return options as a list of texts; none and numbers among them count as written."""
+    """Return options as a list of texts. Numbers become text, and missing options an empty list."""
     found = listed(value)
     return [str(v) if isinstance(v, (int, float)) else v for v in found] if isinstance(found, list) else found or []
 
 
 def _bare(value: Any) -> Any:
-    r"""Return an answer without what stands around all of it: ``####``, ``$...$``, ``\boxed{...}``, ``**...**``."""
+    r"""Return an answer without its wrapping: ``####``, ``$...$``, ``\boxed{...}``, ``**...**``."""
     while isinstance(value, str):
         text = value.strip()
         inner = text.removeprefix("####").strip() or text
@@ -70,7 +70,7 @@ _AROUND = (
 
 
 def _is_one(between: str, left: str) -> bool:
-    """Say whether what stands between is one text, and not the middle of several that are each wrapped."""
+    """Tell whether the inner text is one text, not the middle of several wrapped ones."""
     if left.endswith("{"):
         depth = 0
         for c in between:
@@ -88,7 +88,7 @@ FinalAnswer = Annotated[str, Field(min_length=1, max_length=500), pydantic.After
 
 
 class Keyphrase(pydantic.BaseModel):
-    """The cause of one wrong attempt (section 3.2); nothing rests on ``first_wrong_step``."""
+    """The cause of one wrong attempt (section 3.2). ``first_wrong_step`` is not used."""
 
     first_wrong_step: Annotated[str, BeforeValidator(lambda v: v[:2_000] if isinstance(v, str) else "")] = ""
     keyphrase: Annotated[str, Field(min_length=3, max_length=160)]
@@ -96,14 +96,14 @@ class Keyphrase(pydantic.BaseModel):
     @pydantic.field_validator("keyphrase")
     @classmethod
     def _is_no_echo(cls, phrase: str) -> str:
-        """Refuse the words that stand for the phrase in the request; small models repeat them."""
+        """Refuse the placeholder words of the request, because small models repeat them."""
         if _ECHO.fullmatch(phrase.casefold()):
             raise ValueError("it repeats the example instead of naming the cause of the mistake")
         return phrase
 
 
 class Problem(pydantic.BaseModel):
-    """One new problem with its worked solution and final answer, and its options where it is multiple choice."""
+    """One new problem with its worked solution and final answer. A multiple-choice problem also has options."""
 
     question: Text
     solution: Solution
@@ -123,7 +123,7 @@ class Correction(pydantic.BaseModel):
 def keyphrase_request(
     question: str, solution: str, attempt: str, *, temperature: float | None, prompt: str = "keyphrase.v1"
 ) -> Request:
-    """Ask for the keyphrase of one bad case, from what the paper shows: question, gold solution, wrong output."""
+    """Ask for the keyphrase of one bad case. As in the paper, show question, gold solution and wrong output."""
     data = {"question": question, "reference_solution": solution, "wrong_attempt": attempt}
     return _request(
         render(prompt, data=_data(data)),
@@ -136,7 +136,7 @@ def keyphrase_request(
 
 
 def problems_request(r: SynthesisRequest, prompt: str, *, temperature: float | None) -> Request:
-    """Ask for new problems with the template ``prompt``; like multiple-choice ones they have options themselves."""
+    """Ask for new problems with the template ``prompt``. Multiple-choice exemplars ask for multiple-choice problems."""
     fields = {"data": _data(shown_for(r)), "n": str(r.n)}
     if r.task in ("error_type", "combine"):
         fields["error_type"] = json.dumps(r.error_type)
@@ -163,10 +163,11 @@ def problems_request(r: SynthesisRequest, prompt: str, *, temperature: float | N
 
 
 def shown_for(r: SynthesisRequest) -> Any:
-    """Return what the template of a request for problems may show: never an expected answer, nor more than the paper.
+    """Return the data that a request for problems shows: never the expected answer, and no more than its paper.
 
-    The method shows exemplars with their solutions. Who analyses errors sees question and wrong attempt, no reference
-    solution; who rewrites sees its details alone; who writes like problems or evolves one sees it with its solution.
+    The method shows exemplars with their solutions. Analysis of errors shows question and wrong attempt, but no
+    reference solution. Rewriting shows only the details. Writing similar problems and evolving show the problem with
+    its solution.
     """
     if r.task == "error_type":
         return [_shown(e) for e in r.exemplars]
@@ -207,7 +208,7 @@ def correction_request(
 
 
 def solve_request(question: str, *, temperature: float | None, prompt: str = "solve.v1") -> Request:
-    """Ask for an answer to a new problem, without showing the one that was written with it."""
+    """Ask for an answer to a new problem, without showing the answer that was written with it."""
     return _request(
         render(prompt, data=_data({"problem": question})),
         Correction,
@@ -223,7 +224,7 @@ def _request(text: str, model: type[pydantic.BaseModel], check: Any, **more: Any
 
 
 def _schema(model: type[pydantic.BaseModel], *without: str) -> dict[str, Any]:
-    """Return a schema as servers enforce it: no titles, no extra keys, every key required."""
+    """Return a schema in the form that servers enforce: no titles, no extra keys, every key required."""
     full = model.model_json_schema()["properties"]
     text: dict[str, Any] = {"type": "string"}
     properties = {

@@ -1,4 +1,4 @@
-"""Settings of a remote instructor that cannot be right, refused before anything costs."""
+"""Refuses impossible settings of a remote instructor before any cost arises."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ _OURS = {
     "temperature": "instructor.temperature",
     "reasoning_effort": "instructor.reasoning_effort",
     "response_format": "instructor.structured",
-    "stream": "nothing: replies are read as a whole",
-    "n": "nothing: one reply a request is read",
-    "prompt": "nothing: requests are chats",
-    "stop": "nothing: a reply that is cut is no reply",
+    "stream": "no value (replies are read as a whole)",
+    "n": "no value (one reply per request is read)",
+    "prompt": "no value (requests are chats)",
+    "stop": "no value (a cut reply is refused)",
 }
 
 
 def require_address(base_url: str) -> None:
-    """Refuse an address that is none, that holds a secret, or that names a call instead of the place of all calls.
+    """Refuse an address that is invalid, contains a secret, or ends in the path of a single call.
 
     Raises:
-        ConfigError: with the remedy; a secret is not repeated.
+        ConfigError: names the remedy. A secret is not repeated.
     """
     url = urlsplit(base_url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ConfigError("instructor.base_url: must be an http(s) address. Remedy: http://127.0.0.1:8000/v1")
     if url.username or url.password:
         raise ConfigError(
-            "instructor.base_url: it carries a user or password, which would reach logs and the store. Remedy: put "
+            "instructor.base_url: it contains a user or password, which would reach logs and the store. Remedy: put "
             "the key into an environment variable and its name into instructor.api_key_env."
         )
     if any(_SECRET.search(name) for name, _ in parse_qsl(url.query, keep_blank_values=True)):
         raise ConfigError(
-            "instructor.base_url: what follows its ? looks like a secret, which would reach logs and the store. "
+            "instructor.base_url: the part after ? looks like a secret, which would reach logs and the store. "
             "Remedy: put the key into an environment variable and its name into instructor.api_key_env."
         )
     if (call := _CALL.search(url.path)) is not None:
@@ -57,10 +57,10 @@ def require_address(base_url: str) -> None:
 
 
 def require_name(api_key_env: str) -> None:
-    """Refuse what is no name of an environment variable.
+    """Refuse a text that is not the name of an environment variable.
 
     Raises:
-        ConfigError: without the value, which may be the key itself.
+        ConfigError: without the value, because it may be the key itself.
     """
     if not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)?", api_key_env):
         raise ConfigError(
@@ -70,15 +70,15 @@ def require_name(api_key_env: str) -> None:
 
 
 def require_body(extra_body: Mapping[str, Any]) -> None:
-    """Refuse fields of a request that other settings govern, and those that look like secrets.
+    """Refuse request fields that other settings control, and fields that look like secrets.
 
     Raises:
-        ConfigError: naming the field and the setting.
+        ConfigError: names the field and the setting.
     """
     for name in extra_body:
         if name in _OURS:
             raise ConfigError(
-                f"instructor.extra_body.{name}: another setting governs this field. Remedy: use {_OURS[name]}"
+                f"instructor.extra_body.{name}: another setting controls this field. Remedy: use {_OURS[name]}"
             )
         if _SECRET.search(name) and "token" not in name.casefold():
             raise ConfigError(
@@ -88,10 +88,10 @@ def require_body(extra_body: Mapping[str, Any]) -> None:
 
 
 def require_room(max_tokens: int | Mapping[str, int] | None) -> None:
-    """Refuse room that is none, and room for a kind of request that there is not.
+    """Refuse a token limit below 1, and a limit for an unknown kind of request.
 
     Raises:
-        ConfigError: naming the kind and its value.
+        ConfigError: names the kind and its value.
     """
     for kind, n in (max_tokens if isinstance(max_tokens, Mapping) else {"": max_tokens}).items():
         if kind and kind not in KINDS:
@@ -101,13 +101,13 @@ def require_room(max_tokens: int | Mapping[str, int] | None) -> None:
 
 
 def require_prices(max_usd: float | None, usd_in: float | None, usd_out: float | None) -> None:
-    """Refuse a limit in dollars where a price is missing, or where all are 0: it would never stop anything.
+    """Refuse a limit in dollars if a price is missing or both are 0, because it would never stop a run.
 
     Raises:
-        ConfigError: naming the limit and the prices.
+        ConfigError: names the limit and the prices.
     """
     if max_usd is not None and (usd_in is None or usd_out is None or not usd_in + usd_out):
         raise ConfigError(
             f"instructor.max_usd={max_usd} cannot be kept: instructor.usd_in={usd_in} and instructor.usd_out={usd_out} "
-            "(dollars per million tokens). Remedy: both prices from the provider's price list, or max_usd=null."
+            "(dollars per million tokens). Remedy: set both from the provider's price list, or max_usd=null."
         )

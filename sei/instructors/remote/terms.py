@@ -1,4 +1,4 @@
-"""Terms of the client: what is asked, what comes back, how it behaves, what it cost."""
+"""Types of the client: requests, results, limits and the ledger of costs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sei.errors import SeiError
 
 log = logging.getLogger(__name__)
 UNDECIDED = "undecided_latex"
-"""The reason of what was refused because its text may be damaged."""
+"""The reason for rejecting a text that may be damaged."""
 ESTIMATED = (
     "the server does not count tokens: tokens and dollars of its answers, and instructor.max_usd, rest on an estimate"
 )
 NO_PRICE = "no price is known (instructor.usd_in, usd_out): dollars are not counted"
 RESTORED = "texts of replies were damaged by their JSON escapes and are restored; the ledger counts them by kind"
 PLAIN: dict[str, Any] = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
-"""What a plain completion says outright: a server has defaults of its own (vLLM: the folder's generation_config)."""
+"""Settings stated in every plain completion, because servers have their own defaults (vLLM: generation_config)."""
 PLAIN_BY_TOKENS: dict[str, Any] = {
     **PLAIN,
     "top_k": -1,
@@ -27,11 +27,11 @@ PLAIN_BY_TOKENS: dict[str, Any] = {
     "repetition_penalty": 1.0,
     "repeat_penalty": 1.0,  # llama.cpp's name
 }
-"""The same for servers that take token ids: vLLM, SGLang and llama.cpp know these, others refuse them."""
+"""The same for servers that accept token ids: vLLM, SGLang and llama.cpp know these settings; others refuse them."""
 
 
 class StoppedError(SeiError):
-    """The instructor's server, account or budget does not allow to go on; ``exit_code`` is the instance's."""
+    """The instructor's server, account or budget does not allow continuing. Each instance has its own ``exit_code``."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class StoppedError(SeiError):
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What a check made of a reply's text, with what had to be restored in the text, by kind."""
+    """The result of checking a reply's text, with the counts of repairs by kind."""
 
     value: Any
     restored: Counter[str] = field(default_factory=Counter)
@@ -50,12 +50,11 @@ class Read:
 class Request:
     """One request.
 
-    ``check`` makes a value, or a ``Read``, of a reply's text and raises ValueError with what is wrong with it;
-    ``sample`` tells equal requests apart.
-    ``kind`` and ``items`` (problems or phrases asked for) are for the ledger.
-    ``prompt`` (text or token ids) asks for a plain completion, cut at ``stop``, instead of a chat reply; such
-    answers are kept in no cache. ``seed`` is for a server that samples. ``reasoning_effort`` and ``extra_body`` go into
-    the body as they are.
+    ``check`` turns a reply's text into a value or a ``Read``, and raises ValueError with the fault. ``sample``
+    distinguishes equal requests. ``kind`` and ``items`` (problems or phrases asked for) are for the ledger. ``prompt``
+    (text or token ids) asks for a plain completion, cut at ``stop``, instead of a chat reply; such answers are not
+    cached. ``seed`` is for a server that samples. ``reasoning_effort`` and ``extra_body`` are added to the body
+    unchanged.
     """
 
     messages: tuple[tuple[str, str], ...]
@@ -74,11 +73,11 @@ class Request:
 
     @property
     def chars(self) -> int:
-        """Characters of its messages."""
+        """The number of characters in its messages."""
         return sum(len(text) for _, text in self.messages)
 
     def canonical(self) -> dict[str, Any]:
-        """Return what decides the answer, for the cache's key."""
+        """Return the parts that determine the answer, for the cache key."""
         out: dict[str, Any] = {
             "messages": [list(m) for m in self.messages],
             "max_tokens": self.max_tokens,
@@ -92,7 +91,7 @@ class Request:
         return out if self.prompt is None else {**out, "prompt": self.prompt, "stop": self.stop}
 
     def body(self, model: str, *, structured: bool) -> dict[str, Any]:
-        """Return the request's body as the protocol has it."""
+        """Return the request's body in the protocol's format."""
         body: dict[str, Any] = {**self.extra_body, "model": model, "max_tokens": self.max_tokens}
         if self.reasoning_effort is not None:
             body["reasoning_effort"] = self.reasoning_effort
@@ -113,10 +112,10 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a request: the checked value, or a reason why there is none.
+    """The result of a request: the checked value, or the reason why there is none.
 
-    Tokens are those the answer needed, ``estimated`` where the server did not count them; ``restored`` is what had to
-    be mended in its text, by kind. ``text`` is the reply as it came, where one was complete.
+    Tokens are those that the answer needed, ``estimated`` if the server did not count them. ``restored`` counts the
+    repairs of its text by kind. ``text`` is the original reply, if one was complete.
     """
 
     value: Any = None
@@ -132,18 +131,18 @@ class Result:
 
 
 WATCHING: list[Callable[[Request, Result], None]] = []
-"""Who is told of every request and what came of it, in order: ``preview=true`` shows them."""
+"""Functions that are called with every request and its result, in order. ``preview=true`` uses them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How the client behaves.
+    """Limits of the client.
 
-    ``timeout``: seconds one attempt may take in all, whatever trickles in. ``give_up``: seconds without any
-    answer after which the run stops resumably. ``max_wait``: longest ``Retry-After`` obeyed. ``tries``:
-    attempts at one request while others are answered. ``drop_at_last``: a server that answers, but with errors
-    alone, costs the request after ``give_up`` instead of stopping the run. ``requests_per_minute`` and
-    ``tokens_per_minute``: what the account allows; requests wait for it.
+    ``timeout``: the most seconds for one attempt, even if parts arrive. ``give_up``: the run stops resumably after this
+    many seconds without any answer. ``max_wait``: the longest ``Retry-After`` that is obeyed. ``tries``: attempts at
+    one request while others are answered. ``drop_at_last``: if a server answers only with errors, drop the request
+    after ``give_up`` seconds instead of stopping the run. ``requests_per_minute`` and ``tokens_per_minute``: limits of
+    the account; requests wait for them.
     """
 
     concurrency: int = 16
@@ -158,25 +157,25 @@ class Limits:
     tokens_per_minute: int | None = None
 
     def usd(self, input_tokens: int, output_tokens: int) -> float:
-        """Return what tokens cost."""
+        """Return the cost of tokens in dollars."""
         price = self.usd_per_million
         return (input_tokens * price[0] + output_tokens * price[1]) / 1e6
 
 
 def used_up(limits: Limits, needed_usd: float) -> StoppedError | None:
-    """Return the resumable stop where the answers needed so far have cost the whole budget."""
+    """Return the resumable stop if the answers so far have used up the budget, else ``None``."""
     if limits.max_usd is None or needed_usd < limits.max_usd:
         return None
     return StoppedError(
         f"instructor.max_usd={limits.max_usd} is used up ({needed_usd:.4f} so far). "
-        "Remedy: a higher budget; the same command then goes on, nothing is paid for twice.",
+        "Remedy: a higher budget; the same command then continues, and nothing is paid for twice.",
         75,
     )
 
 
 @dataclass
 class Kind:
-    """What requests of one kind needed in this process, cached or not; ``items`` and ``chars`` are what they asked."""
+    """The cost of one kind of request in this process, cached or not. ``items`` and ``chars`` count what was asked."""
 
     requests: int = 0
     cached: int = 0
@@ -189,11 +188,11 @@ class Kind:
 
 @dataclass
 class Ledger:
-    """What this process asked for: requests sent, answers from the cache, tokens and dollars of both, by kind.
+    """The ledger of this process: requests sent, answers from the cache, tokens and dollars of both, by kind.
 
-    ``restored`` counts what was mended in replies, by kind; ``estimated`` the answers whose tokens the server did not
-    count; ``changed`` says by setting what the server did not take as it was configured, in its words; ``notes`` what
-    else a reader of the numbers must know.
+    ``restored`` counts repairs of replies by kind. ``estimated`` counts answers without the server's token counts.
+    ``changed`` gives, by setting, the server's words for refusing the configured value. ``notes`` are remarks for
+    readers of the numbers.
     """
 
     sent: int = 0
@@ -209,7 +208,7 @@ class Ledger:
     kinds: dict[str, Kind] = field(default_factory=dict)
 
     def count(self, request: Request, answer: Result, usd: float) -> None:
-        """Add what one answer, or a refused one, needed; what was spent is counted where it is spent."""
+        """Add the cost of one answer or rejection. ``spent_usd`` is counted elsewhere, when money is spent."""
         self.needed_usd += usd
         if answer.estimated:
             self._note(ESTIMATED)
@@ -227,7 +226,7 @@ class Ledger:
         kind.usd += usd
 
     def _note(self, text: str) -> None:
-        """Say something once, in the log and in the ledger."""
+        """Write a note once, in the log and in the ledger."""
         if text not in self.notes:
             self.notes.append(text)
             log.warning("%s", text)

@@ -1,11 +1,11 @@
-"""Telling a model's thinking from its reply, where both stand in one text."""
+"""Separates a model's thinking from its reply if both are in one text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-_PLACE = "\ue001"  # stands around the number of a part that is put back
+_PLACE = "\ue001"  # encloses the number of a part that is restored later
 _PLACES = re.compile(f"{_PLACE}([0-9]{{1,6}}){_PLACE}")
 _NAMES = r"(?:[a-z]+:)?(?:antthinking|scratchpad|think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis)"
 _CLOSE = re.compile(
@@ -20,10 +20,10 @@ _OPEN = re.compile(
 
 
 def without_thinking(text: str, quoted: Sequence[tuple[int, int]] = ()) -> str:
-    """Return what a reply says outside its thinking, blank where all of it is thinking.
+    """Return the part of a reply outside its thinking, blank if there is none.
 
-    Thinking that lost its opening tag ends at its closing one; thinking that never ends has no reply behind it. Tags
-    that stand inside a part of ``quoted`` (where it begins and ends) are text.
+    Thinking without an opening tag ends at its closing tag. Thinking without a closing tag has no reply after it. Tags
+    inside the parts ``quoted`` (begin, end) are text.
     """
     held: list[str] = []
     parts, at = [], 0
@@ -37,7 +37,7 @@ def without_thinking(text: str, quoted: Sequence[tuple[int, int]] = ()) -> str:
 
 
 def has_tag(text: str) -> bool:
-    """Say whether a text holds a tag of thinking."""
+    """Tell whether a text contains a tag of thinking."""
     return _OPEN.search(text) is not None or _CLOSE.search(text) is not None
 
 
@@ -56,5 +56,5 @@ def _outside(text: str) -> str:
 
 
 def is_all_thinking(text: str) -> bool:
-    """Say whether a text holds thinking and nothing else, such as a reply that was cut in the middle of it."""
+    """Tell whether a text contains only thinking, such as a reply that was cut in the middle of it."""
     return bool(text.strip()) and not without_thinking(text).strip()

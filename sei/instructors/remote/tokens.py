@@ -1,7 +1,7 @@
-"""Counting tokens where a server does not: with the model's own tokenizer where it lies here, else by a rule.
+"""Counts tokens if a server does not: with the model's own tokenizer if it is on this machine, else by a rule.
 
-The rule counts a token for every three characters of ASCII and one for every other character. English has four to five
-characters a token and mathematics about three, so that a budget ends rather early than late.
+The rule counts one token per three ASCII characters and one per other character. English has four to five characters
+per token and mathematics about three, so a budget ends early rather than late.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 from sei.instructors.remote.terms import Request
 from sei.instructors.remote.verdict import Drop, Ok, Reask
 
-_CHARS = 3  # of ASCII, a token
-_A_MESSAGE = 4  # tokens around each message
+_CHARS = 3  # ASCII characters per token
+_A_MESSAGE = 4  # tokens of overhead per message
 Told = TypeVar("Told", bound=Ok | Reask | Drop)
 
 
 def tokens_of(text: str, model: str = "") -> int:
-    """Return the tokens of a text, by the tokenizer of a model that lies here or by the rule."""
+    """Return the number of tokens of a text, by the model's tokenizer if it is on this machine, else by the rule."""
     tokenizer = _tokenizer(model) if model else None
     if tokenizer is not None:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -29,14 +29,14 @@ def tokens_of(text: str, model: str = "") -> int:
 
 
 def request_tokens(request: Request, model: str = "") -> int:
-    """Return the tokens of a request's messages or prompt."""
+    """Return the number of tokens of a request's messages or prompt."""
     if request.prompt is not None:
         return tokens_of(request.prompt, model) if isinstance(request.prompt, str) else len(request.prompt)
     return sum(_A_MESSAGE + tokens_of(text, model) for _, text in request.messages)
 
 
 def metered(verdict: Told, request: Request, model: str = "") -> Told:
-    """Return a verdict with estimates where the server did not count; what is counted stays."""
+    """Return a verdict with estimates for the token counts that the server did not give."""
     counted = verdict.counted
     if counted.sent and counted.reply:
         return verdict
@@ -49,14 +49,14 @@ def metered(verdict: Told, request: Request, model: str = "") -> Told:
 
 @lru_cache(maxsize=4)
 def _tokenizer(model: str) -> Any:
-    """Return the tokenizer of a folder or of a model in the hub's cache; ``None`` where neither is here."""
+    """Return the tokenizer of a folder or of a model in the hub's cache, or ``None`` if there is neither."""
     import transformers
 
     level = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:
         return transformers.AutoTokenizer.from_pretrained(model, local_files_only=True)
-    except Exception as e:  # whatever a folder of that name holds: there is the rule
+    except Exception as e:  # in any case the rule can be used
         logging.getLogger(__name__).debug("no tokenizer for %s here (%s)", model, e)
         return None
     finally:

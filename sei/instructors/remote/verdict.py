@@ -1,7 +1,7 @@
-"""What to do with a response or an exception: keep, try again, ask again, drop, or stop.
+"""Decides what to do with a response or an exception: keep, retry, ask again, drop, or stop.
 
-One function decides for every case; the client does nothing on its own. ``Stop`` ends the run: with exit code
-2 where the configuration is at fault (key, model), with 75 where trying later helps.
+All cases are decided here, none in the client. ``Stop`` ends the run: with exit code 2 if the configuration is at fault
+(key, model), with 75 if trying later helps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sei.instructors.remote.thinking import is_all_thinking
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """Whether the server counted the tokens of request and reply; ``written`` is all that it wrote, thoughts too."""
+    """Whether the server counted the tokens of request and reply. ``written`` is its whole output, with thoughts."""
 
     sent: bool = True
     reply: bool = True
@@ -35,9 +35,9 @@ COUNTED = Counted()
 
 @dataclass(frozen=True, kw_only=True)
 class Ok:
-    """A complete reply with its text and token counts; ``model`` is what the server says it is.
+    """A complete reply with its text and token counts. ``model`` is the name that the server reports.
 
-    ``thought`` says that the text stood where the server puts thoughts, as there was no other.
+    ``thought``: the text was in the server's place for thoughts, and there was no other text.
     """
 
     text: str
@@ -51,7 +51,7 @@ class Ok:
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """Send the same request again, after ``after`` seconds where the server says so."""
+    """Send the same request again, after ``after`` seconds if the server asks for it."""
 
     reason: str
     after: float | None = None
@@ -62,8 +62,8 @@ class Retry:
 class Reask:
     """Ask again with a changed request.
 
-    ``length`` wants more room, ``plain`` no response format, ``dialect`` other words. ``thought``: thoughts alone used
-    up the room.
+    The reason ``length`` asks for more tokens, ``plain`` for no response format, ``dialect`` for other settings.
+    ``thought``: thoughts alone used up the tokens.
     """
 
     reason: str
@@ -76,7 +76,7 @@ class Reask:
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """Give this item up, counted under its reason; paid tokens count."""
+    """Give this item up and count it under its reason. Its paid tokens count."""
 
     reason: str
     detail: str = ""
@@ -87,7 +87,7 @@ class Drop:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """The server refuses the form of a request (HTTP 400, 422): its words, its code and the parameter that it names."""
+    """The server refuses the form of a request (HTTP 400, 422), with its words, its code and the parameter it names."""
 
     detail: str
     code: str = ""
@@ -96,7 +96,7 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """End the run with an exit code and what to do."""
+    """End the run with an exit code and a remedy."""
 
     reason: str
     exit_code: int
@@ -115,17 +115,17 @@ _BLOCKED = re.compile(
     r"content exists risk|inappropriate content|was flagged|requires moderation|usage polic|content management policy"
     r"|data.?inspection|sensitive (?:content|words)|safety system", re.IGNORECASE
 )  # fmt: skip
-_NEVER = (405, 406, 410, 415, 426, 451, 501)  # statuses that stay what they are, however often one asks
+_NEVER = (405, 406, 410, 415, 426, 451, 501)  # statuses that do not change with further tries
 _SAYS = ("message", "msg", "detail")
 _MARKS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_SECRET = 8  # characters of a key that is blotted out; a shorter one stands in texts by chance
-_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)  # for a limit per minute, however long one waits
+_SECRET = 8  # the shortest key that is masked; a shorter one may occur in texts by chance
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)  # larger than a limit per minute, so waiting is useless
 _LATER = re.compile(r"overloaded|rate.?limit|too many requests|resource_exhausted", re.IGNORECASE)
-_WORDS = 300  # characters of a server's message that are kept
+_WORDS = 300  # at most this many characters of a server's message are kept
 
 
 def of_exception(error: BaseException, secret: str = "") -> ReplyState:
-    """Classify what was raised instead of a response; ``secret`` does not stand in its words."""
+    """Classify an exception raised instead of a response. ``secret`` is masked in its words."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
@@ -138,7 +138,7 @@ def of_exception(error: BaseException, secret: str = "") -> ReplyState:
 
 
 def without(text: str, secret: str) -> str:
-    """Return a text in which a key, should a server repeat it, is blotted out."""
+    """Return a text with the key masked, in case a server repeats it."""
     return text.replace(secret, "***") if len(secret) >= _SECRET else text
 
 
@@ -154,12 +154,12 @@ def _body(error: Any, secret: str) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """Return the words of a page, without its marks."""
+    """Return the words of a page without its markup."""
     return " ".join(_MARKS.sub(" ", text).split())
 
 
 def error_of(found: Any) -> dict[str, Any]:
-    """Return the error object of a body, whatever it stands in: under ``error``, in a list, as text or alone."""
+    """Return the error object of a body, found under ``error``, in a list, as text or on its own."""
     if isinstance(found, list) and found:
         found = found[0]
     inner = found.get("error") if isinstance(found, dict) else found
@@ -171,9 +171,9 @@ def error_of(found: Any) -> dict[str, Any]:
 
 
 def words_of(error: Mapping[str, Any]) -> str:
-    """Return what an error object says, as one line of text, whatever type its message has.
+    """Return the message of an error object as one line of text, for any type of message.
 
-    What a gateway passes on from the server behind it is added.
+    A message that a gateway forwards from the server behind it is added.
     """
     said = next((error[name] for name in _SAYS if error.get(name)), "")
     behind = error.get("metadata")
@@ -219,7 +219,7 @@ def _told(what: str, message: str) -> str:
 
 
 def _of_content(code: str, message: str) -> Drop | None:
-    """Return the refusal of what a request says, not of how it says it."""
+    """Return the verdict if the server refuses a request's content, not its form, else ``None``."""
     of_policy = "content" in code and ("filter" in code or "policy" in code or "management" in code)
     if of_policy or _BLOCKED.search(f"{code} {message}"):
         return Drop(reason="content_filter", detail=message)
@@ -229,7 +229,7 @@ def _of_content(code: str, message: str) -> Drop | None:
 
 
 def of_error(error: Any) -> ReplyState:
-    """Classify an error that came with status 200: overload is waited for, every other one stops the run resumably."""
+    """Classify an error with status 200: retry overload, drop refused content, else stop the run resumably."""
     held = error if isinstance(error, dict) else {"message": str(error)}
     code, message = str(held.get("code") or held.get("type") or ""), words_of(held)
     if code in _QUOTA or _MONEY.search(message):
@@ -278,7 +278,7 @@ def of_text(body: str) -> ReplyState:
 
 
 def _without_choices(found: dict[str, Any], body: str) -> ReplyState:
-    """Classify a reply without a choice: one whose tokens are counted is paid, such as that to a blocked prompt."""
+    """Classify a reply without a choice. With token counts it is paid, such as the reply to a blocked prompt."""
     sent, written = tokens_in(found.get("usage"))
     said = " ".join(body.split())[:_WORDS]
     if not sent:
@@ -300,7 +300,7 @@ def _of_choice(choice: dict[str, Any], usage: Any, model: str) -> ReplyState:
     end, told = end_of(choice), f"finish_reason: {choice.get('finish_reason')}"
     if end == "error":
         return Retry(reason=f"a reply that broke off ({told})")
-    if isinstance(plain, str):  # a plain completion: cut or empty, it is what the model says
+    if isinstance(plain, str):  # a plain completion counts even if cut or empty
         return Ok(text=plain, model=model, finish=end, **tokens)
     if end == "content_filter":
         return Drop(reason="content_filter", detail=f"{told} {text}".strip()[:_WORDS], **tokens)

@@ -1,6 +1,6 @@
-"""What both ways of asking share: the key of an answer, the body that is sent, how a second try differs.
+"""Shared by direct and batch requests: the key of an answer, the request body, and changes for a second try.
 
-A key says nothing of the way, so that an answer paid for on one way is found by the other.
+The key does not depend on the way of asking, so an answer paid for in one way is found in the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sei.instructors.remote.tokens import request_tokens, tokens_of
 from sei.instructors.remote.verdict import Ok
 
 log = logging.getLogger(__name__)
-MAX_BODY = 4 * 2**20  # bytes; a longer reply is none
+MAX_BODY = 4 * 2**20  # bytes; a longer reply is refused
 
 
 def endpoint_of(base_url: str) -> str:
@@ -28,9 +28,9 @@ def endpoint_of(base_url: str) -> str:
 
 
 def connection(base_url: str, api_key: str) -> dict[str, Any]:
-    """Return the settings of a connection: what follows a ``?`` in the address goes with every request.
+    """Return the settings of a connection. The part after ``?`` in the address is sent with every request.
 
-    Azure takes its keys in a header of its own.
+    Azure takes its keys in its own header.
     """
     url = urlsplit(base_url)
     query = dict(parse_qsl(url.query))
@@ -43,15 +43,15 @@ def connection(base_url: str, api_key: str) -> dict[str, Any]:
 
 
 def answer_key(base_url: str, model: str, request: Request) -> str:
-    """Return the key under which the answer to a request is kept."""
+    """Return the cache key of the answer to a request."""
     return key_of({"endpoint": endpoint_of(base_url), "model": model, **request.canonical()})
 
 
 def checked_text(request: Request, text: str) -> Read:
-    """Return what a request's check makes of a text.
+    """Return the result of a request's check of a text.
 
     Raises:
-        ValueError: from the check; UndecidedError where the text may be damaged.
+        ValueError: from the check; UndecidedError if the text may be damaged.
     """
     found = request.check(text)
     return found if isinstance(found, Read) else Read(value=found)
@@ -59,7 +59,7 @@ def checked_text(request: Request, text: str) -> Read:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A kept answer that can be used, or (``undecided`` says why) one that cannot but must not be paid again."""
+    """A usable stored answer, or an undecided one (``undecided`` gives the reason) that must not be paid again."""
 
     text: str
     input_tokens: int
@@ -70,9 +70,9 @@ class Kept:
 
 
 def usable(cache: Answers | NoAnswers, key: str, request: Request) -> Kept | None:
-    """Return a kept answer that still passes its check, or that cannot be decided.
+    """Return a stored answer that still passes its check or is undecided, else ``None``.
 
-    One kept under older, laxer rules is dropped. Where an older version kept no token counts, they are estimated.
+    An answer that fails today's check is deleted. Missing token counts of older versions are estimated.
     """
     kept = cache.get(key)
     if kept is None:
@@ -99,7 +99,7 @@ def usable(cache: Answers | NoAnswers, key: str, request: Request) -> Kept | Non
 
 
 def unread(ok: Ok, error: ValueError) -> tuple[str, str]:
-    """Return reason and words for a complete reply that is off contract."""
+    """Return reason and detail for a complete reply that breaks the contract."""
     if not ok.thought:
         return "off_contract", ok.text[:500]
     return "empty", (
@@ -110,24 +110,24 @@ def unread(ok: Ok, error: ValueError) -> tuple[str, str]:
 
 
 def with_error(request: Request, text: str, error: str) -> Request:
-    """Return the request with the reply and what is wrong with it, for the one second try."""
+    """Return the request with the reply and its error, for the only second try."""
     said = (("assistant", text[:4_000]), ("user", f"That cannot be used: {error[:500]}. Answer again, as asked."))
     return replace(request, messages=(*request.messages, *said))
 
 
 def with_room(request: Request) -> Request:
-    """Return the request with twice the room, for the one second try after a cut reply."""
+    """Return the request with twice the token limit, for the only second try after a cut reply."""
     return replace(request, max_tokens=2 * request.max_tokens)
 
 
 async def read_body(api: Any, model: str, body: dict[str, Any], timeout: float) -> str:
-    """Return the body of a response; one that trickles in or never ends is given up at the time limit."""
+    """Return the body of a response. A slow or endless one is given up at the time limit."""
     end = time.monotonic() + timeout
     parts, size = [], 0
     plain = "prompt" in body
     empty: dict[str, Any] = {"prompt": ""} if plain else {"messages": []}
     asked = api.completions if plain else api.chat.completions
-    # the body goes in by the side door: walking through it by type costs a quarter of a request's time
+    # pass the body as extra_body: type conversion would cost a quarter of a request's time
     async with asked.with_streaming_response.create(model=model, **empty, extra_body=body) as response:
         async for part in response.iter_bytes():
             parts.append(part)
@@ -140,14 +140,14 @@ async def read_body(api: Any, model: str, body: dict[str, Any], timeout: float) 
 
 
 class Models:
-    """What the server says that it is; a change in the middle of a run is told."""
+    """Tracks the model name that the server reports, and warns if it changes during a run."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def watch(self, model: str) -> None:
-        """Take note of a model's name and warn where it is another one than before."""
+        """Record a model's name and warn if it differs from earlier ones."""
         if model and model not in self._seen and self._seen:
-            log.warning("the server now says that it is %s (before: %s)", model, ", ".join(sorted(self._seen)))
+            log.warning("the server now reports the model %s (before: %s)", model, ", ".join(sorted(self._seen)))
         if model:
             self._seen.add(model)

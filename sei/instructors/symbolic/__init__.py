@@ -1,1 +1,1 @@
-"""The embedded instructor for word problems: made of rules, without a language model."""
+"""The embedded instructor for word problems. It uses rules instead of a language model."""

@@ -1,9 +1,8 @@
-"""Comparing a freely written attempt with the reference solution by the values that it reaches.
+"""Compares a freely written attempt with the reference solution by the values that it reaches.
 
-An attempt may merge, split or reorder steps and still be right, so its i-th step says little about the reference's
-i-th. A step is taken to be sound when its arithmetic holds and its value is one that the reference states or works
-out; a detour is sound when a later step takes it back to a result of the reference. The first step that is neither is
-where the attempt went wrong.
+An attempt may merge, split or reorder steps and still be right, so its i-th step need not match the reference's i-th. A
+step counts as sound if its arithmetic is right and the reference states or computes its value. A detour is sound if a
+later step leads back to a result of the reference. The first step that is neither is the first wrong step.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from sei.records import Finding
 _UNKNOWN = re.compile(r"\bunknown variable ([A-Za-z])\b")
 _SOLVED = re.compile(r"(?<![A-Za-z\\])([A-Za-z])\s*=\s*\\?\$?(-?[\d,.]*\d)")
 _FINAL = re.compile(r"####\s*\$?(-?[\d.,]+)")
-_SAID: dict[str, int] = {  # numbers that a question gives in words
+_SAID: dict[str, int] = {  # numbers given in words
     **{w: i for i, w in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), start=1)},
     **{w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)},
     **dict.fromkeys(("half", "twice", "double"), 2),
@@ -38,13 +37,13 @@ _SAID: dict[str, int] = {  # numbers that a question gives in words
 }
 _NEAR = Fraction(1, 100)  # attempts round to cents ...
 _NEAR_SHARE = Fraction(3, 1000)  # ... or to three digits
-_LAST_DIGITS = tuple(Fraction(1, 10**n) for n in range(7))  # what rounding may change, by decimals
+_LAST_DIGITS = tuple(Fraction(1, 10**n) for n in range(7))  # the largest rounding error, by number of decimals
 _SCALES = (Fraction(100), Fraction(1, 100))  # a share and its percentage, dollars and cents
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Reference:
-    """What a question and its reference solution say: worked steps, results, and every value an attempt may reach."""
+    """The content of a question and its reference: computed steps, results, and all values an attempt may reach."""
 
     steps: tuple[Step, ...]
     results: frozenset[Fraction]
@@ -54,14 +53,14 @@ class _Reference:
 
 
 def read_attempt(question: str, reference: str, attempt: str) -> list[Step]:
-    """Return the steps of an attempt, its unknown replaced by the value that the reference finds for it."""
+    """Return the steps of an attempt, with its unknown replaced by the reference's answer."""
     answer = _answer(reference)
     letter = _unknown(question, attempt)
     return read_freeform(attempt, {letter: answer} if letter and answer is not None else None)
 
 
 def read_reference(question: str, reference: str) -> list[Step]:
-    """Return the steps of a reference, the unknown that its question names replaced by its value."""
+    """Return the steps of a reference, with the unknown that its question names replaced by its answer."""
     answer, asked = _answer(reference), _UNKNOWN.search(question)
     return read_freeform(reference, {asked[1]: answer} if asked and answer is not None else None)
 
@@ -69,8 +68,8 @@ def read_reference(question: str, reference: str) -> list[Step]:
 def first_departure(question: str, reference: str, attempt: str) -> Finding | str:
     """Name the first step of an attempt that neither follows the reference nor returns to it.
 
-    Returns a ``Finding``, whose ``step`` counts what ``read_attempt`` reads, or the reason (a word) why none can be
-    named: ``no_reference_steps``, ``no_attempt_steps`` or ``no_divergence``.
+    Returns a ``Finding`` with a ``step`` that counts the steps of ``read_attempt``, or the reason (one word) why there
+    is none: ``no_reference_steps``, ``no_attempt_steps`` or ``no_divergence``.
     """
     known, written = _read_reference(question, reference), read_attempt(question, reference, attempt)
     if not known.steps and known.answer is None:
@@ -91,7 +90,7 @@ def _answer(reference: str) -> Fraction | None:
 
 
 def _unknown(question: str, attempt: str) -> str | None:
-    """Return the letter that stands for what is asked: the question says so, or the attempt ends on its value."""
+    """Return the letter for the quantity asked: the question names it, or the attempt ends with its value."""
     asked, numerals = _UNKNOWN.search(question), NUMERAL.findall(attempt[-500:])
     if asked:
         return asked[1]
@@ -121,7 +120,7 @@ def _given(question: str) -> frozenset[Fraction]:
 
 
 def _complements(question: str, given: Iterable[Fraction]) -> set[Fraction]:
-    """Return what remains of a whole: 70 beside 30 %, 2/3 beside a third. References often leave it out."""
+    """Return complements of a whole, such as 70 for 30 % or 2/3 for a third. References often omit them."""
     found: set[Fraction] = set()
     percent = "%" in question or "percent" in question
     for n in given:
@@ -139,14 +138,14 @@ def _near(value: Fraction, others: Iterable[Fraction]) -> bool:
 
 
 def _same(a: Fraction, b: Fraction) -> bool:
-    """Say whether two values are equal, or equal but for rounding; whole numbers must be equal."""
+    """Tell whether two values are equal up to rounding. Whole numbers must be equal."""
     if a == b or (a.denominator == 1 and b.denominator == 1):
         return a == b
     return abs(a - b) <= _NEAR or (b != 0 and abs((a - b) / b) < _NEAR_SHARE)
 
 
 def _slips(step: Step) -> bool:
-    """Say whether a step's arithmetic is wrong beyond rounding and beyond writing a share as a percentage."""
+    """Tell whether a step's arithmetic is wrong, allowing for rounding and for shares written as percentages."""
     value = evaluate(step.tree)
     if value is None or value == step.value:
         return False
@@ -158,7 +157,7 @@ def _slips(step: Step) -> bool:
 
 
 def _first_unsound(known: _Reference, written: Sequence[Step]) -> int | None:
-    """Return the first step with wrong arithmetic or with a value that leads nowhere in the reference."""
+    """Return the index of the first step with wrong arithmetic or with a value that leads to no reference result."""
     slips, away = [], []
     seen: set[Fraction] = set()
     for i, step in enumerate(written):
@@ -176,10 +175,10 @@ def _first_unsound(known: _Reference, written: Sequence[Step]) -> int | None:
 
 
 def _leads_away(known: _Reference, step: Step, seen: Collection[Fraction]) -> bool:
-    """Say whether the reference does not know a step's value, nor was it there before.
+    """Tell whether a step's value occurs neither in the reference nor earlier in the attempt.
 
-    A worked step that arrives at a number of the question, which no step of the reference works out, is no less
-    suspect, unless it repeats one of its own operands (``48*1``).
+    A computed step also leads away if it yields a number of the question that no step of the reference computes, unless
+    it repeats one of its own operands (``48*1``).
     """
     if step.value in known.given:
         worked = isinstance(step.tree, tuple) and step.value not in step.operands
@@ -188,7 +187,7 @@ def _leads_away(known: _Reference, step: Step, seen: Collection[Fraction]) -> bo
 
 
 def _returns(known: _Reference, written: Sequence[Step], i: int, later: Sequence[int], returned: set[int]) -> bool:
-    """Say whether a later step makes a new result of the reference, or a detour that returns, out of the i-th value."""
+    """Tell whether a later step turns the i-th value into a new reference result, or into a detour that returns."""
     told = {*known.given, *(s.value for s in written[:i])}
     return any(
         isinstance(written[j].tree, tuple)
@@ -199,7 +198,7 @@ def _returns(known: _Reference, written: Sequence[Step], i: int, later: Sequence
 
 
 def _name(question: str, known: _Reference, written: Sequence[Step], at: int, *, wanted: bool) -> Finding:
-    """Say what is wrong with a step: against itself, or against the step of the reference that it stands for."""
+    """Name the mistake of a step: wrong by itself, or different from its corresponding reference step."""
     step = written[at]
     operation = step.operation
     if not isinstance(step.tree, tuple):
@@ -230,7 +229,7 @@ def _name(question: str, known: _Reference, written: Sequence[Step], at: int, *,
 
 
 def _stands_for(steps: Sequence[Step], before: Sequence[Step], step: Step) -> int | None:
-    """Return which step of the reference a written step stands for: of those not reached yet, the most alike."""
+    """Return the index of the most similar reference step that is not reached yet, or ``None``."""
     reached = {s.value for s in before}
     waiting = [i for i, s in enumerate(steps) if s.value not in reached]
 
@@ -242,7 +241,7 @@ def _stands_for(steps: Sequence[Step], before: Sequence[Step], step: Step) -> in
 
 
 def _wrong_quantity(known: _Reference, written: Sequence[Step]) -> Finding:
-    """Name the place where an attempt of sound steps settles on something else than what is asked."""
+    """Name the place where an attempt with sound steps answers with another quantity than the one asked for."""
     at = len(written) - 1
     while at and written[at - 1].value == written[-1].value:
         at -= 1

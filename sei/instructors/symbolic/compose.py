@@ -1,4 +1,4 @@
-"""Carrying the working of one problem into what happens in others: their tail steps, before it and after it."""
+"""Combines the steps of one problem with the tail steps of other problems, placed before or after them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from sei.instructors.symbolic.rewrite import Plan, RefusedError, Traced, sentenc
 from sei.instructors.symbolic.worked import NUMERAL, show
 from sei.signature import persons_and_objects
 
-_MOST_STEPS = 2  # of other problems, in one new problem
+_MOST_STEPS = 2  # at most this many steps of other problems in one new problem
 _COUNTED = re.compile(r"^([A-Z]\w+) (?:has|had|starts with|owns) (\S+) ([a-z]+)\.$")
 
 
 def in_context_of(problem: Traced, contexts: Sequence[Traced], rng: random.Random) -> Traced:
-    """Return the problem without a tail of its own, with up to two tails of other problems.
+    """Return the problem without its own tail and with up to two tails of other problems.
 
-    A tail stands before the working, so that this comes at a later step, or after it. What fits nowhere is left out.
+    A tail comes before the problem's own steps, which then come later, or after them. A tail that fits nowhere is left
+    out.
     """
     core = without_tail(problem) if tail_of(problem) is not None else problem
     donors = [c for c in contexts if tail_of(c) is not None]
@@ -32,12 +33,12 @@ def in_context_of(problem: Traced, contexts: Sequence[Traced], rng: random.Rando
 
 
 def with_opening(problem: Traced, donor: Traced) -> Traced:
-    """Return the problem with the donor's tail right after its first sentence, which counts what a person has.
+    """Return the problem with the donor's tail right after its first sentence, which counts a person's things.
 
-    Its first numeral is then what is there before the tail, and all later working goes on with what is there after it.
+    The first numeral is then the count before the tail. All later steps use the count after it.
 
     Raises:
-        RefusedError: ``no_opening_fits`` where the problem does not begin so or the tail does not fit.
+        RefusedError: ``no_opening_fits`` if the problem has another beginning or the tail does not fit.
     """
     parts = [s.strip() for s in sentences(problem.question)]
     tail, start = tail_of(donor), _COUNTED.match(parts[0]) if parts else None
@@ -48,7 +49,7 @@ def with_opening(problem: Traced, donor: Traced) -> Traced:
     if len(in_tail) != 1 or not unit or unit not in re.findall(r"\w+", tail[0]):
         raise RefusedError("no_opening_fits")
     change = tail[2]
-    if tail[1] == "-" and change >= problem.numerals[0]:  # more would go than there is
+    if tail[1] == "-" and change >= problem.numerals[0]:  # more would be taken than there is
         change = Fraction(problem.numerals[0] // 2)
     if change < 1:
         raise RefusedError("no_opening_fits")
@@ -65,7 +66,7 @@ def with_opening(problem: Traced, donor: Traced) -> Traced:
 
 
 def _later(plan: Plan) -> Plan:
-    """Return a plan one step and one numeral later: what was the first numeral is the first result now."""
+    """Shift a plan by one step and one numeral. The former first numeral becomes the first result."""
     if isinstance(plan, Fraction):
         return plan
     if len(plan) == 3:

@@ -1,7 +1,7 @@
-"""Finding the step of a wrong attempt where it leaves the reference solution.
+"""Finds the step where a wrong attempt departs from the reference solution.
 
-Working that is all annotated (``<<3*4=12>>``) is compared position by position; what models write freely, with steps
-merged, split or in another order, is compared by the values that it reaches.
+Fully annotated solutions (``<<3*4=12>>``) are compared position by position. Free solutions, with steps merged, split
+or reordered, are compared by the values that they reach.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _BARE_WORKING = re.compile(r"[^A-Za-z<>]*<<[^<>]*>>[^A-Za-z<>]*[A-Za-z]*\W*|####
 def find_divergence(question: str, reference: str, attempt: str) -> Finding | str:
     """Name the first wrong step of an attempt.
 
-    Returns a ``Finding``, or the reason (a word) why none can be named: ``no_reference_steps``, ``no_attempt_steps``
-    or ``no_divergence``.
+    Returns a ``Finding``, or the reason (one word) why there is none: ``no_reference_steps``, ``no_attempt_steps`` or
+    ``no_divergence``.
     """
     if _in_one_form(reference, attempt):
         return first_difference(question, reference, attempt)
@@ -29,17 +29,17 @@ def find_divergence(question: str, reference: str, attempt: str) -> Finding | st
 
 
 def counted_steps(question: str, reference: str, attempt: str) -> list[Step]:
-    """Return the steps of an attempt that ``step`` of its finding counts, with the lines they stand in."""
+    """Return the steps of an attempt, with their lines, as counted by ``step`` of its finding."""
     if _in_one_form(reference, attempt):
         return read_steps(attempt)
     return read_attempt(question, reference, attempt)
 
 
 def _in_one_form(reference: str, attempt: str) -> bool:
-    """Say whether the i-th step of an attempt is meant to be the i-th of the reference.
+    """Tell whether the i-th step of an attempt corresponds to the i-th step of the reference.
 
-    So it is where the reference is nothing but annotated working, because attempts then imitate that, and where every
-    equation of the attempt is annotated.
+    It does if the reference has only annotated steps, because attempts then imitate its form, or if every equation of
+    the attempt is annotated.
     """
     lines = [line for line in reference.split("\n") if line.strip()]
     return all(_BARE_WORKING.fullmatch(line) for line in lines) or _annotated_throughout(attempt)

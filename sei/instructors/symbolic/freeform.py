@@ -1,8 +1,8 @@
-r"""Reading free-form working, as language models write it: equations among words, LaTeX, lines of a program.
+r"""Reads free-form solutions of language models: equations among words, LaTeX, and lines of programs.
 
 ``5 apples x 3 = 15 apples``, ``\(\frac{50}{2} = 25\)``, ``10% of $50 = $5``, ``a*b - c = d - c = e``, ``x = 14`` and
-``total = apples * 3`` all become steps. A number that a text states without working it out becomes a step whose tree is
-that number. Nothing is run as code: a program's lines go through Python's parser and are followed as arithmetic.
+``total = apples * 3`` all become steps. A number that a text states without computing it becomes a step with the number
+as its tree. Nothing is run as code: Python's parser reads a program's lines, and they are evaluated as arithmetic.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from typing import TypeGuard
 
 from sei.instructors.symbolic.worked import Step, Tree, evaluate, number
 
-_LONGEST = 20_000  # characters that are read
+_LONGEST = 20_000  # at most this many characters are read
 _LONGEST_LINE = 3_000
-_LONGEST_CODE = 300  # characters of a program's line
-_MOST = 400  # steps that are read
-_WORDS_BETWEEN = 5  # words that may stand between a number and the operator after it
-_OPERATORS = 60  # in one side of an equation: trees are walked recursively
-_NESTING = 8  # parentheses, for the same reason
-_BITS = 256  # of a value's numerator and denominator: repeated squaring would grow without end
+_LONGEST_CODE = 300  # at most this many characters in a line of a program
+_MOST = 400  # at most this many steps are read
+_WORDS_BETWEEN = 5  # at most this many words between a number and the operator after it
+_OPERATORS = 60  # at most this many in one side of an equation, because trees are walked recursively
+_NESTING = 8  # at most this many nested parentheses, for the same reason
+_BITS = 256  # the largest numerator or denominator, in bits: repeated squaring would grow without limit
 
 _LABEL = re.compile(r"^\s*(?:[#*>-]+\s+)*(?:\**(?:step\s*)?\d{1,2}\s*[.:)]\**\s+)?", re.IGNORECASE)
 _COMMENT = re.compile(r"^\s*#(?!#)")
 _ASSIGNMENT = re.compile(r"\s*([A-Za-z_]\w*)\s*([-+*/]?)=\s*([\w\s.+*/()-]+?)\s*(?:#.*)?")
-_NO_NUMBER = re.compile(r"\d[A-Za-z_]|\*\*|//")  # what Python would read otherwise, or warn of
+_NO_NUMBER = re.compile(r"\d[A-Za-z_]|\*\*|//")  # text that Python would read differently or warn about
 _VARIABLE = re.compile(
     r"(?<![A-Za-z\\'])([A-Za-z])\s*(?:\\\))?\s*=|\b[Ll]et(?:'s)?(?:\s\w+){0,3}\s(?:\\\(\s*)?([b-zB-Z])\b"
 )
 _FOREIGN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), to)
     for pattern, to in (
-        (r"=\s*\$?\s*<<[^<>]*>>", "="),  # the calculator's mark says again what stands before it ...
-        (r"<<([^<>]*)>>(?:-?[\d.,]*\d)?", r" ; \1 ; "),  # ... or says it for the first time
+        (r"=\s*\$?\s*<<[^<>]*>>", "="),  # an annotation that repeats the text before it
+        (r"<<([^<>]*)>>(?:-?[\d.,]*\d)?", r" ; \1 ; "),  # an annotation on its own
         (r"\\(?:text|mathrm|textbf|operatorname)\s*\{[^{}]*\}", " "),
         (r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r" ((\1)/(\2)) "),
         (r"\\(?:times|cdot)|[×·⋅∗]", " * "),
@@ -57,27 +57,27 @@ _FOREIGN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _TOKEN = re.compile(r"(\d+(?:\.\d+)?|\.\d+)|([-+*/()=%])|([A-Za-z]['\w]*)|([$\s]+)|(.)")
-_NOT_COUNTED = frozenset(  # words after a number that say nothing of what it counts
+_NOT_COUNTED = frozenset(  # words after a number that are not its unit
     "a after all an and are as at be because but by can each every for from has have he her his if in into is it its "
     "left less more of on or per she since so than that the their then there they this to was we were when which who "
     "will with would you".split()
 )
 _KINDS = ("number", "sign", "word", "space", "stop")
 _UNKNOWN: Tree = ("?", Fraction(0), Fraction(0))
-"""A letter without a value; what it stands in has no value either."""
+"""A letter without a value. Expressions that contain it have no value either."""
 
 
 @dataclass(frozen=True)
 class _Token:
     kind: str
     text: str
-    glued: bool  # to the token before it
+    glued: bool  # no space before it
 
 
 def read_freeform(text: str, known: Mapping[str, Fraction] | None = None) -> list[Step]:
-    """Return what a text works out or states, in order.
+    """Return the steps that a text computes or states, in order.
 
-    ``known`` gives letters a value: an equation with an unknown then holds, or does not, at that value.
+    ``known`` gives values to letters, so that an equation with an unknown can be checked at that value.
     """
     text = text[:_LONGEST]
     known = known or {}
@@ -94,7 +94,7 @@ def read_freeform(text: str, known: Mapping[str, Fraction] | None = None) -> lis
 
 
 def _assignment(line: str, names: dict[str, Fraction], known: Mapping[str, Fraction], at: int) -> Step | None:
-    """Follow one line of a program; ``None`` where it is no assignment of arithmetic over names with a value."""
+    """Evaluate one line of a program, or return ``None`` unless it assigns arithmetic over names with a value."""
     m = _ASSIGNMENT.fullmatch(_LABEL.sub("", line, count=1)) if len(line) <= _LONGEST_CODE else None
     if m is None or m[1] in known or _NO_NUMBER.search(m[3]):
         return None
@@ -111,7 +111,7 @@ def _assignment(line: str, names: dict[str, Fraction], known: Mapping[str, Fract
 
 
 def _usable(value: Fraction | None) -> TypeGuard[Fraction]:
-    """Say whether there is a value, and not one of hundreds of digits."""
+    """Tell whether there is a value, and one without hundreds of digits."""
     return value is not None and max(value.numerator.bit_length(), value.denominator.bit_length()) <= _BITS
 
 
@@ -142,9 +142,9 @@ def _equations(line: str, known: Mapping[str, Fraction], letters: Collection[str
 
 
 def _chain(sides: list[Tree | None], unit: str, at: int) -> Iterator[Step]:
-    """Turn ``a = b = c`` into steps: every side with an operator and what it is said to equal, or a number alone.
+    """Turn ``a = b = c`` into steps. A step is a side with an operator and the value it equals, or a number alone.
 
-    An expression that is said to equal nothing is a plan, no result, and left out.
+    An expression without an equals sign is a plan, not a result, and is left out.
     """
     told = [s for s in sides if s is not None]
     unit = "" if unit.lower() in _NOT_COUNTED else unit
@@ -167,14 +167,14 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Reader:
-    """Reads sides of equations from left to right, with words passed over between a number and an operator."""
+    """Reads sides of equations from left to right, skipping words between a number and an operator."""
 
     def __init__(self, tokens: list[_Token], known: Mapping[str, Fraction], letters: Collection[str]) -> None:
         self.tokens, self.known, self.letters = tokens, known, letters
         self.at = self.depth = self.operators = 0
 
     def sides(self) -> Iterator[tuple[Tree | None, str, bool]]:
-        """Yield (tree, word after it, whether an equals sign joins it to the side before); words have no tree."""
+        """Yield (tree, word after it, whether an equals sign joins it to the side before). Words have no tree."""
         joined = False
         while self.at < len(self.tokens):
             start, self.operators = self.at, 0
@@ -239,13 +239,13 @@ class _Reader:
         return None
 
     def _negates(self, at: int) -> bool:
-        """Say whether a minus belongs to the number after it; ``total - 30`` takes from what only words say."""
+        """Tell whether a minus is the sign of the number after it. In ``total - 30`` it subtracts from a word."""
         if self.at >= len(self.tokens) or self.tokens[self.at].kind != "number":
             return False
         return self.tokens[self.at].glued or at == 0 or self.tokens[at - 1].kind != "word"
 
     def _percent(self, value: Fraction, at: int) -> Tree:
-        """Read a percentage as a share where it multiplies, else as the number that it shows."""
+        """Read a percentage as a share if it is multiplied or divided, else as its plain number."""
         if not self._take("%"):
             return self._times_letter(value)
         multiplies = self._peek() in ("*", "/") or (at > 0 and self.tokens[at - 1].text in ("*", "/"))
@@ -264,7 +264,7 @@ class _Reader:
         return tree
 
     def _skip_words(self) -> str:
-        """Pass over a few words if an operator, an equals sign or a closing parenthesis follows; return the first."""
+        """Skip a few words if an operator, equals sign or closing parenthesis follows. Return the first word."""
         ahead = self.at
         while ahead < len(self.tokens) and self.tokens[ahead].kind == "word" and ahead - self.at < _WORDS_BETWEEN:
             ahead += 1

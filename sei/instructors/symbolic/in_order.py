@@ -1,7 +1,7 @@
-"""Comparing a wrong attempt with the reference solution position by position.
+"""Compares a wrong attempt with the reference solution position by position.
 
-This suits attempts that are written as the reference is, one annotated step a line; and it names what is wrong with a
-step once it is known which step of the reference it stands for.
+This suits attempts in the form of the reference, with one annotated step per line. It also names the mistake of a step
+when the corresponding reference step is known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sei.records import Finding
 def first_difference(question: str, reference: str, attempt: str) -> Finding | str:
     """Compare the i-th step of an attempt with the i-th of the reference.
 
-    Returns a ``Finding`` for the first that differs, or the reason (a word) why none can be named:
+    Returns a ``Finding`` for the first that differs, or the reason (one word) why there is none:
     ``no_reference_steps``, ``no_attempt_steps`` or ``no_divergence``.
     """
     expected, written = read_steps(reference), read_steps(attempt)
@@ -51,12 +51,12 @@ def first_difference(question: str, reference: str, attempt: str) -> Finding | s
 
 
 def _same(e: Step, w: Step) -> bool:
-    """Say whether a step reaches the expected value by correct arithmetic, in whatever order."""
+    """Tell whether a step reaches the expected value by correct arithmetic, in any order."""
     return e.value == w.value == evaluate(w.tree)
 
 
 def compare(question: str, expected: Sequence[Step], i: int, w: Step) -> Finding:
-    """Say how a written step differs from the i-th expected one; ``step`` is i counted from 1."""
+    """Return how a written step differs from the i-th expected one. Its ``step`` is i counted from 1."""
     e = expected[i]
     left, right = Counter(e.operands), Counter(w.operands)
     missing, added = list((left - right).elements()), list((right - left).elements())
@@ -90,7 +90,7 @@ def compare(question: str, expected: Sequence[Step], i: int, w: Step) -> Finding
 
 
 def _does_work_of(later: Step, w: Step, *, instead_of: Step) -> bool:
-    """Say whether a written step is the later step: same operation on a number that only the later one uses."""
+    """Tell whether a written step is the later step: same operation on a number that only the later one uses."""
     return later.operation == w.operation and bool(set(w.operands) & (set(later.operands) - set(instead_of.operands)))
 
 

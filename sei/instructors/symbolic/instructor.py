@@ -1,8 +1,8 @@
 """``instructor=symbolic``: diagnoses and synthesizes without a language model.
 
-It sees what GPT-4o would see and no more: question, reference solution and wrong attempt to
-diagnose; questions with worked solutions to write new problems. A configurable share of what it
-writes is flawed on purpose, as a real language model's would be.
+It sees only what GPT-4o would see. To diagnose, it gets question, reference solution and wrong attempt. To write
+problems, it gets questions with worked solutions. A configurable share of its output is flawed on purpose, as with a
+real language model.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from sei.parts import part
 from sei.records import BadCase, Diagnosis, Finding, PoolProblem, Rejection
 
 FLAWS = ("slip", "operation", "missing_step", "constant", "question")
-_TRIES_PER_DRAFT = 4  # other exemplars are tried before a draft is given up
+_TRIES_PER_DRAFT = 4  # a draft is given up after this many tries
 
 
 @part
 class SymbolicInstructor:
     """The embedded instructor.
 
-    ``flaw_rate``: share of written problems that carry a flaw (a slip, a wrong operation, a missing
-    step, a wrong constant, a question that does not fit its solution), and share of diagnoses that
-    stay vague. ``splice_rate``: share of drafts that combine two exemplars where they can.
+    ``flaw_rate``: share of written problems with a flaw (a slip, a wrong operation, a missing step, a wrong constant, a
+    question that does not fit its solution), and share of vague diagnoses. ``splice_rate``: share of drafts that
+    combine two exemplars, if possible.
     """
 
     identity: ClassVar[str] = "instructor/symbolic"
@@ -59,19 +59,19 @@ class SymbolicInstructor:
     splice_rate: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
-        """Yield a keyphrase with the finding behind it, or a typed refusal, per bad case."""
+        """Yield one diagnosis per bad case: a keyphrase with its finding, or a typed rejection."""
         yield from diagnosed(cases, find_divergence, word_finding, VAGUE, self.flaw_rate)
 
     def traces(self, problem: PoolProblem) -> bool:
-        """Say whether every number of the reference solution can be followed back to the question."""
+        """Tell whether every number of the reference solution can be traced back to the question."""
         return bool(_trace_all([Exemplar(id=problem.id, question=problem.question, solution=problem.solution)])[0])
 
     def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
-        """Yield the step in which the finding of each case lies; a step that is left out counts as the last one."""
+        """Yield the step of each case's finding. A missing step counts as the last one."""
         yield from located(cases, self.diagnose([c.bad_case for c in cases]), _line_of)
 
     def write(self, requests: Sequence[SynthesisRequest]) -> Iterator[Reply]:
-        """Yield one reply per request: ``n`` drafts less what had to be refused."""
+        """Yield one reply per request, with ``n`` drafts minus the rejected ones."""
         for request in requests:
             rng = draw("write", request.seed, request.error_type, request.index)
             traced, rejections = _trace_all(request.exemplars)
@@ -85,7 +85,7 @@ class SymbolicInstructor:
             yield Reply(drafts=tuple(drafts), rejections=tuple(rejections))
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
-        """Yield every bad case's question with its solution worked anew, flawed at ``flaw_rate``, or a refusal."""
+        """Yield every bad case's question with a new solution, flawed at ``flaw_rate``, or a rejection."""
         for case in cases:
             problem = case.problem
             rng = draw("correct", problem.question, case.output)
@@ -162,7 +162,7 @@ def _trace_all(exemplars: Sequence[Exemplar]) -> tuple[list[tuple[Exemplar, Trac
 def _splice(
     problem: Traced, traced: Sequence[tuple[Exemplar, Traced]], rng: random.Random
 ) -> tuple[Traced, str | None]:
-    """Take the tail off, or put the tail of another exemplar on; unchanged where neither fits."""
+    """Remove the tail, or add the tail of another exemplar. Return the problem unchanged if neither fits."""
     if tail_of(problem) is not None and rng.random() < 0.5:
         return without_tail(problem), None
     donors = [(e, t) for e, t in traced if t is not problem and tail_of(t) is not None]
@@ -178,7 +178,7 @@ def _splice(
 def _spoil(
     problem: Traced, numerals: tuple[Fraction, ...], steps: list[Step], flaw: str, rng: random.Random
 ) -> tuple[tuple[Fraction, ...], list[Step], str]:
-    """Put one flaw in, if it can be done here; returns the flaw that was really made."""
+    """Make one flaw, if possible, and return the flaw that was made."""
     at = rng.randrange(len(steps))
     if flaw == "slip":
         off = rng.choice([-2, -1, 1, 2, 10])

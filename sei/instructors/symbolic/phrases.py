@@ -1,7 +1,7 @@
-"""How the embedded instructor words a finding: short, natural, several ways of saying the same.
+"""The embedded instructor's wordings of findings: short and natural, with several variants for each.
 
-The wording depends on the finding and a number drawn from the problem's id alone. One way in three
-names what was counted, as an LLM often does. No word here comes from the names of hidden skills.
+The wording depends only on the finding and a number drawn from the case's texts. One variant in three names the things
+counted, as an LLM often does. No word here comes from the names of hidden skills.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ VAGUE = ("calculation error", "incorrect reasoning", "wrong final answer", "logi
 
 
 def word_finding(finding: Finding, draw: int) -> str:
-    """Return the keyphrase for a finding; ``draw`` picks the wording."""
+    """Return the keyphrase for a finding. ``draw`` picks the wording."""
     options = _WORDINGS[finding.relation]
     phrase = options[draw % len(options)].format(
         verb=_VERB[finding.operation],
@@ -92,7 +92,7 @@ def word_finding(finding: Finding, draw: int) -> str:
 
 
 def template_words() -> set[str]:
-    """Return every word that the instructor can use on its own account (slots for what it saw left out)."""
+    """Return every word in the instructor's own wordings, without the words filled into slots."""
     import re
 
     texts = [w for ways in _WORDINGS.values() for w in ways] + [*VAGUE, *_VERB.values(), *_NOUN.values()]

@@ -1,8 +1,8 @@
-"""Rewriting a worked problem: other numbers, other persons and objects, another problem's tail step.
+"""Rewrites a worked problem with other numbers, other persons and objects, or another problem's tail step.
 
-A problem can be rewritten only where every number of its solution is traced to exactly one source:
-a numeral of the question, the result of an earlier step, or a constant that a word of the question
-licenses (a dozen, a week, half). Where that fails the problem is refused with a typed reason.
+A problem can be rewritten only if every number of its solution has exactly one source: a numeral of the question, the
+result of an earlier step, or a constant implied by a word of the question (a dozen, a week, half). Otherwise it is
+refused with a typed reason.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fractions import Fraction
 from sei.instructors.symbolic.worked import NUMERAL, Step, Tree, evaluate, number, read_steps, show, show_tree
 from sei.signature import persons_and_objects
 
-# world knowledge that a reader brings along: word of the question -> constants it stands for
+# a reader's world knowledge: word of the question -> constants that it implies
 _LICENSED = {
     r"\bdozens?\b": (12,),
     r"\bweeks?\b|\bevery day\b|\bdaily\b": (7,),
@@ -32,11 +32,11 @@ _LICENSED = {
 }
 
 Source = tuple[str, int] | Fraction
-"""``("q", i)`` the i-th numeral of the question, ``("r", i)`` the result of step i, or a constant."""
+"""``("q", i)`` is the i-th numeral of the question, ``("r", i)`` the result of step i; otherwise a constant."""
 
 
 class RefusedError(Exception):
-    """A problem that cannot be rewritten; ``args[0]`` is the typed reason."""
+    """A problem that cannot be rewritten. ``args[0]`` is the typed reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def _sources(plan: Plan) -> list[Source]:
 
 
 def carry_out(problem: Traced, numerals: Sequence[Fraction], plans: Sequence[Plan] | None = None) -> list[Step] | None:
-    """Work the plans through with other numerals; ``None`` where a division by zero occurs."""
+    """Compute the plans with other numerals, or return ``None`` on a division by zero."""
     results: list[Step] = []
     for plan, unit in zip(plans or problem.plans, problem.units, strict=False):
         tree = _fill(plan, numerals, results)
@@ -119,7 +119,7 @@ def _fill(plan: Plan, numerals: Sequence[Fraction], results: Sequence[Step]) -> 
 
 
 def renumber(problem: Traced, rng: random.Random, tries: int = 60) -> tuple[tuple[Fraction, ...], list[Step]]:
-    """Draw new numerals of like size whose results stay as whole and as positive as they were.
+    """Draw new numerals of similar size. All results are positive, and whole if the original results are whole.
 
     Raises:
         RefusedError: ``no_numbers_fit`` after all tries.
@@ -148,7 +148,7 @@ def _like(n: Fraction, rng: random.Random) -> Fraction:
 
 
 def write_solution(steps: Sequence[Step]) -> str:
-    """Write steps in GSM8K's format, one a line, and the final answer."""
+    """Write steps in GSM8K's format, one per line, and the final answer."""
     lines = [
         f"{show_tree(s.tree)}=<<{show_tree(s.tree)}={show(s.value)}>>{show(s.value)} {s.unit}".rstrip() for s in steps
     ]
@@ -164,7 +164,7 @@ def write_question(problem: Traced, numerals: Sequence[Fraction]) -> str:
 def rename(
     question: str, units: Sequence[str], others: Sequence[str], rng: random.Random
 ) -> tuple[str, tuple[str, ...]]:
-    """Swap persons and counted objects for those of other problems, consistently; returns question and units."""
+    """Replace persons and counted objects consistently by those of other problems. Return question and units."""
     persons, objects = persons_and_objects(question)
     pool_p = sorted({p for o in others for p in persons_and_objects(o)[0]} - set(persons))
     seen = {x for o in others for x in persons_and_objects(o)[1] if x.endswith("s") and not _licenses(x)}
@@ -173,7 +173,7 @@ def rename(
     for p in persons:
         if pool_p:
             swap[p] = pool_p.pop(rng.randrange(len(pool_p)))
-    plural = [o for o in objects if o.endswith("s") and not _licenses(o)]  # horses bring their four legs along
+    plural = [o for o in objects if o.endswith("s") and not _licenses(o)]  # horses imply four legs
     if len(plural) == 1 and pool_o:  # with two kinds of objects a swap can make nonsense
         new = rng.choice(pool_o)
         swap |= {plural[0]: new, plural[0].removesuffix("s"): new.removesuffix("s")}
@@ -193,9 +193,9 @@ def sentences(question: str) -> list[str]:
 
 
 def tail_of(problem: Traced) -> tuple[str, str, Fraction] | None:
-    """Return (sentence, operator, number) of a tail: a middle sentence that alone feeds the last step.
+    """Return (sentence, operator, number) of a tail, a middle sentence that is used by the last step alone.
 
-    Its one numeral is added to or taken from the result of the step before and used nowhere else.
+    Its only numeral is added to or subtracted from the result of the step before, and it is used nowhere else.
     """
     parts = sentences(problem.question)
     plan = problem.plans[-1]
@@ -216,7 +216,7 @@ def tail_of(problem: Traced) -> tuple[str, str, Fraction] | None:
 
 
 def without_tail(problem: Traced) -> Traced:
-    """Return the problem with its tail sentence and last step removed (it must have a tail)."""
+    """Return the problem without its tail sentence and last step. It must have a tail."""
     tail = tail_of(problem)
     assert tail is not None, "only a problem with a tail can lose it"
     kept = [s.strip() for s in sentences(problem.question) if s.strip() != tail[0]]
@@ -230,10 +230,10 @@ def without_tail(problem: Traced) -> Traced:
 
 
 def with_tail(problem: Traced, donor: Traced) -> Traced:
-    """Return the problem with the donor's tail before its last sentence, persons and objects made to match.
+    """Return the problem with the donor's tail before its last sentence, with matching persons and objects.
 
     Raises:
-        RefusedError: ``no_tail_fits`` where either side has no place for it.
+        RefusedError: ``no_tail_fits`` if the donor has no tail or the tail does not fit.
     """
     tail = tail_of(donor)
     parts = [s.strip() for s in sentences(problem.question)]

@@ -1,7 +1,7 @@
-"""Reading worked solutions: steps from ``<<a*b=c>>`` annotations or from plain equations in the text.
+"""Reads worked solutions: steps from ``<<a*b=c>>`` annotations or from plain equations in the text.
 
-Nothing is evaluated as code: expressions go through Python's parser into a tree of four operations
-over exact fractions, and anything else in them is no step.
+Nothing is evaluated as code. Python's parser turns expressions into trees of four operations over exact fractions. An
+expression with anything else is not a step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Tree = Fraction | tuple[str, "Tree", "Tree"]
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One worked step: expression tree, the value as written, what it counts, and the line it stands in."""
+    """One worked step: expression tree, value as written, unit (the things counted) and line, from 0."""
 
     tree: Tree
     value: Fraction
@@ -51,7 +51,7 @@ def number(text: str) -> Fraction | None:
 
 
 def parse_tree(expression: str) -> Tree | None:
-    """Parse an arithmetic expression; ``None`` where it is anything else."""
+    """Parse an arithmetic expression, or return ``None`` for anything else."""
     text = re.sub(r"(?<=\d),(?=\d{3})", "", expression).replace("×", "*").replace("x", "*")
     text = re.sub(r"[$%]", "", text)
     try:
@@ -85,7 +85,7 @@ def evaluate(tree: Tree) -> Fraction | None:
 
 
 def read_steps(text: str) -> list[Step]:
-    """Return the worked steps of a solution, annotated ones where there are any, else plain equations."""
+    """Return the worked steps of a solution: its annotated steps, or else its plain equations."""
     steps = []
     lines = text[:20_000].split("\n")
     for pattern in (_ANNOTATED, _PLAIN):
@@ -101,7 +101,7 @@ def read_steps(text: str) -> list[Step]:
 
 
 def show(value: Fraction) -> str:
-    """Print a fraction as a whole number, a short decimal, or a/b."""
+    """Format a fraction as a whole number, a short decimal, or a/b."""
     if value.denominator == 1:
         return str(value.numerator)
     decimal = f"{float(value):.6f}".rstrip("0")
@@ -109,7 +109,7 @@ def show(value: Fraction) -> str:
 
 
 def show_tree(tree: Tree, *, nested: bool = False) -> str:
-    """Print an expression with parentheses only where they are needed."""
+    """Format an expression with only the necessary parentheses."""
     if isinstance(tree, Fraction):
         return show(tree)
     op, left, right = tree

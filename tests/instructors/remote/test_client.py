@@ -219,7 +219,7 @@ def test_a_changed_model_is_told(server, tmp_path, caplog):
     list(found.run(requests(2)))
     server.model = "other"
     list(found.run(requests(4)))
-    assert "now says that it is other" in caplog.text
+    assert "now reports the model other" in caplog.text
 
 
 def test_concurrency_adapts_and_data_do_not_depend_on_it(server, tmp_path):

@@ -40,7 +40,7 @@ def test_kept_answers_may_do_without_a_server(dead, tmp_path, caplog):
     Answers(tmp_path / "answers.sqlite").put("key", {"text": "x"})
     with caplog.at_level("WARNING"):
         instructor(dead, tmp_path).preflight()
-    assert "Kept answers will do as far as they go" in caplog.text
+    assert "Kept answers are used as far as possible" in caplog.text
 
 
 def test_the_first_request_to_a_dead_server_does_not_wait(dead, tmp_path):
