@@ -339,7 +339,7 @@ def _worded(error: Exception, arguments: list[str]) -> SeiError:
 
 
 def main() -> None:
-    """Console script ``sei``; exit codes are listed in the README."""
+    """Console script ``sei``; docs/faults.md lists the exit codes."""
     try:
         commandline.check_arguments(sys.argv[1:], CONF)
         sys.argv[1:] = commandline.ordered(sys.argv[1:], _known())
@@ -358,6 +358,9 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException) as e:
         raise SystemExit(_ended(_worded(e, sys.argv[1:]))) from None
     except (Exception, SystemExit) as e:
+        if isinstance(e, BrokenPipeError) and not _in_job(e):  # what reads the help has left, as head does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(0) from None
         flags = ConfigError(f"{e}. Remedy: sei --hydra-help") if isinstance(e, ValueError) and not _in_job(e) else None
         raise SystemExit(_ended(_before_the_job(e) or flags or e)) from None
     if _ENDED_IN_JOB:

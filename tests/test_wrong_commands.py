@@ -119,6 +119,15 @@ def test_a_wrong_command_as_a_command(tmp_path, command):
     assert done.stderr.startswith(f"sei: {WRONG[command][0]}")
 
 
+def test_a_reader_who_leaves_is_no_fault():
+    """As in ``sei --help | head -1``."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "sei", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as shown:
+        shown.stdout.close()
+        assert (shown.stderr.read(), shown.wait(timeout=60)) == ("", 0)
+
+
 @pytest.mark.parametrize(
     ("given", "read"),
     [
