@@ -164,11 +164,11 @@ REFUSED = {
     ("rounds=-1",): "rounds=-1: must be a whole number of at least 0",
     ("name=../up",): "it names a folder",
     ("ablation=no_clustering", "clusterer=ward"): "contradicts ablation=no_clustering",
-    ("seed=0,1",): "seed=0,1: several values, and this is one run",
-    ("-m",): "settings alone are given",
-    ("estimate=true",): "a look ahead is printed by the command",
-    ("teacher_card=true",): "a look ahead is printed by the command",
-    ("preview=true",): "a look ahead is printed by the command",
+    ("seed=0,1",): "seed=0,1: several values, but this is one run",
+    ("-m",): "Python takes settings only",
+    ("estimate=true",): "only the command prints a preview",
+    ("teacher_card=true",): "only the command prints a preview",
+    ("preview=true",): "only the command prints a preview",
     ("name=sk-aaaaaaaaaaaaaaaa",): "looks like a secret",
     "rounds=1": r"Remedy: sei.run\(\['rounds=1'\]\)",
     (1,): "a list of texts",
@@ -218,7 +218,7 @@ def leaving(home):
 
 @pytest.mark.parametrize(
     ("how", "error", "words", "code"),
-    [("exit", SeiError, "exit code 5", 5), ("stop", KeyboardInterrupt, "go on from here", 130)],
+    [("exit", SeiError, "exit code 5", 5), ("stop", KeyboardInterrupt, "same settings resume it", 130)],
 )
 def test_nothing_ends_the_process_of_a_notebook(run, home, leaving, how, error, words, code):
     """Neither a part that exits nor an interrupted cell; the folder of such a run can be loaded."""

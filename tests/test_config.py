@@ -172,7 +172,7 @@ MISFITS = {
     ),
     "synthesizer": (
         "def __call__(self, error_map, pool, screen, round, *, seed): return None",
-        r"synthesize=.*does not say what it returns",
+        r"synthesize=.*has no return annotation",
     ),
 }
 
@@ -199,7 +199,7 @@ def test_the_length_of_an_answer_follows_the_data_or_is_asked():
     assert composed()[0].engine.max_new_tokens == 96
     cfg, choices = composed("data=jsonl")
     with pytest.raises(
-        ConfigError, match=r"engine.max_new_tokens=None: data=jsonl does not say .*engine.max_new_tokens=512"
+        ConfigError, match=r"engine.max_new_tokens=None: data=jsonl sets no length limit .*engine.max_new_tokens=512"
     ):
         check(cfg, choices)
     assert check(*composed("data=jsonl", "engine.max_new_tokens=300"))["engine"]["max_new_tokens"] == 300

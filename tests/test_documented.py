@@ -82,7 +82,7 @@ def test_a_clusterer_with_too_few_labels_ends_with_its_name(commands, folder):
     command = ("--config-dir=conf", "plugins=[few]", "clusterer=few")
     done = as_installed(*command, *SHORT, cwd=folder, store=folder / "store")
     assert done.returncode == 2
-    assert re.search(r"few\.Halves\.group gave \d+ labels for \d+ phrases\. Rule: one label", done.stderr)
+    assert re.search(r"few\.Halves\.group returned \d+ labels for \d+ phrases\. Rule: one label", done.stderr)
     assert "Traceback" not in done.stderr
 
 

@@ -99,7 +99,7 @@ def test_a_dry_run_prints_a_request_of_each_kind_and_asks_none(sei, server):
 def test_an_embedded_instructor_has_nothing_to_estimate(sei):
     done = sei("experiment=smoke", "estimate=true")
     assert done.returncode == 2
-    assert "SymbolicInstructor sends and costs nothing" in done.stderr
+    assert "SymbolicInstructor sends nothing and costs nothing" in done.stderr
 
 
 def test_a_ledger_that_shows_nothing_is_refused(sei, server, tmp_path):

@@ -155,7 +155,7 @@ def test_another_value_is_refused(value):
 
 @pytest.mark.parametrize("look", ["estimate", "dry_run", "preview", "teacher_card"])
 def test_a_look_ahead_at_given_outputs_is_refused(look):
-    with pytest.raises(ConfigError, match=f"attempts='a.jsonl': {look}=true looks ahead .* leave {look} out"):
+    with pytest.raises(ConfigError, match=f"attempts='a.jsonl': {look}=true is a preview .* leave {look} out"):
         plain("attempts=a.jsonl", f"{look}=true")
 
 

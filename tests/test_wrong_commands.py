@@ -48,7 +48,7 @@ WRONG = {
     "seed=-1": ("seed=-1: must be a whole number of at least 0.", ""),
     "dry_run=yes_please": ("dry_run='yes_please': must be true or false.", ""),
     "name=a/b": ("name='a/b': letters, digits", ""),
-    "data=jsonl": ("engine.max_new_tokens=None: data=jsonl does not say how long an answer may be", "512"),
+    "data=jsonl": ("engine.max_new_tokens=None: data=jsonl sets no length limit for answers", "512"),
     "data=gsm8k experiment=smoke": ("data.test=60: Unexpected keyword argument.", "was set by experiment=smoke"),
     "ablation=no_clustering clusterer=kmeans": ("clusterer='kmeans': contradicts ablation=no_clustering", ""),
     "trainer=gpu": ("trainer.accelerator='gpu': torch sees no CUDA device", "trainer=cpu"),

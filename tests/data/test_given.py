@@ -110,7 +110,7 @@ def test_first_versions_of_the_harness_are_read(read):
 def test_likelihoods_are_no_output(read):
     row = sample(0, doc(0), "")
     row["resps"] = [[["-20.1", "False"]], [["-3.1", "True"]]]
-    with pytest.raises(DataError, match=r"a\.jsonl line 1: resps holds likelihoods of 2 options.*Rule: .*Remedy: "):
+    with pytest.raises(DataError, match=r"a\.jsonl line 1: resps has likelihoods of 2 options.*Rule: .*Remedy: "):
         read([row])
 
 
@@ -131,7 +131,7 @@ def test_columns_of_the_configured_data_are_read(read):
     source = JsonLines(train="x", test="y", columns=Columns(question="body", answer="key", id="nr"))
     assert read(rows, source=source).problems[0].question == "2 + 3?"
     rows = [{"id": 1, "question": "2 + 3?", "gold": "5", "label": "6", "output": "6"}]
-    with pytest.raises(DataError, match=r"may stand in \['label', 'gold'\].*data\.columns.* need data=jsonl"):
+    with pytest.raises(DataError, match=r"may be in \['label', 'gold'\].*data\.columns.* need data=jsonl"):
         read(rows)
 
 
@@ -151,9 +151,7 @@ def test_bare_outputs_are_matched_with_the_pool_by_id(read):
     assert found.problems == DATA_SET.pool[:5]
     assert found.outputs[ids[0]].text == "#### 0"
     assert found.left_out == {MORE: 1}
-    with pytest.raises(
-        DataError, match=r"2 of 8 ids are of no problem of the pool, such as 'x1', 'x2'; ids of the pool"
-    ):
+    with pytest.raises(DataError, match=r"2 of 8 ids are not in the pool, such as 'x1', 'x2'; ids of the pool"):
         read([*rows, {"id": "x1", "output": "1"}, {"id": "x2", "output": "1"}], load=lambda: DATA_SET)
 
 
@@ -230,7 +228,7 @@ def test_an_archive_that_this_python_cannot_unpack_says_what_can(tmp_path, monke
     monkeypatch.setitem(sys.modules, "zipfile_zstd", None)
     if hasattr(zipfile, "ZIP_ZSTANDARD"):
         pytest.skip("this Python unpacks zstd")
-    with pytest.raises(DataError, match=r"packed with zstd.*Remedy: inspect log convert .* --to json"):
+    with pytest.raises(DataError, match=r"compressed with zstd.*Remedy: inspect log convert .* --to json"):
         read_given(path, None, no_data)
 
 
@@ -239,18 +237,18 @@ def test_an_archive_that_this_python_cannot_unpack_says_what_can(tmp_path, monke
     [
         ("", "a.jsonl", "has no rows"),
         ('{"prompt": "a", "reply": "b"}\n', "a.jsonl", r"its columns are \['prompt', 'reply'\]\. Rule: outputs"),
-        ('{"id": 1, "response": "a", "completion": "b"}\n', "a.jsonl", "may each hold the output"),
-        ('{"id": 1, "output": ["a"]}\n', "a.jsonl", "line 1: output=.* is no text"),
+        ('{"id": 1, "response": "a", "completion": "b"}\n', "a.jsonl", "may be the output"),
+        ('{"id": 1, "output": ["a"]}\n', "a.jsonl", "line 1: output=.* is not text"),
         ('{"id": null, "output": "a"}\n', "a.jsonl", "line 1: has no id"),
         ('{"id": 1, "output": null}\n', "a.jsonl", "none of 1 samples has an output"),
-        ('{"doc": "x", "resps": [["a"]]}\n', "a.jsonl", "line 1: doc='x' is no object"),
+        ('{"doc": "x", "resps": [["a"]]}\n', "a.jsonl", "line 1: doc='x' is not an object"),
         ('{"eval": {}, "samples": []}', "a.json", "eval log without samples"),
         ('{"eval": {}, "samples": [{"id": 1}]}', "a.json", r"sample 1: lacks \['input', 'target', 'output'\]"),
-        ('{"attempt": {"output": "x"}}\n', "a.jsonl", "line 1: is no attempt of a run"),
-        ("PK not a zip", "a.eval", r"no whole \.eval log"),
+        ('{"attempt": {"output": "x"}}\n', "a.jsonl", "line 1: not an attempt of a run"),
+        ("PK not a zip", "a.eval", r"not a complete \.eval log"),
         ('{"id": 1, "question": "2?", "gold": null, "output": ""}\n'
          '{"id": 2, "question": "2?", "gold": 2, "output": ""}',
-         "a.jsonl", "line 1: gold=None is no text"),
+         "a.jsonl", "line 1: gold=None is not text"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named(read, text, name, said):

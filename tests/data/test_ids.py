@@ -40,8 +40,8 @@ def test_ids_are_told_apart_between_groups_and_from_taken_ones():
 
 def test_what_is_told_apart_is_said_with_its_count(caplog):
     tell_apart({"x": [Row("1", "a?", "1"), Row("1", "b?", "1"), Row("1", "b?", "1")]})
-    assert "x: 2 of 2 rows have an id that others have too" in caplog.text
-    assert "x: 1 rows stand twice" in caplog.text
+    assert "x: 2 of 2 rows share their id with others" in caplog.text
+    assert "x: 1 rows repeat another" in caplog.text
 
 
 def test_a_slice_of_rows_with_one_id_is_no_larger_than_asked():
@@ -102,7 +102,7 @@ def test_sets_and_benchmarks_of_plugins_are_told_apart():
     ids = [p.id for p in (*data.pool, *data.held_out)]
     assert len(ids) == 80
     assert len(set(ids)) == 80
-    with pytest.raises(ConfigError, match="'a' stands twice"):
+    with pytest.raises(ConfigError, match="'a' appears twice"):
         Study(sets={"a": Numbered("a"), "b": Numbered("a")}, dev=5).load()
 
 
@@ -118,9 +118,7 @@ def test_sets_and_benchmarks_of_plugins_are_told_apart():
     ],
 )  # fmt: skip
 def test_a_data_set_with_an_id_that_stands_twice_cannot_be_made(parts):
-    with pytest.raises(
-        DataError, match=r"1 ids that do not tell its problems apart.*Rule: records are joined by id.*Remedy"
-    ):
+    with pytest.raises(DataError, match=r"1 ids that are repeated or empty.*Rule: records are joined by id.*Remedy"):
         DataSet(**parts)
     assert DataSet(pool=(problem("1"),), held_out=(held_out("2"),)).pool
 

@@ -137,7 +137,7 @@ def test_the_config_hands_prompts_to_the_instructor(tmp_path):
 
 def test_prompts_for_rules_are_refused(tmp_path):
     own = file(tmp_path, template("keyphrase.v1"))
-    with pytest.raises(ConfigError, match=r"prompts\.keyphrase=.*instructor=symbolic writes by rules"):
+    with pytest.raises(ConfigError, match=r"prompts\.keyphrase=.*instructor=symbolic works by rules"):
         built(f"prompts.keyphrase={own}")
 
 
