@@ -253,7 +253,7 @@ def test_tokens_of_another_kind_of_fine_tuning_are_not_compared(tmp_path):
     write(tmp_path / "0", finetuner={"_target_": "sei.finetuners.supervised.Finetune"})
     write(tmp_path / "1", finetuner={"_target_": "sei.finetuners.grpo.GRPO"}, tokens=2500)
     said = build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1]
-    assert said == "NOT equal: another kind of fine-tuning: steps and tokens not comparable"
+    assert said == "NOT equal: different fine-tuning: steps and tokens not comparable"
 
 
 def test_fewer_fine_tunes_of_the_same_size_are_said(tmp_path):

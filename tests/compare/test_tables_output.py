@@ -167,10 +167,10 @@ SPOILED = {
     "seed": (broken(lambda s: s.pop("seed")), "seed: Field required"),
     "nan": (broken(lambda s: s["baseline"]["near"].update(accuracy=float("nan"))), "baseline.near.accuracy"),
     "above": (broken(lambda s: s["rounds"][0]["scores"]["far"].update(accuracy=70)), "rounds.0.scores.far.accuracy"),
-    "best": (broken(lambda s: s.update(best_round=9)), "best_round 9 is no round"),
+    "best": (broken(lambda s: s.update(best_round=9)), "best_round 9 is not a round"),
     "config": (lambda h: (h / ".hydra" / "config.yaml").unlink(), "config.yaml cannot be read"),
     "yaml": (lambda h: (h / ".hydra" / "config.yaml").write_text("a: [1"), "config.yaml cannot be read"),
-    "text": (lambda h: (h / ".hydra" / "config.yaml").write_text("text"), "no mapping"),
+    "text": (lambda h: (h / ".hydra" / "config.yaml").write_text("text"), "not a mapping"),
 }
 
 
@@ -200,7 +200,7 @@ def test_base_arm(tmp_path, capsys):
     assert main([str(tmp_path), "--base-arm", "no refinement"]) == 0
     assert "against no refinement" in capsys.readouterr().out
     assert main([str(tmp_path), "--base-arm", "nobody"]) == 2
-    assert "there are: Self-Error-Instruct; no refinement" in capsys.readouterr().err
+    assert "the methods are: Self-Error-Instruct; no refinement" in capsys.readouterr().err
     assert main([str(tmp_path), "--base-arm", "e"]) == 2
     assert "may be any of" in capsys.readouterr().err
 

@@ -127,8 +127,8 @@ def test_what_the_store_holds_is_exported_right_and_stays(saved, tmp_path):
     assert read(home, "tokenizer_config.json")["tokenizer_class"] == "PreTrainedTokenizerFast"
     card = (home / "README.md").read_text().replace("\\", "")
     reset = "`do_sample`: true, `no_repeat_ngram_size`: 4, `repetition_penalty`: 1.3, `temperature`: 0.7"
-    assert f"came with and that were not used: {reset}." in card
-    assert "for transformers 4.57 and 5 alike" in card
+    assert f"of the target model that were not used: {reset}." in card
+    assert "for transformers 4.57 and 5." in card
 
 
 def test_weights_can_be_read_by_whoever_can_read_the_rest(saved, tmp_path):
@@ -202,7 +202,7 @@ def test_what_cannot_be_promised_is_said_early_and_in_the_card(tmp_path, caplog,
     made = Checkpoint(digest="d", kind="full", folder=str(tmp_path / "made"))
     write_model(tmp_path / "run", made, {}, origin(tmp_path / "base"), best_round=1)
     card = (tmp_path / "run" / "model" / "README.md").read_text().replace("\\", "")
-    assert (word or "for transformers 4.57 and 5 alike") in card
+    assert (word or "for transformers 4.57 and 5.") in card
 
 
 def test_a_checkpoint_without_tokenizer_json_is_named(tmp_path):

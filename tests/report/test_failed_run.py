@@ -48,7 +48,7 @@ def test_the_page_of_a_failed_run_says_what_ended_it(report, tmp_path):
     assert gather(tmp_path, so_far=0)["failure"] is None
     report.failed(SystemExit(143), 143, 1, "in finetune", SoFar())
     shown = gather(tmp_path, so_far=0)
-    assert shown["failure"]["error"] == "interrupted; the same command goes on"
+    assert shown["failure"]["error"] == "interrupted; run the same command again to resume"
     assert shown["stopped"] == ""
     score = scores([graded(held_out(1), "right")])
     report.publish([Evaluated(checkpoint=Checkpoint(digest="x"), graded=(), scores=score)])

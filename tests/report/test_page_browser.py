@@ -93,7 +93,7 @@ def test_a_base_alone_and_a_sweep_are_drawn(page, tmp_path):
             f.unlink()
     (home / "summary.json").unlink()
     page.open(make_page(home))
-    assert "No round was done" in page.js("document.body.textContent")
+    assert "No round was finished" in page.js("document.body.textContent")
     job = {"overrides": ["seed=0"], "folder": "0", "state": "done", "seconds": 3}
     (tmp_path / "run" / "sweep.json").write_text(json.dumps({"jobs": {"0": job}}))
     page.open(make_sweep_page(tmp_path / "run"))

@@ -88,7 +88,7 @@ def test_what_a_job_is_working_on_is_kept(root, capsys):
     (busy,) = select(entries(root), stage="rows")
     with filelock.FileLock(busy.home / ".lock"):
         assert main(["prune", "--stage", "rows", "--yes", "--store", str(root)]) == 0
-    assert "a job is at work" in capsys.readouterr().out
+    assert "a job works" in capsys.readouterr().out
     assert select(entries(root), stage="rows")
 
 
