@@ -200,7 +200,7 @@ class ListSweepJobs(Callback):
 
 
 def keep_defaults(folder: Path) -> None:
-    """Write the config without overrides beside that of the run, so that the page can show what differs."""
+    """Write the config without overrides next to that of the run, so that the page can show what differs."""
     if (folder / Path(DEFAULTS).parent).is_dir():  # missing if Hydra was told to write no config
         (folder / DEFAULTS).write_text(_defaults_text(), encoding="utf-8")
 

@@ -159,7 +159,7 @@ def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
     another sweep in the same folder, which had other overrides for that number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    require_locks(folder, "sweep folder", "hydra.sweep.dir=PATH on a local disk, or where locks hold for all machines")
+    require_locks(folder, "sweep folder", "hydra.sweep.dir=PATH on a local disk, or one with locks for all machines")
     _announced.append(folder)
     states = folder / "sweep.json"
     with _states(folder):

@@ -1,4 +1,4 @@
-"""What the documents show runs as it stands: parts of one's own pasted from the README, and the notebook."""
+"""Code in the documents runs as shown: your own parts, pasted from the README, and the notebook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLACE = re.compile(r"# (\S+\.\w+)\n")
 
 
 def pasted(text: str, home: Path) -> list[list[str]]:
-    """Write the blocks of a text that name their file in their first line; return the commands of the others."""
+    """Write the code blocks that name their file in the first line; return the commands of the others."""
     commands = []
     for language, body in _BLOCK.findall(text):
         place = _PLACE.match(body)
@@ -35,7 +35,7 @@ def pasted(text: str, home: Path) -> list[list[str]]:
 
 
 def as_installed(*args: str, cwd: Path, store: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program as its console script does: the current folder is not where Python looks first."""
+    """Run the program as its console script does: Python does not search the current folder first."""
     env = {**os.environ, "SEI_STORE": str(store), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-P", "-c", "from sei.__main__ import main; main()", *args]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=400)
@@ -66,7 +66,7 @@ def test_a_part_pasted_from_the_readme_runs(commands, folder, number):
 
 @pytest.mark.slow
 def test_a_sweep_finds_parts_of_ones_own_and_no_false_library(commands, folder):
-    """The jobs' processes look where the command did, and take no file of the current folder for a library."""
+    """The jobs' processes search where the command did, and take no file of the current folder for a library."""
     (folder / "torch.py").write_text("raise SystemExit('a file of the user')")
     sweep = ("clusterer=halves,none", "hydra.sweep.dir=sweep", "-m")
     done = as_installed("--config-dir=conf", "plugins=[mine]", *SHORT, *sweep, cwd=folder, store=folder / "store")
@@ -87,7 +87,7 @@ def test_a_clusterer_with_too_few_labels_ends_with_its_name(commands, folder):
 
 
 def test_the_notebook_runs_cell_by_cell(tmp_path, monkeypatch, capsys):
-    """In a running event loop, as a notebook's kernel has one."""
+    """In a running event loop, as in a notebook's kernel."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEI_STORE", "not used")
     monkeypatch.setenv("TMPDIR", str(tmp_path))

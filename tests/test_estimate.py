@@ -1,4 +1,4 @@
-"""``estimate=true`` and ``dry_run=true``, held against what a run then asks."""
+"""``estimate=true`` and ``dry_run=true``, compared with the requests of a real run."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_dry_run_prints_a_request_of_each_kind_and_asks_none(sei, server):
     }.items():
         assert f"first request: {kind}" in done.stdout
         assert words in done.stdout
-    assert done.stdout.count("first request: ") == 5  # and no correction, which this run never asks for
+    assert done.stdout.count("first request: ") == 5  # but no correction, which this run does not use
     assert "How many" in done.stdout  # a problem of the pool, filled in
 
 

@@ -1,4 +1,4 @@
-"""A run that is stopped, by whatever, goes on with the same command to the same result."""
+"""A stopped run resumes with the same command and ends with the same result, whatever stopped it."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_tracker_whose_process_is_gone_changes_no_exit_code(caplog):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_to_the_whole_group_ends_a_run_with_143(tmp_path, number):
-    """A signal to the whole group ends a run with 143, although wandb dies first."""
+    """A signal to the whole group ends a run with 143, even if wandb dies first."""
     command = [sys.executable, "-m", "sei", "experiment=smoke", "tracker=wandb_offline"]
     env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(

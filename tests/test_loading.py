@@ -1,4 +1,4 @@
-"""Run folders read back in Python: unfinished, failed, damaged, of a sweep, or none at all."""
+"""Run folders read back in Python: unfinished, failed or damaged runs, sweeps, and folders without a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a part of one's own gives off its contract is refused where it appears: the class, the rule, the remedy."""
+"""If a user's part breaks its contract, it is refused at once, with the class, the rule and the remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PHRASES = phrases(2, 3)
 
 @part
 class Mine:
-    """A part whose every method gives what it was told to."""
+    """A part whose methods return what the test sets."""
 
     version: ClassVar[int] = 1
     gives: Any = None
@@ -206,7 +206,7 @@ def test_answers_that_do_not_fit_name_the_engine(gives, words, tmp_path):
 
 
 def test_answers_to_what_is_done_are_passed_over():
-    """An engine may run a whole batch for the one prompt of it that is missing."""
+    """An engine may run a whole batch for the only missing prompt in it."""
     items = (problem(0), problem(1))
     target = NoWeights(name="t", source="packaged:tiny_l")
     stage = Attempts(target=target, engine=Mine(gives=[(0, "a", True, ""), (1, "b", True, "")]))

@@ -1,4 +1,4 @@
-"""Files of rows in every kind that is read: what a cell says is what a row says, or the file is refused by place."""
+"""Row files of every kind: cells are read as written, or the file is refused with the place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The intervals that grading, the page and the tables share: by hand, by scipy, and with the digits of before."""
+"""The intervals shared by grading, the page and the tables: by hand, by scipy, and with the digits of old versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wrong commands and the first line that a user sees, all through ``main`` in one process, three as commands."""
+"""Wrong commands and the first line shown to the user, all through ``main`` in one process, three as commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sei.__main__ import main
 from sei.commandline import ordered
 
-# command, what its first line begins with, what the rest holds
+# command, beginning of the first line, part of the rest
 WRONG = {
     "clusterer=wrad": ("clusterer=wrad: no such option. Did you mean ward?", "agglomerative"),
     "model=llama": ("model=llama: no such option. Did you mean llama3_8b?", "conf/model"),

@@ -125,7 +125,7 @@ class RunReport:
         return prompts
 
     def failed(self, error: BaseException, exit_code: int, number: int, stage: str, so_far: SoFar) -> None:
-        """Write the findings of the unfinished round ``number`` (0: the base), and which error ended it where.
+        """Write the findings of the unfinished round ``number`` (0: the base), and the error that ended it.
 
         ``stage``: such as ``in grade``, or ``after grade`` between two stages.
         """

@@ -1,4 +1,4 @@
-"""Every statistic against values by hand, by scipy, or by counting all cases."""
+"""Every statistic against values computed by hand, by scipy, or by counting all cases."""
 
 from __future__ import annotations
 

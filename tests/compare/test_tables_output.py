@@ -1,4 +1,4 @@
-"""Files and figures of the tables command, and folders in which something is wrong."""
+"""Files and figures of the tables command, and broken run folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.compare.made_up_runs import BEST, NO_REFINEMENT, full_and_ablated, re
 
 
 def structure(tex):
-    """Check braces, environments and columns of a LaTeX text; comments and escaped characters aside."""
+    """Check braces, environments and columns of a LaTeX text, without comments and escaped characters."""
     assert all(ord(c) < 128 for c in tex)
     bare = re.sub(r"(?m)^%.*$|%$", "", tex).replace("$-$", "")
     bare = re.sub(r"\\[\\{}$&#_%]", lambda m: r"\\" if m[0] == r"\\" else "", bare)
@@ -45,7 +45,7 @@ def structure(tex):
 
 @pytest.fixture
 def tricky(tmp_path):
-    """Two methods whose names hold what markup and spreadsheets are made of."""
+    """Two methods with names full of characters that are special in markup and spreadsheets."""
     for i, part in enumerate(('{50% & #1_$x^2~\\frac|<b>"', "@cmd")):
         for seed in (1, 2):
             write(tmp_path / "in" / f"{i}{seed}", seed=seed, rounds=(0.6 + i / 10 + seed / 50,), budget_scale=i + 1,
@@ -145,7 +145,7 @@ def test_several_models_get_figures_of_their_own(tmp_path):
     assert [p.name for p in made if p.suffix == ".png"] == ["rounds_1.png", "rounds_2.png"]
 
 
-# --- what can be wrong with folders ---
+# --- broken folders ---
 
 
 def broken(change):

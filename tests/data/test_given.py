@@ -1,4 +1,4 @@
-"""Outputs made elsewhere: which problems they answer, what is taken, and what is refused by place or by role."""
+"""Outputs made elsewhere: their problems, what is used, and what is refused, with its place or because of its role."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read(tmp_path):
 
 
 def sample(i, doc, output, name="strict-match", prompt="", **more):
-    """Make a row as lm-evaluation-harness 0.4.13 writes it."""
+    """Make a row as written by lm-evaluation-harness 0.4.13."""
     arguments = {"gen_args_0": {"arg_0": prompt or f"Question: {doc.get('question')}\nAnswer:", "arg_1": {"until": []}}}
     outputs = output if isinstance(output, list) else [output]
     row = {"doc_id": i, "doc": doc, "target": "9", "arguments": arguments, "resps": [outputs], "filter": name}
@@ -180,7 +180,7 @@ def test_attempts_of_a_run_go_in_as_they_are(tmp_path):
 
 
 def inspected(i, epoch=1, **more):
-    """Make a sample as Inspect 0.3.285 logs it."""
+    """Make a sample as logged by Inspect 0.3.285."""
     parts = [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "so 9"}]
     message = {"role": "assistant", "content": parts}
     return {
@@ -267,7 +267,7 @@ def test_a_folder_names_a_file_in_it(tmp_path):
 @needs("SEI_DATA", "badcases/mr-ben-math.jsonl.gz")
 @pytest.mark.parametrize("name", ["gsm8k-openai", "mr-ben-math", "processbench-math", "tora"])
 def test_published_bad_cases_go_in_as_samples(tmp_path, name):
-    """Outputs of real models, laid out as the harness would: every problem and every output is taken."""
+    """Outputs of real models in the harness's layout: every problem and every output is used."""
     with gzip.open(DATA / "badcases" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as f:
         rows = [json.loads(line) for line in f]
     samples = [

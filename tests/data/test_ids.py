@@ -1,4 +1,4 @@
-"""Records are joined by id: no loader, whoever wrote it, may give an id twice."""
+"""Records are joined by id, so no loader may give an id twice."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.builders import held_out, problem
 
 
 def test_unique_ids_keep_their_text_and_others_get_a_digest():
-    """Unique ids keep their text, and others get a digest of their content, whatever the order."""
+    """Unique ids stay, and others get a digest of their content, in any order."""
     rows = [Row("1", "a?", "1"), Row("2", "b?", "2"), Row("1", "c?", "3"), Row("1", "a?", "1")]
     found = tell_apart({"x": rows})["x"]
-    assert [r.question for r in found] == ["a?", "b?", "c?"]  # the last is the first once more
+    assert [r.question for r in found] == ["a?", "b?", "c?"]  # the last row repeats the first
     assert found[1] == rows[1]
     assert found[0].id.startswith("1~")
     assert len({r.id for r in found}) == 3
@@ -84,7 +84,7 @@ def test_an_id_or_question_with_two_answers_is_refused(tmp_path):
 
 
 class Numbered:
-    """A set as a plugin may bring it: ids are numbers that start again in every split."""
+    """A set as a plugin may define it: ids are numbers that start again in every split."""
 
     def __init__(self, name, word="plus"):
         self.name, self.word = name, word

@@ -1,4 +1,4 @@
-"""A user's own files: what their rows may look like, and what is refused with file, line, rule and remedy."""
+"""A user's own files: possible rows, and what is refused with file, line, rule and remedy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def choice(answer, options, **more):
     return {"question": f"Which of {options}?", "answer": answer, "options": options, **more}
 
 
-# --- what is no answer
+# --- missing answers
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_texts_that_only_look_labelled_get_letters_of_their_own(read):
     assert row.options == ("(A) reluctance", "(B) resistance", "(C) (A) and (B)", "(D) none")
 
 
-# --- an index, a value, a letter: the file decides, or the row is refused
+# --- index, value or letter: the file decides, or the row is refused
 
 
 def test_indices_count_from_zero_where_a_zero_shows_it(read):
@@ -230,14 +230,14 @@ def test_indices_count_from_zero_where_a_zero_shows_it(read):
 
 
 def test_other_ways_to_name_options_are_no_indices(read):
-    """A file that counts from one or names options in another way is no file of indices."""
+    """A file that counts from one, or names options in another way, has no indices from 0."""
     zero = choice(0, ["20", "21", "27"])
     with pytest.raises(DataError, match="line 2: answer='3' names none of the 3 options"):
         read(zero, choice(3, ["51", "57", "59"]))
     for other in (choice("B", ["51", "57"]), choice("57", ["51", "57"])):
         with pytest.raises(DataError, match=r"line 1: .*line 2 names an option by its (label|text)"):
             read(zero, other)
-    with pytest.raises(DataError, match=REFUSAL):  # labels are given: an index is not meant
+    with pytest.raises(DataError, match=REFUSAL):  # with labels, the number is not an index
         read(zero, choice(1, {"A": "51", "B": "57"}))
 
 
@@ -373,7 +373,7 @@ def write_bytes(path, data):
 @pytest.mark.parametrize("name", ["own.jsonl", "own.jsonl.gz"])
 def test_a_byte_order_mark_is_skipped_other_encodings_are_named(tmp_path, name):
     line = '{"question": "Wie groß?", "answer": "2"}\n'
-    path = write_bytes(tmp_path / name, (line.encode("utf-8-sig") + line.encode()) * 2)  # two files put together
+    path = write_bytes(tmp_path / name, (line.encode("utf-8-sig") + line.encode()) * 2)  # two files joined
     rows = own_rows(path, "x", NAMES, "auto")
     assert [(r.question, r.answer) for r in rows] == [("Wie groß?", "2")] * 4
     for encoding, said in (

@@ -43,7 +43,7 @@ def test_levels_and_subjects_are_kept(shared_data):
 
 
 def test_a_slice_is_drawn_by_content(shared_data):
-    """A slice is drawn by content, and smaller ones lie inside larger ones."""
+    """A slice is drawn by content, and larger slices contain smaller ones."""
     rows = school.Gsm8k(folder=str(shared_data)).test()
     large, small = at_most(rows, 200, "gsm8k"), at_most(rows, 50, "gsm8k")
     assert (len(large), len(small)) == (200, 50)

@@ -67,7 +67,7 @@ def test_own_columns_options_and_errors(tmp_path):
 
 
 def test_benchmarks_join_any_data_set_out_of_domain(shared_data):
-    """Benchmarks join any data set out of domain and push equal problems out of the pool."""
+    """Benchmarks can be added to any data set, out of domain, and their problems leave the pool."""
     data = Arithmetic(pool=20, dev=10, test=10).load()
     sat = SatMath(folder=str(shared_data), limit=15)
     joined = with_benchmarks(data, {"sat": sat})

@@ -1,4 +1,4 @@
-"""``report.html``: everything of a run in one file, in which text of models is text and nothing else."""
+"""``report.html``: everything about a run in one file, with text from models as plain text."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_page_asks_no_network_and_builds_no_html_from_data():
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|new Function|fetch\(|@import|url\(", code
     )
-    assert set(re.findall(r"https?://[^\s\"']+", code)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert set(re.findall(r"https?://[^\s\"']+", code)) == {"http://www.w3.org/2000/svg"}  # a namespace, not an address
 
 
 def test_everything_a_round_made_is_on_the_page(tmp_path):
@@ -84,7 +84,7 @@ def test_everything_a_round_made_is_on_the_page(tmp_path):
 
 
 def test_a_run_that_goes_on_shows_its_rounds_so_far(tmp_path):
-    """A run that goes on shows its rounds so far, and not the summary of an earlier one."""
+    """A running run shows its rounds so far, and not the summary of an earlier one."""
     home = make_run(tmp_path / "run", 10, 8)
     write_page(home, so_far=1)
     data = data_of(home / "report.html")

@@ -1,4 +1,4 @@
-"""The page in a real browser: what failed, what took how long, what is flawed, whether all types were seen; sweeps."""
+"""The page in a real browser: failures, times, flaws, saturation; sweeps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_failed_run_says_so_before_anything_else(page, tmp_path):
     write_page(home, so_far=0)
     page.open(home / "report.html")
     assert "will be taught" in page.js(TEXT.format("#result"))
-    assert "check of reference answers" in page.js(TEXT.format("#cost"))  # the base alone took time
+    assert "check of reference answers" in page.js(TEXT.format("#cost"))  # only the base took time
 
 
 def test_model_base_time_flaws_and_saturation_are_told(page, tmp_path):

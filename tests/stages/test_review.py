@@ -1,4 +1,4 @@
-"""The review file: what a person may do to error types, with any clusterer."""
+"""The review file: how a person may edit error types, with any clusterer."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_rename_merge_move_and_drop(tmp_path):
 
 
 def test_phrases_that_stand_nowhere_are_clustered_or_dropped(tmp_path):
-    """Phrases that stand nowhere go where the clusterer puts them or are dropped."""
+    """Phrases in no reviewed type are clustered or dropped."""
 
     def forget(f):
         f["types"] = [t for t in f["types"] if t["phrases"][0][0] != "b"]
