@@ -1,1 +1,1 @@
-"""Single measurements, each a command of its own; what they found stands in experiments/README.md."""
+"""Single measurements, each with its own command. Results are in experiments/README.md."""
