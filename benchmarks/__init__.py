@@ -1,1 +1,1 @@
-"""Side-by-side and absolute measurements, each a command."""
+"""Side-by-side and absolute measurements; each is a command."""

@@ -1,4 +1,4 @@
-"""A server in a process of its own that answers every request after 50 ms; prints its port."""
+"""A server process that answers every request after 50 ms; prints its port."""
 
 from __future__ import annotations
 

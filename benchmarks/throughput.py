@@ -1,4 +1,4 @@
-"""Requests a second of the instructor's client at 32 in flight: ``python -m benchmarks.throughput [N] [RUNS]``.
+"""Requests per second of the instructor's client with 32 in flight: ``python -m benchmarks.throughput [N] [RUNS]``.
 
 The ideal is 32 requests every 50 ms. Needs a quiet machine with two cores: client and server use one each.
 """
@@ -37,7 +37,7 @@ def asked(n: int, sample: int) -> list[Request]:
 
 
 def measure(url: str, n: int) -> tuple[float, float]:
-    """Return the share of the ideal and the CPU milliseconds a request, after a warm-up of 200 requests."""
+    """Return the share of the ideal and the CPU milliseconds per request, after a warm-up of 200 requests."""
     with tempfile.TemporaryDirectory() as folder:
         limits = Limits(concurrency=IN_FLIGHT, timeout=30)
         cache = Answers(Path(folder) / "answers.sqlite")

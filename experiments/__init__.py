@@ -1,1 +1,1 @@
-"""What was measured, and the tools that make tables of it. Depends on sei, never the other way round."""
+"""Measurements, and the tools that make tables from them. Depends on sei, never the other way round."""

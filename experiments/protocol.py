@@ -1,6 +1,6 @@
-"""Frozen protocols: blocks of arms over seeds, the ``sei`` command of each job, running them, reading them back.
+"""Frozen protocols: blocks of arms over seeds, the ``sei`` command of each job, running the jobs, reading the results.
 
-A protocol's own folder holds its arms, its tables and its README, which is committed before any of its seeds is run.
+A protocol's folder contains its arms, its tables and its README, which is committed before any of its seeds is run.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Arms = Mapping[str, tuple[str, ...]]  # arm: the overrides in which it differs
+Arms = Mapping[str, tuple[str, ...]]  # arm: the overrides that define it
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """``blocks``: by name, the overrides that all its arms share, and its arms; ``experiment`` is in every command."""
+    """``blocks``: by name, the overrides common to its arms, and the arms. ``experiment`` is in every command."""
 
     experiment: str
     seeds: tuple[int, ...]
@@ -35,7 +35,7 @@ class Protocol:
         ]
 
     def load(self, folder: Path, block: str, arm: str) -> dict[int, dict[str, Any]]:
-        """Return the summaries of an arm by seed, each with its folder as ``home``; seeds not run are absent."""
+        """Return the summaries of an arm by seed, each with its folder as ``home``; seeds not run are missing."""
         found = {}
         for seed in self.seeds:
             home = folder / block / arm / f"s{seed}"
@@ -45,7 +45,7 @@ class Protocol:
 
 
 def scores(run: Mapping[str, Any], which: str) -> dict[str, Any]:
-    """Return the scores of the base, the last round or the round that is best on dev."""
+    """Return the scores of the base, the last round or the best round on dev."""
     stages = [run["baseline"], *(r["scores"] for r in run["rounds"])]
     at = {"base": 0, "last": len(stages) - 1, "best": run["best_round"]}[which]
     found: dict[str, Any] = stages[at]
@@ -60,8 +60,8 @@ def values(runs: Mapping[int, Mapping[str, Any]], name: str, which: str, field: 
 def run(protocol: Protocol, description: str) -> int:
     """Run all jobs of the chosen blocks from the command line; returns the exit code.
 
-    Every job is one command in a folder of its own, and finished ones are passed over, so the same command goes on
-    after an interruption. Arms come first, so that jobs at the same time have different seeds.
+    Every job is one command in its own folder, and finished jobs are skipped, so the same command resumes after an
+    interruption. Arms come first, so that parallel jobs have different seeds.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=Path)

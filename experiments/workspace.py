@@ -1,12 +1,12 @@
-"""A ready W&B workspace for runs that were logged.
+"""A prepared W&B workspace for logged runs.
 
 ``python -m experiments.workspace FOLDER... --entity NAME [--project sei] [--name TITLE] [--sweep GROUP]
 [--preview FILE]``
 
-The folders tell which sets there are and which of them are out of domain. Sections: scores over rounds, a panel for
-each set, the lines of a method averaged over its seeds; what every round did; error types; training. ``--preview``
-writes the workspace as JSON and asks no server. Needs the extra ``workspace`` and, without ``--preview``,
-``wandb login``.
+The sets, and whether they are out of domain, are read from the folders. Sections: scores over rounds, with one panel
+per set and lines averaged over the seeds of a method; the work of each round; error types; training. ``--preview``
+writes the workspace as JSON without a server. Needs the extra ``workspace`` and, without ``--preview``, ``wandb
+login``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain", "dev": "de
 _COUNTS = ("bad_cases", "error_types", "synthesized", "refined", "trained_tokens", "fixed", "broken", "kept")
 _PICTURES = ("cluster_map_picture", "error_type_flow", "refinement_scores", "criterion_curve")
 _TABLES = ("error_types_table", "bad_cases_table", "synthetic_table")
-# runs equal in these are one method
+# runs with equal values of these are of one method
 _METHOD = (
     *("model.name", "data._target_", "ablation.name", "clusterer._target_", "synthesizer._target_"),
     *("refiner._target_", "finetuner._target_"),
@@ -33,7 +33,7 @@ _METHOD = (
 
 
 def workspace(runs: Sequence[Run], *, entity: str, project: str, name: str, sweep: str | None = None) -> Any:
-    """Return the workspace (``wandb_workspaces.workspaces.Workspace``), not saved yet."""
+    """Return the workspace (``wandb_workspaces.workspaces.Workspace``), not yet saved."""
     with warnings.catch_warnings():  # the library still writes validators in pydantic's old style
         warnings.simplefilter("ignore", DeprecationWarning)
         import wandb_workspaces.reports.v2 as wr
@@ -68,14 +68,14 @@ def workspace(runs: Sequence[Run], *, entity: str, project: str, name: str, swee
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the workspace of the folders named in ``argv`` (else the command line); the exit code is 2 if it cannot."""
+    """Make the workspace of the folders in ``argv`` (default: the command line); the exit code is 2 on failure."""
     parser = argparse.ArgumentParser(prog="python -m experiments.workspace", description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="+", type=Path, help="run folders or folders of runs")
     parser.add_argument("--entity", required=True, help="W&B user or team")
     parser.add_argument("--project", default="sei")
     parser.add_argument("--name", default="Self-Error-Instruct", help="title of the workspace")
-    parser.add_argument("--sweep", help="show the runs of this W&B group alone (a sweep folder's name)")
-    parser.add_argument("--preview", type=Path, help="write JSON here instead of asking W&B")
+    parser.add_argument("--sweep", help="show only the runs of this W&B group (a sweep folder's name)")
+    parser.add_argument("--preview", type=Path, help="write JSON here instead of using W&B")
     args = parser.parse_args(argv)
     runs, _ = collect(args.folder)
     if not runs:
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         made.save()
-    except Exception as e:  # the library raises whatever its transport raises
+    except Exception as e:  # the library passes on any error of its transport
         return _fail(
             f"W&B refused the workspace: {e}. Remedy: wandb login, and an --entity and --project you may write to"
         )

@@ -1,7 +1,7 @@
 """Self-Error-Instruct: teach a language model from its own kinds of mistakes.
 
-From Python: ``sei.run(["experiment=smoke"])`` makes a run and returns it, ``sei.load(FOLDER)`` returns an earlier one,
-``sei.load_sweep(FOLDER)`` those of a sweep. Nothing is imported for them until they are used.
+From Python: ``sei.run(["experiment=smoke"])`` makes a run and returns it. ``sei.load(FOLDER)`` returns an earlier run,
+``sei.load_sweep(FOLDER)`` the runs of a sweep. Their modules are imported at the first use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FROM = {"run": "sei.api", "Run": "sei.loaded", "load": "sei.loading", "load_swe
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: ``import sei`` alone costs nothing."""
+    """Import a name at its first use, so that ``import sei`` stays fast."""
     if name not in _FROM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

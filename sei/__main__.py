@@ -1,4 +1,4 @@
-"""The door: the only file that knows Hydra. Composes and checks a config, then hands it on as plain values."""
+"""The command-line entry point and the only file that uses Hydra: composes and checks a config, then runs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # Hydra names its jobs nowhere public
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # Hydra does not publish how it splits jobs
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -36,9 +36,9 @@ from sei.report.summary import best_dev_accuracy
 
 _HERE = Path(__file__).parent
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
-_ENDED_IN_JOB: list[BaseException] = []  # what ended a single run
+_ENDED_IN_JOB: list[BaseException] = []  # the error that ended a single run
 _HEX = secrets.token_hex(3)
-_ANSWER_TOKENS = 512  # of an engine that answers nothing, where outputs are given
+_ANSWER_TOKENS = 512  # of the unused engine, if outputs are given
 _SETTINGS = (
     "name",
     "seed",
@@ -68,7 +68,7 @@ _SETTINGS = (
     "benchmarks",
     "scoring",
 )
-_LOOKS = ("estimate", "dry_run", "preview", "teacher_card")  # ahead: what prints and makes no run
+_LOOKS = ("estimate", "dry_run", "preview", "teacher_card")  # these print something and make no run
 _PLACES = ("budget_scale", "store", "plugins")
 _PARTS = (
     "grader",
@@ -87,10 +87,10 @@ _OTHERS = ("tracker", "cluster", "budget", "method", "ablation")
 
 
 def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
-    """Check a composed config as a whole; returns it as plain values.
+    """Check a composed config as a whole and return it as plain values.
 
     Raises:
-        ConfigError: unknown top-level key, impossible setting, or a value that contradicts the ablation.
+        ConfigError: for an unknown top-level key, an impossible setting or a value that contradicts the ablation.
     """
     if cfg.get("attempts") and cfg.get("answer_tokens", 0) is None:
         OmegaConf.update(cfg, "answer_tokens", _ANSWER_TOKENS)
@@ -107,24 +107,24 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(plain[key], bool):
             raise refuse(key, plain[key], "must be true or false", f"{key}=true")
     if plain["teacher_card_rows"] is not None and not plain["teacher_card"]:
-        rule = "only a teacher card reads these rows, and a run would pass over them"
+        rule = "only a teacher card reads these rows; a run would ignore them"
         raise refuse("teacher_card_rows", plain["teacher_card_rows"], rule, "teacher_card=true as well")
     folder_name(plain["name"])
     if not isinstance(plain["attempts"], str | None) or plain["attempts"] == "":
         raise refuse("attempts", plain["attempts"], "must be the path of one file", "attempts=samples.jsonl")
     if plain["attempts"] and (ahead := [key for key in _LOOKS if plain[key]]):
-        rule = f"{ahead[0]}=true looks ahead at a run of the target model, and here there is none"
-        remedy = f"leave {ahead[0]} out (instructor.max_usd=5 bounds what is spent)"
+        rule = f"{ahead[0]}=true is a preview for runs with a target model, and this run has none"
+        remedy = f"leave {ahead[0]} out (instructor.max_usd=5 limits the cost)"
         raise refuse("attempts", plain["attempts"], rule, remedy)
     if plain["engine"].get("max_new_tokens", 0) is None:
         data = choices.get("data", "this data")
-        rule = f"data={data} does not say how long an answer may be, and an answer that is cut counts as unreadable"
+        rule = f"data={data} sets no length limit for answers, and an answer that is cut counts as unreadable"
         remedy = "engine.max_new_tokens=512 (worked solutions), 256 (short ones), 4096 (a model that thinks)"
         raise refuse("engine.max_new_tokens", None, rule, remedy)
     own = {k: v for k, v in plain["prompts"].items() if v is not None}
     if own and not any("prompts" in (plain[x].get("instructor") or plain[x]) for x in ("instructor", "second_opinion")):
         name, path = next(iter(own.items()))
-        rule = f"instructor={choices.get('instructor')} writes by rules and is asked no prompt"
+        rule = f"instructor={choices.get('instructor')} works by rules and uses no prompt"
         raise refuse(f"prompts.{name}", path, rule, "instructor=openai_compatible, or leave it out")
     ablation = plain["ablation"] or {}
     for key, wanted in (ablation.get("sets") or {}).items():
@@ -136,10 +136,10 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
 
 
 def folder_name(name: Any) -> str:
-    """Return a run's name where it can name a folder; Hydra asks before it makes one.
+    """Return a run's name if it can name a folder. Hydra calls this before it creates one.
 
     Raises:
-        ConfigError: where it could lead elsewhere.
+        ConfigError: if the name could lead to another folder.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", str(name)) or ".." in str(name):
         raise refuse("name", name, "letters, digits, - _ . only (it names a folder)", "name=my_run")
@@ -147,17 +147,17 @@ def folder_name(name: Any) -> str:
 
 
 def _refused(error: BaseException | None) -> SeiError | None:
-    """Return our own error that OmegaConf has wrapped, as it does with those of resolvers."""
+    """Return our own error from inside the one that OmegaConf raised; it wraps errors of resolvers."""
     return next((e for e in causes(error) if isinstance(e, SeiError)), None)
 
 
 def _in_job(error: BaseException) -> bool:
-    """Say whether an error comes from the job and not from Hydra before it."""
+    """Say whether an error comes from the job, not from Hydra before it."""
     return any(frame.f_code is run_job.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _before_the_job(error: BaseException) -> DiskError | None:
-    """Return what kept Hydra from making the run folder; ``None`` where the job had begun."""
+    """Return the error that kept Hydra from creating the run folder; ``None`` if the job had begun."""
     if _in_job(error):
         return None
     cause = next((e for e in causes(error) if isinstance(e, OSError)), None)
@@ -167,7 +167,7 @@ def _before_the_job(error: BaseException) -> DiskError | None:
 
 
 def _ended(error: BaseException) -> int:
-    """Word an error, leave no wrong state in the sweep's folder, and return the exit code."""
+    """Print an error, correct the states in the sweep's folder, and return the exit code."""
     code = tell(error)
     if "sei.sweep" in sys.modules:
         from sei import sweep
@@ -178,10 +178,10 @@ def _ended(error: BaseException) -> int:
 
 
 class ListSweepJobs(Callback):
-    """Writes a sweep's jobs into its folder before the first starts, so that one cut short shows what is missing."""
+    """Writes a sweep's jobs into its folder before the first starts: an interrupted sweep shows what is missing."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Announce the jobs of Hydra's own sweeper, split as it does; another one chooses its jobs as it goes."""
+        """Announce the jobs of Hydra's own sweeper, split as it does. Other sweepers choose their jobs as they go."""
         if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
             return
         from sei import sweep
@@ -193,15 +193,15 @@ class ListSweepJobs(Callback):
         sweep.announce(Path(config.hydra.sweep.dir).absolute(), [tuple(job) for job in jobs])
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Show the teacher cards of a sweep's jobs side by side, where it made any."""
+        """Show the teacher cards of a sweep's jobs side by side, if it made any."""
         from sei.card.show import show_sweep
 
         show_sweep(Path(config.hydra.sweep.dir).absolute())
 
 
 def keep_defaults(folder: Path) -> None:
-    """Write the config as composed without any override beside that of the run: its page says what differs."""
-    if (folder / Path(DEFAULTS).parent).is_dir():  # else Hydra was told to write none
+    """Write the config without overrides next to that of the run, so that the page can show what differs."""
+    if (folder / Path(DEFAULTS).parent).is_dir():  # missing if Hydra was told to write no config
         (folder / DEFAULTS).write_text(_defaults_text(), encoding="utf-8")
 
 
@@ -216,10 +216,10 @@ def _defaults_text() -> str:
 
 
 def run_job(cfg: DictConfig) -> float | None:
-    """Run one composed job: check, build, then everything that costs anything. Jobs of a sweep run apart.
+    """Run one composed job: check, build, then do the costly work. Each job of a sweep runs in its own process.
 
     Returns:
-        The best accuracy on dev, which a sweeper may maximise, never a test score; nothing where no run was made.
+        The best accuracy on dev, which a sweeper may maximise, and never a test score. ``None`` if no run was made.
     """
     config = HydraConfig.get()
     folder, choices = Path(config.runtime.output_dir), dict(config.runtime.choices)
@@ -234,7 +234,7 @@ def run_job(cfg: DictConfig) -> float | None:
             more = commandline.said_by(str(e), str(choices.get("experiment")), config.overrides.task, CONF)
             _ENDED_IN_JOB.append(ConfigError(f"{e}{more}") if more else e)
             return None
-        except (Exception, SystemExit) as e:  # raised from here, Hydra would print all overrides before our words
+        except (Exception, SystemExit) as e:  # if raised here, Hydra would print all overrides before our message
             _ENDED_IN_JOB.append(e)
             return None
         return best_dev_accuracy(folder)
@@ -263,21 +263,21 @@ def run_job(cfg: DictConfig) -> float | None:
 
 
 def _pass_over(config: Any, error: SeiError) -> None:
-    """Let a failed job of Hydra's own sweeper pass, which would word it first: ``main`` says it at the end.
+    """Ignore a failed job of Hydra's own sweeper here; ``main`` reports it at the end. Hydra would report it first.
 
-    Another sweeper must know that its trial failed.
+    Any other sweeper gets the error, since it must know that its trial failed.
     """
     if not config.sweeper._target_.endswith(".BasicSweeper"):
         raise error from None
 
 
 def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepared:
-    """Compose and check one run as the command does, without being one: nothing of the process is changed.
+    """Compose and check one run as the command does, but start nothing and change nothing in this process.
 
-    ``config_dir``: a folder of options of one's own, as ``--config-dir``.
+    ``config_dir``: a folder of your own options, as ``--config-dir``.
 
     Raises:
-        ConfigError: as the command would say it, and for flags, sweeps and looks ahead, which belong to the command.
+        ConfigError: as the command would; also for flags, sweeps and previews, which only the command offers.
     """
     given = [overrides] if isinstance(overrides, str) else overrides
     commandline.check_arguments([o for o in given if isinstance(o, str)], CONF)
@@ -295,7 +295,7 @@ def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepare
 
 
 def _prepared(cfg: DictConfig) -> Prepared:
-    """Check a composed config, and name what its run begins with."""
+    """Check a composed config and return its settings, run folder and files."""
     before = HydraConfig.instance().cfg
     try:
         HydraConfig.instance().set_config(cfg)
@@ -309,7 +309,7 @@ def _prepared(cfg: DictConfig) -> Prepared:
         plain = check(cfg, choices)
         for key in _LOOKS:
             if plain[key]:
-                raise refuse(key, True, "a look ahead is printed by the command", f"sei {key}=true ...")
+                raise refuse(key, True, "only the command prints a preview", f"sei {key}=true ...")
         parts = {"config.yaml": cfg, "hydra.yaml": own, "overrides.yaml": own.hydra.overrides.task}
         where = own.hydra.output_subdir
         files = {} if where is None else {place / where / name: OmegaConf.to_yaml(c) for name, c in parts.items()}
@@ -329,7 +329,7 @@ def _known() -> set[str]:
 
 
 def _worded(error: Exception, arguments: list[str]) -> SeiError:
-    """Return what is wrong with a config that Hydra could not compose."""
+    """Return an error that says what is wrong with a config that Hydra could not compose."""
     if (refused := _refused(error)) is not None:
         return refused
     words = commandline.of_composition(str(error), CONF, lambda: {*_settings(arguments), *_known()})
@@ -339,13 +339,13 @@ def _worded(error: Exception, arguments: list[str]) -> SeiError:
 
 
 def main() -> None:
-    """Console script ``sei``; docs/faults.md lists the exit codes."""
+    """Run the console script ``sei``. docs/faults.md lists its exit codes."""
     try:
         commandline.check_arguments(sys.argv[1:], CONF)
         sys.argv[1:] = commandline.ordered(sys.argv[1:], _known())
     except SeiError as e:
         raise SystemExit(tell(e)) from None
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions reach this function, which words them
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions then reach this function, which reports them
     OmegaConf.register_new_resolver("sei_hex", lambda: _HEX, replace=True)
     OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
     os.environ["SEI_COMMAND"] = _HEX
@@ -374,7 +374,7 @@ def main() -> None:
 
 
 def _settings(arguments: list[str]) -> list[str]:
-    """Return the dotted names of all settings, with the parts that a command chose."""
+    """Return the dotted names of all settings for the parts that a command chose."""
     groups = {p.name for p in CONF.iterdir() if p.is_dir()}
     chosen = [a for a in arguments if a.partition("=")[0] in groups and "," not in a]
     for overrides in (chosen, []):

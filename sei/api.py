@@ -1,4 +1,4 @@
-"""The program from Python: a run as the command ``sei`` makes it, in this process, and what it left behind."""
+"""The Python interface: makes a run as the command ``sei`` does, in this process, and reads it back."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None, 
     """Make a run and return it, read back from its folder.
 
     The settings are those of the command: ``sei.run(["experiment=smoke", "tracker=none"])`` does what
-    ``sei experiment=smoke tracker=none`` does, with the same store, and so with the same numbers. What is finished is
-    not made again. The run folder is ``outputs/<name>/<stamp>_<hex>`` below the current folder, unless
-    ``hydra.run.dir=PATH`` says otherwise.
+    ``sei experiment=smoke tracker=none`` does, with the same store and so the same numbers. Finished work is reused.
+    The run folder is ``outputs/<name>/<stamp>_<hex>`` below the current folder, unless ``hydra.run.dir=PATH`` says
+    otherwise.
 
-    Nothing ends the process, and signal handlers and log settings are afterwards what they were. Stopping the cell of
-    a notebook raises ``KeyboardInterrupt``; the same call goes on from there. A package of your own under ``plugins``
-    that was edited since the last call is imported anew.
+    The call never ends the process, and it restores signal handlers and log settings. Stopping a notebook cell raises
+    ``KeyboardInterrupt``; the same call resumes the run. A package of your own under ``plugins`` is imported again if
+    it was edited since the last call.
 
     Args:
-        overrides: settings as texts, one each, such as ``"rounds=2"``.
-        config_dir: a folder with options of your own, as ``--config-dir``.
-        quiet: whether log lines go to ``sei.log`` in the run folder alone, and not to standard output as well.
+        overrides: settings, one text each, such as ``"rounds=2"``.
+        config_dir: a folder of your own options, as ``--config-dir``.
+        quiet: if true, log lines go only to ``sei.log`` in the run folder, not to standard output.
 
     Raises:
-        ConfigError: for what cannot be run, before anything costs.
-        SeiError: for whatever else ends a run; ``sei.load`` of its folder then shows what was done until then.
-        KeyboardInterrupt: where it was interrupted.
+        ConfigError: if the run is impossible; raised before anything costs.
+        SeiError: if anything else ends the run; ``sei.load`` of its folder then shows what was finished.
+        KeyboardInterrupt: if the run was interrupted.
     """
     prepared = door.prepare(overrides, None if config_dir is None else Path(config_dir))
     _refuse_processes(prepared.plain)
     for package in forget_changed(prepared.plain["plugins"]):
-        log.info("%s was edited and is imported anew", package)
+        log.info("%s was edited and is imported again", package)
     prepared.write()
     with ExitStack() as stack:
         stack.enter_context(lent_signals())
@@ -59,12 +59,12 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None, 
             raise
         except SystemExit as e:
             raise SeiError(
-                f"a part of the run ended the process with exit code {e.code}. Rule: a part raises an error instead. "
+                f"a part ended the process with exit code {e.code}. Rule: a part raises an error instead. "
                 f"Remedy: look at {prepared.folder / 'failure.json'}."
             ) from e
         except Exception as e:
             known = e if isinstance(e, SeiError) else disk_trouble(e) or e
-            known.add_note(f"What was done until then: sei.load({str(prepared.folder)!r})")
+            known.add_note(f"Finished so far: sei.load({str(prepared.folder)!r})")
             if known is e:
                 raise
             raise known from e
@@ -72,19 +72,19 @@ def run(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None, 
 
 
 def _refuse_processes(plain: dict[str, Any]) -> None:
-    """Refuse a fine-tune on several devices where Python is interactive: its processes cannot begin from there."""
+    """Refuse a fine-tune on several devices in interactive Python, where its processes cannot start."""
     devices = plain["trainer"].get("devices", 1)
     if devices != 1 and hasattr(sys, "ps1"):
         raise ConfigError(
-            f"trainer.devices={devices}: rule: a notebook or an interactive Python has no file that the processes of "
-            "several devices could begin from. Remedy: trainer.devices=1, or the command sei with the same settings "
-            "and sei.load of its run folder."
+            f"trainer.devices={devices}: rule: several devices need processes, and a notebook or interactive Python "
+            "has no file to start them from. Remedy: trainer.devices=1, or the command sei with the same settings and "
+            "then sei.load of its run folder."
         )
 
 
 @contextmanager
 def _logging(file: Path | None, *, quiet: bool) -> Iterator[None]:
-    """Write log lines to a file and, where nobody else shows them, to standard output; undone at the end."""
+    """Write log lines to a file, and to standard output if no other handler shows them; undone at the end."""
     root, level = logging.getLogger(), log.level
     shown: list[tuple[logging.Logger, logging.Handler]] = []
     if not quiet and not root.handlers and not log.handlers:

@@ -1,4 +1,4 @@
-"""From a resolved config node to checked parts: the names, rules and remedies of what is refused."""
+"""Builds checked parts from a resolved config node; every refusal names the key, the value, the rule and the remedy."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from sei.parts import is_part_class
 
 
 def refuse(key: str, value: Any, rule: str, remedy: str) -> ConfigError:
-    """Word a refusal: the key, its value, the rule and the remedy."""
+    """Return the error for a refused value: the key, the value, the rule and the remedy."""
     return ConfigError(f"{key}={value!r}: {rule}. Remedy: {remedy}.")
 
 
 def build(node: Any, key: str, plugins: tuple[str, ...]) -> Any:
     """Build a resolved config node: a dict with ``_target_`` becomes a part, everything else stays plain.
 
-    Equal nodes below it become one part: all stages share one instructor, with one budget and one ledger.
+    Equal nodes below it become one part, so all stages share one instructor with one budget and one ledger.
 
     Raises:
         ConfigError: naming the key, the value, the rule and the remedy.
@@ -33,14 +33,14 @@ def build(node: Any, key: str, plugins: tuple[str, ...]) -> Any:
     return _build(node, key, plugins, {})
 
 
-_WIRING = ("cluster", "method")  # entries that hold the others
+_WIRING = ("cluster", "method")  # these entries hold the other parts
 
 
 def build_all(config: dict[str, Any], keys: Iterable[str], plugins: tuple[str, ...]) -> dict[str, Any]:
-    """Build some entries of a resolved config; equal nodes of all of them become one part.
+    """Build some entries of a resolved config. Equal nodes of all entries become one part.
 
-    Entries that are parts by themselves (``refiner``) come first, so that a refusal names the key that a user writes
-    and not the place where the part is held (``method.refine``).
+    Entries that are parts themselves (``refiner``) are built first. So a refusal names the key that a user writes, not
+    the place that holds the part (``method.refine``).
 
     Raises:
         ConfigError: as ``build``.
@@ -66,7 +66,7 @@ def _build(node: Any, key: str, plugins: tuple[str, ...], made: dict[str, Any]) 
 
 
 _HELD_BY = {"scores": ("sei.stages.refine", "Refine", "scorer")}
-"""A part with such a method is one setting of a stage: one node of the config holds both, and is taken apart here."""
+"""If a part has this method, it is one setting of a stage. One config node holds both, and they are separated here."""
 
 
 def _part(node: dict[str, Any], key: str, plugins: tuple[str, ...], made: dict[str, Any]) -> Any:
@@ -83,7 +83,7 @@ def _part(node: dict[str, Any], key: str, plugins: tuple[str, ...], made: dict[s
 
 
 def _made(target: Any, fields: dict[str, Any], key: str, more: Iterable[str] = ()) -> Any:
-    """Build a part; ``more``: what its node may hold besides."""
+    """Build a part. ``more`` names further fields that its config node may hold."""
     try:
         made = target(**fields)
     except pydantic.ValidationError as e:
@@ -95,13 +95,13 @@ def _made(target: Any, fields: dict[str, Any], key: str, more: Iterable[str] = (
     for name, port in _ports(target).items():
         for x in _items(getattr(made, name)):
             if misfit := misfits(type(x), port):
-                remedy = f"give it the parameters of sei's {port.__name__}, by the same names"
+                remedy = f"use the same parameter names as sei's {port.__name__}"
                 raise refuse(f"{key}.{name}", type(x).__name__, misfit, remedy)
     return made
 
 
 def _ports(target: Any) -> dict[str, Any]:
-    """Return the fields of a part that hold whatever fits a Protocol."""
+    """Return the fields of a part whose type is a Protocol."""
     found: dict[str, Any] = {}
     for name, hint in get_type_hints(target).items():
         for p in (hint, *get_args(hint)):
@@ -130,12 +130,12 @@ def _locate(target: str, key: str, plugins: tuple[str, ...]) -> Any:
     if not is_part_class(found):
         raise refuse(f"{key}._target_", target, "not a part", "decorate the class with sei.parts.part")
     if package != "sei":
-        sources(package)  # as they are now, when they are imported
+        sources(package)  # note the source files as imported
     return found
 
 
 def _whence(package: str) -> str:
-    """Return what to do about a class that is not found, with the place that its package came from."""
+    """Return the remedy for a class that is not found, with the place of its package."""
     found = sys.modules.get(package)
     if found is None:
         return f"{package}.py or a folder {package} in the current folder, or {package} installed; check the path too"

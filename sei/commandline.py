@@ -1,4 +1,4 @@
-"""What is wrong with a command, in words: read before Hydra sees it, and said again where Hydra refused it."""
+"""Checks a command before Hydra sees it, and explains what Hydra refused."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _VALUED = (
 )
 _SECRET = re.compile(
     r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"  # keys
-    r"|://[^/?#\s]*@"  # user or password in an address
-    r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings of that name
+    r"|://[^/?#\s]*@"  # user or password in a URL
+    r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings with such a name
 )
 _GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _INFO = ("--info", "-i")
@@ -34,10 +34,10 @@ _OPENED = re.compile(rf"[a-z_.]+\.(?:{'|'.join(OPEN)})(?:\.[^=+~@]+=|=\{{).*", r
 
 
 def check_arguments(arguments: Sequence[str], conf: Path) -> None:
-    """Refuse arguments that Hydra must not see: it writes and prints them before anything is checked.
+    """Refuse arguments that Hydra must not see, since it writes and prints them before anything is checked.
 
     Raises:
-        ConfigError: for what looks like a secret (not repeated), and for an option that leaves its folder.
+        ConfigError: for an argument that looks like a secret (not repeated), and for an option outside its folder.
     """
     groups = {p.name for p in conf.iterdir() if p.is_dir()}
     for a in arguments:
@@ -45,32 +45,32 @@ def check_arguments(arguments: Sequence[str], conf: Path) -> None:
             raise ConfigError("an argument looks like a secret. Remedy: put keys into environment variables.")
         found = _GROUP.fullmatch(a)
         if found and found[1].split("/")[0] in groups and ".." in re.split(r"[^\w.-]+", found[3]):
-            rule = "an option is a file of its folder in conf/"
-            raise ConfigError(f"{found[1]}={found[3]!r}: {rule}. Remedy: --config-dir=FOLDER for options of your own.")
+            rule = "an option is a file in its group's folder of conf/"
+            raise ConfigError(f"{found[1]}={found[3]!r}: {rule}. Remedy: --config-dir=FOLDER for your own options.")
 
 
 def of_one_run(overrides: Sequence[str], groups: Iterable[str]) -> list[str]:
-    """Return the settings of one run that was asked for from Python.
+    """Return the settings of one run that was requested from Python.
 
     Raises:
-        ConfigError: for flags, for anything that is no list of texts, and as ``ordered``.
+        ConfigError: for flags, for anything but a list of texts, and as ``ordered``.
     """
     if isinstance(overrides, str) or not all(isinstance(o, str) for o in overrides):
         one = f"sei.run([{overrides!r}])" if isinstance(overrides, str) else 'sei.run(["seed=1"])'
-        raise ConfigError(f"overrides={overrides!r}: rule: a list of texts, one a setting. Remedy: {one}.")
+        raise ConfigError(f"overrides={overrides!r}: rule: a list of texts, one for each setting. Remedy: {one}.")
     if flag := next((o for o in overrides if o.startswith("-")), None):
-        raise ConfigError(f"{flag}: rule: from Python, settings alone are given. Remedy: the command sei {flag} ...")
+        raise ConfigError(f"{flag}: rule: Python takes settings only. Remedy: the command sei {flag} ...")
     return ordered(overrides, groups)
 
 
 def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
-    """Return the arguments with flags before settings: Hydra takes no setting after a flag that follows one.
+    """Return the arguments with flags before settings. Hydra refuses a setting between two flags.
 
-    ``experiment=null`` is the default of that group and is left out: Hydra refuses to be told so. A key of the user's
-    own in a mapping (``data.tests.hard=FILE``) gets the plus signs that Hydra wants.
+    ``experiment=null`` is left out: it is that group's default, and Hydra refuses it as an override. A key of the
+    user's own in a mapping (``data.tests.hard=FILE``) gets the plus signs that Hydra needs.
 
     Raises:
-        ConfigError: for a setting that is written as a flag, and for a part that is set to nothing.
+        ConfigError: for a setting written as a flag, and for a required part set to null.
     """
     flags, settings, known = [], [], set(groups)
     rest = list(arguments)
@@ -78,7 +78,7 @@ def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
         a = rest.pop(0)
         if not a.startswith("-"):
             if "=" not in a and not a.startswith("~"):
-                raise ConfigError(f"{a}: a setting needs a value. Remedy: {a}=VALUE, and sei --help for what there is.")
+                raise ConfigError(f"{a}: a setting needs a value. Remedy: {a}=VALUE, sei --help lists all.")
             if not _is_nothing(a, known):
                 settings.append(f"++{a}" if _OPENED.fullmatch(a) else a)  # Hydra adds no key without a plus
             continue
@@ -86,7 +86,7 @@ def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
         if a.startswith("--") and (name in known or name.replace("-", "_") in known):
             value = a.partition("=")[2] or (rest[0] if rest and not rest[0].startswith("-") else "...")
             raise ConfigError(f"{a}: settings are written without dashes. Remedy: {name.replace('-', '_')}={value}")
-        if a in _INFO:  # its value may be left out, and would be taken from the settings behind it
+        if a in _INFO:  # its value is optional; without one Hydra would take the next setting
             chosen = bool(rest) and "=" not in rest[0] and not rest[0].startswith("-")
             flags.append(f"--info={rest.pop(0) if chosen else 'all'}")
             continue
@@ -109,7 +109,7 @@ def _is_nothing(setting: str, groups: set[str]) -> bool:
 
 
 def said_by(error: str, experiment: str, overrides: Sequence[str], conf: Path) -> str:
-    """Return who set the key that an error begins with, where an experiment's file did and the command did not."""
+    """Say which experiment set the key that an error begins with; empty if the command itself set it."""
     key = error.partition("=")[0]
     path = conf / "experiment" / f"{experiment}.yaml"
     if not re.fullmatch(r"[a-z_.]+", key) or any(o.startswith(f"{key}=") for o in overrides) or not path.is_file():
@@ -119,13 +119,13 @@ def said_by(error: str, experiment: str, overrides: Sequence[str], conf: Path) -
         if not isinstance(found, dict) or name not in found:
             return ""
         found = found[name]
-    return f" ({key} was set by experiment={experiment}, whose other settings may not fit it.)"
+    return f" ({key} was set by experiment={experiment}, which may not fit your other settings.)"
 
 
 def of_composition(message: str, conf: Path, keys: Callable[[], Iterable[str]]) -> str | None:
-    """Return what is wrong, from Hydra's message of a config that cannot be composed; ``None`` for other messages.
+    """Explain Hydra's message about a config that cannot be composed; ``None`` for other messages.
 
-    ``keys`` returns all settings of the config by their dotted names, among which the meant one is looked for.
+    ``keys`` returns the dotted names of all settings, to suggest the one that was meant.
     """
     if found := _MISSING_OPTION.search(message):
         group, option = found[1].split("/")[-1] if not (conf / found[1]).is_dir() else found[1], found[2]
@@ -137,8 +137,8 @@ def of_composition(message: str, conf: Path, keys: Callable[[], Iterable[str]]) 
     if found := _SWEEP.search(message):
         setting = found[1] or found[2]
         return (
-            f"{setting}: several values, and this is one run. Remedy: -m behind the command for a sweep (from Python: "
-            "sei.run for each); key=[a,b] for a list, key='a,b' for a text."
+            f"{setting}: several values, but this is one run. Remedy: add -m to the command for a sweep (from Python: "
+            "one sei.run for each); key=[a,b] for a list, key='a,b' for a text."
         )
     if found := _UNKNOWN_KEY.search(message):
         return unknown_key(found[1], keys())
@@ -146,7 +146,7 @@ def of_composition(message: str, conf: Path, keys: Callable[[], Iterable[str]]) 
 
 
 def unknown_key(key: str, keys: Iterable[str]) -> str:
-    """Return the words for a setting that is not there, with those beside it and the one that may be meant."""
+    """Return the message for an unknown setting, with its neighbours and a suggestion."""
     known = set(keys)
     parent, _, last = key.rpartition(".")
     below = {k.removeprefix(f"{parent}.") for k in known if not parent or k.startswith(f"{parent}.")}

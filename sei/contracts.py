@@ -1,4 +1,4 @@
-"""Whether a part can be called as its Protocol says: asked at the door, before anything costs."""
+"""Checks that a part can be called as its Protocol requires. This runs before anything costs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 def misfits(cls: type, port: type) -> str | None:
-    """Return in words which method of a class does not fit its Protocol; ``None`` where all do.
+    """Return a text that names the first method of a class that does not fit its Protocol; ``None`` if all fit.
 
-    Parameters are compared by name. A stage (``__call__``) may leave out keywords that it does not need, and says what
-    it returns, by which the store reads results back. What a class takes besides must have a default.
+    Parameters are compared by name. Additional ones of the class need a default. A stage (``__call__``) may leave out
+    keywords that it does not need, and must annotate its return type, since the store uses it to read results back.
     """
     for name, wanted in vars(port).items():
         if not inspect.isfunction(wanted) or (name.startswith("_") and name != "__call__"):
             continue
         own = inspect.getattr_static(cls, name, None)
         if not inspect.isfunction(own):
-            continue  # built otherwise; a method that is missing is found by its type
+            continue  # not a plain function; the type check finds missing methods
         if not _fits(inspect.signature(own), inspect.signature(wanted), stage=name == "__call__"):
             return f"{cls.__name__}.{name}{_shown(own)} does not fit {port.__name__}.{name}{_shown(wanted)}"
         if name == "__call__" and inspect.signature(own).return_annotation is inspect.Signature.empty:
-            return f"{cls.__name__}.__call__ does not say what it returns, by which the store reads results back"
+            return f"{cls.__name__}.__call__ has no return annotation; the store needs it to read results back"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Which device a stage computes on: chosen by name, and noted so that ledger and page can say so."""
+"""Chooses the device of a stage by name, and notes it for the ledger and the page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 Accelerator = Literal["cpu", "gpu", "auto"]
-_DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of Windows' Linux, of AMD
+_DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA, Linux on Windows (WSL), AMD
 _NOTED: list[set[str]] = []  # one set for each open ``noting`` block, the innermost last
 
 
 def device_of(accelerator: Accelerator) -> str:
-    """Return torch's name of the one device that a model is put on: ``cpu`` or ``cuda:0``.
+    """Return torch's name of the device for a model: ``cpu`` or ``cuda:0``.
 
-    ``auto`` is the GPU where torch sees one. ``gpu`` is taken at its word: whether there is one is checked at the door.
+    ``auto`` means the GPU if torch sees one. ``gpu`` is not checked here; that happens before the run.
     """
     if accelerator == "auto":
         return "cuda:0" if sees_gpu() else "cpu"
@@ -23,7 +23,7 @@ def device_of(accelerator: Accelerator) -> str:
 
 
 def sees_gpu() -> bool:
-    """Say whether torch can compute on a GPU here; a machine without a driver is told without importing torch."""
+    """Say whether torch can compute on a GPU here; on a machine without a driver, torch is not imported."""
     if not any(Path(p).exists() for p in _DRIVERS):
         return False
     import torch
@@ -32,19 +32,19 @@ def sees_gpu() -> bool:
 
 
 def type_of(device: str) -> str:
-    """Return a device's type, which store keys hold: ``cuda`` of ``cuda:0``."""
+    """Return the type of a device for store keys: ``cuda`` for ``cuda:0``."""
     return device.partition(":")[0]
 
 
 def note(device: str) -> None:
-    """Say that what runs now computes on a device; without effect where nobody asked."""
+    """Note the device of the current computation. Does nothing outside a ``noting`` block."""
     if _NOTED:
         _NOTED[-1].add(_named(device))
 
 
 @contextmanager
 def noting() -> Iterator[set[str]]:
-    """Collect the devices that are noted inside the block."""
+    """Collect the devices noted inside the block."""
     _NOTED.append(set())
     try:
         yield _NOTED[-1]
@@ -53,12 +53,12 @@ def noting() -> Iterator[set[str]]:
 
 
 def together(noted: set[str]) -> str:
-    """Return the names of noted devices as one text; ``cpu`` where no model was used."""
+    """Return the names of noted devices as one text; ``cpu`` if no model was used."""
     return " + ".join(sorted(noted)) or "cpu"
 
 
 def _named(device: str) -> str:
-    """Return the type of a device, with the maker's name of a GPU."""
+    """Return the type of a device and, for a GPU, its product name."""
     kind = type_of(device)
     if kind != "cuda":
         return kind

@@ -1,4 +1,4 @@
-"""A round that ends after its error types: for outputs that are there already, without a model to teach."""
+"""A round that stops after the error types: for given outputs, without a model to train."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sei.store.uses import devices_by_stage, seconds_by_stage
 
 
 def find_given_errors(r: Round, source: str) -> tuple[RoundRecord, Ending | None]:
-    """Find the errors in outputs that are there already, and stop: nothing is written, kept or trained.
+    """Find the errors in given outputs and stop there: no synthesis, no refinement, no training.
 
-    ``source`` names their file in words. Returns the record of the round, with the ending where nothing is to learn.
+    ``source`` names their file in messages. Returns the round's record, and the ending if there is nothing to learn.
 
     Raises:
-        DataError: where the grader refuses gold answers.
-        UnreadableAnswersError: where the outputs cannot be read.
+        DataError: if the grader refuses gold answers.
+        UnreadableAnswersError: if the outputs cannot be read.
     """
     grader = r.method.grade.grader
     refused = r.store.once(GoldCheck(grader=grader), r.data.pool)

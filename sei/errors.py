@@ -1,4 +1,4 @@
-"""Errors that a user can act on, each with the exit code of the command line.
+"""Errors that a user can act on. Each has its exit code.
 
 Every message names the thing, its value, the rule and the remedy.
 """
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class SeiError(Exception):
-    """Base of all errors that end a run with a message instead of a traceback."""
+    """Base of all errors that end a run with a message, not with a traceback."""
 
     exit_code: ClassVar[int] = 1
 
@@ -23,25 +23,25 @@ class ConfigError(SeiError):
 
 
 class DataError(SeiError):
-    """A data file is missing or a row of it is broken; the message gives file and line."""
+    """A data file is missing or one of its rows is broken; the message gives file and line."""
 
     exit_code = 2
 
 
 class RoleError(SeiError):
-    """A record came where its role forbids it, such as a test problem in diagnosis."""
+    """A record reached a stage that must not see its role, such as a test problem in diagnosis."""
 
     exit_code = 2
 
 
 class TooManyBadRecordsError(SeiError):
-    """More records were rejected than the configured share allows."""
+    """More records were rejected than the configured limit allows."""
 
     exit_code = 3
 
 
 class DeviceError(SeiError):
-    """A process of a fine-tune on several devices ended by itself."""
+    """A process of a fine-tune on several devices died."""
 
 
 class NumericError(SeiError):
@@ -51,7 +51,7 @@ class NumericError(SeiError):
 
 
 class BusyError(SeiError):
-    """Something else is using what this needs; trying again later helps."""
+    """Another process uses a resource that this one needs; trying again later helps."""
 
     exit_code = 75
 
@@ -63,10 +63,10 @@ class DiskError(SeiError):
 
     @classmethod
     def of(cls, path: object, error: OSError) -> DiskError:
-        """Word an operating system error on a path."""
+        """Return the error for an operating system error on a path."""
         return cls(
             f"cannot write {path}: {error.strerror or error}. Remedy: free space or fix permissions, then run the same "
-            "command again; what is finished is kept."
+            "command again; finished work is kept."
         )
 
 
@@ -74,10 +74,10 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def disk_trouble(error: BaseException | None) -> DiskError | None:
-    """Return a ``DiskError`` where an error, or one that it came from, says that the disk took no more.
+    """Return a ``DiskError`` if an error, or one of its causes, says that the disk could not be written.
 
-    Weights are written by libraries that word it their own way: torch as "PytorchStreamWriter failed
-    writing", safetensors with "(os error 28)".
+    Libraries that write weights have their own words for it: torch "PytorchStreamWriter failed writing", safetensors
+    "(os error 28)".
     """
     for cause in causes(error):
         if isinstance(cause, DiskError):
@@ -91,7 +91,7 @@ def disk_trouble(error: BaseException | None) -> DiskError | None:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that it came from, each once: errors may name each other as their cause."""
+    """Yield an error and its causes, each once; errors can be each other's cause."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

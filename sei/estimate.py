@@ -1,6 +1,6 @@
-"""``estimate=true`` and ``dry_run=true``: what a run would ask of a remote instructor, before the first request.
+"""``estimate=true`` and ``dry_run=true``: what a run would request from a remote instructor, before the first request.
 
-Every part answers for itself (``sei.outlook.Estimated``); here they are given an outlook, asked in order, and added up.
+Every part estimates its own requests (``sei.outlook.Estimated``). Here all parts get the same outlook and are summed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from sei.records import BadCase, Graded, RoundRecord
 from sei.scorer import Scorer
 from sei.stages.grade import bad_cases
 
-_SAMPLE = 200  # prompts whose mean length stands for all
-_OUTPUT_TOKENS = {  # by kind of request, an item
+_SAMPLE = 200  # their mean length stands for all prompts
+_OUTPUT_TOKENS = {  # per item, by kind of request
     "keyphrase": 60.0,
     "problems": 180.0,
     "agreement": 200.0,
@@ -41,13 +41,13 @@ _OUTPUT_TOKENS = {  # by kind of request, an item
 
 @part
 class Assumptions:
-    """What an estimate must take for granted, where nothing was observed.
+    """What an estimate assumes for values that were not observed.
 
-    ``bad_share``: of the pool, wrong in a readable way. ``attempt_length``: of a wrong attempt, in reference
-    solutions. ``keep``: of the problems asked for, after all checks. ``error_types``: a round.
-    ``chars_per_token`` of requests, with what is sent again; ``output_tokens``: by kind of request, an item
-    (a problem, a phrase). ``ledger``: the ``ledger.json`` of an earlier run with the same instructor, whose
-    ``observed`` values replace these.
+    ``bad_share``: share of the pool with a readable wrong answer. ``attempt_length``: length of a wrong attempt in
+    multiples of the reference solution. ``keep``: share of the requested problems that pass all checks. ``written``:
+    share of the requested problems that come back. ``error_types``: number in a round. ``chars_per_token``: of
+    requests, repeated ones included. ``output_tokens``: per item (a problem, a phrase), by kind of request. ``ledger``:
+    the ``ledger.json`` of an earlier run with the same instructor, whose ``observed`` values replace these.
     """
 
     identity: ClassVar[str] = "estimate/assumptions"
@@ -64,7 +64,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Line:
-    """Requests of one kind in one round, with tokens and dollars (``None`` where a price is not known)."""
+    """Requests of one kind in one round, with tokens and dollars (``None`` if the price is unknown)."""
 
     round: int
     kind: str
@@ -78,7 +78,7 @@ def observed(path: str | None) -> dict[str, Any]:
     """Return the observed values of an earlier run's ledger.
 
     Raises:
-        ConfigError: when the file is missing or has none.
+        ConfigError: if the file is missing or has none.
     """
     if path is None:
         return {}
@@ -94,15 +94,15 @@ def observed(path: str | None) -> dict[str, Any]:
 
 
 class NothingToEstimateError(ConfigError):
-    """No part of the method sends anything that costs."""
+    """No part of the method sends requests that cost anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundEstimate:
-    """What the parts of a method said of one round.
+    """The estimates of a method's parts for one round.
 
-    ``generates``: answers of the target model, by what they are for. ``not_estimated``: parts that ask or generate and
-    told nothing; their share is in no number.
+    ``generates``: answers of the target model, by purpose. ``not_estimated``: parts that send requests or generate but
+    give no estimate; they are in no number.
     """
 
     asks: tuple[Asks, ...]
@@ -111,17 +111,17 @@ class RoundEstimate:
 
 
 def of_round(method: Method, data: DataSet, assume: Assumptions, graded: Sequence[Graded] = ()) -> RoundEstimate:
-    """Ask every part of a method what it would do in a round.
+    """Ask every part of a method for its estimate of a round.
 
-    ``graded`` are attempts of the base on the pool that are there already; they cost nothing to look at.
+    ``graded``: existing graded attempts of the base on the pool.
 
     Raises:
-        NothingToEstimateError: where no part costs anything.
+        NothingToEstimateError: if no part costs anything.
     """
     if not costs(method):
         name = type(method.diagnose.instructor).__name__
         raise NothingToEstimateError(
-            f"estimate and dry_run are for a remote instructor; {name} sends and costs nothing. "
+            f"estimate and dry_run are for a remote instructor; {name} sends nothing and costs nothing. "
             "Remedy: instructor=gpt4o or instructor=openai_compatible."
         )
     given = outlook(method, data, assume, graded)
@@ -141,9 +141,9 @@ def of_round(method: Method, data: DataSet, assume: Assumptions, graded: Sequenc
 
 
 def _answering(method: Method) -> Iterator[tuple[Any, str]]:
-    """Yield the parts that tell, in the order of the stages, and those that should and do not, with the reason.
+    """Yield the parts that estimate, in the order of the stages, and those that should but do not, with the reason.
 
-    The warm-up is no part of a round. What the stage of attempts generates is known from the loop.
+    The warm-up belongs to no round. The loop tells how much the attempt stage generates.
     """
     for f in dataclasses.fields(method):
         if f.name != "warm_up":
@@ -154,7 +154,7 @@ def _answering(method: Method) -> Iterator[tuple[Any, str]]:
 
 _GENERATES = "it makes the target model generate and has no method `estimate` (sei.outlook.Estimated)"
 
-_NOBODY_KNOWS = "whether it asks anything is not known, it has no method `estimate` (sei.outlook.Estimated)"
+_NOBODY_KNOWS = "it may ask an instructor and has no method `estimate` (sei.outlook.Estimated)"
 
 
 def _within(held: Any, holder: Any) -> Iterator[tuple[Any, str]]:
@@ -176,9 +176,9 @@ def _within(held: Any, holder: Any) -> Iterator[tuple[Any, str]]:
 
 
 def outlook(method: Method, data: DataSet, assume: Assumptions, graded: Sequence[Graded] = ()) -> Outlook:
-    """Return what is known of a round: observed in an earlier run, seen in attempts that are there, or assumed.
+    """Return what is known of a round: observed in an earlier run, seen in existing attempts, or assumed.
 
-    Without real bad cases a reference solution stands for the wrong attempt, drawn out to the assumed length.
+    Without real bad cases a reference solution, repeated up to the assumed length, stands for the wrong attempt.
     """
     seen, rng = observed(assume.ledger), random.Random(0)
     cases = list(bad_cases(graded))
@@ -206,10 +206,10 @@ def outlook(method: Method, data: DataSet, assume: Assumptions, graded: Sequence
 
 
 def lines(found: RoundEstimate, rounds: int, assume: Assumptions) -> list[Line]:
-    """Return what each round would ask, taking every round to be like the first.
+    """Return the requests of every round, assuming that all rounds are like the first.
 
     Raises:
-        ConfigError: where nothing says how long replies of a kind are.
+        ConfigError: if the reply length of a kind is unknown.
     """
     seen = observed(assume.ledger)
     once = [_line(a, assume, seen) for a in found.asks]
@@ -221,8 +221,8 @@ def _line(a: Asks, assume: Assumptions, seen: dict[str, Any]) -> Line:
     reply = seen.get("output_tokens", {}).get(a.kind, assume.output_tokens.get(a.kind, a.output_tokens))
     if reply is None:
         raise ConfigError(
-            f"assume.output_tokens={assume.output_tokens}: no length of a reply to requests of kind {a.kind!r}. Rule: "
-            f"each kind that is asked needs one. Remedy: '+assume.output_tokens={{{a.kind}: 100}}' (an item)."
+            f"assume.output_tokens={assume.output_tokens}: no reply length for requests of kind {a.kind!r}. Rule: "
+            f"every kind in use needs one. Remedy: '+assume.output_tokens={{{a.kind}: 100}}' (per item)."
         )
     sent = round(a.requests * a.chars / chars_per_token)
     written = round(a.requests * a.items * reply)
@@ -231,7 +231,7 @@ def _line(a: Asks, assume: Assumptions, seen: dict[str, Any]) -> Line:
 
 
 def first_requests(found: RoundEstimate) -> dict[str, Shown]:
-    """Return the first request of every kind that the run would send, and of no other, made of pool problems."""
+    """Return the first request of every kind that the run would send, made from pool problems."""
     first: dict[str, Shown] = {}
     for a in found.asks:
         if a.requests > 0 and a.samples:
@@ -240,7 +240,7 @@ def first_requests(found: RoundEstimate) -> dict[str, Shown]:
 
 
 def generations(found: RoundEstimate, data: DataSet, rounds: int, samples: int = 1) -> dict[str, int]:
-    """Return how many answers the target model gives over all rounds at most, by their use; ``samples`` a problem."""
+    """Return how many answers the target model gives in all rounds at most, by purpose, with ``samples`` a problem."""
     return {
         "attempts at the pool": rounds * len(data.pool) * samples,
         **{what: rounds * round(n) for what, n in found.generates.items()},
@@ -253,10 +253,10 @@ def _stretched(text: str, length: float) -> str:
 
 
 def observations(method: Method, records: Sequence[RoundRecord]) -> dict[str, Any]:
-    """Return what a finished run showed of the assumptions, for the estimate of a larger one.
+    """Return what a finished run observed of the assumptions, to estimate a larger run.
 
-    Empty where the instructor is embedded, or where this process did not ask all that the records needed
-    (a run made of store hits).
+    Empty if the instructor is embedded, or if this process did not send all requests behind the records (some came from
+    the store).
     """
     instructor = method.diagnose.instructor
     if not isinstance(instructor, Remote) or not records:
@@ -287,7 +287,7 @@ def observations(method: Method, records: Sequence[RoundRecord]) -> dict[str, An
 
 
 def as_dict(lines: Sequence[Line], not_estimated: Sequence[str] = ()) -> dict[str, Any]:
-    """Return an estimate as plain values; the sums lack what is not estimated."""
+    """Return an estimate as plain values. The sums leave out what is not estimated."""
     return {
         "lines": [asdict(x) for x in lines],
         "requests": sum(x.requests for x in lines),
@@ -299,6 +299,6 @@ def as_dict(lines: Sequence[Line], not_estimated: Sequence[str] = ()) -> dict[st
 
 
 def dollars(lines: Sequence[Line]) -> float | None:
-    """Return the dollars of an estimate, ``None`` where a price is not known."""
+    """Return the dollars of an estimate, ``None`` if a price is unknown."""
     known = [x.usd for x in lines if x.usd is not None]
     return sum(known) if len(known) == len(lines) else None

@@ -1,4 +1,4 @@
-"""What parts hand to each other: data sets, requests and replies, groupings, verdicts."""
+"""What parts exchange: data sets, requests and replies, groupings, verdicts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sei.records import (
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What a data source gives: the training pool, all held-out problems (dev and test), and warm-up pairs.
+    """What a data source returns: the training pool, all held-out problems (dev and test), and warm-up pairs.
 
-    ``warm_up`` is for models that do not yet answer in the format: training pairs outside pool and dev.
-    Verdicts, replay and counts are joined by id, so that no id may stand twice, in whatever part.
+    ``warm_up`` teaches the answer format to models that do not know it: training pairs outside pool and dev. Verdicts,
+    replay and counts are joined by id, so an id may appear only once in the whole data set.
 
     Raises:
-        DataError: naming the ids that stand more than once, and where.
+        DataError: naming repeated ids and their places.
     """
 
     pool: tuple[PoolProblem, ...]
@@ -34,7 +34,7 @@ class DataSet:
     warm_up: tuple[TrainingExample, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse ids that do not tell problems apart, whoever loaded them."""
+        """Refuse repeated or empty ids."""
         where: dict[str, list[str]] = {}
         for part, items in (("pool", self.pool), ("warm-up", self.warm_up), ("", self.held_out)):
             for x in items:
@@ -43,16 +43,16 @@ class DataSet:
         if shared:
             first, places = next(iter(shared.items()))
             raise DataError(
-                f"the data set gives {len(shared)} ids that do not tell its problems apart, such as {first!r} "
-                f"({'; '.join(places[:3])}). Rule: records are joined by id, and no id may stand twice in pool, "
-                "warm-up and held-out sets together. Remedy: give every problem an id of its own where it is loaded "
+                f"the data set has {len(shared)} ids that are repeated or empty, such as {first!r} "
+                f"({'; '.join(places[:3])}). Rule: records are joined by id, so an id may appear only once in pool, "
+                "warm-up and held-out sets together. Remedy: give every problem its own id when loading it "
                 "(sei.data.ids.tell_apart does)."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """An answer that was made elsewhere. ``finished`` is false where it was cut at a length cap."""
+    """An answer made elsewhere. ``finished`` is false if it was cut at a length cap."""
 
     text: str
     finished: bool = True
@@ -60,9 +60,9 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """One problem as an instructor wrote it, before screening. ``sources`` are ids of exemplars used.
+    """One problem as an instructor wrote it, before screening. ``sources``: ids of the exemplars used.
 
-    ``options``: the lettered choices of a multiple-choice problem, whose ``answer`` is a letter.
+    ``options``: the lettered choices of a multiple-choice problem; its ``answer`` is then a letter.
     """
 
     question: str
@@ -75,9 +75,9 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Exemplar:
-    """What synthesis shows the instructor: question and worked solution (section 3.2), nothing else.
+    """What synthesis shows the instructor: question and worked solution (section 3.2), and nothing more.
 
-    A multiple-choice problem shows its ``options`` and the letter of the right one, its ``answer``, as well.
+    A multiple-choice problem also shows its ``options`` and its ``answer``, the letter of the right one.
     """
 
     id: str
@@ -89,7 +89,7 @@ class Exemplar:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """One of several sampled answers that a problem is to get: number ``sample`` from 0, drawn with ``seed``."""
+    """One of several sampled answers to a problem: number ``sample`` from 0, drawn with ``seed``."""
 
     problem: PoolProblem | HeldOutProblem
     sample: int
@@ -98,20 +98,20 @@ class Draw:
 
 Task = Literal["error_type", "combine", "similar", "error", "contrast", "rephrase", "self_verification", "fobar",
                "evolve_upward", "evolve_downward"]  # fmt: skip
-"""What a synthesis request asks for: problems of an error type (the method), the same in the settings of other
-problems (``combine``), or what a baseline asks instead."""
+"""What a synthesis request asks for: problems of an error type (the method), the same error in other problems'
+settings (``combine``), or the task of a baseline."""
 EMBEDDED_TASKS: frozenset[Task] = frozenset({"error_type", "similar", "error"})
-"""What any instructor can do that writes new problems from exemplars; others say so in ``TASKS``."""
+"""The tasks of every instructor that writes new problems from exemplars; others list theirs in ``TASKS``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisRequest:
-    """One request for ``n`` new problems of an error type. ``index`` makes requests of a type distinct.
+    """One request for ``n`` new problems of an error type. ``index`` tells requests of a type apart.
 
-    Tasks of the baselines start from one problem and know no types: ``error_type`` then is that problem's id and
-    is never shown. ``details`` are further texts that such a task shows, by name. ``expected`` is the final answer
-    where it is known beforehand: it is not shown, and a draft with another one is refused. ``contexts`` are problems
-    whose settings a ``combine`` task carries the mistake into.
+    Tasks of the baselines start from one problem and have no types: ``error_type`` is then that problem's id and is
+    never shown. ``details``: further texts for such a task, by name. ``expected``: the final answer if known
+    beforehand; it is not shown, and a draft with another answer is refused. ``contexts``: problems that give a
+    ``combine`` task new settings for the mistake.
     """
 
     error_type: str
@@ -126,20 +126,20 @@ class SynthesisRequest:
 
     @property
     def like(self) -> tuple[str, ...]:
-        """Return the options of an exemplar, which those of new problems are lettered like; empty for no choices."""
-        if self.task in ("self_verification", "fobar"):  # they ask for a number that the options do not hold
+        """Return the options of an exemplar as the pattern for new problems; empty without choices."""
+        if self.task in ("self_verification", "fobar"):  # their answer is a number that the options do not hold
             return ()
         return next((e.options for e in self.exemplars if e.options), ())
 
     @property
     def choices(self) -> bool:
-        """Return whether every new problem must be multiple choice, as all exemplars are."""
+        """Return whether every new problem must be multiple choice, because all exemplars are."""
         return bool(self.like) and all(e.options for e in self.exemplars)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What came back for one synthesis request: drafts, and typed refusals of what could not be used."""
+    """The reply to one synthesis request: drafts, and typed refusals of what could not be used."""
 
     drafts: tuple[Draft, ...]
     rejections: tuple[Rejection, ...] = ()
@@ -148,16 +148,16 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Stepped:
-    """A bad case whose output is taken apart into ``steps``: the output is these steps, one after another, a line each.
+    """A bad case with its output split into ``steps``. Joined by line breaks, they are the output.
 
-    Steps count from 1. A step may hold several lines.
+    Steps are counted from 1. A step may have several lines.
     """
 
     bad_case: BadCase
     steps: tuple[str, ...]
 
     def at_line(self, line: int) -> int:
-        """Return the step, counted from 1, in which a line of the output stands; lines count from 0."""
+        """Return the step, counted from 1, that holds a line of the output, counted from 0."""
         end = 0
         for number, step in enumerate(self.steps, 1):
             end += step.count("\n") + 1
@@ -168,7 +168,7 @@ class Stepped:
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
-    """The first wrong step as an instructor names it, counted from 1; ``None`` with a typed refusal."""
+    """The first wrong step according to an instructor, counted from 1; ``None`` with a typed refusal."""
 
     step: int | None = None
     rejection: Rejection | None = None
@@ -177,7 +177,7 @@ class Located:
 
 @dataclass(frozen=True, kw_only=True)
 class Worked:
-    """The final answer of a question that an instructor has solved, or a typed refusal."""
+    """The final answer that an instructor found for a question, or a typed refusal."""
 
     answer: str = ""
     rejection: Rejection | None = None
@@ -186,9 +186,9 @@ class Worked:
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """A clusterer's answer: one label per keyphrase (0..k-1; -1: it fits no type) and its criterion curve.
+    """A clusterer's result: one label per keyphrase (0..k-1; -1 for no type) and its criterion curve.
 
-    ``names``: one per label, where the clusterer names its types; otherwise they are named by their medoid.
+    ``names``: one per label if the clusterer names its types; otherwise the medoid names a type.
     """
 
     labels: tuple[int, ...]
@@ -200,9 +200,9 @@ class Grouping:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A grader's verdicts on one output: flexible, strict, what the flexible extraction found.
+    """A grader's verdicts on one output: flexible, strict, and the answer that flexible extraction found.
 
-    ``fault`` is a fault of the grader itself; such a verdict does not count.
+    ``fault``: an error of the grader itself; such a verdict does not count.
     """
 
     verdict: Verdict

@@ -1,4 +1,4 @@
-"""How a process ends: signals become exit codes, errors become one message."""
+"""How a process ends: signals become exit codes, and errors become one message."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ _TERMINATING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Interruption(SystemExit):
-    """A signal on its way out; ``code`` is the exit code."""
+    """Carries a signal to the end of the process; ``code`` is the exit code."""
 
 
 def catch_signals() -> None:
-    """Let SIGINT end the process with 130 and SIGTERM with 143, after everything open was flushed and closed.
+    """Let SIGINT end the process with 130 and SIGTERM with 143, after open files and resources are closed.
 
-    SIGUSR1 and SIGUSR2 mean the same as SIGTERM: schedulers send them some time before they preempt a job.
-    ``SystemExit`` instead of ``KeyboardInterrupt``: Lightning swallows the latter and exits 1. While the
-    first signal is being answered a second SIGTERM (or SIGUSR1, SIGUSR2) changes nothing; a second Ctrl-C ends at once.
+    SIGUSR1 and SIGUSR2 act as SIGTERM: schedulers send them before they preempt a job. The exception is ``SystemExit``,
+    because Lightning swallows ``KeyboardInterrupt`` and exits 1. After the first signal, a second SIGTERM (or SIGUSR1,
+    SIGUSR2) changes nothing; a second Ctrl-C ends the process at once.
 
-    Python drops what is raised inside a finaliser (``__del__``, a weak reference's callback): a signal that
-    arrives there would be lost and the run go on, so it is sent once more as soon as the finaliser is over; not
-    before ``dropped`` has ended, where Python drops what is raised as well.
+    Python drops exceptions raised inside a finaliser (``__del__``, a weak reference's callback). A signal that arrives
+    there would be lost, so it is sent again once the finaliser and the hook ``dropped`` have returned.
     """
     dropping = False
 
     def leave(number: int, _: Any) -> None:
         if dropping:
-            return  # one is on its way
+            return  # the signal will be sent again
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for late in _TERMINATING:
             signal.signal(late, signal.SIG_IGN)
@@ -75,11 +74,10 @@ def catch_signals() -> None:
 
 @contextmanager
 def lent_signals() -> Iterator[None]:
-    """Catch signals for the time of a run inside somebody else's process, such as a notebook, and give them back.
+    """Catch signals during a run inside another process, such as a notebook, and restore the handlers afterwards.
 
-    Whatever the run did to their handlers is undone. An interruption is raised as it would have been without the run:
-    ``KeyboardInterrupt`` for SIGINT; another signal is sent once more, to whom it was meant for. In a thread that is
-    not the main one Python lets nobody catch signals, and nothing is done.
+    An interruption is raised as without the run: ``KeyboardInterrupt`` for SIGINT; any other signal is sent again to
+    the restored handler. Outside the main thread Python allows no signal handlers, so nothing is done.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -89,7 +87,7 @@ def lent_signals() -> Iterator[None]:
     def give_back() -> None:
         sys.unraisablehook = hook
         for number, handler in earlier.items():
-            if handler is not None:  # one that C code has set cannot be set from here
+            if handler is not None:  # a handler set by C code cannot be set from Python
                 signal.signal(number, handler)
 
     catch_signals()
@@ -99,18 +97,18 @@ def lent_signals() -> Iterator[None]:
         give_back()
         if e.code != INTERRUPTED:
             signal.raise_signal(signal.SIGTERM)
-        raise KeyboardInterrupt("the run was interrupted; the same settings again go on from here") from None
+        raise KeyboardInterrupt("the run was interrupted; the same settings resume it") from None
     finally:
         give_back()
 
 
 def was_signal(code: object) -> bool:
-    """Say whether an exit code stands for an interruption from outside."""
+    """Say whether an exit code means an interruption from outside."""
     return code in (INTERRUPTED, TERMINATED)
 
 
 def ended_by_signal(returncode: int) -> int | None:
-    """Return the exit code of a child that was interrupted, whether it could say so or not; ``None`` for others."""
+    """Return the exit code of an interrupted child, whether it exited or the signal killed it; ``None`` for others."""
     if was_signal(returncode):
         return returncode
     if -returncode in _TERMINATING:
@@ -119,7 +117,7 @@ def ended_by_signal(returncode: int) -> int | None:
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Return the exit code that an error stands for (README)."""
+    """Return the exit code for an error (listed in the README)."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(bool(error.code))
     known = error if isinstance(error, SeiError) else disk_trouble(error)
@@ -127,13 +125,13 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def tell(error: BaseException, who: str = "sei") -> int:
-    """Print what ended a job (``who``) and return its exit code; an unexpected error is logged with its traceback."""
+    """Print why a job (``who``) ended and return its exit code; an unexpected error is logged with its traceback."""
     code = exit_code_of(error)
     known = error if isinstance(error, SeiError) else disk_trouble(error)
     if known is not None:
         print(printable(f"{who}: {known}", keep="\n"), file=sys.stderr)
     elif was_signal(code):
-        print(f"{who}: interrupted; the same command goes on from here.", file=sys.stderr)
+        print(f"{who}: interrupted; run the same command again to resume.", file=sys.stderr)
     elif not isinstance(error, SystemExit):
         log.error("unexpected error", exc_info=error)
     return code

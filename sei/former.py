@@ -1,8 +1,7 @@
-"""How keys spell parts that are older than names: as the module path of their class in November 2026.
+"""Spells older parts in store keys as the module path of their class in November 2026.
 
-A part has a stable name (``identity``), so that its file may move. Stores were filled before that, and their results
-stay: what stands here is part of every such key and is never changed. A newer part is spelled by its name and needs no
-line.
+Today a part has a stable name (``identity``), so its file may move. Stores filled before that stay valid: the paths
+below are part of their keys and never change. Newer parts are spelled by name and need no line here.
 """
 
 FORMER = {

@@ -1,4 +1,4 @@
-"""Packages of the user's own: where they are found, what their source was when they were imported."""
+"""Finds the user's own packages, and remembers their source as it was when imported."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 _STARTED = time.time()
 Sources = tuple[tuple[str, str], ...]  # file name and digest of every Python file
-_imported: dict[str, tuple[dict[str, Any], Sources]] = {}  # by package: its modules' specs, its source then
+_imported: dict[str, tuple[dict[str, Any], Sources]] = {}  # by package: its modules' specs and its source when imported
 
 
 def look_here() -> None:
-    """Let packages of the current folder be imported; one that is installed and has the same name comes first."""
+    """Let packages in the current folder be imported; an installed package of the same name has precedence."""
     with suppress(OSError):  # the current folder may be gone
         here = str(Path.cwd())
         if here not in sys.path:
@@ -26,10 +26,10 @@ def look_here() -> None:
 
 
 def module_command(module: str) -> list[str]:
-    """Return the command that runs a module of sei in a process of its own.
+    """Return the command that runs a module of sei in its own process.
 
-    ``python -m`` would look into the current folder first, and take a user's ``torch.py`` there for torch. Where sei
-    itself lies in the current folder it has to.
+    ``python -m`` looks into the current folder first and would take a user's ``torch.py`` for torch. ``-P`` prevents
+    this, unless sei itself lies in the current folder.
     """
     root = Path(__file__).resolve().parents[1]
     safe = [] if root == Path.cwd() else ["-P"]
@@ -37,9 +37,9 @@ def module_command(module: str) -> list[str]:
 
 
 def sources(package: str) -> Sources:
-    """Return names and digests of a package's Python files as they were when it was imported or reloaded.
+    """Return names and digests of a package's Python files as they were when it was last imported.
 
-    All files count, since a part may rest on any of them. A file that is edited later is not what runs.
+    All files count, since a part may use any of them. Files edited later are not the code that runs.
     """
     specs = {n: m.__spec__ for n, m in list(sys.modules.items()) if n.partition(".")[0] == package and m is not None}
     held = _imported.get(package)
@@ -49,7 +49,7 @@ def sources(package: str) -> Sources:
 
 
 def forget_changed(packages: Iterable[str]) -> list[str]:
-    """Have packages whose files changed since they were imported be imported anew; return their names.
+    """Make Python import changed packages again at their next use; return their names.
 
     A notebook imports a package once and edits it many times.
     """
@@ -68,7 +68,7 @@ def forget_changed(packages: Iterable[str]) -> list[str]:
 
 
 def _younger(package: str) -> bool:
-    """Say whether a file of a package was written after this process began: what was imported may be older."""
+    """Say whether a file of a package is newer than this process, so that the imported code may be older."""
     return any(p.stat().st_mtime > _STARTED for p in _files(package))
 
 

@@ -42,7 +42,7 @@ _ELSEWHERE = "free space or fix permissions, or hydra.run.dir=PATH (a sweep: hyd
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything a job needs, built. ``group``: the sweep it belongs to (empty: a single run), ``number`` its place."""
+    """Everything a job needs, built. ``group``: its sweep (empty for a single run). ``number``: its place in it."""
 
     name: str
     label: str
@@ -61,12 +61,12 @@ class Job:
 
     @property
     def parts(self) -> list[Any]:
-        """Return what holds all parts of a run."""
+        """Return the objects that hold all parts of a run."""
         return [self.model, self.method, self.data, self.benchmarks, self.tracker]
 
     @property
     def run_id(self) -> str:
-        """Return what names the run in W&B and in the store: made of config, sweep (or run folder) and place in it."""
+        """Return the run's name in W&B and the store, made from config, sweep (or run folder) and place in it."""
         return digest(config_digest(self.config), self.group or self.folder.name, self.number)[:12]
 
 
@@ -74,8 +74,8 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
     """Build all parts of a checked, plain config and run the job.
 
     Raises:
-        ConfigError: for a part that cannot be built, before anything costs.
-        BusyError: when another process works in the same run folder.
+        ConfigError: if a part cannot be built; raised before anything costs.
+        BusyError: if another process works in the same run folder.
     """
     config = named(config)
     plugins = tuple(config["plugins"])
@@ -108,7 +108,7 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
 
 
 def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
-    """Take a few problems through every stage, then print what the whole run would ask."""
+    """Take a few problems through every stage, then print the estimate of the whole run."""
     preflight(job, job.parts)
     data = with_benchmarks(job.data.load(), job.benchmarks)
     require_words(job.model, [p.question for p in data.pool])
@@ -140,7 +140,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     except filelock.Timeout:
         raise BusyError(
             f"run folder {folder} is in use by another process. Remedy: wait for it, or drop hydra.run.dir so that "
-            "every run gets a folder of its own."
+            "every run gets its own folder."
         ) from None
     except OSError as e:
         raise DiskError(f"run folder {folder} cannot be written: {e.strerror or e}. Remedy: {_ELSEWHERE}.") from e
@@ -151,9 +151,9 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def preflight(job: Job, used: Sequence[Any]) -> None:
-    """Find out before anything costs whether a job can be done: folders take files, parts have what they need.
+    """Check before anything costs that a job can run: folders are writable, and parts have what they need.
 
-    ``used``: what holds the parts that the job will use.
+    ``used``: objects that hold the parts which the job will use.
 
     Raises:
         DiskError: naming a folder that cannot be written.
@@ -169,11 +169,11 @@ def preflight(job: Job, used: Sequence[Any]) -> None:
         if isinstance(part, Preflight):
             part.preflight()
         if isinstance(part, Reading):
-            part.reads()  # a file that is not there is missed now, and not when its stage begins
+            part.reads()  # so a missing file is reported now, not when its stage begins
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Run a job and return its summary; the tracker is closed whatever happens."""
+    """Run a job and return its summary. The tracker is closed in every case."""
     preflight(job, job.parts)
     data = with_benchmarks(job.data.load(), job.benchmarks)
     require_words(job.model, [p.question for p in data.pool])
@@ -212,7 +212,7 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def diagnose(job: Job, file: Path) -> dict[str, Any]:
-    """Grade the outputs of a file, diagnose and cluster their errors, and return the summary; no model is opened."""
+    """Grade given outputs, diagnose and cluster their errors, and return the summary; no model is opened."""
     found = read_given(file, job.data, lambda: with_benchmarks(job.data.load(), job.benchmarks))
     attempt = GivenAttempts(outputs=found.outputs)
     method, store, report = replace(job.method, attempt=attempt), Store(root=job.store), _report(job)
@@ -260,13 +260,11 @@ def _report(job: Job) -> RunReport:
 
 
 def _close(tracked: TrackedRun, summary: dict[str, Any], exit_code: int) -> None:
-    """Close the tracker; one that fails at it changes neither the result nor the exit code.
+    """Close the tracker. An error there changes neither the result nor the exit code.
 
-    A scheduler sends its signal to the whole process group, so a tracker's own process may be gone already.
+    A scheduler signals the whole process group, so the tracker's own process may be gone already.
     """
     try:
         tracked.finish(summary, exit_code)
-    except Exception as e:  # whatever a tracker raises
-        log.warning(
-            "the tracker could not be closed (%s: %s); the run folder holds all of the run", type(e).__name__, e
-        )
+    except Exception as e:  # a tracker may raise anything
+        log.warning("the tracker could not be closed (%s: %s); the run folder is complete", type(e).__name__, e)

@@ -1,4 +1,4 @@
-"""A run folder in Python: scores, rounds and what each round made, read back as the records that were written."""
+"""A run folder in Python: scores, rounds and the records of each round."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     import pandas
 
 Row = TypeVar("Row")
-AGAIN = "run the same settings again into that folder (hydra.run.dir=PATH); what is finished is in the store"
+AGAIN = "run the same settings again into that folder (hydra.run.dir=PATH); the store reuses finished work"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
-    """The score of one stage on one set; ``round`` 0 is the base.
+    """The score of one round on one set; ``round`` 0 is the base.
 
-    Accuracies are shares (0 to 1); ``low`` to ``high`` is the 95 % interval of ``accuracy``, ``gain`` is its difference
-    to the base. The other fields are those of ``sei.records.Score``.
+    Accuracies are shares (0 to 1). ``low`` to ``high`` is the 95 % interval of ``accuracy``; ``gain`` is its difference
+    from the base. The other fields are those of ``sei.records.Score``.
     """
 
     round: int
@@ -50,7 +50,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, kw_only=True)
 class TypeRow:
-    """An error type of a round, with how many bad cases it holds; ``stable`` is its name over all rounds."""
+    """An error type of a round with its number of bad cases; ``stable`` is its name over all rounds."""
 
     name: str
     stable: str
@@ -59,7 +59,7 @@ class TypeRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What ended a run early: the stage of the round (0: the base), the exit code of the command, and its words."""
+    """What ended a run early: the round (0: the base) and its stage, the exit code and the message."""
 
     stage: str
     round: int
@@ -69,12 +69,12 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Round:
-    """One round. Scores, types and counts are there at once; records are read from its files when asked for.
+    """One round. Scores, types and counts are loaded; records are read from their files at first use.
 
-    A round that a run did not finish has no scores; its records are those that it had made.
+    An unfinished round has no scores; its records are those that it had made.
 
     Raises:
-        DataError: where a file is missing or damaged, when it is read.
+        DataError: if a file is missing or damaged; raised when it is read.
     """
 
     number: int
@@ -85,7 +85,7 @@ class Round:
     report: dict[str, Any]
 
     def __repr__(self) -> str:
-        """Return what there is of the round, in a line."""
+        """Return a one-line description of the round."""
         accuracies = ", ".join(f"{k} {s.accuracy:.3f}" for k, s in self.scores.items())
         return f"Round({self.number}: {accuracies or 'not finished'}; {len(self.error_types)} error types)"
 
@@ -101,12 +101,12 @@ class Round:
 
     @cached_property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """Return what the instructor said of each bad case."""
+        """Return the instructor's diagnosis of each bad case."""
         return self._records("diagnoses", Diagnosis)
 
     @cached_property
     def keyphrases(self) -> tuple[Keyphrase, ...]:
-        """Return the phrases that name the error of each bad case."""
+        """Return the keyphrases of the bad cases."""
         return self._records("keyphrases", Keyphrase)
 
     @cached_property
@@ -116,17 +116,17 @@ class Round:
 
     @cached_property
     def scored(self) -> tuple[Scored, ...]:
-        """Return the refiner's decision on each of them."""
+        """Return the refiner's decision on each new problem."""
         return self._records("refined", Scored)
 
     @property
     def refined(self) -> tuple[SyntheticExample, ...]:
-        """Return those that were kept for training."""
+        """Return the new problems kept for training."""
         return tuple(s.example for s in self.scored if s.kept)
 
     @cached_property
     def rejections(self) -> tuple[Rejection, ...]:
-        """Return what was dropped, with its reason."""
+        """Return the dropped items with their reasons."""
         return self._records("dropped", Rejection)
 
     def _records(self, name: str, kind: type[Row]) -> tuple[Row, ...]:
@@ -140,7 +140,7 @@ class Round:
                 first = e.errors()[0]
                 where = ".".join(map(str, first["loc"]))
                 raise DataError(
-                    f"{path} line {number}: no {kind.__name__} ({where}: {first['msg']}). Remedy: {AGAIN}."
+                    f"{path} line {number}: not a {kind.__name__} ({where}: {first['msg']}). Remedy: {AGAIN}."
                 ) from e
         return tuple(found)
 
@@ -150,10 +150,10 @@ _TABLES = ("attempts", "bad_cases", "keyphrases", "synthetic", "refined", "score
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
-    """A run as its folder tells of it, whether finished or not.
+    """A run as its folder shows it, finished or not.
 
-    ``summary`` is ``summary.json``, empty where the run never came to its end; ``baseline`` are the base model's scores
-    by set; ``config`` is what the run was composed of; ``failure`` says what ended it early.
+    ``summary`` is ``summary.json``, empty if the run did not finish. ``baseline``: the base model's scores by set.
+    ``config``: the composed config. ``failure``: what ended the run early.
     """
 
     folder: Path
@@ -164,44 +164,44 @@ class Run:
     failure: Failure | None = None
 
     def __repr__(self) -> str:
-        """Return what became of the run, in a line."""
+        """Return a one-line description of the run."""
         ended = f"failed {self.failure.stage}" if self.failure else "finished" if self.finished else "not finished"
         return f"Run({str(self.folder)!r}: {ended}, {len(self.rounds)} rounds)"
 
     @property
     def finished(self) -> bool:
-        """Return whether the run came to its end."""
+        """Return whether the run finished."""
         return bool(self.summary) and self.failure is None
 
     @property
     def best(self) -> Round | None:
-        """Return the round that is best on dev, whose model is in ``model/``; ``None``: the base, or no end yet."""
+        """Return the best round on dev; its model is in ``model/``. ``None`` for the base or an unfinished run."""
         number = self.summary.get("best_round", 0)
         return self.rounds[number - 1] if number else None
 
     def scores(self) -> list[ScoreRow]:
-        """Return a row for every stage and set: the base first, then each round."""
+        """Return a row for every round and set, the base first."""
         stages = [(0, self.baseline), *((r.number, r.scores) for r in self.rounds)]
         return [_score_row(number, name, s, self.baseline) for number, scores in stages for name, s in scores.items()]
 
     def round(self, number: int) -> Round:
-        """Return a round by its number, the first of which is 1.
+        """Return a round by its number, counted from 1.
 
         Raises:
-            ConfigError: where the run has no such round.
+            ConfigError: if the run has no such round.
         """
         found = next((r for r in self.rounds if r.number == number), None)
         if found is None:
             there = f"rounds 1 to {len(self.rounds)}" if self.rounds else "no round"
-            raise ConfigError(f"round={number!r}: {self.folder} has {there}. Remedy: a number among them.")
+            raise ConfigError(f"round={number!r}: {self.folder} has {there}. Remedy: choose one of these.")
         return found
 
     def records(self, table: str, round: int | None = None) -> list[tuple[int, Any]]:
-        """Return (round, record) of a table: of one round, or of all.
+        """Return (round, record) pairs of a table, for one round or for all.
 
         Raises:
-            ConfigError: where there is no such table or round.
-            DataError: where a file is missing or damaged.
+            ConfigError: if there is no such table or round.
+            DataError: if a file is missing or damaged.
         """
         if table == "scores":
             return [(s.round, s) for s in self.scores() if round in (None, s.round)]
@@ -211,12 +211,12 @@ class Run:
         return [(r.number, x) for r in rounds for x in getattr(r, table)]
 
     def frame(self, table: str = "scores", round: int | None = None) -> pandas.DataFrame:
-        """Return a table as a pandas frame: a row for each record, with its round.
+        """Return a table as a pandas frame: one row per record, with its round.
 
-        What a record holds inside another stands in columns such as ``problem.question``.
+        Fields of nested records become columns such as ``problem.question``.
 
         Raises:
-            ConfigError: where pandas is not installed, and as ``records``.
+            ConfigError: if pandas is not installed, and as ``records``.
             DataError: as ``records``.
         """
         try:
@@ -231,7 +231,7 @@ class Run:
 
 
 def flat(record: Any, above: str = "") -> dict[str, Any]:
-    """Return the fields of a record by name; those of records inside it as ``outer.inner``."""
+    """Return the fields of a record by name; those of nested records as ``outer.inner``."""
     out: dict[str, Any] = {}
     for f in dataclasses.fields(record):
         value = getattr(record, f.name)

@@ -1,4 +1,4 @@
-"""Run folders read back: of finished runs, of unfinished and failed ones, and of the jobs of a sweep."""
+"""Reads run folders back: finished, unfinished and failed runs, and the jobs of a sweep."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sei.report.page.files import FAILURE
 
 
 def load(folder: str | Path) -> Run:
-    """Return the run of a folder, also of one that is unfinished or failed.
+    """Return the run of a folder, even if it is unfinished or failed.
 
     Raises:
-        DataError: where there is no run, where it is damaged, and for the folder of a sweep, with its jobs.
+        DataError: if there is no run, if it is damaged, or if the folder is a sweep's (the message lists its jobs).
     """
     home = Path(folder).expanduser().absolute()
     if jobs := _jobs(home):
@@ -31,7 +31,7 @@ def load(folder: str | Path) -> Run:
             f"{home} is the folder of a sweep. Rule: sei.load takes one run. Its jobs: {shown}. Remedy: "
             f"sei.load({str(home / next(iter(jobs)))!r}), or sei.load_sweep for all of them."
         )
-    if (home / "summary.json").exists() and _json(home / "summary.json").get("attempts"):  # diagnosis alone: no scores
+    if (home / "summary.json").exists() and _json(home / "summary.json").get("attempts"):  # given outputs: no scores
         summary = _json(home / "summary.json", "baseline", "rounds")
         return _run(home, summary, _config(home), summary["baseline"], summary["rounds"])
     found = read_run(home)
@@ -42,8 +42,8 @@ def load(folder: str | Path) -> Run:
         baseline, reports = summary["baseline"], summary["rounds"]
         return _run(home, summary, dict(found.config), baseline, reports)
     if not _begun(home):
-        rule = "a run folder has summary.json, or .hydra/config.yaml where the run is not finished"
-        raise DataError(f"{home}: no run is here. Rule: {rule}. Remedy: the path outputs/<name>/<stamp>_<hex>.")
+        rule = "a run folder has summary.json, or .hydra/config.yaml if the run is unfinished"
+        raise DataError(f"{home}: there is no run here. Rule: {rule}. Remedy: the path outputs/<name>/<stamp>_<hex>.")
     base = home / "base" / "report.json"
     baseline = _json(base, "scores")["scores"] if base.exists() else {}
     made = sorted(
@@ -53,15 +53,15 @@ def load(folder: str | Path) -> Run:
 
 
 def load_sweep(folder: str | Path) -> dict[int, Run]:
-    """Return the runs of a sweep's jobs by number; a job that has not begun is left out.
+    """Return the runs of a sweep by job number. Jobs that have not begun are left out.
 
     Raises:
-        DataError: where the folder is not that of a sweep, or a run in it is damaged.
+        DataError: if the folder is not that of a sweep, or if a run in it is damaged.
     """
     home = Path(folder).expanduser().absolute()
     jobs = _jobs(home)
     if not jobs:
-        raise DataError(f"{home}: no sweep is here. Rule: its folder has sweep.json. Remedy: sei.load for one run.")
+        raise DataError(f"{home}: no sweep here. Rule: its folder has sweep.json. Remedy: sei.load for one run.")
     return {int(n): load(home / n) for n in jobs if _begun(home / n)}
 
 
@@ -116,7 +116,7 @@ def _scores(home: Path, found: dict[str, Any]) -> dict[str, Score]:
 
 
 def _paired(score: Any) -> Any:
-    """Return a score of a summary with pass@k as pairs: JSON has no whole numbers for names."""
+    """Return a summary's score with pass@k as pairs, since JSON keys cannot be integers."""
     passed = score.get("pass_at") if isinstance(score, dict) else None
     if not isinstance(passed, dict):
         return score
@@ -145,13 +145,13 @@ def _config(home: Path) -> dict[str, Any]:
 
 
 def _json(path: Path, *fields: str) -> dict[str, Any]:
-    """Return what a JSON file holds, an object with these fields."""
+    """Return the object in a JSON file, which must have these fields."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
         raise DataError(f"{path} cannot be read ({e}). Remedy: {AGAIN}.") from e
     if not isinstance(found, dict):
-        raise DataError(f"{path} is no JSON object. Remedy: {AGAIN}.")
+        raise DataError(f"{path} is not a JSON object. Remedy: {AGAIN}.")
     if missing := [f for f in fields if f not in found]:
         raise DataError(f"{path} lacks {missing}. Remedy: {AGAIN}.")
     return found

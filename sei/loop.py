@@ -53,11 +53,11 @@ from sei.store.uses import devices_by_stage, seconds_by_stage
 class Method:
     """All stages of the method, built and checked.
 
-    ``warm_up`` teaches the answer format on the data set's warm-up pairs before anything else;
-    ``decontaminate`` keeps synthetic questions apart from held-out text; ``max_unreadable`` is the share of the base's
-    answers on dev or pool that may be unreadable, and ``max_fail_share`` that of diagnoses that may be refused, before
-    a run stops; ``wrong_in`` is the share of a problem's answers that must be wrong for a bad case; after ``patience``
-    rounds without a better dev accuracy a run ends (0: never).
+    ``warm_up`` teaches the answer format on the data set's warm-up pairs before the first round. ``decontaminate``
+    keeps synthetic questions apart from held-out text. A run stops if more than ``max_unreadable`` of the base's
+    answers on dev or pool are unreadable, or if more than ``max_fail_share`` of the diagnoses are refused.
+    ``wrong_in``: the share of a problem's answers that must be wrong for a bad case. ``patience``: a run ends after
+    this many rounds without a better dev accuracy (0: never).
     """
 
     attempt: AttemptStage
@@ -73,13 +73,13 @@ class Method:
     decontaminate: Decontamination
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.5
-    wrong_in: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 0.5  # it decides on inputs of stages, which are in keys
+    wrong_in: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 0.5  # it only selects inputs, which are in keys
     patience: Annotated[int, Field(ge=0)]
     identity: ClassVar[str] = "method/self_error_instruct"
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Refuse a refiner that tests on validation cases where there can be none.
+        """Refuse a refiner that needs validation cases if there can be none.
 
         Raises:
             ConfigError: naming the share and the refiner.
@@ -87,19 +87,19 @@ class Method:
         testing = [type(p).__name__ for p in parts_in(self.refine) if isinstance(p, Tested)]
         if self.cluster.exemplar_share == 1 and testing:
             raise ConfigError(
-                f"cluster.exemplar_share=1 leaves no validation case for refiner {testing[0]}, which tests candidates "
-                "on them. Rule: synthesis and refinement see different bad cases. Remedy: refiner=none (or perplexity, "
+                f"cluster.exemplar_share=1 leaves no validation cases, and refiner {testing[0]} tests candidates on "
+                "them. Rule: synthesis and refinement see different bad cases. Remedy: refiner=none (or perplexity, "
                 "random), or a smaller share."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundState:
-    """What goes from round to round.
+    """The state passed from one round to the next.
 
-    ``current`` is used by every stage, ``base`` is where training starts unless told otherwise, ``history``
-    is all refined sets, ``solved`` the problems that any checkpoint so far solved and that may be replayed,
-    ``types`` the error types so far, by which those of the next round are named.
+    ``current``: the checkpoint that every stage uses. ``base``: the start of training unless configured otherwise.
+    ``history``: all refined sets. ``solved``: replayable problems that any checkpoint so far solved. ``types``: the
+    error types so far, which give names to those of the next round.
     """
 
     current: Checkpoint
@@ -111,7 +111,7 @@ class RoundState:
 
 @dataclass
 class SoFar:
-    """What a round has found so far: to be looked at where it ends by an error."""
+    """What a round has found so far, kept for inspection if an error ends it."""
 
     graded: tuple[Graded, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
@@ -120,7 +120,7 @@ class SoFar:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What every step of one round works with; ``so_far`` takes in what it finds."""
+    """The inputs of every step of one round; ``so_far`` collects what the round finds."""
 
     number: int
     method: Method
@@ -137,7 +137,7 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """What a round found: graded attempts, solved problems, diagnoses, error types, and a second view of them."""
+    """What a round found: graded attempts, solved problems, diagnoses, error types, and a second opinion on them."""
 
     graded: tuple[Graded, ...]
     right: Solved
@@ -147,7 +147,7 @@ class Errors:
 
 
 def run_round(r: Round) -> tuple[RoundRecord, RoundState] | Ending:
-    """Run one round of Self-Error-Instruct; where nothing is left to learn from, say why."""
+    """Run one round of Self-Error-Instruct; if nothing is left to learn from, return the reason."""
     errors = find_errors(r)  # sections 3.1 and 3.2
     if isinstance(errors, str):
         return errors
@@ -177,10 +177,10 @@ def run_round(r: Round) -> tuple[RoundRecord, RoundState] | Ending:
 
 
 def find_errors(r: Round) -> Errors | Ending:
-    """Try the pool, name the error of every bad case and group them into types; where there is none, say why.
+    """Attempt the pool, diagnose its bad cases and group them into types; if there are none, return the reason.
 
     Raises:
-        UnreadableAnswersError: where the base's answers cannot be read.
+        UnreadableAnswersError: if the base's answers cannot be read.
     """
     graded = try_pool(r)
     if r.number == 1:
@@ -195,7 +195,7 @@ def try_pool(r: Round) -> tuple[Graded, ...]:
 
 
 def name_errors(r: Round, graded: tuple[Graded, ...]) -> Errors | Ending:
-    """Diagnose the bad cases among graded attempts and group them into types; where there is none, say why."""
+    """Diagnose the bad cases among graded attempts and group them into types; if there are none, return the reason."""
     method, store = r.method, r.store
     bad = bad_cases(graded, method.wrong_in)
     if not bad:
@@ -210,7 +210,7 @@ def name_errors(r: Round, graded: tuple[Graded, ...]) -> Errors | Ending:
 
 
 def write(r: Round, errors: Errors) -> Synthesis:
-    """Have new problems written for every error type, apart from held-out text."""
+    """Synthesize new problems for every error type, apart from held-out text."""
     apart = held_out_texts(r.data, errors.error_map)
     r.so_far.synthesis = synthesis = r.store.once(
         r.method.synthesize,
@@ -226,7 +226,7 @@ def write(r: Round, errors: Errors) -> Synthesis:
 
 
 def keep(r: Round, errors: Errors, synthesis: Synthesis) -> RefinedSet:
-    """Keep the candidates that one-shot learning shows to be effective."""
+    """Keep the candidates that help in one-shot learning."""
     given = RefineInput(
         checkpoint=r.state.current,
         error_map=errors.error_map,
@@ -239,7 +239,7 @@ def keep(r: Round, errors: Errors, synthesis: Synthesis) -> RefinedSet:
 def train(
     r: Round, errors: Errors, history: tuple[RefinedSet, ...], replayable: tuple[PoolProblem, ...]
 ) -> tuple[Lesson, Trained]:
-    """Choose what is trained on and where from, and fine-tune."""
+    """Choose the training examples and the starting weights, and fine-tune."""
     screen = r.method.decontaminate.screen(held_out_texts(r.data, errors.error_map), questions(r.data.pool))
     lesson = r.store.once(r.method.curriculum, history, replayable, screen, seed=r.seed_of("replay"))
     initial = r.method.curriculum.start(r.state.base, r.state.current)
@@ -249,7 +249,7 @@ def train(
 def attempted(
     method: Method, problems: Sequence[PoolProblem | HeldOutProblem], checkpoint: Checkpoint, store: Store, seed: int
 ) -> tuple[Graded, ...]:
-    """Attempt problems, several times where the engine samples, and grade the answers."""
+    """Attempt problems, several times if the engine samples, and grade the answers."""
     return store.once(method.grade, store.each(method.attempt, checkpoint, items=draws(method.attempt, problems, seed)))
 
 
@@ -259,9 +259,9 @@ def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store
 
 
 class Rounds:
-    """The rounds of a run, made as they are asked for.
+    """The rounds of a run, made on demand by iteration.
 
-    ``ending`` says why there are no more, where a round does; ``so_far`` is what the last one found.
+    ``ending`` is the reason if a round ended the run; ``so_far`` is what the last round found.
     """
 
     def __init__(self, method: Method, data: DataSet, rounds: int, seed: int, store: Store, base: Checkpoint) -> None:
@@ -270,7 +270,7 @@ class Rounds:
         self.so_far = SoFar()
 
     def __iter__(self) -> Iterator[Evaluated]:
-        """Yield the evaluated base, then every evaluated round until ``sei.choice.stop_reason`` gives one."""
+        """Yield the evaluated base, then every evaluated round, until ``sei.choice.stop_reason`` applies."""
         method, store = self.method, self.store
         refused = store.once(GoldCheck(grader=method.grade.grader), (*self.data.pool, *self.data.held_out))
         grader = method.grade.grader
@@ -280,7 +280,7 @@ class Rounds:
         took, where = seconds_by_stage(store.uses), devices_by_stage(store.uses)
         seen = [Evaluated(checkpoint=start, graded=graded, scores=scores(graded), seconds=took, devices=where)]
         yield seen[0]
-        if not self.rounds:  # the base was to be evaluated, whatever it answers
+        if not self.rounds:  # an evaluation of the base only, readable or not
             return
         require_readable(on_dev(graded), method.max_unreadable, "dev set")
         state = RoundState(current=start, base=start)
@@ -301,9 +301,9 @@ class Rounds:
 
 
 def starting_checkpoint(method: Method, data: DataSet, store: Store, base: Checkpoint) -> Checkpoint:
-    """Return the base, or the base after a warm-up in the answer format where the data set brings one.
+    """Return the base, or the base after a warm-up in the answer format if the data set has warm-up pairs.
 
-    The warm-up's seed is fixed: all runs of a comparison then start from the same weights.
+    The warm-up's seed is fixed, so all runs of a comparison start from the same weights.
     """
     if not data.warm_up:
         return base

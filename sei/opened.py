@@ -1,4 +1,4 @@
-"""A target model that is open: how it is asked, and what its answers are."""
+"""An open target model: how to prompt it, and the form of its answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """Token ids of one supervised pair: ``prompt`` is masked out of the loss, ``completion`` ends as a turn ends."""
+    """Token ids of a supervised pair. ``prompt`` is masked out of the loss, ``completion`` has the end of the turn."""
 
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
@@ -26,13 +26,13 @@ class Encoded:
 
 @dataclass
 class OpenModel:
-    """A loaded target model with its tokenizer and the way it is asked.
+    """A loaded target model with its tokenizer and its prompt format.
 
-    ``layout`` is what stands around a question of the ``plain`` template, ``ask`` what it ends with (``sei.prompts``).
-    ``system`` is the system turn, empty for none; ``template_kwargs`` go to the chat template (``enable_thinking``).
-    ``lead`` and ``tail`` are what the chat template writes before a solution and between it and the end of the turn
-    (``sei.models.turns``); the turn ends with the tokenizer's EOS.
-    ``predictor``: what an engine needs to generate with it, made at the first use and freed with the model.
+    ``layout``: the text around a question in the ``plain`` template. ``ask``: the text that ends it (``sei.prompts``).
+    ``system``: the system turn, empty for none. ``template_kwargs``: arguments for the chat template
+    (``enable_thinking``). ``lead`` and ``tail``: what the chat template writes before a solution, and between it and
+    the end of the turn (``sei.models.turns``). The turn ends with the tokenizer's EOS. ``predictor``: the engine's
+    generator, made at first use and freed with the model.
     """
 
     model: PreTrainedModel | None
@@ -52,18 +52,18 @@ class OpenModel:
         """Return the loaded model.
 
         Raises:
-            ConfigError: where another process serves it.
+            ConfigError: if another process serves it.
         """
         if self.model is None:
             raise ConfigError(
-                "this model is served by another process: its weights are not here. Remedy: engine=lightning"
+                "this model is served by another process, so its weights are not loaded here. Remedy: engine=lightning"
             )
         return self.model
 
     def prompts(self, questions: Sequence[str], demonstration: tuple[str, str] | None = None) -> list[str]:
-        """Render questions as the model expects them.
+        """Render questions in the model's prompt format.
 
-        Worked (question, solution) pairs come first: the configured few-shot ones, then ``demonstration``.
+        Worked (question, solution) pairs come first: the configured few-shot pairs, then ``demonstration``.
         """
         pairs = [*self.shots, *([demonstration] if demonstration else [])]
         shown = [(render(ask_template(self.ask), question=q), s) for q, s in pairs]
@@ -75,11 +75,11 @@ class OpenModel:
 
     @property
     def glue(self) -> str:
-        """Return what stands between a rendered question and its answer."""
+        """Return the text between a rendered question and its answer."""
         return "" if self.template == "chat" else layout_parts(self.layout)[1]
 
     def conversation(self, question: str, solution: str) -> str:
-        """Render a question and its answer as the chat template does; no answer is asked for."""
+        """Render a question and its answer with the chat template, without asking for an answer."""
         question = render(ask_template(self.ask), question=question)
         return self._chat(question, (), solution)
 
@@ -97,9 +97,9 @@ class OpenModel:
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
         """Encode (question, solution) pairs for training.
 
-        ``unknown`` marks a text with a word the tokenizer does not know (the word-level embedded model).
+        ``unknown`` marks a text with a word that the tokenizer does not know (in the word-level embedded model).
         """
-        bare = replace(self, shots=())  # supervised pairs teach to answer without examples in view
+        bare = replace(self, shots=())  # training pairs have no few-shot examples
         asked = bare.prompts([q for q, _ in pairs])
         prompts = self.tokenizer(asked, add_special_tokens=self.template == "plain")["input_ids"]
         completions = self.completions(asked, prompts, [s for _, s in pairs])
@@ -112,10 +112,10 @@ class OpenModel:
     def completions(
         self, asked: Sequence[str], prompts: Sequence[Sequence[int]], solutions: Sequence[str]
     ) -> list[list[int]]:
-        """Return the token ids of solutions after rendered prompts, up to and with the token that ends the turn.
+        """Return the token ids of solutions after rendered prompts, up to and including the token that ends the turn.
 
-        ``prompts`` are the token ids of ``asked``. Where the template writes something around a solution, prompt and
-        solution are tokenized together, as the template's own rendering is.
+        ``prompts`` are the token ids of ``asked``. If the template writes something around a solution, prompt and
+        solution are tokenized together, as in the template's own rendering.
         """
         eos = int(self.tokenizer.eos_token_id)
         texts = [f"{self.lead}{self.glue}{s}{self.tail}" for s in solutions]
@@ -128,9 +128,9 @@ class OpenModel:
 
 
 class Answer(NamedTuple):
-    """One generated output for the prompt at ``at``; ``finished`` is false where it was cut at the length cap.
+    """One generated output for the prompt at index ``at``; ``finished`` is false if it was cut at the length cap.
 
-    ``fault``: why there is none, where a server could not give one.
+    ``fault``: why a server gave no output.
     """
 
     at: int
@@ -140,9 +140,9 @@ class Answer(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """Draw tokens at ``temperature`` (above 0) from the whole distribution instead of taking the likeliest.
+    """Sample tokens at ``temperature`` (above 0) from the whole distribution instead of taking the most likely one.
 
-    ``own``: a seed for every prompt, for answers that do not depend on those beside them; ``seed`` is not used then.
+    ``own``: one seed per prompt, so that an answer does not depend on its batch; ``seed`` is then unused.
     """
 
     temperature: float
@@ -152,11 +152,11 @@ class Sampling(NamedTuple):
 
 @runtime_checkable
 class Sampled(Protocol):
-    """An engine, or a stage that uses one, that draws several answers to a problem at a temperature above 0."""
+    """An engine, or a stage with an engine, that samples several answers per problem at a temperature above 0."""
 
     @property
     def samples(self) -> int:
-        """Return the answers a problem."""
+        """Return the number of answers per problem."""
         ...
 
     @property
@@ -166,7 +166,7 @@ class Sampled(Protocol):
 
 
 def require_sampling(samples: int, temperature: float) -> None:
-    """Refuse several greedy answers: they would all be the same.
+    """Refuse several greedy answers, since they would all be the same.
 
     Raises:
         ConfigError: naming both settings.
@@ -179,16 +179,16 @@ def require_sampling(samples: int, temperature: float) -> None:
 
 
 def ends_of(opened: OpenModel) -> frozenset[int]:
-    """Return the ids of the tokens that end an answer: several, where the model came with several."""
+    """Return the ids of the tokens that end an answer; a model may have several."""
     ids = opened.weights.generation_config.eos_token_id
     return frozenset(ids if isinstance(ids, (list, tuple)) else [] if ids is None else [int(ids)])
 
 
 class Target(Protocol):
-    """A target model, as an engine needs it."""
+    """A target model as an engine sees it."""
 
     def open(self, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
-        """Return a context in which a checkpoint is loaded."""
+        """Return a context in which the checkpoint is loaded."""
         ...
 
 
@@ -197,7 +197,7 @@ class Engine(Protocol):
     """Generates answers with a model that it opens."""
 
     def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
-        """Return a context in which a checkpoint can be asked."""
+        """Return a context in which the checkpoint can answer."""
         ...
 
     def answer(
@@ -208,13 +208,13 @@ class Engine(Protocol):
         what: str,
         sampling: Sampling | None = None,
     ) -> Iterator[Answer]:
-        """Yield (index, output, finished, fault) per rendered prompt that is not done; greedy without ``sampling``."""
+        """Yield (index, output, finished, fault) for every prompt not in ``done``; greedy without ``sampling``."""
         ...
 
 
 @runtime_checkable
 class Limited(Protocol):
-    """An engine that says how far it generates, so that what generates without it can do likewise."""
+    """An engine that tells its limits, so that other code can generate with the same ones."""
 
     def limits(self) -> tuple[int, tuple[str, ...]]:
         """Return the cap on new tokens and the strings that end an answer."""
@@ -223,8 +223,8 @@ class Limited(Protocol):
 
 @runtime_checkable
 class Serving(Protocol):
-    """An engine whose program may not read every model."""
+    """An engine with a server that may not support every model."""
 
     def require_served(self, target: Target) -> None:
-        """Refuse a model that it cannot read."""
+        """Refuse a model that the server cannot read."""
         ...

@@ -1,6 +1,6 @@
-"""What a part would ask of an instructor and of the target model, told before a run costs anything.
+"""What a part would ask an instructor and generate with the target model, estimated before a run costs anything.
 
-``estimate=true`` gives every part of the method that has an ``estimate`` the same outlook, and adds up what they say.
+``estimate=true`` gives the same outlook to every part of the method with an ``estimate``, and sums the results.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Shown(Protocol):
 
     @property
     def kind(self) -> str:
-        """Return what it is for, as the ledger has it."""
+        """Return its kind, as named in the ledger."""
         ...
 
     @property
@@ -40,25 +40,25 @@ class Shown(Protocol):
 
 @runtime_checkable
 class Priced(Protocol):
-    """Who is asked, and what that costs."""
+    """An instructor with prices."""
 
     @property
     def priced(self) -> bool:
-        """Say whether prices are known."""
+        """Say whether the prices are known."""
         ...
 
     def usd(self, input_tokens: int, output_tokens: int) -> float:
-        """Return the dollars that tokens cost."""
+        """Return the dollars for these tokens."""
         ...
 
 
 @runtime_checkable
 class Remote(Paid, Priced, Protocol):
-    """An instructor that costs something and shows what it would send."""
+    """An instructor that costs something and can show its requests without sending them."""
 
     @property
     def agreement(self) -> bool:
-        """Say whether every problem that it writes is solved once more."""
+        """Say whether every problem that it writes is solved once more as a check."""
         ...
 
     def keyphrase_request(self, case: BadCase) -> Shown:
@@ -70,20 +70,20 @@ class Remote(Paid, Priced, Protocol):
         ...
 
     def solve_request(self, question: str) -> Shown:
-        """Return the request that a new problem's answer must agree with."""
+        """Return the request whose answer must agree with a new problem's answer."""
         ...
 
     def correction_request(self, case: BadCase) -> Shown:
-        """Return the request for a right solution of a bad case's question."""
+        """Return the request for a correct solution to a bad case's question."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asks:
-    """Requests of one kind in one round: how many, some of them as they would be sent, and who is asked.
+    """Requests of one kind in one round: their number, some samples, and the instructor.
 
-    ``items``: problems or phrases that one request asks for. ``label``: another name in the output than ``kind``.
-    ``output_tokens``: of the reply, an item, where ``assume.output_tokens`` does not know the kind.
+    ``items``: problems or phrases per request. ``label``: the name in the output, if it differs from ``kind``.
+    ``output_tokens``: reply length per item, used if ``assume.output_tokens`` does not have the kind.
     """
 
     kind: str
@@ -109,8 +109,9 @@ class Asks:
 class Estimate:
     """What a part would do in one round.
 
-    ``generates``: answers of the target model at most, by what they are for. ``candidates``: what a synthesizer hands
-    on to refinement; ``None``: not known, or no synthesizer. ``unknown``: in words, what could not be told and why.
+    ``generates``: answers of the target model at most, by purpose. ``candidates``: what a synthesizer passes to
+    refinement; ``None`` if unknown or not a synthesizer. ``unknown``: a text that says what cannot be estimated and
+    why.
     """
 
     asks: tuple[Asks, ...] = ()
@@ -121,13 +122,13 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What is known or assumed of a round.
+    """What is known or assumed about a round.
 
     ``pool``: problems in the pool. ``bad``: bad cases, of which synthesis sees ``exemplars``. ``cases``: a sample of
-    them, or pool problems in their place. ``phrase``: a keyphrase of usual length. ``distinct``: share of keyphrases
-    that differ. ``error_types``: of a round. ``keep``: share of the problems asked for that is kept, ``keep_observed``
-    in an earlier run. ``written``: share of the problems asked for that comes back. ``candidates``: of synthesis; for
-    parts that come after it. ``rng`` is where drawing goes on.
+    them, or pool problems in their place. ``phrase``: a keyphrase of usual length. ``distinct``: share of distinct
+    keyphrases. ``error_types``: their number. ``keep``: share of the requested problems that is kept;
+    ``keep_observed``: whether an earlier run showed it. ``written``: share of the requested problems that comes back.
+    ``candidates``: of synthesis, for later parts. ``rng``: the source of further draws.
     """
 
     pool: int
@@ -145,7 +146,7 @@ class Outlook:
 
     @property
     def types(self) -> float:
-        """Return how many error types there can be: no more than bad cases."""
+        """Return the number of error types, at most one per bad case."""
         return min(max(1.0, self.bad), self.error_types)
 
     @property
@@ -154,12 +155,12 @@ class Outlook:
         return [c.problem for c in self.cases]
 
     def drawn(self, n: int) -> list[list[PoolProblem]]:
-        """Return ``n`` problems drawn together, once for every case of the sample; the same at every call."""
+        """Return ``n`` problems drawn together for every case of the sample; the same ones at every call."""
         rng, problems = copy.copy(self.rng), self.problems
         return [rng.sample(problems, min(n, len(problems))) for _ in problems]
 
     def diagnosis(self, instructor: object, requests: float) -> Estimate:
-        """Return what an instructor is asked that diagnoses so many bad cases."""
+        """Estimate the ``requests`` that diagnose bad cases."""
 
         def asks(i: Remote) -> tuple[Asks, ...]:
             shown = [i.keyphrase_request(c) for c in self.cases]
@@ -170,9 +171,9 @@ class Outlook:
     def synthesis(
         self, instructor: object, samples: Sequence[SynthesisRequest], requests: float, each: int, candidates: float
     ) -> Estimate:
-        """Return what an instructor is asked that writes ``each`` problems a request, its own checks among it.
+        """Estimate synthesis with ``each`` problems a request, including the instructor's own checks.
 
-        ``candidates``: how many of them synthesis hands on.
+        ``candidates``: how many problems synthesis passes on.
         """
 
         def asks(i: Remote) -> tuple[Asks, ...]:
@@ -187,7 +188,7 @@ class Outlook:
         return _asking(instructor, asks, candidates)
 
     def correction(self, instructor: object, requests: float) -> Estimate:
-        """Return what an instructor is asked that corrects so many bad cases."""
+        """Estimate the ``requests`` that correct bad cases."""
 
         def asks(i: Remote) -> tuple[Asks, ...]:
             shown = [i.correction_request(c) for c in self.cases]
@@ -198,25 +199,25 @@ class Outlook:
 
 @runtime_checkable
 class Estimated(Protocol):
-    """Any part that asks an instructor, or makes the target model generate, and tells beforehand how much.
+    """Any part that asks an instructor or makes the target model generate, and can estimate how much.
 
-    A part that has an ``estimate`` answers for the parts that it holds. One that asks and has none is named in the
-    output as not estimated, and so is any clusterer, stage or scorer of one's own; one that asks nothing returns
+    A part with an ``estimate`` also answers for the parts that it holds. The output names a part that asks but has none
+    as not estimated; the same holds for any clusterer, stage or scorer of your own. A part that asks nothing returns
     ``Estimate()``.
     """
 
     def estimate(self, outlook: Outlook) -> Estimate:
-        """Return what the part would do in one round. It must be quick, and send and load nothing."""
+        """Return what the part would do in one round. Must be quick, send nothing and load nothing."""
         ...
 
 
 def costs(held: Any) -> bool:
-    """Say whether a part, or one that it holds, costs something, or may: of an instructor of one's own nobody knows."""
+    """Say whether a part, or one that it holds, may cost something. Every instructor of your own may."""
     return any(isinstance(p, Paid) or (isinstance(p, Instructor) and is_own(p)) for p in parts_in(held))
 
 
 def is_own(held: Any) -> bool:
-    """Say whether a part is one of the user's own, from a package under ``plugins``."""
+    """Say whether a part belongs to the user, from a package under ``plugins``."""
     return is_part(held) and type(held).__module__.partition(".")[0] != "sei"
 
 

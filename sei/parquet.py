@@ -1,4 +1,4 @@
-"""Parquet files as rows of plain values, where pyarrow is there to read them."""
+"""Reads Parquet files as rows of plain values, if pyarrow is installed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _SHOWN_BYTES = 40
 
 
 def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (row number from 1, row); numbers keep the digits that their type holds, other values become plain ones.
+    """Yield (row number from 1, row). Numbers keep the digits of their type; other values become plain ones.
 
     Raises:
-        DataError: with the command that brings pyarrow where it is missing; for a file that is none; for a column that
-            stands twice.
+            DataError: if pyarrow is missing (with the install command), the file is not Parquet, or a column name is
+            repeated.
     """
     try:
         import pyarrow.parquet as pq
     except ModuleNotFoundError as e:
         raise DataError(
             f"{path}: reading Parquet needs pyarrow, which is not installed. Remedy: pip install 'sei[hub]' (or pip "
-            "install pyarrow); or write the rows as JSON lines where they are: "
+            "install pyarrow); or convert the file to JSON lines where pyarrow is installed: "
             f"pandas.read_parquet({path.name!r}).to_json({path.stem + '.jsonl'!r}, orient='records', lines=True, "
             "force_ascii=False)."
         ) from e
@@ -39,7 +39,7 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         twice = [n for n, count in Counter(file.schema_arrow.names).items() if count > 1]
         if twice:
             raise DataError(
-                f"{path}: the column {twice[0]!r} stands twice. Rule: a name has one value. Remedy: rename one."
+                f"{path}: the column {twice[0]!r} appears twice. Rule: column names are unique. Remedy: rename one."
             )
         narrow = {f.name: _digits_of(str(f.type)) for f in file.schema_arrow}
         number = 0
@@ -49,7 +49,7 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield number, {k: _plain(v, narrow[k]) for k, v in row.items()}
     except DataError:
         raise
-    except Exception as e:  # pyarrow raises many kinds; all mean that the rows cannot be had
+    except Exception as e:  # pyarrow raises many kinds of errors; all mean that the rows cannot be read
         said = " ".join(str(e).split())[:200]
         raise DataError(
             f"{path} cannot be read as Parquet ({type(e).__name__}: {said}). Remedy: fetch the file again, or save it "
@@ -58,7 +58,7 @@ def read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _digits_of(type_name: str) -> str:
-    """Return the type in whose digits a column's numbers are written, empty where Python's own are right."""
+    """Return the type that gives a column's numbers their digits; empty for Python's own float."""
     if "double" in type_name:
         return ""
     return "float16" if "halffloat" in type_name else "float32" if re.search(r"\bfloat\b", type_name) else ""
@@ -66,7 +66,7 @@ def _digits_of(type_name: str) -> str:
 
 def _plain(value: Any, digits: str) -> Any:
     if isinstance(value, float) and digits:
-        return WrittenFloat(str(getattr(np, digits)(value)))  # 0.1 of four bytes is 0.10000000149011612 in eight
+        return WrittenFloat(str(getattr(np, digits)(value)))  # float32 0.1 would become 0.10000000149011612
     if isinstance(value, decimal.Decimal):
         return WrittenFloat(str(value))
     if isinstance(value, (datetime.date, datetime.time)):
@@ -84,4 +84,4 @@ def _text(value: bytes) -> Any:
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
-        return value[:_SHOWN_BYTES]  # a picture, say: no text, and refused where one is looked for
+        return value[:_SHOWN_BYTES]  # such as a picture: refused later if text is needed

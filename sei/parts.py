@@ -1,11 +1,11 @@
 """Parts: frozen, strictly checked dataclasses that a config composes.
 
-A part is built by ``_target_`` at the door. Unknown keys, wrong types and impossible values are
-refused when it is built, before any costly work. What identifies a part (name, ``version``,
-settings) is read by the store; settings that cannot change a result are marked ``Immaterial``.
+A part is built by ``_target_`` before a run starts. Unknown keys, wrong types and impossible values are refused then,
+before any costly work. The store reads a part's identity (name, ``version``, settings); settings that cannot change a
+result are marked ``Immaterial``.
 
-The name is the class variable ``identity``, such as ``refiner/gradient``: the file of a part may move. A part of your
-own without one is known by its module and class.
+The name is the class variable ``identity``, such as ``refiner/gradient``, so the file of a part may move. A part of
+your own without a name is identified by its module and class.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Immaterial:
 
 
 IMMATERIAL = _Immaterial()
-"""Put into ``Annotated[int, IMMATERIAL]`` to leave a setting out of the store's key."""
+"""Put into ``Annotated[int, IMMATERIAL]`` to leave a setting out of store keys."""
 
 _STRICT = pydantic.ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -36,7 +36,7 @@ def part(cls: type[T]) -> type[T]:
     """Turn a class into a part: frozen, keyword-only, types checked strictly, unknown keys refused.
 
     Raises:
-        pydantic.ValidationError: when an instance is built with a wrong value.
+        pydantic.ValidationError: if an instance is built with a wrong value.
     """
     make: Callable[[type[T]], Any] = checked_dataclass(config=_STRICT, frozen=True, kw_only=True)
     built: type[T] = make(cls)
@@ -44,13 +44,13 @@ def part(cls: type[T]) -> type[T]:
 
 
 def identity_of(cls: type) -> str:
-    """Return the name of a part's class: its own ``identity`` (never one that it inherits), or its module and class."""
+    """Return the name of a part's class: its own ``identity`` (not an inherited one), or its module and class."""
     own = vars(cls).get("identity")
     return own if isinstance(own, str) else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def settings(obj: Any) -> dict[str, Any]:
-    """Return the material settings of a part, in field order."""
+    """Return the settings of a part that can change results, in field order."""
     hints = get_type_hints(type(obj), include_extras=True)
     return {
         f.name: getattr(obj, f.name)
@@ -65,7 +65,7 @@ def is_part(obj: Any) -> bool:
 
 
 def parts_in(obj: Any) -> Iterator[Any]:
-    """Yield every part inside a built value, a part before those that it holds, in the order of fields and entries."""
+    """Yield every part inside a built value, each before the parts that it holds, in field and entry order."""
     if is_part(obj):
         yield obj
         held = [getattr(obj, f.name) for f in dataclasses.fields(obj)]

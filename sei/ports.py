@@ -1,4 +1,4 @@
-"""Ports: the Protocols that parts fulfil. No base classes; any class of the same shape will do."""
+"""Ports: the Protocols of all parts. There are no base classes; any class with the same methods fits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from sei.records import (
     TrainingExample,
 )
 
-__all__ = [  # with what the methods below are given and give, so that a part of one's own imports it all from here
+__all__ = [  # includes argument and return types, so that your own part can import all of them from here
     "EMBEDDED_TASKS",
     "AttemptStage",
     "Clusterer",
@@ -82,41 +82,41 @@ __all__ = [  # with what the methods below are given and give, so that a part of
 
 @runtime_checkable
 class Grader(Protocol):
-    """Decides whether an output answers its problem rightly. Knows the kind of task; the stages do not."""
+    """Decides whether an output answers its problem correctly. Only the grader knows the kind of task."""
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
-        """Grade one output; ``finished`` is false where it was cut at the length cap."""
+        """Grade one output; ``finished`` is false if it was cut at the length cap."""
         ...
 
     def check_gold(self, problems: tuple[Problem, ...]) -> list[str]:
-        """Return the ids of problems whose own gold answer or reference solution is refused."""
+        """Return the ids of problems whose own gold answer or reference solution the grader refuses."""
         ...
 
 
 @runtime_checkable
 class Skipping(Protocol):
-    """A grader that may be told to leave out problems whose own gold answers it refuses."""
+    """A grader with an option to leave out problems whose own gold answers it refuses."""
 
     @property
     def skip_bad_gold(self) -> bool:
-        """Return whether to."""
+        """Return whether to leave them out."""
         ...
 
 
 @runtime_checkable
 class DataSource(Protocol):
-    """Gives problems in their roles."""
+    """Provides problems in their roles."""
 
     def load(self) -> DataSet:
-        """Read or draw all problems. Raises DataError naming file and line."""
+        """Read or generate all problems. Raises DataError naming file and line."""
         ...
 
 
 @runtime_checkable
 class Instructor(Protocol):
-    """The teacher: names errors and writes new problems.
+    """The teacher: diagnoses errors and writes new problems.
 
-    One that can do more than ``EMBEDDED_TASKS`` lists all its tasks as the class variable ``TASKS``.
+    An instructor with more than ``EMBEDDED_TASKS`` lists all its tasks in the class variable ``TASKS``.
     """
 
     def diagnose(self, cases: Sequence[BadCase]) -> Iterator[Diagnosis]:
@@ -128,13 +128,13 @@ class Instructor(Protocol):
         ...
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
-        """Yield one reply per bad case, in order: the same question with a corrected solution, or a refusal."""
+        """Yield one reply per bad case, in order: the same question with a correct solution, or a refusal."""
         ...
 
 
 @runtime_checkable
 class Locating(Protocol):
-    """An instructor that can point at the first wrong step; only the teacher card asks it to."""
+    """An instructor that can find the first wrong step; only the teacher card needs it."""
 
     def first_wrong_steps(self, cases: Sequence[Stepped]) -> Iterator[Located]:
         """Yield the first wrong step of every case, in order, or a typed refusal."""
@@ -143,7 +143,7 @@ class Locating(Protocol):
 
 @runtime_checkable
 class Solving(Protocol):
-    """An instructor that can solve a question from its text alone; only the teacher card asks it to."""
+    """An instructor that can solve a question from its text; only the teacher card needs it."""
 
     def solve(self, questions: Sequence[str]) -> Iterator[Worked]:
         """Yield the final answer of every question, in order, or a typed refusal."""
@@ -155,37 +155,37 @@ class Paid(Protocol):
     """An instructor that costs something."""
 
     def spent(self) -> dict[str, Any]:
-        """Return what this process sent, took from the cache, asked again, dropped and paid."""
+        """Return what this process sent, found in the cache, retried, dropped and paid."""
         ...
 
 
 @runtime_checkable
 class Preflight(Protocol):
-    """Any part that can tell before a run costs anything that the run cannot succeed.
+    """Any part that can detect, before a run costs anything, that the run cannot succeed.
 
-    A run asks every such part inside its config once, before data are loaded. It must be quick and send nothing.
+    Called once for every such part in the config, before data are loaded. Must be quick and send nothing.
     """
 
     def preflight(self) -> None:
-        """Return where all is well. Raises ConfigError or DiskError naming the setting, its value and the remedy."""
+        """Return if all is well. Raises ConfigError or DiskError naming the setting, its value and the remedy."""
         ...
 
 
 @runtime_checkable
 class Reading(Protocol):
-    """Any part whose results rest on files or texts beside its settings."""
+    """Any part whose results depend on files or texts besides its settings."""
 
     def reads(self) -> dict[str, str]:
-        """Return digests of them by name. Raises ConfigError or DataError naming the file that cannot be read."""
+        """Return their digests by name. Raises ConfigError or DataError naming the file that cannot be read."""
         ...
 
 
 @runtime_checkable
 class Tracing(Protocol):
-    """An instructor made of rules, which follow some worked solutions and others not."""
+    """An instructor that works by rules, which cover only some worked solutions."""
 
     def traces(self, problem: PoolProblem) -> bool:
-        """Say whether it could name an error in an attempt at a problem and write others like it."""
+        """Say whether it can name an error in an attempt at this problem and write similar problems."""
         ...
 
 
@@ -203,16 +203,16 @@ class Clusterer(Protocol):
     """Groups keyphrases into error types."""
 
     def group(self, phrases: Sequence[str], vectors: NDArray[np.float32], seed: int) -> Grouping:
-        """Return a label per phrase; ``vectors`` (n, d) are their unit vectors. Must work for 1, 2 and many."""
+        """Return a label per phrase. ``vectors`` (n, d) are their unit vectors; n may be 1."""
         ...
 
 
 @runtime_checkable
 class Screen(Protocol):
-    """Keeps synthetic questions apart from test and validation text."""
+    """Keeps synthetic questions apart from held-out and validation text."""
 
     def reason(self, question: str) -> str | None:
-        """Return why a question must be dropped, or ``None``."""
+        """Return why a question must be dropped, or ``None`` to keep it."""
         ...
 
     def reasons(self, questions: Sequence[str]) -> list[str | None]:
@@ -222,7 +222,7 @@ class Screen(Protocol):
 
 @runtime_checkable
 class AttemptStage(Protocol):
-    """Target model on problems."""
+    """Runs the target model on problems."""
 
     row_type: ClassVar[Any]
 
@@ -233,16 +233,16 @@ class AttemptStage(Protocol):
         items: Sequence[PoolProblem | HeldOutProblem | Draw],
         done: frozenset[int],
     ) -> Iterable[tuple[int, Attempt]]:
-        """Yield (index, attempt) for every problem, or draw of one (``engine.samples``), that is not done."""
+        """Yield (index, attempt) for every problem, or draw of one (``engine.samples``), not in ``done``."""
         ...
 
 
 @runtime_checkable
 class SecondOpinionStage(Protocol):
-    """Another instructor's view of a sample of bad cases."""
+    """Gets another instructor's diagnosis of a sample of bad cases."""
 
     def __call__(self, diagnoses: tuple[Diagnosis, ...], error_map: ErrorMap, *, seed: int) -> Opinion:
-        """Return both views and their agreement."""
+        """Return both diagnoses and their agreement."""
         ...
 
 
@@ -250,9 +250,9 @@ class SecondOpinionStage(Protocol):
 class SynthesizeStage(Protocol):
     """Writes candidates for every error type.
 
-    Keywords are what the store offers: ``checkpoint`` (the current one), ``replay`` (the solved pool problems that
-    training may replay; refinement's part is never offered) and ``folder`` (where it keeps its half after a crash). A
-    synthesizer may leave out those that it does not need; what it takes is part of its key.
+    The store offers these keywords: ``checkpoint`` (the current one), ``replay`` (the solved pool problems that
+    training may replay, never those of refinement) and ``folder`` (where interrupted work is kept). A synthesizer may
+    leave out keywords that it does not need; those that it takes are part of its key.
     """
 
     def __call__(
@@ -267,13 +267,13 @@ class SynthesizeStage(Protocol):
         replay: tuple[PoolProblem, ...],
         folder: Path | None = None,
     ) -> Synthesis:
-        """Return all candidates after screening with everything dropped."""
+        """Return all candidates that passed screening, and everything that was dropped."""
         ...
 
 
 @runtime_checkable
 class RefineStage(Protocol):
-    """Keeps the candidates that one-shot learning shows to be effective."""
+    """Keeps the candidates that help in one-shot learning."""
 
     def __call__(self, given: RefineInput, *, seed: int, folder: Path | None = None) -> RefinedSet:
         """Return a score, decision and reason per candidate."""
@@ -287,23 +287,23 @@ class FinetuneStage(Protocol):
     def __call__(
         self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path = ...
     ) -> Trained:
-        """Return the checkpoint, its curve and its budget."""
+        """Return the checkpoint, its training curve and its budget."""
         ...
 
 
 class TrackedRun(Protocol):
-    """A run that is open in an experiment tracker; everything is written from records alone."""
+    """An open run in an experiment tracker. Everything is logged from records alone."""
 
     def baseline(self, scores: dict[str, Score]) -> None:
         """Log the scores of the base model as round 0."""
         ...
 
     def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
-        """Log everything of one round: the record, what the summary says of it, and its folder of pictures."""
+        """Log one round: its record, its part of the summary, and its folder of pictures."""
         ...
 
     def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
-        """Log the model, best on dev, trained on these rounds' data; the folder has no weights where it is the base."""
+        """Log the best model on dev and the rounds whose data trained it. The base has no weights in the folder."""
         ...
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
@@ -313,7 +313,7 @@ class TrackedRun(Protocol):
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Where a run is logged."""
+    """An experiment tracker."""
 
     def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> TrackedRun:
         """Open a run and return it; ``group`` is the sweep, empty for a single run."""

@@ -1,4 +1,4 @@
-"""A run before it begins: what the door has composed, as plain values."""
+"""A composed run before it begins, as plain values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sei.errors import ConfigError, DiskError
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A run that was asked for from Python, composed and checked.
+    """A run requested from Python, composed and checked.
 
-    ``plain``: its config. ``log``: the file that its log goes to. ``choices``: the option of every config group.
-    ``files``: what Hydra would write into the folder.
+    ``plain``: its config. ``log``: its log file. ``choices``: the chosen option of every config group. ``files``: the
+    files that Hydra would write into the folder.
     """
 
     plain: dict[str, Any]
@@ -26,10 +26,10 @@ class Prepared:
     files: dict[Path, str]
 
     def write(self) -> None:
-        """Make the run folder, and write into it what Hydra writes: config, overrides and its own settings.
+        """Create the run folder and write what Hydra writes: the config, the overrides and its own settings.
 
         Raises:
-            DiskError: where that folder cannot be written.
+            DiskError: if the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -40,13 +40,13 @@ class Prepared:
             raise no_folder(e) from e
 
     def said(self, error: ConfigError, conf: Path) -> ConfigError:
-        """Return a refusal of a setting, with the experiment that set it where one did."""
+        """Return a refusal of a setting, with the experiment that set it, if one did."""
         more = commandline.said_by(str(error), str(self.choices.get("experiment")), self.overrides, conf)
         return ConfigError(f"{error}{more}") if more else error
 
 
 def no_folder(error: OSError) -> DiskError:
-    """Word why a run folder could not be made."""
+    """Return the error for a run folder that could not be created."""
     return DiskError(
         f"run folder: {error.filename} cannot be written: {error.strerror or error}. Remedy: free space or fix "
         "permissions, or hydra.run.dir=PATH (a sweep: hydra.sweep.dir=PATH) in a writable place."

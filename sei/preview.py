@@ -1,4 +1,4 @@
-"""``estimate=true`` and ``dry_run=true``: look ahead, print, ask nothing."""
+"""``estimate=true`` and ``dry_run=true``: print a preview and send nothing."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def preview(
     dry_run: bool,
     folder: Path,
 ) -> dict[str, Any]:
-    """Print what a run would ask of its instructor, or its first requests (``dry_run``); returns the estimate.
+    """Print the requests that a run would need, or the first of each kind (``dry_run``); returns the estimate.
 
-    Attempts of the base that the store already holds make both exact where they can.
+    Attempts of the base that are already in the store make both more exact.
 
     Raises:
-        NothingToEstimateError: for an estimate where no part costs anything.
+        NothingToEstimateError: if no part costs anything; only for an estimate.
     """
     graded: tuple[Graded, ...] = ()
     if data.warm_up:
@@ -64,7 +64,7 @@ def preview(
     wanted = draws(method.attempt, data.pool, seed)
     attempts = store.kept(method.attempt, base, items=wanted)
     if attempts:
-        log.info("%d of %d attempts at the pool are in the store and are looked at", len(attempts), len(wanted))
+        log.info("%d of %d attempts at the pool are in the store and are used", len(attempts), len(wanted))
         graded = method.grade(attempts)
     if dry_run and isinstance(method.attempt, Attempts):
         method.attempt.target.preflight()
@@ -87,7 +87,7 @@ def preview(
 
 
 def show(priced: Sequence[Line], generated: Mapping[str, int], not_estimated: Sequence[str] = ()) -> None:
-    """Print an estimate, with what the target model has to generate beside it, and what neither of them holds."""
+    """Print an estimate with the answers that the target model must generate, and what is not estimated."""
     table = Table(title="estimate: what the instructor would be asked")
     for head in ("round", "request", "requests", "input tokens", "output tokens", "USD"):
         table.add_column(head, justify="left" if head == "request" else "right")
@@ -118,7 +118,7 @@ def _numbers(*values: int) -> list[str]:
 
 
 def show_prompt(opened: OpenModel, problem: PoolProblem) -> None:
-    """Print how the target model is asked the first problem: its tokens, and the text that they spell."""
+    """Print the prompt of the first problem: its tokens and the text that they decode to."""
     (text,) = opened.prompts([asked(problem.question, problem.options)])
     ids = opened.tokenizer([text], add_special_tokens=opened.template == "plain")["input_ids"][0]
     console = Console(width=None if Console().is_terminal else 140)
@@ -130,7 +130,7 @@ def show_prompt(opened: OpenModel, problem: PoolProblem) -> None:
 
 
 def show_requests(requests: Mapping[str, Shown], not_estimated: Sequence[str] = ()) -> None:
-    """Print the first request of every kind, whole."""
+    """Print the first request of every kind in full."""
     console = Console(width=None if Console().is_terminal else 140)
     for kind, request in requests.items():
         console.rule(Text(f"first request: {kind}"))

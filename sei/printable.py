@@ -1,16 +1,16 @@
-"""Text of models, servers and files as it may reach a terminal or a log: nothing in it steers anything."""
+"""Makes text from models, servers and files safe for a terminal or a log: no control characters."""
 
 from __future__ import annotations
 
 import logging
 import unicodedata
 
-# control, direction and other invisible marks, halves of surrogate pairs, line and paragraph separators
+# control, direction and other invisible characters, unpaired surrogates, line and paragraph separators
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return a text with what does not print written out (ESC as ``\x1b``); characters of ``keep`` stay."""
+    r"""Return a text with unprintable characters escaped (ESC as ``\x1b``), except those in ``keep``."""
     if text.isprintable():
         return text
     return "".join(
@@ -19,9 +19,9 @@ def printable(text: str, keep: str = "") -> str:
 
 
 class Formatter(logging.Formatter):
-    """Log lines without control characters; a message is one line, only a traceback has several."""
+    """Formats log lines without control characters. Only a traceback has several lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
+        """Return the log line of a record."""
         shown = logging.makeLogRecord({**vars(record), "msg": printable(record.getMessage()), "args": ()})
         return printable(super().format(shown), keep="\n\t")

@@ -1,4 +1,4 @@
-"""One progress owner: a rich bar on a terminal, plain log lines elsewhere."""
+"""Progress display: a rich bar on a terminal, plain log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sei.printable import printable
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 15.0  # between plain lines where there is no terminal
+EVERY_SECONDS = 15.0  # between plain log lines without a terminal
 
 
 class Advance(Protocol):
-    """Tells how far long work is: by a count of what is done, or in words about what is being made just now."""
+    """Shows the progress of long work, as a count or as words about the current step."""
 
     def __call__(self, n: int) -> None:
         """Count ``n`` more as done."""
@@ -61,7 +61,7 @@ class _Lines:
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Advance]:
-    """Show how far a piece of long work is; yields what advances it by a count."""
+    """Show the progress of long work; yields a function that advances it by a count."""
     if not sys.stderr.isatty():
         yield _Lines(what, total)
         return
@@ -80,6 +80,6 @@ def progress(what: str, total: int) -> Iterator[Advance]:
 
 
 def inside(advance: Advance) -> Callable[[str], None]:
-    """Return what shows words about a step that takes long itself, such as the tokens of a batch."""
+    """Return a function that shows words about a step which takes long itself, such as the tokens of a batch."""
     said: Callable[[str], None] = getattr(advance, "inside", lambda _: None)
     return said

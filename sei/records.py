@@ -1,7 +1,7 @@
-"""Records: what flows between stages. Frozen values, each one a JSONL row.
+"""Records: the data that flow between stages. They are frozen; each is one JSONL row.
 
-A record carries what it refers to, so that a file explains itself. Roles are types: a stage that
-may see only pool problems asks for ``PoolProblem`` and refuses any other.
+A record contains what it refers to, so a file explains itself. Roles are types: a stage for pool problems takes
+``PoolProblem`` and refuses all others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from sei.errors import RoleError
 
 Verdict = Literal["right", "wrong", "unreadable"]
-"""``unreadable``: no answer could be extracted; a format failure is not a reasoning error."""
+"""``unreadable``: no answer could be extracted; a format error is not a reasoning error."""
 
 Role = Literal["in_domain", "out_of_domain", "dev"]
 
@@ -23,8 +23,8 @@ Role = Literal["in_domain", "out_of_domain", "dev"]
 class Problem:
     """A question with its gold answer and worked reference solution.
 
-    ``answer`` is the final answer alone; ``solution`` the worked text that ends in it (may be empty
-    where a data set has none). ``options`` are the choices as the data set letters them, if it has any.
+    ``answer``: the final answer alone. ``solution``: the worked text that ends in it (may be empty if the data set has
+    none). ``options``: the choices as lettered by the data set, if any.
     """
 
     id: str
@@ -36,14 +36,14 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolProblem(Problem):
-    """A training problem: the only kind that may become a bad case."""
+    """A training problem; only these may become bad cases."""
 
     kind: Literal["pool"] = "pool"
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutProblem(Problem):
-    """A dev or test problem. ``group`` (hidden skill or subject) and ``level`` are for breaking scores down only."""
+    """A dev or test problem. ``group`` (hidden skill or subject) and ``level`` only break down scores."""
 
     set: str
     role: Role
@@ -54,13 +54,14 @@ class HeldOutProblem(Problem):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Weights of the target model: a folder and the digest of what is in it.
+    """Weights of the target model: a folder and the digest of its content.
 
-    ``kind``: ``base`` (as configured, ``folder`` empty), ``full`` (all weights) or ``adapter``: ``folder``
-    holds the merged weights, ``adapter`` the LoRA alone, trained on top of ``onto``; training may go on in it.
+    ``kind``: ``base`` (as configured, ``folder`` empty), ``full`` (all weights) or ``adapter``. An adapter checkpoint
+    has the merged weights in ``folder`` and the LoRA alone in ``adapter``; the LoRA was trained on top of ``onto``, and
+    training may continue in it.
     """
 
-    IDENTITY: ClassVar[tuple[str, ...]] = ("digest", "kind")  # where it lies does not matter
+    IDENTITY: ClassVar[tuple[str, ...]] = ("digest", "kind")  # the folder is no part of the identity
     digest: str
     kind: Literal["base", "full", "adapter"] = "base"
     folder: str = ""
@@ -68,7 +69,7 @@ class Checkpoint:
     onto: Checkpoint | None = None
 
     def merged(self) -> Checkpoint:
-        """Return the same weights as a starting point of their own: nothing goes on in its adapter."""
+        """Return the same weights without the adapter, so that training does not continue in it."""
         if self.kind != "adapter":
             return self
         return Checkpoint(digest=self.digest, kind="full", folder=self.folder)
@@ -76,10 +77,10 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One complete output of the target model. ``finished`` is false when it was cut at the length cap.
+    """One complete output of the target model. ``finished`` is false if it was cut at the length cap.
 
-    ``fault``: why there is no output; such an attempt counts nowhere and is made again next time. ``sample``: its
-    number, from 0, where a problem gets several.
+    ``fault``: why there is no output; such an attempt is not counted and is made again next time. ``sample``: its
+    number, from 0, if a problem gets several.
     """
 
     UNLESS_EMPTY: ClassVar[tuple[str, ...]] = ("sample",)
@@ -94,8 +95,8 @@ class Attempt:
 class Graded:
     """An attempt with its verdicts.
 
-    ``verdict`` rests on flexible extraction (the last stated answer), ``strict_verdict`` on the
-    format that was asked for. ``fault`` is a fault of the grader: such a row has no verdict that counts.
+    ``verdict`` uses flexible extraction (the last stated answer), ``strict_verdict`` the requested format. ``fault``:
+    an error of the grader; the verdict of such a row does not count.
     """
 
     attempt: Attempt
@@ -116,9 +117,9 @@ class BadCase:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What an instructor saw at the first diverging step: the second view beside the phrase.
+    """What an instructor found at the first wrong step; it complements the phrase.
 
-    ``operation`` / ``written_operation`` are operators or ``none``; values and unit are as printed.
+    ``operation`` / ``written_operation``: operators or ``none``. Values and unit: as printed.
     """
 
     step: int
@@ -132,7 +133,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Rejection:
-    """Something refused, with its reason, kept for inspection. ``subject`` names the item, ``detail`` quotes it."""
+    """A refused item with its reason, kept for inspection. ``subject`` names the item, ``detail`` quotes it."""
 
     stage: str
     reason: str
@@ -142,7 +143,7 @@ class Rejection:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What answers of an instructor needed: requests, tokens in and out, dollars; whoever paid for them when."""
+    """What an instructor's answers needed: requests, tokens in and out, dollars. Cached answers count as well."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -160,7 +161,7 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Keyphrase:
-    """A short phrase that names the error of a bad case (section 3.2), with the finding behind it."""
+    """A short phrase that names the error of a bad case (section 3.2), and the finding behind it."""
 
     bad_case: BadCase
     phrase: str
@@ -169,7 +170,7 @@ class Keyphrase:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """The instructor's answer for one bad case: a keyphrase, or a typed refusal."""
+    """The instructor's result for one bad case: a keyphrase, or a typed refusal."""
 
     bad_case: BadCase
     keyphrase: Keyphrase | None = None
@@ -178,16 +179,16 @@ class Diagnosis:
 
     @property
     def fault(self) -> str:
-        """Return why nobody has looked at the case; such a row is not kept, and the next run asks again."""
+        """Return why the case was not examined. Such a row is not kept, and the next run asks again."""
         reason = self.rejection.reason if self.rejection is not None else ""
         return reason if reason in ("bad_request", "unavailable") else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorType:
-    """A cluster of keyphrases. ``exemplars`` are seen by synthesis alone, ``validation`` by refinement alone.
+    """A cluster of keyphrases. Only synthesis sees ``exemplars``, only refinement sees ``validation``.
 
-    ``stable`` is the name under which it can be followed over rounds: that of the earlier type it continues.
+    ``stable``: its name over all rounds, taken from the earlier type that it continues.
     """
 
     name: str
@@ -198,7 +199,7 @@ class ErrorType:
 
     @property
     def label(self) -> str:
-        """Return the stable name, or the name where it has none."""
+        """Return the stable name, or the name if there is none."""
         return self.stable or self.name
 
 
@@ -215,7 +216,7 @@ class MapPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint:
-    """The criterion at one candidate number of types."""
+    """The criterion for one candidate number of types."""
 
     num_types: int
     score: float
@@ -223,9 +224,9 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorMap:
-    """Error types of a round with the curve they were chosen from and a 2-D map.
+    """The error types of a round, with the curve behind their number and a 2-D map.
 
-    ``rejections`` are bad cases that fit no type, or that a review dropped; ``usage`` is what naming the types cost.
+    ``rejections``: bad cases that fit no type or were dropped by a review. ``usage``: the cost of naming the types.
     """
 
     types: tuple[ErrorType, ...]
@@ -237,7 +238,7 @@ class ErrorMap:
 
 @dataclass(frozen=True, kw_only=True)
 class OpinionPair:
-    """Two instructors on one bad case: their phrases, the error types these lead to, and the phrases' cosine."""
+    """Two instructors on one bad case: their phrases, the resulting error types, and the cosine of the phrases."""
 
     problem_id: str
     first: str
@@ -249,10 +250,10 @@ class OpinionPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Opinion:
-    """How far a second instructor agrees on ``n`` sampled bad cases, of which it ``refused`` some.
+    """The agreement of a second instructor on ``n`` sampled bad cases; it ``refused`` some of them.
 
-    ``kappa`` is Cohen's on error types (``None``: not defined), ``same_type`` the plain share, ``similarity``
-    the mean cosine of both phrases of a case, ``chance`` that of different cases.
+    ``kappa``: Cohen's kappa on error types (``None`` if undefined). ``same_type``: the share with equal types.
+    ``similarity``: the mean cosine of both phrases of a case; ``chance``: the same for different cases.
     """
 
     n: int = 0
@@ -267,10 +268,10 @@ class Opinion:
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticExample:
-    """A new problem with its worked solution, made for an error type from exemplars.
+    """A new problem with its worked solution, made from exemplars of an error type.
 
-    ``flaw`` is known to the embedded instructor alone and read by analysis only: what it got wrong
-    on purpose, or empty. ``options`` are the lettered choices of a multiple-choice problem, ``answer`` then a letter.
+    ``flaw``: the error that the embedded instructor made on purpose, or empty; only analysis reads it. ``options``: the
+    lettered choices of a multiple-choice problem; its ``answer`` is then a letter.
     """
 
     UNLESS_EMPTY: ClassVar[tuple[str, ...]] = ("options",)
@@ -287,7 +288,7 @@ class SyntheticExample:
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
-    """All candidates of a round after screening, and everything that was dropped, with its reason."""
+    """All candidates of a round after screening, and everything dropped, with the reasons."""
 
     candidates: tuple[SyntheticExample, ...]
     rejections: tuple[Rejection, ...] = ()
@@ -306,9 +307,9 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class RefinedSet:
-    """The kept candidates of a round (``kept``) with the decision on each (``scored``).
+    """The kept candidates of a round (``kept``) and the decision on every candidate (``scored``).
 
-    ``pooled_share`` is the share of types too small for a validation part of their own.
+    ``pooled_share``: the share of types too small for their own validation cases.
     """
 
     scored: tuple[Scored, ...]
@@ -316,12 +317,12 @@ class RefinedSet:
 
     @property
     def kept(self) -> tuple[SyntheticExample, ...]:
-        """Return the examples that training may use."""
+        """Return the examples for training."""
         return tuple(s.example for s in self.scored if s.kept)
 
     @property
     def tied(self) -> int:
-        """Return how many were kept before a dropped one of their type with the same score, by their order alone."""
+        """Return how many were kept only by their order: a dropped example of their type has the same score."""
         dropped = {(s.example.error_type, s.score) for s in self.scored if not s.kept}
         return sum((s.example.error_type, s.score) in dropped for s in self.scored if s.kept)
 
@@ -330,8 +331,8 @@ class RefinedSet:
 class TrainingExample:
     """One supervised pair. ``source`` is ``synthetic``, ``replay`` or ``warm_up``.
 
-    ``question`` holds the options of a multiple-choice problem as the model sees them; ``options`` repeats them for
-    whoever grades an answer to it.
+    ``question`` contains the options of a multiple-choice problem as the model sees them; ``options`` repeats them for
+    grading.
     """
 
     UNLESS_EMPTY: ClassVar[tuple[str, ...]] = ("options",)
@@ -344,7 +345,7 @@ class TrainingExample:
 
 @dataclass(frozen=True, kw_only=True)
 class StepLog:
-    """Training curve: loss and supervised tokens of one optimizer step."""
+    """One point of the training curve: loss and supervised tokens of an optimizer step."""
 
     step: int
     loss: float
@@ -353,7 +354,7 @@ class StepLog:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The checkpoint a fine-tune made, its curve and its budget in optimizer steps and supervised tokens."""
+    """The checkpoint of a fine-tune, its training curve, and its budget in optimizer steps and supervised tokens."""
 
     checkpoint: Checkpoint
     curve: tuple[StepLog, ...]
@@ -364,13 +365,13 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Accuracy on one set. ``accuracy`` = correct / n, unreadable ones in n, grader faults out of n.
+    """Accuracy on one set: ``accuracy`` = correct / n. Unreadable answers are in n, grader faults are not.
 
-    ``cut``: answers that were cut at the length cap, readable or not. ``macro`` is the mean over hidden groups;
-    ``ci95`` is the Wilson interval of ``accuracy``.
+    ``cut``: answers cut at the length cap, readable or not. ``macro``: the mean over hidden groups. ``ci95``: the
+    Wilson interval of ``accuracy``.
 
-    With ``samples`` answers a problem, ``n`` and ``correct`` count answers, ``accuracy`` is avg@k and ``ci95`` is
-    clustered by problem; ``majority`` is maj@k, and ``pass_at`` gives (k, pass@k).
+    With ``samples`` answers per problem, ``n`` and ``correct`` count answers, ``accuracy`` is avg@k and ``ci95`` is
+    clustered by problem. ``majority`` is maj@k; ``pass_at`` has pairs (k, pass@k).
     """
 
     role: Role
@@ -389,13 +390,13 @@ class Score:
 
     @property
     def unreadable_share(self) -> float:
-        """Return the share of answers that state no result that can be read."""
+        """Return the share of answers without a readable result."""
         return self.unreadable / self.n if self.n else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefineInput:
-    """What refinement is given: the model, the error types, the candidates, and solved problems that it may use."""
+    """The input of refinement: the model, the error types, the candidates, and solved problems for it to use."""
 
     checkpoint: Checkpoint
     error_map: ErrorMap
@@ -405,7 +406,7 @@ class RefineInput:
 
 @dataclass(frozen=True, kw_only=True)
 class Solved:
-    """Right attempts of the pool in two disjoint parts: refine may see ``good``, training may replay ``replay``."""
+    """Correctly solved pool problems in two disjoint parts: ``good`` for refinement, ``replay`` for training."""
 
     good: tuple[PoolProblem, ...] = ()
     replay: tuple[PoolProblem, ...] = ()
@@ -413,10 +414,10 @@ class Solved:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundRecord:
-    """Everything one round made; tracker, summary and report are rebuilt from it.
+    """Everything one round made. Tracker, summary and report are rebuilt from it.
 
-    ``withheld`` is what training may not see this round, such as earlier examples near validation cases. ``seconds``
-    and ``devices`` say by stage how long making its results took, and on what.
+    ``withheld``: examples that training may not use this round, such as earlier ones near validation cases. ``seconds``
+    and ``devices``: by stage, how long its results took and on which device.
     """
 
     round: int
@@ -439,18 +440,18 @@ def require_pool(problems: tuple[Problem, ...], stage: str) -> None:
     """Refuse anything but pool problems.
 
     Raises:
-        RoleError: names the stage and the first problem of another role.
+        RoleError: naming the stage and the first problem of another role.
     """
     for p in problems:
         if not isinstance(p, PoolProblem):
             raise RoleError(
-                f"{stage} was given problem {p.id!r} of role {getattr(p, 'role', type(p).__name__)!r}; it may see pool "
-                "problems only. Remedy: keep dev and test problems out of its input."
+                f"{stage} was given problem {p.id!r} of role {getattr(p, 'role', type(p).__name__)!r}; it may see "
+                "pool problems only. Remedy: keep dev and test problems out of its input."
             )
 
 
 def refusals(rejections: Sequence[Rejection]) -> str:
-    """Return reasons with how often each occurred and, in its words, the first of each that has any."""
+    """Return the reasons with their counts, and the first detail of each if there is one."""
     reasons = Counter(r.reason for r in rejections)
     out = []
     for reason, n in reasons.most_common():

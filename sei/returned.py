@@ -1,4 +1,4 @@
-"""What parts give back, looked at where it appears: a part of the user's own is named with the rule that it breaks."""
+"""Checks what parts return. An error names the user's part and the rule that it broke."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from sei.records import BadCase, Diagnosis, Problem, Verdict
 
 Row = TypeVar("Row")
 _ANSWER: tuple[Any, ...] = (Integral, str, (bool, np.bool_), str)
-_UNIT = 1e-2  # by which the length of a unit vector may be off: embeddings of half precision
+_UNIT = 1e-2  # tolerance of a unit vector's length, enough for half precision
 
 
 def refused(part: Any, method: str, gave: str, rule: str) -> ConfigError:
-    """Word what a part gave off its contract."""
+    """Return the error for a part whose return value breaks its contract."""
     cls = type(part)
     return ConfigError(
-        f"{cls.__module__}.{cls.__qualname__}.{method} gave {gave}. Rule: {rule}. Remedy: mend that method."
+        f"{cls.__module__}.{cls.__qualname__}.{method} returned {gave}. Rule: {rule}. Remedy: fix that method."
     )
 
 
 def one_each(found: Iterable[Any], asked: int, kind: type[Row], part: Any, method: str) -> Iterator[Row]:
-    """Yield what a part gives for each of ``asked`` items, in order, as it comes.
+    """Yield what a part returns for each of ``asked`` items, in order, as it arrives.
 
     Raises:
-        ConfigError: where it is of another type than ``kind``, or where there are too few or too many.
+        ConfigError: if a row is not a ``kind``, or if there are too few or too many.
     """
     rule = f"one {kind.__name__} for each item that it was given, in their order"
     if not isinstance(found, Iterable):
@@ -53,20 +53,20 @@ def diagnosed(instructor: Instructor, cases: Sequence[BadCase]) -> Iterator[Diag
     """Yield an instructor's diagnosis of every bad case, in order.
 
     Raises:
-        ConfigError: where there are too few or too many, where one is of another case, or says neither what the error
-            is nor why it is refused.
+            ConfigError: if there are too few or too many, or if one belongs to another case or has not exactly one of
+            keyphrase and refusal.
     """
     given = instructor.diagnose(cases)
     for d, case in zip(one_each(given, len(cases), Diagnosis, instructor, "diagnose"), cases, strict=True):
         if d.bad_case != case:
-            where = f"a diagnosis of {_of(d)} where {case.problem.id!r} was asked"
+            where = f"a diagnosis of {_of(d)} where that of {case.problem.id!r} was expected"
             raise refused(instructor, "diagnose", where, "one Diagnosis for each bad case, in their order")
         if (d.keyphrase is None) == (d.rejection is None):
             gave = f"a diagnosis of {case.problem.id!r} with {'neither' if d.keyphrase is None else 'both'}"
             raise refused(instructor, "diagnose", gave, "a Diagnosis has a keyphrase or a rejection")
         if d.keyphrase is not None and not (isinstance(d.keyphrase.phrase, str) and d.keyphrase.phrase.strip()):
             gave = f"the phrase {_short(d.keyphrase.phrase)} for {case.problem.id!r}"
-            raise refused(instructor, "diagnose", gave, "a phrase is a text that is not empty")
+            raise refused(instructor, "diagnose", gave, "a phrase is a non-empty text")
         yield d
 
 
@@ -74,7 +74,7 @@ def embedded(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return the unit vectors (len(texts), d) of texts.
 
     Raises:
-        ConfigError: where an embedder gives another shape, or rows that are no unit vectors.
+        ConfigError: if the array has another shape, or rows that are not unit vectors.
     """
     found = embedder.embed(texts)
     if not len(texts):
@@ -94,11 +94,11 @@ def embedded(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def grouped(clusterer: Clusterer, phrases: Sequence[str], vectors: NDArray[np.float32], seed: int) -> Grouping:
-    """Return a clusterer's grouping of phrases.
+    """Return a clusterer's grouping of the phrases.
 
     Raises:
-        ConfigError: where it has another number of labels than there are phrases, a label that is no whole number from
-            -1 on, or names that do not fit the labels.
+            ConfigError: if the number of labels differs from that of the phrases, a label is not a whole number from -1
+            on, or the names do not fit the labels.
     """
     found = clusterer.group(phrases, vectors, seed)
     if not isinstance(found, Grouping):
@@ -114,7 +114,7 @@ def grouped(clusterer: Clusterer, phrases: Sequence[str], vectors: NDArray[np.fl
             raise refused(clusterer, "group", f"the label {label!r} for {_short(phrases[i])}", rule)
     most = max(map(int, labels), default=-1)
     if names and (most >= len(names) or not all(isinstance(n, str) and n.strip() for n in names)):
-        rule = "no names, or for each label from 0 on a name that is not empty"
+        rule = "no names at all, or a non-empty name for each label from 0 on"
         raise refused(clusterer, "group", f"the names {_short(names)} for labels up to {most}", rule)
     return found
 
@@ -123,7 +123,7 @@ def graded(grader: Grader, problem: Problem, output: str, *, finished: bool) -> 
     """Return a grader's verdicts on one output.
 
     Raises:
-        ConfigError: where it gives something else, or a verdict that nobody knows.
+        ConfigError: if it returns anything else, or an unknown verdict.
     """
     found = grader.grade(problem, output, finished=finished)
     if not isinstance(found, Outcome):
@@ -135,15 +135,15 @@ def graded(grader: Grader, problem: Problem, output: str, *, finished: bool) -> 
     texts: tuple[Any, ...] = (found.extracted, found.fault)
     if not all(isinstance(x, str) for x in texts):
         gave = f"extracted={_short(found.extracted)}, fault={_short(found.fault)} on problem {problem.id!r}"
-        raise refused(grader, "grade", gave, "both are text, empty where there is nothing to say")
+        raise refused(grader, "grade", gave, "both are texts, empty if there is nothing to report")
     return found
 
 
 def refused_gold(grader: Grader, problems: tuple[Problem, ...]) -> tuple[str, ...]:
-    """Return the ids of problems whose own gold answers a grader refuses.
+    """Return the ids of problems whose own gold answers the grader refuses.
 
     Raises:
-        ConfigError: where it gives anything but ids of these problems.
+        ConfigError: if it returns anything but ids of these problems.
     """
     found = tuple(grader.check_gold(problems))
     known = {p.id for p in problems}
@@ -161,12 +161,12 @@ def answered(
     what: str,
     sampling: Sampling | None = None,
 ) -> Iterator[Answer]:
-    """Yield an engine's answers (index, output, finished, fault) to the prompts that are not done, in its order.
+    """Yield an engine's answers (index, output, finished, fault) to the prompts not in ``done``, in the engine's order.
 
-    An engine may run whole batches and answer what is done once more; such answers are passed over.
+    An engine may run whole batches and answer finished prompts again; such answers are ignored.
 
     Raises:
-        ConfigError: where a prompt has no answer, or an answer no prompt or another form.
+        ConfigError: if a prompt has no answer, or if an answer has no prompt or a wrong form.
     """
     rule = "(index, output, finished, fault) once for each prompt that is not done"
     open_ones = set(range(len(texts))) - done

@@ -1,4 +1,4 @@
-"""Reading JSON lines, plain or gzipped, with errors that name file and line."""
+"""Reads JSON lines, plain or gzipped. Errors name file and line."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _OTHER_ENCODINGS = (
 
 
 class WrittenFloat(float):
-    """A number that keeps how its file wrote it: digits beyond those of a float, and sizes beyond its range."""
+    """A float that remembers its text in the file, so no digits are lost and no size overflows."""
 
     __slots__ = ("written",)
     written: str
 
     def __new__(cls, written: str) -> WrittenFloat:
-        """Read a number as JSON writes it."""
+        """Read a number from its JSON text."""
         number = super().__new__(cls, written)
         number.written = written
         return number
@@ -36,14 +36,14 @@ class WrittenFloat(float):
 def read_jsonl(
     path: Path, fields: tuple[str, ...], *, remedy: str = "", written: bool = False
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, row) of a JSONL or gzipped JSONL file, without empty lines and a UTF-8 byte order mark.
+    """Yield (line number, row) of a JSONL or gzipped JSONL file, without empty lines and UTF-8 byte order marks.
 
-    ``written``: numbers with a point or an exponent come as ``WrittenFloat``, and a row that names a column twice is
-    refused; other readers would take either value.
+    ``written``: numbers with a point or an exponent become ``WrittenFloat``, and a row that repeats a name is refused,
+    since other readers would take either value.
 
     Raises:
-        DataError: naming file and line where a row is no JSON object or lacks a field, the missing file, or an encoding
-            that is not UTF-8.
+            DataError: if the file is missing or not UTF-8, or, with the line, if a row is not a JSON object or lacks a
+            field.
     """
     if not path.is_file():
         raise DataError(f"data file {path} is missing. Remedy: {remedy or 'check the path'}.")
@@ -53,26 +53,26 @@ def read_jsonl(
             require_utf8(path, bytes(start.read(8)))
         with opener(path, "rt", encoding="utf-8", newline="\n") as f:
             for number, line in enumerate(f, 1):
-                line = line.lstrip("\ufeff")  # also within a file: several were put together
+                line = line.lstrip("\ufeff")  # also inside a file, if several files were joined
                 if line.strip():
                     yield number, _row(path, number, line, fields, written=written)
     except UnicodeDecodeError as e:
         raise DataError(
-            f"{path} is no UTF-8 text ({e.reason} at byte {e.start} of a block). Rule: text files are UTF-8. Remedy: "
+            f"{path} is not UTF-8 text ({e.reason} at byte {e.start} of a block). Rule: text files are UTF-8. Remedy: "
             "save the file as UTF-8, or fetch it again."
         ) from e
     except (gzip.BadGzipFile, EOFError, zlib.error) as e:
-        raise DataError(f"{path}: cannot be read to its end ({e}). Remedy: fetch the file again.") from e
+        raise DataError(f"{path}: cannot be read to the end ({e}). Remedy: fetch the file again.") from e
 
 
 def require_utf8(path: Path, start: bytes) -> None:
-    """Refuse a file whose first (eight) bytes show that its text is UTF-16 or UTF-32.
+    """Refuse a file if its first (eight) bytes show that its text is UTF-16 or UTF-32.
 
     Raises:
         DataError: with the command that converts it.
     """
     name = next((name for mark, name in _OTHER_ENCODINGS if start.startswith(mark)), "")
-    if not name and b"\0" in start[:4]:  # no byte order mark, but ASCII in wide characters
+    if not name and b"\0" in start[:4]:  # no byte order mark, but ASCII as wide characters
         name = "UTF-32" if start.count(b"\0") > 4 else "UTF-16"
     if name:
         raise DataError(
@@ -81,7 +81,7 @@ def require_utf8(path: Path, start: bytes) -> None:
 
 
 class _TwiceError(ValueError):
-    """An object names something twice; the message is the name."""
+    """An object repeats a name; the message is that name."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -93,14 +93,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def numbers_kept() -> dict[str, Any]:
-    """Return how ``json.loads`` keeps digits and refuses a name that stands twice in an object."""
+    """Return arguments for ``json.loads`` that keep all digits and refuse repeated names."""
     return {"parse_float": WrittenFloat, "object_pairs_hook": _once}
 
 
 def not_json(where: str, error: Exception, remedy: str) -> DataError:
-    """Word what ``json.loads`` raised; ``where`` names file and line."""
+    """Return the error for an exception of ``json.loads``; ``where`` names file and line."""
     if isinstance(error, _TwiceError):
-        return DataError(f"{where}: {str(error)!r} stands twice. Rule: a name has one value. Remedy: {remedy}.")
+        return DataError(f"{where}: {str(error)!r} appears twice. Rule: names are unique. Remedy: {remedy}.")
     return DataError(f"{where}: not JSON ({error}). Remedy: {remedy}.")
 
 
@@ -108,14 +108,14 @@ def object_of(where: str, row: Any, fields: Sequence[str]) -> dict[str, Any]:
     """Return a row that is an object with these fields.
 
     Raises:
-        DataError: naming the place, what the row lacks, and what it has instead.
+        DataError: naming the place, the missing fields and the actual ones.
     """
     if not isinstance(row, dict):
         lacks = f" and lacks {list(fields)}" if fields else ""
-        raise DataError(f"{where}: a {type(row).__name__} is no JSON object{lacks}. Remedy: write one object a row.")
+        raise DataError(f"{where}: {type(row).__name__} is not a JSON object{lacks}. Remedy: write one object a row.")
     missing = [x for x in fields if x not in row]
     if missing:
-        raise DataError(f"{where}: lacks {missing}; a row needs {list(fields)}, and this one has {sorted(row)}.")
+        raise DataError(f"{where}: lacks {missing}; a row needs {list(fields)}, but this one has {sorted(row)}.")
     return row
 
 

@@ -1,4 +1,4 @@
-"""What a refiner is given and gives: a number for every candidate. Who is kept is decided by ``sei.stages.refine``."""
+"""The interface of refiners: a score for every candidate. ``sei.stages.refine`` decides which are kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sei.store.journal import Journal
 class Validation:
     """The bad cases that candidates of a type are scored on.
 
-    ``cases``: by the name of a type with enough of its own, and the round's pooled ones under "". ``pooled_share``: of
-    types that use the pooled ones. No case was an exemplar of any type: synthesis has not seen it.
+    ``cases``: by name of each type with enough of its own; the round's pooled cases are under "". ``pooled_share``: the
+    share of types that use the pooled cases. No case was an exemplar of any type, so synthesis has not seen it.
     """
 
     cases: dict[str, list[BadCase]]
@@ -24,24 +24,24 @@ class Validation:
 
     @property
     def empty(self) -> bool:
-        """Whether no type of the round has a validation case."""
+        """Whether the round has no validation cases at all."""
         return not self.cases.get("")
 
     def name(self, candidate: SyntheticExample) -> str:
-        """Return the name under which a candidate's cases stand."""
+        """Return the key of a candidate's cases."""
         return candidate.error_type if candidate.error_type in self.cases else ""
 
     def pairs(self, candidate: SyntheticExample) -> list[tuple[str, str]]:
-        """Return (question, reference solution) of a candidate's cases."""
+        """Return (question, reference solution) pairs of a candidate's cases."""
         return [pair_of(b.problem) for b in self.cases[self.name(candidate)]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
-    """What a scorer sees: the candidates, the model, and the questions that they are tried on.
+    """The input of a scorer: the candidates, the model, and the questions to test them on.
 
-    ``validation`` has no cases for a scorer that asks for none (``Tested``). ``good``: solved problems that refinement
-    may use. ``keep``: the fraction of every type that will be kept. ``seed``: of the stage and round.
+    ``validation``: empty for a scorer that needs none (see ``Tested``). ``good``: solved problems for refinement.
+    ``keep``: the fraction of every type to keep. ``seed``: that of the stage and round.
     """
 
     checkpoint: Checkpoint
@@ -53,36 +53,36 @@ class Candidates:
 
 
 def pair_of(x: SyntheticExample | PoolProblem) -> tuple[str, str]:
-    """Return the question as the model sees it, its options included, and the solution."""
+    """Return the question as the model sees it, options included, and the solution."""
     return asked(x.question, x.options), x.solution
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Gives every candidate a score; higher is better, and scores of different error types are never compared."""
+    """Scores every candidate. Higher is better; scores of different error types are never compared."""
 
     def scores(self, given: Candidates, kept: Journal) -> Sequence[float]:
-        """Return a finite number per candidate, in order; ``kept`` holds values that an interrupted run made."""
+        """Return a finite number per candidate, in order; ``kept`` holds the values of an interrupted run."""
         ...
 
 
 @runtime_checkable
 class Tested(Protocol):
-    """A scorer that tries candidates on validation cases: at most so many of a type, pooled ones below the minimum."""
+    """A scorer that tests candidates on validation cases, and its limits per type."""
 
     @property
     def min_validation(self) -> int:
-        """Return how many cases a type needs to be scored on its own."""
+        """Return how many cases a type needs; types with fewer use the pooled cases."""
         ...
 
     @property
     def max_validation(self) -> int:
-        """Return how many cases are used at most."""
+        """Return the maximum number of cases."""
         ...
 
 
 def by_type(candidates: Sequence[SyntheticExample]) -> dict[str, list[int]]:
-    """Return the places of the candidates of every error type, in the order in which types first appear."""
+    """Return the indices of the candidates by error type, types in order of first appearance."""
     groups: dict[str, list[int]] = {}
     for i, c in enumerate(candidates):
         groups.setdefault(c.error_type, []).append(i)

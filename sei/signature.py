@@ -1,7 +1,7 @@
-"""The masked signature of a question: what stays when persons and objects are swapped for others.
+"""The masked signature of a question: its text with persons and objects replaced.
 
-Two questions with the same signature are the same problem in other clothes: training on one and
-testing on the other is leakage. Numbers are kept, because they are what is worked with.
+Two questions with the same signature are the same problem with other names: training on one and testing on the other is
+leakage. Numbers are kept, because the solution depends on them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _AFTER_NUMBER_NOT_OBJECT = frozenset(
 def persons_and_objects(question: str) -> tuple[list[str], list[str]]:
     """Find person names and counted objects of a question, in order of first appearance.
 
-    A person is a capitalised word that is no common sentence opener; an object is the noun right
-    after a number (skipping *more*, *fewer*, *extra*, *dozen* and the like). Heuristic: rare
-    words can be missed, which keeps a signature more specific, never less.
+    A person is a capitalised word that is not a common sentence opener. An object is the noun right after a number
+    (skipping *more*, *fewer*, *extra*, *dozen* and the like). This is a heuristic: a missed rare word makes a signature
+    more specific, never less.
     """
     tokens = _TOKEN.findall(question)
     persons: list[str] = []
@@ -47,7 +47,7 @@ def persons_and_objects(question: str) -> tuple[list[str], list[str]]:
 
 
 def masked_signature(question: str) -> str:
-    """Return the question case folded, persons as ``<p1>``, objects as ``<o1>`` (singular too), numbers kept."""
+    """Return the question case folded, persons as ``<p1>``, objects as ``<o1>`` (also singular), numbers kept."""
     persons, objects = persons_and_objects(question)
     mask = {p.lower(): f"<p{i}>" for i, p in enumerate(persons, 1)}
     for i, o in enumerate(objects, 1):

@@ -1,8 +1,8 @@
-"""Intervals of shares and of means: the arithmetic that grading, the report and the tables share.
+"""Intervals of shares and means, shared by grading, the report and the tables.
 
-Every interval is two-sided at 95 %. Nothing heavy is imported until a function needs it: the command line loads this
-module early. Sources: Wilson (1927) for a share; Student (1908) for the mean of a few values; Agresti and Min (2005)
-for the difference of two shares on the same items.
+Every interval is two-sided at 95 %. Heavy imports happen inside functions, because the command line loads this module
+early. Sources: Wilson (1927) for a share; Student (1908) for the mean of a few values; Agresti and Min (2005) for the
+difference of two shares on the same items.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 ALPHA = 0.05  # two-sided
 Z95 = 1.959963984540054  # the 0.975 quantile of the normal distribution
-Z95_ROUNDED = 1.959964  # summaries and pages were always made with this one: their eighth digit rests on it
-_SAME = 1e-9  # values within it are equal: means and differences of shares carry rounding errors
+Z95_ROUNDED = 1.959964  # used by summaries and pages from the start; their eighth digit depends on it
+_SAME = 1e-9  # values this close count as equal, because of rounding errors
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the two ends of its interval; ends are NaN where there is none (a single value)."""
+    """A mean with the ends of its interval. The ends are NaN if there is no interval (a single value)."""
 
     mean: float
     low: float
@@ -27,7 +27,7 @@ class Interval:
 
     @property
     def known(self) -> bool:
-        """Say whether there are ends."""
+        """Say whether the interval has ends."""
         return not math.isnan(self.low)
 
     @property
@@ -43,7 +43,7 @@ def wilson(correct: int, n: int, z: float = Z95_ROUNDED) -> Interval:
         ValueError: unless ``0 <= correct <= n`` and ``n > 0``.
     """
     if not 0 <= correct <= n or n == 0:
-        raise ValueError(f"{correct} of {n} is no share")
+        raise ValueError(f"{correct} of {n} is not a share")
     share = correct / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -51,17 +51,17 @@ def wilson(correct: int, n: int, z: float = Z95_ROUNDED) -> Interval:
 
 
 def t_interval(values: Sequence[float]) -> Interval:
-    """Return the mean of independent values (one a seed) with Student's t-interval; no ends for a single value.
+    """Return the mean of independent values (one per seed) with Student's t-interval; a single value has no ends.
 
     Raises:
-        ValueError: when there is no value.
+        ValueError: if there is no value.
     """
     if not len(values):
         raise ValueError("no values")
     if len(values) < 2:
         return Interval(float(values[0]), math.nan, math.nan)
     import numpy as np
-    from scipy.special import stdtrit  # a third of a second, which pages of single runs need not wait for
+    from scipy.special import stdtrit  # takes a third of a second, which pages of single runs do not need
 
     x = np.asarray(values, dtype=np.float64)
     mean = float(x.mean())
@@ -72,8 +72,8 @@ def t_interval(values: Sequence[float]) -> Interval:
 def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
     """Return the mean over items with a normal interval whose standard error is clustered (Miller 2024, section 2.2).
 
-    Values of one cluster (the same question answered under several seeds) may depend on each other in any way:
-    ``se² = Σ_clusters (Σ_items (value - mean))² / n²``. For paired models pass the differences of their values.
+    Values of one cluster (the same question answered under several seeds) may depend on each other in any way: ``se² =
+    Σ_clusters (Σ_items (value - mean))² / n²``. For paired models pass the differences of their values.
 
     Raises:
         ValueError: for different lengths or no value.
@@ -104,21 +104,21 @@ def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> fl
 
 
 def matched_difference(fixed: int, broken: int, n: int) -> Interval:
-    """Return the difference of two shares on the same ``n`` items: ``fixed`` turned right, ``broken`` turned wrong.
+    """Return the difference of two shares on the same ``n`` items; ``fixed`` items became right, ``broken`` ones wrong.
 
-    The interval is Wald's for matched pairs with half an item added to each of the four cells, which also holds where
-    few items change.
+    The interval is Wald's for matched pairs with half an item added to each of the four cells, which keeps its coverage
+    when few items change.
 
     Raises:
         ValueError: for a negative count, or more changes than items.
     """
     if min(fixed, broken) < 0 or fixed + broken > n:
-        raise ValueError(f"{fixed} fixed and {broken} broken of {n} items are no matched pairs")
+        raise ValueError(f"{fixed} fixed and {broken} broken of {n} items are not matched pairs")
     middle = (fixed - broken) / (n + 2)
     half = Z95_ROUNDED * math.sqrt((fixed + broken + 1) / (n + 2) - middle**2) / math.sqrt(n + 2)
     return Interval(middle, middle - half, middle + half)
 
 
 def alike(values: Sequence[float]) -> bool:
-    """Say whether values are equal but for rounding: they show no spread, and no interval can be made of them."""
+    """Say whether values are equal except for rounding. Then they show no spread, and no interval can be made."""
     return max(values) - min(values) <= _SAME

@@ -1,4 +1,4 @@
-"""Jobs of a sweep: each in a process of its own, so that one that fails or is killed harms no other."""
+"""Jobs of a sweep. Each has its own process, so a job that fails or is killed harms no other."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from sei.report.page.sweep import at_work
 from sei.store import require_locks, write_atomic
 
 log = logging.getLogger("sei")
-_PATIENCE = 15  # seconds that a job gets to flush before it is killed
+_PATIENCE = 15  # seconds for a job to finish writing before it is killed
 _POLL = 0.2
-COMMAND = "SEI_COMMAND"  # the environment variable with what names a command; a launcher's workers inherit it
-_RESULTS = ("summary.json", "teacher_card.json", "estimate.json")  # one of them is what a finished job leaves
+COMMAND = "SEI_COMMAND"  # environment variable that identifies a command; a launcher's workers inherit it
+_RESULTS = ("summary.json", "teacher_card.json", "estimate.json")  # a finished job leaves one of these
 _USAGE = 2  # the exit code of a wrong command
 
 
 _announced: list[Path] = []  # folders
-_asking = ("estimate", "dry_run")  # a sweep of these makes no runs to compare
+_asking = ("estimate", "dry_run")  # a sweep of previews has no runs to compare
 
 
 class SweepError(SeiError):
-    """Some jobs of a sweep failed; ``str`` of it says which."""
+    """Some jobs of a sweep failed; ``str`` of the error names them."""
 
     def __init__(self, file: str) -> None:
         super().__init__(file)
@@ -51,15 +51,15 @@ class SweepError(SeiError):
         jobs = read(self.file)
         failed = [f"job {k} ({' '.join(j['overrides'])}): {_worded(j)}" for k, j in jobs.items() if j["exit_code"]]
         return (
-            f"{len(failed)} of {len(jobs)} jobs failed; {'; '.join(failed)}. States: {self.file}. Remedy: the same "
+            f"{len(failed)} of {len(jobs)} jobs failed; {'; '.join(failed)}. States: {self.file}. Remedy: run the same "
             "command again, finished results are reused (with hydra.sweep.dir set to this folder, finished jobs are "
-            "passed over)."
+            "skipped)."
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepJob:
-    """What a job's process is given: the resolved config, where it runs, how it logs."""
+    """The input of a job's process: the resolved config, its folders and its logging."""
 
     number: int
     overrides: tuple[str, ...]
@@ -70,7 +70,7 @@ class SweepJob:
 
     @property
     def states(self) -> Path:
-        """Return the file that holds the state of every job of the sweep."""
+        """Return the file with the states of all jobs of the sweep."""
         return self.sweep / "sweep.json"
 
 
@@ -81,14 +81,13 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
 
 
 def run_apart(job: SweepJob) -> None:
-    """Run one job in a process of its own and keep its state; one that the same folder holds finished is passed over.
+    """Run one job in its own process and record its state. A job that is finished in the same folder is skipped.
 
-    Several processes may run the same sweep folder at the same time: each job is run by one of them, and the others
-    wait for it.
+    Several processes may run the same sweep folder at once: one of them runs a given job, and the others wait for it.
 
     Raises:
-        SweepError: when it ended with anything but 0.
-        SystemExit: when this process was told to end, and the job has then been told, too; or when the job was.
+        SweepError: if the job ended with anything but 0.
+        SystemExit: if this process was told to end (it has then told the job), or if the job was.
     """
     with _claimed(job):
         _wait_for_orphan(job)
@@ -102,13 +101,13 @@ def run_apart(job: SweepJob) -> None:
 
 @contextlib.contextmanager
 def _claimed(job: SweepJob) -> Iterator[None]:
-    """Hold a job against other processes that run the same sweep folder; waits for the one that has it."""
+    """Hold a job's lock against other processes of the same sweep folder; waits until it is free."""
     job.sweep.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(job.sweep / f".job_{job.number}.lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        log.info("job %d is being run by another process: waiting for it", job.number)
+        log.info("another process runs job %d: waiting for it", job.number)
         lock.acquire()
     try:
         yield
@@ -117,14 +116,14 @@ def _claimed(job: SweepJob) -> Iterator[None]:
 
 
 def _wait_for_orphan(job: SweepJob) -> None:
-    """Wait for a process that still works in the job's folder although the sweep that started it is gone (SIGKILL)."""
+    """Wait for a process that still works in the job's folder after its sweep was killed (SIGKILL)."""
     if not (job.folder / ".lock").exists():
         return
     lock = filelock.FileLock(job.folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        log.info("job %d is still being run by a process whose sweep is gone: waiting for it", job.number)
+        log.info("a process of a killed sweep still runs job %d: waiting for it", job.number)
         lock.acquire()
     lock.release()
 
@@ -144,7 +143,7 @@ def _run(job: SweepJob) -> None:
         mark(job, "interrupted", exits.TERMINATED, time.time() - start)
         raise
     interrupted = exits.ended_by_signal(process.returncode)
-    if interrupted is not None:  # a scheduler signals the whole group, and a launcher may survive that
+    if interrupted is not None:  # a scheduler signals the whole process group, but a launcher may survive
         mark(job, "interrupted", interrupted, time.time() - start)
         raise exits.Interruption(interrupted)
     code = process.returncode or int(not any((job.folder / name).exists() for name in _RESULTS))
@@ -154,13 +153,13 @@ def _run(job: SweepJob) -> None:
 
 
 def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
-    """Write the jobs that a sweep will run, by their overrides, as ``waiting``.
+    """Write the jobs that a sweep will run, with their overrides, as ``waiting``.
 
-    What the folder knows of them already stays, but for jobs that were running when a sweep was killed and for rows of
-    another sweep in the same folder, whose job of that number had other overrides.
+    Known states in the folder stay, with two exceptions: jobs that were running when a sweep was killed, and rows of
+    another sweep in the same folder, which had other overrides for that number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    require_locks(folder, "sweep folder", "hydra.sweep.dir=PATH on a local disk, or where locks hold for all machines")
+    require_locks(folder, "sweep folder", "hydra.sweep.dir=PATH on a local disk, or one with locks for all machines")
     _announced.append(folder)
     states = folder / "sweep.json"
     with _states(folder):
@@ -173,38 +172,38 @@ def announce(folder: Path, jobs: Sequence[tuple[str, ...]]) -> None:
 
 
 def settle_announced(code: int) -> None:
-    """Settle the sweeps that this process has announced, as it ends with an exit code that is not 0."""
+    """Correct the job states of this process's sweeps as it ends with an exit code other than 0."""
     for folder in _announced:
         settle(folder, code)
 
 
 def forget() -> None:
-    """Forget the sweeps of an earlier command of this process."""
+    """Forget the sweeps of an earlier command in this process."""
     _announced.clear()
 
 
 def failed_announced() -> SweepError | None:
-    """Return the error of a sweep that this process has announced where some of its jobs failed."""
+    """Return the error of a sweep of this process that has failed jobs, if there is one."""
     states = (folder / "sweep.json" for folder in _announced)
     failed = (s for s in states if s.exists() and any(j["exit_code"] for j in read(s).values()))
     return next((SweepError(str(s)) for s in failed), None)
 
 
 def compare_announced() -> None:
-    """Print the comparison of the sweeps that this process has announced, as the last lines of the command."""
+    """Print the comparison of this process's sweeps as the last lines of the command."""
     for folder in _announced:
         jobs = read(folder / "sweep.json").values()
         asked = any(o.startswith(_asking) and o.endswith("true") for job in jobs for o in job["overrides"])
         if jobs and not asked:
-            with contextlib.suppress(OSError, ValueError):  # what the jobs made is there without these lines
+            with contextlib.suppress(OSError, ValueError):  # the results exist without these lines
                 console.show(folder, folder / "report.html")
 
 
 def settle(folder: Path, code: int) -> None:
-    """Leave no job of a sweep that ends early in a state that is not true any more.
+    """Correct the job states of a sweep that ends early.
 
-    Jobs that still run although the process that started them is gone (a worker of a launcher) are told to end. What
-    ran is ``interrupted``; what waited is ``failed`` where the command itself was wrong (exit code 2).
+    Jobs that still run although their parent process is gone (a worker of a launcher) are told to end. Running jobs
+    become ``interrupted``. Waiting jobs become ``failed`` if the command itself was wrong (exit code 2).
     """
     states = folder / "sweep.json"
     if not states.exists():
@@ -221,7 +220,7 @@ def settle(folder: Path, code: int) -> None:
 
 
 def _end_jobs(folder: Path) -> None:
-    """Send SIGTERM to the processes of this command's jobs that are at work, and wait for them."""
+    """Send SIGTERM to the running jobs of this command, and wait for them."""
 
     def working() -> list[dict[str, Any]]:
         mine = [(n, j) for n, j in read(folder / "sweep.json").items() if j.get("command") == os.environ.get(COMMAND)]
@@ -229,7 +228,7 @@ def _end_jobs(folder: Path) -> None:
 
     for row in working():
         with contextlib.suppress(OSError, KeyError):
-            if b"sei.sweep" in Path(f"/proc/{row['pid']}/cmdline").read_bytes():  # no other process of that number
+            if b"sei.sweep" in Path(f"/proc/{row['pid']}/cmdline").read_bytes():  # pid may be another process
                 os.kill(row["pid"], signal.SIGTERM)
     end = time.monotonic() + _PATIENCE
     while working() and time.monotonic() < end:
@@ -237,7 +236,7 @@ def _end_jobs(folder: Path) -> None:
 
 
 def mark(job: SweepJob, state: str, code: int | None, seconds: float, *, pid: int | None = None) -> None:
-    """Write a job's state into ``sweep.json`` and onto the page; jobs of one sweep may do so at the same time."""
+    """Write a job's state into ``sweep.json`` and onto the page. Jobs of one sweep may do so at the same time."""
     with _states(job.sweep):
         row = _row(job.overrides, job.folder, state, code, seconds)
         row |= {} if pid is None else {"pid": pid, "command": os.environ.get(COMMAND)}
@@ -284,7 +283,7 @@ def _finished(job: SweepJob) -> bool:
 
 
 def numbered(settings: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return logging settings whose lines carry a job's number: jobs that run at once write into one terminal."""
+    """Return logging settings that put the job's number into each line, since parallel jobs share one terminal."""
     formatters = {k: dict(f) for k, f in settings.get("formatters", {}).items()}
     for formatter in formatters.values():
         if formatter.get("style", "%") == "%":
@@ -293,7 +292,7 @@ def numbered(settings: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Be the process of the job that stands on standard input."""
+    """Run the job given on standard input; the main function of a job's process."""
     exits.catch_signals()
     job = json.load(sys.stdin)
     if job["logging"] is not None:
@@ -302,7 +301,7 @@ def main() -> None:
 
     try:
         perform(job["config"], Path(job["folder"]), sweep=Path(job["sweep"]).name, number=job["number"])
-    except BaseException as e:  # the process ends here, whatever it was
+    except BaseException as e:  # any error ends this process
         raise SystemExit(exits.tell(e, f"sei: job {job['number']}")) from None
 
 

@@ -1,6 +1,6 @@
-"""Reading a user's rows from JSON lines, a JSON array, CSV, TSV or Parquet, with errors that name file and place.
+"""Reads a user's rows from JSON lines, a JSON array, CSV, TSV or Parquet. Errors name file and place.
 
-A cell of CSV is text as it stands in the file: ``007`` and ``3.0`` stay. Numbers of JSON and Parquet keep their digits.
+A CSV cell is text as in the file: ``007`` and ``3.0`` stay. Numbers of JSON and Parquet keep their digits.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _OTHER_KINDS = {
 
 
 class Table(NamedTuple):
-    """Rows with the number of each: of the ``line`` where it begins, or of the ``row`` where a file has no lines."""
+    """Rows with the number of each: the ``line`` where it begins, or the ``row`` if the file has no lines."""
 
     unit: str
     rows: Iterator[tuple[int, dict[str, Any]]]
 
 
 def read_table(path: Path, fields: tuple[str, ...] = (), *, remedy: str = "", written: bool = False) -> Table:
-    """Return the rows of a file; what it is, its content and its ending (also before ``.gz``) say.
+    """Return the rows of a file. Its content and its extension (also before ``.gz``) decide how it is read.
 
-    ``fields`` every row must have; ``written`` as in ``sei.rows.read_jsonl``.
+    Every row must have ``fields``. ``written`` is as in ``sei.rows.read_jsonl``.
 
     Raises:
-        DataError: naming the file and the line or row that cannot be read, with rule and remedy; also while rows are
-            taken.
+            DataError: naming the file and the line or row that cannot be read, with rule and remedy; may also be raised
+            during iteration over the rows.
     """
     if not path.is_file():
         raise DataError(f"data file {path} is missing. Remedy: {remedy or 'check the path'}.")
@@ -64,21 +64,21 @@ def read_table(path: Path, fields: tuple[str, ...] = (), *, remedy: str = "", wr
 
 
 def text_of_file(path: Path) -> str:
-    """Return a text file's content (also gzipped), line ends as they are, without a byte order mark.
+    """Return a text file's content (also gzipped) with its line ends and without a byte order mark.
 
     Raises:
-        DataError: where it is no UTF-8 text, or cannot be read to its end.
+        DataError: if it is not UTF-8 text, or cannot be read to the end.
     """
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
             return f.read().decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise DataError(
-            f"{path} is no UTF-8 text ({e.reason} at byte {e.start}). Rule: text files are UTF-8. Remedy: save the "
+            f"{path} is not UTF-8 text ({e.reason} at byte {e.start}). Rule: text files are UTF-8. Remedy: save the "
             "file as UTF-8 (a spreadsheet: CSV UTF-8), or fetch it again."
         ) from e
     except (gzip.BadGzipFile, EOFError, zlib.error) as e:
-        raise DataError(f"{path}: cannot be read to its end ({e}). Remedy: fetch the file again.") from e
+        raise DataError(f"{path}: cannot be read to the end ({e}). Remedy: fetch the file again.") from e
 
 
 def _start(path: Path) -> bytes:
@@ -86,15 +86,15 @@ def _start(path: Path) -> bytes:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
             return bytes(f.read(4096))
     except (gzip.BadGzipFile, EOFError, zlib.error) as e:
-        raise DataError(f"{path}: cannot be read to its end ({e}). Remedy: fetch the file again.") from e
+        raise DataError(f"{path}: cannot be read to the end ({e}). Remedy: fetch the file again.") from e
 
 
 def _require_text(path: Path, start: bytes) -> None:
     kind = next((kind for mark, kind in _OTHER_KINDS.items() if start.startswith(mark)), "")
     if kind:
         raise DataError(
-            f"{path} is {kind}. Rule: JSON lines, a JSON array, CSV, TSV and Parquet are read. Remedy: save it as one "
-            "of these (a spreadsheet: CSV UTF-8)."
+            f"{path} is {kind}. Rule: the formats are JSON lines, a JSON array, CSV, TSV and Parquet. Remedy: save it "
+            "as one of these (a spreadsheet: CSV UTF-8)."
         )
     require_utf8(path, start[:8])
 
@@ -110,14 +110,14 @@ def _array(path: Path, fields: Sequence[str], *, written: bool) -> Iterator[tupl
     try:
         rows = json.loads(text_of_file(path), **(numbers_kept() if written else {}))
     except (ValueError, RecursionError) as e:
-        raise not_json(f"{path}", e, "repair the file, or write one object a line (.jsonl)") from e
+        raise not_json(f"{path}", e, "repair the file, or write one object per line (.jsonl)") from e
     if not isinstance(rows, list):
-        raise DataError(f"{path} is no JSON array. Remedy: write an array of objects, or one object a line.")
+        raise DataError(f"{path} is not a JSON array. Remedy: write an array of objects, or one object per line.")
     yield from _with_fields(path, "row", iter(enumerate(rows, 1)), fields)
 
 
 def _csv(path: Path, *, tabs: bool) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line where it begins, row); columns without a name are left out, and so are empty lines."""
+    """Yield (line where the row begins, row), without empty lines and columns without a name."""
     text = text_of_file(path)
     longest = csv.field_size_limit(_LONGEST_CELL)
     try:
@@ -126,7 +126,7 @@ def _csv(path: Path, *, tabs: bool) -> Iterator[tuple[int, dict[str, Any]]]:
         )
     except csv.Error as e:
         raise DataError(
-            f"{path}: {e}. Rule: a cell that holds the delimiter, a line break or a quote stands in double quotes, and "
+            f"{path}: {e}. Rule: a cell with the delimiter, a line break or a quote needs double quotes, and "
             'a quote inside it is doubled (""). Remedy: write the file with a CSV writer, or as JSON lines.'
         ) from e
     finally:
@@ -134,7 +134,7 @@ def _csv(path: Path, *, tabs: bool) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _mark(path: Path, text: str, tabs: bool) -> str:
-    """Return the delimiter: a tab in TSV, else the one that the line of names holds outside quotes."""
+    """Return the delimiter: a tab in TSV, otherwise the one in the header line outside quotes."""
     if tabs:
         return "\t"
     head = next((line for line in text.splitlines() if line.strip()), "")
@@ -142,9 +142,9 @@ def _mark(path: Path, text: str, tabs: bool) -> str:
     there = [mark for mark in _DELIMITERS if mark in bare]
     if len(there) > 1:
         raise DataError(
-            f"{path}: the line of names holds {' and '.join(_DELIMITERS[x] for x in there)}: {head[:120]!r}. Rule: "
-            "which one parts the cells is not guessed. Remedy: put names that hold one of them into double quotes, or "
-            "rename the columns."
+            f"{path}: the header line has {' and '.join(_DELIMITERS[x] for x in there)}: {head[:120]!r}. Rule: the "
+            "delimiter between cells is not guessed. Remedy: put names that contain one of them into double quotes, "
+            "or rename the columns."
         )
     return there[0] if there else ","
 
@@ -162,8 +162,8 @@ def _records(path: Path, reader: Any) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         if len(cells) != len(names):
             raise DataError(
-                f"{path} line {line}: has {len(cells)} cells, and the line of names has {len(names)}: {names}. Rule: "
-                "every row has a cell for each name. Remedy: put a cell that holds the delimiter or a line break into "
+                f"{path} line {line}: has {len(cells)} cells, but the header line has {len(names)}: {names}. Rule: "
+                "every row has a cell for each name. Remedy: put a cell with the delimiter or a line break into "
                 "double quotes, or repair the line."
             )
         yield line, {n: c.replace("\r\n", "\n") for n, c in zip(names, cells, strict=True) if n}
@@ -184,5 +184,5 @@ def _require_once(path: Path, names: Sequence[str]) -> None:
     twice = [n for n, count in Counter(names).items() if n and count > 1]
     if twice:
         raise DataError(
-            f"{path}: the column {twice[0]!r} stands twice. Rule: a name has one value. Remedy: rename one."
+            f"{path}: the column {twice[0]!r} appears twice. Rule: column names are unique. Remedy: rename one."
         )

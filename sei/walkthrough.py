@@ -1,6 +1,6 @@
-"""``preview=true``: a few problems through every stage for real, each request, reply and decision shown, then the cost.
+"""``preview=true``: take a few problems through every stage, show each request, reply and decision, then the cost.
 
-Nothing of it is kept but answers that were paid for: the run that follows makes its own results.
+Only paid answers are kept; the run that follows makes its own results.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ from sei.stages.grade import bad_cases, scores
 from sei.store import Store
 
 _WANTED = 3  # bad cases
-_TRIED = 8 * _WANTED  # problems at most, until so many are bad
+_TRIED = 8 * _WANTED  # maximum number of problems to try for that many bad cases
 _LONGEST = 1_500  # characters of a text that is shown
 _STEPS = 3  # of the fine-tune
 
 
 class Shown:
-    """A console that shows one thing after another, each under a rule with its name."""
+    """A console that prints titled sections."""
 
     def __init__(self) -> None:
         self.console = Console(width=None if Console().is_terminal else 140, record=True)
 
     def rule(self, title: str) -> None:
-        """Begin the next part."""
+        """Begin the next section."""
         self.console.rule(Text(title))
 
     def say(self, text: str, **kinds: str) -> None:
-        """Print a line, and texts of models and files under their names, cut where they are long."""
+        """Print a line, and texts of models and files by name, shortened if they are long."""
         self.console.print(Text(printable(text, keep="\n")), soft_wrap=True)
         for name, value in kinds.items():
             cut = value if len(value) <= _LONGEST else f"{value[:_LONGEST]} ... [{len(value)} characters]"
             self.console.print(Text(f"  {name}: {printable(cut, keep=chr(10))}"), soft_wrap=True)
 
     def reply(self, request: Request, found: Result) -> None:
-        """Print one request to an instructor and what came of it."""
+        """Print one request to an instructor and its result."""
         self.rule(f"request: {request.kind}")
         for role, text in request.messages:
             self.say(f"[{role}]\n{text[: 4 * _LONGEST]}")
@@ -74,10 +74,10 @@ class Shown:
 
 
 def walk_through(method: Method, data: DataSet, base: Checkpoint, store: Store, seed: int, folder: Path) -> Path | None:
-    """Take a few problems through one round and show all that happens.
+    """Take a few problems through one round and show every step.
 
     Returns:
-        A ledger of what was observed, for the estimate of the whole run; ``None`` where an instructor costs nothing.
+        A ledger of the observations, for the estimate of the whole run; ``None`` if the instructor costs nothing.
     """
     shown = Shown()
     small = _small(method)
@@ -100,25 +100,25 @@ def _shown_round(shown: Shown, small: Method, data: DataSet, base: Checkpoint, s
         tried = {p.id: p for g in graded if isinstance(p := g.attempt.problem, PoolProblem)}
         few = replace(data, pool=tuple(tried.values()), held_out=_few(data))
         if not bad_cases(graded, small.wrong_in):
-            shown.rule("no bad case: nothing is left to show")
-            shown.say("Each of these is right or cannot be read. Unreadable answers: model.ask, model.few_shot, "
+            shown.rule("no bad case: nothing more to show")
+            shown.say("Each answer is right or unreadable. For unreadable answers see model.ask, model.few_shot, "
                       "engine.max_new_tokens.")  # fmt: skip
             return None
         record = _round(shown, Round(
             number=1, method=small, data=few, state=RoundState(current=base, base=base), store=own, seed=seed,
         ))  # fmt: skip
     if record is None or not (seen := observations(small, [record])):
-        shown.rule("no cost to tell" if record is None else "the instructor costs nothing")
+        shown.rule("no cost to report" if record is None else "the instructor costs nothing")
         return None
     write_json(folder / "preview_ledger.json", {"observed": {k: v for k, v in seen.items() if k in _OF_FEW}})
     return folder / "preview_ledger.json"
 
 
-_OF_FEW = ("attempt_length", "chars_per_token", "output_tokens")  # what three problems can tell
+_OF_FEW = ("attempt_length", "chars_per_token", "output_tokens")  # observable from three problems
 
 
 def _round(shown: Shown, r: Round) -> RoundRecord | None:
-    """Run the round and show every decision; ``None`` where it ended before training."""
+    """Run the round and show every decision; ``None`` if it ended before training."""
     errors = find_errors(r)
     if isinstance(errors, str):
         shown.rule(f"ended: {errors}")
@@ -163,7 +163,7 @@ def _round(shown: Shown, r: Round) -> RoundRecord | None:
 def _attempted(
     shown: Shown, method: Method, data: DataSet, base: Checkpoint, store: Store, seed: int
 ) -> tuple[Graded, ...]:
-    """Return graded attempts at problems spread over the pool, until enough of them are bad cases."""
+    """Return graded attempts at problems from all over the pool, until enough of them are bad cases."""
     step = max(1, len(data.pool) // _TRIED)
     spread = data.pool[::step][:_TRIED]
     found: tuple[Graded, ...] = ()
@@ -185,12 +185,12 @@ def _show_attempt(shown: Shown, g: Graded) -> None:
 
 
 def _few(data: DataSet) -> tuple[Any, ...]:
-    """Return one problem of each held-out set."""
+    """Return one problem per held-out set."""
     return tuple({p.set: p for p in reversed(data.held_out)}.values())
 
 
 def _small(method: Method) -> Method:
-    """Return the method with a budget of a few problems and steps; everything else is as configured."""
+    """Return the method with a budget of a few problems and steps, otherwise as configured."""
     synthesize, finetune = method.synthesize, method.finetune
     if (budget := getattr(synthesize, "budget", None)) is not None:
         few = replace(budget, candidates=_WANTED, per_request=min(budget.per_request, _WANTED), scale=1, floor=0)
@@ -208,7 +208,7 @@ def _watched(shown: Shown) -> Iterator[None]:
     WATCHING.append(shown.reply)
     lines = logging.getLogger("sei.store")
     before = lines.level
-    lines.setLevel(logging.WARNING)  # its lines would stand between what is shown
+    lines.setLevel(logging.WARNING)  # its lines would mix with the output
     try:
         yield
     finally:

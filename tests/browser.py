@@ -1,4 +1,4 @@
-"""A headless Chromium to look at pages with, spoken to over a pipe; nothing here reaches a network."""
+"""Controls a headless Chromium over a pipe, to look at pages; nothing here uses a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 class Page:
-    """One open page. ``complaints`` collects what scripts and the page's own policy reported."""
+    """One open page. ``complaints``: the errors reported by scripts and by the page's content policy."""
 
     def __init__(self, to: int, back: int) -> None:
         self.to, self.back, self.count, self.session, self.rest = to, back, 0, "", b""
@@ -84,7 +84,7 @@ class Page:
 
 @contextlib.contextmanager
 def browser(profile: Path) -> Iterator[Page]:
-    """Start a browser of its own and end it."""
+    """Start a separate browser, and end it afterwards."""
     assert CHROMIUM is not None
     (read_by_it, to), (back, written_by_it) = os.pipe(), os.pipe()
 

@@ -1,4 +1,4 @@
-"""Makes records for tests, each with as little said as the test needs."""
+"""Builds records for tests from as few arguments as possible."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WORDS = "red blue old new big tiny soft hard warm cold wet dry fast slow tall sh
 
 
 def problem(i: int | str = 0, question: str = "", *, answer: str = "1", solution: str = "") -> PoolProblem:
-    """Make a problem of the pool: ``p3`` for 3, ``x`` for ``x``."""
+    """Make a pool problem with id ``p3`` for 3, or ``x`` for ``x``."""
     return PoolProblem(
         id=i if isinstance(i, str) else f"p{i}",
         question=question or f"Anna has {i} pens. How many?",
@@ -55,7 +55,7 @@ def held_out(i: int | str = 0, question: str = "", *, answer: str = "1", **more:
 
 
 def case(of: int | Problem = 0, output: str = "#### 999") -> BadCase:
-    """Make a bad case of a problem; what stands after the mark was extracted, or the whole output."""
+    """Make a bad case of a problem; the extracted answer is the text after the mark, or the whole output."""
     wrong = of if isinstance(of, Problem) else problem(of)
     return BadCase(problem=wrong, output=output, extracted=output.rsplit("#### ", 1)[-1])  # type: ignore[arg-type]
 
@@ -69,7 +69,7 @@ def keyphrase(of: int | BadCase, phrase: str, finding: Finding | None = None) ->
 
 
 def phrases(groups: int, each: int) -> tuple[Keyphrase, ...]:
-    """Make groups of phrases that begin alike: a, ax, axx, ... b, bx, ..."""
+    """Make groups of phrases with equal beginnings: a, ax, axx, ... b, bx, ..."""
     return tuple(keyphrase(g * each + j, chr(ord("a") + g) + "x" * (j % 5)) for g in range(groups) for j in range(each))
 
 
@@ -93,12 +93,12 @@ def candidate(i: int | str, text: tuple[str, str] = ("q", "s"), error_type: str 
 
 
 def candidates(**sizes: int) -> tuple[SyntheticExample, ...]:
-    """Make so many of each type: a0, a1, ... b0, ..."""
+    """Make the given number of candidates of each type: a0, a1, ... b0, ..."""
     return tuple(candidate(f"{t}{i}", error_type=t) for t, n in sizes.items() for i in range(n))
 
 
 def sums(a: int, b: int, sign: str = "+") -> tuple[str, str]:
-    """Make question and solution of a problem in the words of the embedded models."""
+    """Make question and solution of a problem in the vocabulary of the embedded models."""
     more = "gives {} more" if sign == "+" else "gives {} of them away. How many"
     value = a + b if sign == "+" else a - b
     question = f"Anna has {a} pens. Ben {more.format(b)} pens. How many pens does Anna have?"
@@ -127,19 +127,19 @@ def lessons(n: int = 60) -> tuple[TrainingExample, ...]:
 
 
 def drawn(n: int, skills: Any = SKILLS, seed: int = 1, *, far: bool = False, of: Any = stream) -> list[Any]:
-    """Draw problems with the skills that made them, from the stream of a domain."""
+    """Draw problems, with the skills behind them, from the stream of a domain."""
     source = of(random.Random(seed), skills, [1.0] * len(skills), far=far)
     return [next(source) for _ in range(n)]
 
 
 def asking(problems: Iterable[Any], n: int = 20, index: int = 0) -> SynthesisRequest:
-    """Ask an instructor for problems like these."""
+    """Make a request to an instructor for problems like these."""
     exemplars = tuple(Exemplar(id=str(i), question=d.question, solution=d.solution) for i, d in enumerate(problems))
     return SynthesisRequest(error_type="t", exemplars=exemplars, n=n, index=index, seed=0)
 
 
 def screen(*apart: str, rouge_l: float = 1.0) -> Any:
-    """Keep these texts of a test set apart, by their signature and by ROUGE-L alone."""
+    """Keep these texts of a test set apart, only by signature and ROUGE-L."""
     rules = Decontamination(embedder=SentenceEmbedder(device="cpu"), ngram=0, rouge_l=rouge_l, embedding=1.0)
     return rules.screen({"test": list(apart)})
 

@@ -15,7 +15,7 @@ SHORT = (
     *("experiment=smoke", "tracker=local", "data.pool=60", "data.dev=20", "data.test=20", "budget.candidates=15"),
     *("finetuner.schedule.steps=4",),
 )
-"""A run of seconds."""
+"""A run that takes seconds."""
 
 
 def composed(*overrides: str) -> tuple[Any, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Shared fixtures. Nothing here reaches a network."""
+"""Shared fixtures. Nothing here uses a network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
     os.environ.setdefault(_name, "/tmp/sei-test-wandb")
 
-# as on a cluster's login node: a program srun in sight makes Lightning warn wherever nobody names its environment
+# as on a cluster's login node: if a program srun is found, Lightning warns unless its environment is set
 _CLUSTER = Path(tempfile.mkdtemp(prefix="sei-cluster-"))
 (_CLUSTER / "srun").write_text("#!/bin/sh\nexit 1\n")
 (_CLUSTER / "srun").chmod(0o755)
@@ -47,7 +47,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long files first, so that no worker is left alone with one at the end (xdist: --no-loadscope-reorder)."""
+    """Run long files first, so that no worker is left with one at the end (xdist: --no-loadscope-reorder)."""
     if config.getoption("quick"):
         items[:] = [i for i in items if isinstance(i, pytest.Function) and i.originalname in lanes.quick(i.path)]
     items.sort(key=lambda item: item.path.stem not in _MINUTES_IN_FEW_TESTS)
@@ -61,18 +61,18 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_cases() -> Path:
-    """Return the folder of files and servers as they are met in the world."""
+    """Return the folder of real-world files and server replies."""
     return folder_or_skip("SEI_CASES")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_data_folder() -> None:
-    """Hide the data folder from every test that does not give it to the program itself."""
+    """Hide the data folder from every test that does not pass it to the program."""
     os.environ.pop("SEI_DATA", None)
 
 
 class Sei:
-    """Runs the command line in a folder of its own."""
+    """Runs the command line in a separate folder."""
 
     def __init__(self, cwd: Path, store: Path) -> None:
         self.cwd, self.store = cwd, store
@@ -102,9 +102,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ask a server again after hundredths of a second, and close the sockets of cancelled requests."""
     monkeypatch.setattr("sei.instructors.remote.client._BACKOFF", (0.02, 0.2))
     monkeypatch.setattr("sei.instructors.remote.batch_api._BACKOFF", (0.01, 0.05))
-    gc.freeze()  # what was there before the test need not be looked at: half a second each time
+    gc.freeze()  # skip objects from before the test; saves half a second each time
     yield
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # httpx2 leaves a cancelled request's socket to the collector
+        warnings.simplefilter("ignore", ResourceWarning)  # httpx2 does not close a cancelled request's socket itself
         gc.collect()
     gc.unfreeze()

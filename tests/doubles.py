@@ -1,4 +1,4 @@
-"""Stand-ins for what costs: an instructor, an embedder, a target model, a tokenizer."""
+"""Stand-ins for costly parts: an instructor, an embedder, a target model, a tokenizer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from sei.stages.cluster import Cluster
 from tests.builders import WORDS
 
 SEEN: list[SynthesisRequest] = []
-"""What was asked of ``Scripted`` and its kind; a test that reads it clears it first."""
+"""The requests to ``Scripted`` and similar classes; a test that reads it clears it first."""
 
 
 @part
 class Scripted:
-    """Writes distinct problems, or what it is told to.
+    """Writes distinct problems, or configured ones.
 
-    ``text``: this question in each of them. ``same``: one question of its own, again and again. ``stuck``: so for these
-    error types alone. ``empty``: nothing in so many replies of each type. ``dry``: nothing at all for this type.
+    ``text``: this question is in each of them. ``same``: the same question again and again. ``stuck``: the same, but
+    only for these error types. ``empty``: this many empty replies first for each type. ``dry``: no problems at all for
+    this type.
     """
 
     version: ClassVar[int] = 1
@@ -71,13 +72,13 @@ class Letters:
 
 
 def clustering(clusterer: Any = None, **more: Any) -> Cluster:
-    """Make the stage that groups phrases by what ``Letters`` sees of them."""
+    """Make the stage that groups phrases by the vectors of ``Letters``."""
     return Cluster(clusterer=clusterer or Agglomerative(), embedder=Letters(), finding_weight=0.0, **more)
 
 
 @part
 class NoWeights(TargetModel):
-    """A target that needs no weights: its prompts are the questions, after the demonstration's question and a bar."""
+    """A target without weights: its prompts are the questions, after the demonstration's question and a bar."""
 
     version: ClassVar[int] = 1
 
@@ -90,7 +91,7 @@ class NoWeights(TargetModel):
 
 
 class Tokenizer:
-    """Writes turns down as they are given."""
+    """Writes turns unchanged."""
 
     def apply_chat_template(self, turns: Any, *, tokenize: bool, add_generation_prompt: bool) -> str:
         assert not tokenize

@@ -1,8 +1,8 @@
-"""A device that is none: tensors say that they are elsewhere, their values are on the CPU, and what mixes both fails.
+"""A fake GPU: tensors report another device, their values stay on the CPU, and mixing devices fails.
 
-It stands for a GPU where there is none. ``FakeGPU`` is a block in which ``meta`` is such a device; ``matmuls`` counts
-by device where matrices were multiplied, which is where a model computes, and ``carried`` the numbers that went from
-the CPU to it.
+It replaces a GPU on machines without one. Inside a ``FakeGPU`` block, ``meta`` is such a device. ``matmuls`` counts
+matrix multiplications by device, since that is where a model computes; ``carried`` counts the numbers copied from the
+CPU to it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _MATMULS = {"mm", "addmm", "bmm", "baddbmm", "linear", "matmul"}
 
 
 class Elsewhere(torch.Tensor):
-    """A tensor that says it is on the device, with its values in ``here``."""
+    """A tensor that reports the fake device, with its values in ``here``."""
 
     here: torch.Tensor
 
     @staticmethod
     def __new__(cls, here: torch.Tensor) -> Elsewhere:
-        """Wrap a tensor of the CPU."""
+        """Wrap a CPU tensor."""
         layout = {"strides": here.stride(), "storage_offset": here.storage_offset(), "dtype": here.dtype}
         made = torch.Tensor._make_wrapper_subclass(cls, here.size(), device=NAME, **layout)  # type: ignore[attr-defined]
         made.here = here
         return made  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
-        """Return the values: torch refuses to for tensors of its subclasses."""
+        """Return the values; torch refuses this for subclasses of tensors."""
         return self.here.tolist()
 
     def __repr__(self, **_: Any) -> str:  # type: ignore[override]
@@ -49,12 +49,12 @@ class Elsewhere(torch.Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Compute on the CPU, outside a ``FakeGPU`` too."""
+        """Compute on the CPU, also outside a ``FakeGPU``."""
         return _compute(func, args, kwargs or {})
 
 
 class FakeGPU(TorchDispatchMode):
-    """A block in which the fake device is there."""
+    """A block in which the fake device exists."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,12 +63,12 @@ class FakeGPU(TorchDispatchMode):
         self._literals = _Literals()
 
     def __enter__(self) -> FakeGPU:
-        """Begin."""
+        """Enter the block."""
         self._literals.__enter__()
         return super().__enter__()  # type: ignore[no-any-return]
 
     def __exit__(self, *error: Any) -> None:
-        """End."""
+        """Leave the block."""
         super().__exit__(*error)
         self._literals.__exit__(*error)
 
@@ -84,7 +84,7 @@ class FakeGPU(TorchDispatchMode):
 
 
 class _Literals(TorchFunctionMode):
-    """``torch.tensor`` of values makes a true meta tensor before anybody is asked: make it here, then move it."""
+    """``torch.tensor`` of values would make a real meta tensor directly: make it on the CPU, then move it."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -121,7 +121,7 @@ def _here(x: Any) -> Any:
 
 
 def as_gpu(patch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Have ``gpu`` and ``auto`` mean the fake device."""
+    """Let ``gpu`` and ``auto`` mean the fake device."""
 
     def named(accelerator: str) -> str:
         return "cpu" if accelerator == "cpu" else NAME
@@ -129,7 +129,7 @@ def as_gpu(patch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     for module in (devices, trainer, target, embedder):
         patch.setattr(module, "device_of", named)
     patch.setattr(CPUAccelerator, "setup_device", lambda *_: None)
-    # a module's tied weights stay tied on the way: they do on a GPU, and by this alone with tensors of a subclass
+    # keeps a module's tied weights tied when moved, as on a GPU; tensors of a subclass need this
     before = torch.__future__.get_swap_module_params_on_conversion()
     torch.__future__.set_swap_module_params_on_conversion(True)
     request.addfinalizer(lambda: torch.__future__.set_swap_module_params_on_conversion(before))

@@ -1,6 +1,6 @@
-"""A completions server for tests, ``generating_server.py FOLDER PORT``: it answers with the weights of a folder.
+"""A completions server for tests, ``generating_server.py FOLDER PORT``, that answers with the weights in a folder.
 
-As vLLM does by default, it takes from the folder's generation_config.json whatever a request does not say.
+Like vLLM by default, it uses the folder's generation_config.json for anything that a request does not set.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from weight_server import serve  # which lies beside it
+from weight_server import serve  # in the same folder
 
 torch.set_num_threads(1)
 FOLDER = sys.argv[1]

@@ -1,8 +1,8 @@
-"""A short lane of tests with the lowest and the newest dependencies that pyproject.toml allows: ``make matrix``.
+"""A short set of tests with the lowest and the newest dependencies that pyproject.toml allows: ``make matrix``.
 
-Each leg is a Python version and one end of what is allowed, in an environment of its own in the user's cache folder,
-which is made once. A leg that cannot be tried on this machine is said, with its reason. The exit code is 1 where a leg
-fails, or where none could be tried.
+Each leg is a Python version with one end of the allowed versions, in its own environment in the user's cache folder,
+which is made once. A leg that is impossible on this machine is reported with the reason. The exit code is 1 if a leg
+fails, or if none was possible.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sei-tests"
 PYTHONS = ("3.11", "3.13")
 ENDS = ("lowest", "newest")
-# what the lane needs of the extra ``dev``, always the newest: sei itself uses none of it
+# parts of the extra ``dev`` that the tests need, always the newest; sei itself does not use them
 TOOLS = ("pytest", "hypothesis", "psutil", "hydra-joblib-launcher")
 LANE = ("tests/test_config.py", "tests/test_loop.py", "tests/store/test_store.py", "tests/grading/test_extract.py")
 SMOKE = ("-m", "sei", "experiment=smoke", "tracker=none")
-# a warning that sei causes is an error; old packages on newer ones of their own warn through no fault of ours
+# warnings caused by sei are errors; warnings between old and new third-party packages are not
 WARNINGS = "filterwarnings=default\nerror:::sei\\."
 
 
@@ -42,7 +42,7 @@ class FailedError(Exception):
 
 
 def allowed(end: str) -> list[str]:
-    """Return the dependencies but PyTorch, as they stand or each at its lower bound, and the tools of the lane."""
+    """Return the dependencies without PyTorch, as written or each at its lower bound, and the tools for the tests."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     runtime = [r for r in (*project["dependencies"], *extras["offline"]) if name_of(r) != "torch"]
@@ -55,33 +55,33 @@ def name_of(requirement: str) -> str:
 
 
 def lowest(requirement: str) -> str:
-    """Return ``pandas==2.1`` for ``pandas>=2.1,<3``; a requirement without a lower bound stays as it is."""
+    """Return ``pandas==2.1`` for ``pandas>=2.1,<3``; a requirement without a lower bound stays."""
     found = re.match(r"^([^<>=!~; ]+)>=([^,; ]+)", requirement)
     return f"{found[1]}=={found[2]}" if found else requirement
 
 
 def interpreter(version: str) -> str:
-    """Return an interpreter of this version: the one that runs this, one of PATH, or one of pyenv.
+    """Return an interpreter of this version: the current one, one from PATH, or one from pyenv.
 
     Raises:
-        NotTriedError: none is found.
+        NotTriedError: if none is found.
     """
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     places = [shutil.which(f"python{version}"), *sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python")))]
-    for place in filter(None, places):  # a shim of pyenv stands on PATH also where its version is not chosen
+    for place in filter(None, places):  # pyenv's shims are on PATH even if their version is not selected
         if subprocess.run([place, "-c", ""], capture_output=True, check=False).returncode == 0:
             return place
     raise NotTriedError(f"no Python {version} here")
 
 
 def environment(version: str, end: str, torch: list[str], cuda: bool) -> Path:
-    """Return the interpreter of a leg's environment; the newest packages are looked for each time.
+    """Return the interpreter of a leg's environment; the newest packages are looked up each time.
 
     Raises:
-        NotTriedError: no interpreter, or PyTorch would bring CUDA libraries.
-        FailedError: with pip's last words.
+        NotTriedError: if there is no interpreter, or PyTorch would install CUDA libraries.
+        FailedError: with the last output of pip.
     """
     python, packages = interpreter(version), [*torch, *allowed(end)]
     mark = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:8]
@@ -100,7 +100,7 @@ def environment(version: str, end: str, torch: list[str], cuda: bool) -> Path:
 
 
 def cuda_libraries(python: Path, torch: list[str]) -> int:
-    """Return how many CUDA packages PyTorch would bring; nothing is installed."""
+    """Return how many CUDA packages PyTorch would install; nothing is installed."""
     report = json.loads(pip(python, "-q", "--dry-run", "--report", "-", *torch))
     return sum(re.match("nvidia-|cuda-", p["metadata"]["name"]) is not None for p in report["install"])
 
@@ -124,7 +124,7 @@ def lane(python: Path) -> list[str]:
 
 
 def leg(version: str, end: str, torch: list[str], cuda: bool) -> tuple[str, str]:
-    """Return how one leg ended, and what there is to say of it."""
+    """Return the result of one leg, and a text about it."""
     start = time.monotonic()
     try:
         python = environment(version, end, torch, cuda)
@@ -139,10 +139,10 @@ def leg(version: str, end: str, torch: list[str], cuda: bool) -> tuple[str, str]
 
 
 def main() -> None:
-    """Run the legs that are asked for, all of them by default."""
+    """Run the requested legs, by default all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--torch", required=True, help="what pip is given for PyTorch, in every leg")
-    parser.add_argument("--cuda", action="store_true", help="let PyTorch bring gigabytes of CUDA libraries")
+    parser.add_argument("--torch", required=True, help="pip arguments for PyTorch, in every leg")
+    parser.add_argument("--cuda", action="store_true", help="let PyTorch install gigabytes of CUDA libraries")
     parser.add_argument("--python", nargs="+", default=PYTHONS, help="default: %(default)s")
     parser.add_argument("--ends", nargs="+", default=ENDS, choices=ENDS, help="default: %(default)s")
     asked = parser.parse_args()

@@ -1,4 +1,4 @@
-"""An independent solver of ordering puzzles: tries every order and asks each sentence whether it is true."""
+"""An independent solver of ordering puzzles: tries every order and checks whether each sentence is true."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def named(text: str) -> list[str]:
 
 
 def is_true(sentence: str, height: dict[str, int]) -> bool:
-    """Say whether a sentence holds where ``height`` gives every person's rank from below."""
+    """Say whether a sentence is true if ``height`` gives every person's rank from below."""
     halves = sentence.split(" but ")
     if not named(sentence):
         return True
@@ -35,7 +35,7 @@ def is_true(sentence: str, height: dict[str, int]) -> bool:
 
 
 def asked(question: str, order: tuple[str, ...]) -> str:
-    """Return who is asked for, ``order`` being highest first."""
+    """Return the answer to the question for an ``order`` with the highest first."""
     words = WORD.findall(question)
     if "between" in words:
         a, b = (order.index(p) for p in named(question))
@@ -51,7 +51,7 @@ def asked(question: str, order: tuple[str, ...]) -> str:
 
 
 def brute_force(question: str) -> set[str]:
-    """Return every answer that some order of the persons allows; a good puzzle has exactly one."""
+    """Return every answer for which some order of the persons fits; a good puzzle has exactly one."""
     *clues, last = re.findall(r"[^.?]+[.?]", question)
     found = set()
     for order in permutations(named(" ".join(clues))):

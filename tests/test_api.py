@@ -1,4 +1,4 @@
-"""The program from Python: the same run as the command's, read back as records; the process stays as it was."""
+"""The Python interface: the same run as the command's, read back as records; the process is left unchanged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def home(tmp_path_factory):
 
 
 def state() -> list:
-    """Return what of this process a run must leave alone."""
+    """Return the state of this process that a run must not change."""
     root, log = logging.getLogger(), logging.getLogger("sei")
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
     hydra = [GlobalHydra.instance().hydra, HydraConfig.instance().cfg]
@@ -72,7 +72,7 @@ def test_importing_the_package_costs_nothing():
 
 
 def test_a_run_is_the_one_that_the_command_makes(run, tmp_path):
-    """With stores of their own: the same digits, the same files, the same config."""
+    """With separate stores: the same digits, the same files, the same config."""
     command = Sei(tmp_path, tmp_path / "store")
     done = command(*TINY)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -164,11 +164,11 @@ REFUSED = {
     ("rounds=-1",): "rounds=-1: must be a whole number of at least 0",
     ("name=../up",): "it names a folder",
     ("ablation=no_clustering", "clusterer=ward"): "contradicts ablation=no_clustering",
-    ("seed=0,1",): "seed=0,1: several values, and this is one run",
-    ("-m",): "settings alone are given",
-    ("estimate=true",): "a look ahead is printed by the command",
-    ("teacher_card=true",): "a look ahead is printed by the command",
-    ("preview=true",): "a look ahead is printed by the command",
+    ("seed=0,1",): "seed=0,1: several values, but this is one run",
+    ("-m",): "Python takes settings only",
+    ("estimate=true",): "only the command prints a preview",
+    ("teacher_card=true",): "only the command prints a preview",
+    ("preview=true",): "only the command prints a preview",
     ("name=sk-aaaaaaaaaaaaaaaa",): "looks like a secret",
     "rounds=1": r"Remedy: sei.run\(\['rounds=1'\]\)",
     (1,): "a list of texts",
@@ -218,10 +218,10 @@ def leaving(home):
 
 @pytest.mark.parametrize(
     ("how", "error", "words", "code"),
-    [("exit", SeiError, "exit code 5", 5), ("stop", KeyboardInterrupt, "go on from here", 130)],
+    [("exit", SeiError, "exit code 5", 5), ("stop", KeyboardInterrupt, "same settings resume it", 130)],
 )
 def test_nothing_ends_the_process_of_a_notebook(run, home, leaving, how, error, words, code):
-    """Neither a part that exits nor an interrupted cell; the folder of such a run can be loaded."""
+    """Neither a part that exits nor an interrupted cell ends it; the folder of such a run can be loaded."""
     before = state()
     with pytest.raises(error, match=words):
         sei.run([*leaving, f"refiner={how}"], config_dir=home / "conf", quiet=True)
@@ -238,7 +238,7 @@ def test_nothing_ends_the_process_of_a_notebook(run, home, leaving, how, error, 
 
 
 def test_a_signal_for_others_reaches_them_after_the_run():
-    """SIGTERM is for whoever owns the process; what a run did to handlers is undone first."""
+    """SIGTERM is for the owner of the process; the run's changes to handlers are undone first."""
     got: list[int] = []
     before, interrupt = (
         signal.signal(signal.SIGTERM, lambda number, _: got.append(number)),

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: real processes, the embedded default, small sizes."""
+"""The command line as a user sees it: real processes, the embedded default, small sizes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_same_command_again_makes_nothing_and_says_the_same(first, shared_se
 
 
 def test_device_and_seconds_of_every_stage_are_shown(first):
-    """Device and seconds of every stage stand in ledger, summary and page."""
+    """Device and seconds of every stage are in ledger, summary and page."""
     run, _ = first
     stages = json.loads((run / "ledger.json").read_text())["stages"]
     assert {"attempts", "grade", "refine", "finetune"} <= set(stages)
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_numbers_to_the_last_digit(first, sei):
 
 
 def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml(first, shared_sei, tmp_path):
-    """A clusterer of one's own is one class and one YAML file, and remakes only what depends on it."""
+    """Your own clusterer needs one class and one YAML file, and only what depends on it is made again."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text(
         "from typing import ClassVar\n"
@@ -121,7 +121,7 @@ def test_help_is_quick_and_lists_the_parts(sei):
 
     hydra = [sys.executable, "-c", "import hydra, omegaconf"]
     ratios = []
-    for _ in range(3):  # in turn, by processor time: both feel what else the machine does
+    for _ in range(3):  # in turn, by processor time, so that other load affects both
         (base, _), (taken, done) = seconds(lambda: subprocess.run(hydra, check=True)), seconds(lambda: sei("--help"))
         ratios.append(taken / base)
     assert min(ratios) < 8  # about 5; torch alone would add as much again

@@ -32,7 +32,7 @@ def test_more_devices_for_the_fine_tune_keep_the_answers():
 
 
 def needs(group, option):
-    """The text of an option that the embedded instructor cannot serve; nothing for all others."""
+    """Return the text that an option needs and the embedded instructor does not support; empty for all others."""
     remote = {("clusterer", "llm"), ("synthesizer", "metamath"), ("synthesizer", "evol_instruct")}
     return (CONF / group / f"{option}.yaml").read_text() if (group, option) in remote else ""
 
@@ -70,12 +70,12 @@ def test_every_ablation_with_every_experiment_still_composes(share):
     names = sorted(f.stem for f in (CONF / "experiment").glob("*.yaml"))
     ablations = [o for g, o in OPTIONS if g == "ablation"]
     for (i, e), (j, a) in product(enumerate(names), enumerate(ablations)):
-        if (i + j) % share == 0:  # by a third every one of both kinds is met several times
+        if (i + j) % share == 0:  # with a third, every option of both kinds is tested several times
             assert all(is_part(p) for p in built(f"experiment={e}", f"ablation={a}").values())
 
 
 def test_an_ablation_wins_over_an_experiment():
-    """An ablation wins over an experiment, and the command line over both."""
+    """An ablation overrides an experiment, and the command line overrides both."""
     cfg, _ = composed("ablation=single_round")
     assert cfg.rounds == 1
     cfg, choices = composed("experiment=smollm2_words", "ablation=no_refinement")
@@ -136,7 +136,7 @@ def test_building_opens_no_file_of_weights(monkeypatch):
     import sei.models.target
 
     read = []
-    monkeypatch.setattr(sei.models.target, "_DIGESTS", {})  # what other tests of this process have read
+    monkeypatch.setattr(sei.models.target, "_DIGESTS", {})  # values read by other tests in this process
     monkeypatch.setattr(sei.models.target, "file_digest", lambda path: read.append(path) or "x")
     model = built()["model"]
     assert read == []
@@ -164,7 +164,7 @@ MISFITS = {
     ),
     "synthesizer": (
         "def __call__(self, error_map, pool, screen, round, *, seed): return None",
-        r"synthesize=.*does not say what it returns",
+        r"synthesize=.*has no return annotation",
     ),
 }
 
@@ -191,7 +191,7 @@ def test_the_length_of_an_answer_follows_the_data_or_is_asked():
     assert composed()[0].engine.max_new_tokens == 96
     cfg, choices = composed("data=jsonl")
     with pytest.raises(
-        ConfigError, match=r"engine.max_new_tokens=None: data=jsonl does not say .*engine.max_new_tokens=512"
+        ConfigError, match=r"engine.max_new_tokens=None: data=jsonl sets no length limit .*engine.max_new_tokens=512"
     ):
         check(cfg, choices)
     assert check(*composed("data=jsonl", "engine.max_new_tokens=300"))["engine"]["max_new_tokens"] == 300

@@ -1,4 +1,4 @@
-"""Every stage computes where the trainer says, carries the weights there once, and its device is written down."""
+"""Every stage computes on the trainer's device, moves the weights there once, and its device is recorded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PLAN = TokenBudget(steps=3, tokens_per_step=60)
 
 
 def parts(accelerator):
-    """Every stage that has a model of ours to compute with, by name, and what it is called with."""
+    """Return every stage that computes with a model, by name, with its arguments."""
     trainer, target = TrainerSettings(accelerator=accelerator), replace(TINY, accelerator=accelerator)
     engine = LightningEngine(trainer=trainer, batch_size=3, max_new_tokens=8)
     shown = {"engine": engine, "grader": MathGrader(), "bad": 3, "good": 0, "target": target}
@@ -86,7 +86,7 @@ def test_a_stage_computes_on_the_trainers_device_alone(tmp_path, gpu, name):
     assert gpu.matmuls[NAME] > 20
     assert gpu.matmuls["cpu"] == 0
     assert [u.device for u in store.uses] == [NAME]
-    assert gpu.carried <= 1.5 * weights()  # the batches come on top of them
+    assert gpu.carried <= 1.5 * weights()  # plus the batches
 
 
 def weights():

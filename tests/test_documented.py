@@ -1,4 +1,4 @@
-"""What the documents show runs as it stands: parts of one's own pasted from its page, and the notebook."""
+"""Code in the documents runs as shown: a part pasted from its page, and the notebook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 
 def as_installed(*args: str, cwd: Path, store: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program as its console script does: the current folder is not where Python looks first."""
+    """Run the program as its console script does: Python does not search the current folder first."""
     env = {**os.environ, "SEI_STORE": str(store), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-P", "-c", "from sei.__main__ import main; main()", *args]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=400)
@@ -66,13 +66,13 @@ def test_a_clusterer_with_too_few_labels_ends_with_its_name(folder):
     command = ("--config-dir=conf", "plugins=[few]", "clusterer=few")
     done = as_installed(*command, *SHORT, cwd=folder, store=folder / "store")
     assert done.returncode == 2
-    assert re.search(r"few\.FirstWords\.group gave \d+ labels for \d+ phrases\. Rule: one label", done.stderr)
+    assert re.search(r"few\.FirstWords\.group returned \d+ labels for \d+ phrases\. Rule: one label", done.stderr)
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.long
 def test_the_notebook_runs_cell_by_cell(tmp_path, monkeypatch, capsys):
-    """In a running event loop, as a notebook's kernel has one."""
+    """In a running event loop, as in a notebook's kernel."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEI_STORE", "not used")
     monkeypatch.setenv("TMPDIR", str(tmp_path))

@@ -1,4 +1,4 @@
-"""``estimate=true`` and ``dry_run=true``, held against what a run then asks."""
+"""``estimate=true`` and ``dry_run=true``, compared with the requests of a real run."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def test_a_dry_run_prints_a_request_of_each_kind_and_asks_none(sei, server):
     }.items():
         assert f"first request: {kind}" in done.stdout
         assert words in done.stdout
-    assert done.stdout.count("first request: ") == 5  # and no correction, which this run never asks for
+    assert done.stdout.count("first request: ") == 5  # but no correction, which this run does not use
     assert "How many" in done.stdout  # a problem of the pool, filled in
 
 
 def test_an_embedded_instructor_has_nothing_to_estimate(sei):
     done = sei("experiment=smoke", "estimate=true")
     assert done.returncode == 2
-    assert "SymbolicInstructor sends and costs nothing" in done.stderr
+    assert "SymbolicInstructor sends nothing and costs nothing" in done.stderr
 
 
 def test_a_ledger_that_shows_nothing_is_refused(sei, server, tmp_path):

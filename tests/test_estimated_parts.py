@@ -1,4 +1,4 @@
-"""Parts answer for themselves: what an estimate and a dry run say of them, and of those that do not tell."""
+"""Parts estimate themselves: the content of an estimate and a dry run, and what happens to parts without one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ASSUMED = Assumptions()
 
 
 def told(*overrides, **swapped):
-    """What the parts of a config say of a round, with the data they say it of."""
+    """Return the estimates of a config's parts for one round, and the data behind them."""
     parts = built("experiment=smoke", "instructor=gpt4o", *overrides)
     data = parts["data"].load()
     return of_round(replace(parts["method"], **swapped), data, ASSUMED), data
@@ -32,7 +32,7 @@ def instructor():
     return built("experiment=smoke", "instructor=gpt4o")["method"].diagnose.instructor
 
 
-FIRST_ROUND = {  # kind, requests, input and output tokens, dollars: as they were before parts told them
+FIRST_ROUND = {  # kind, requests, input and output tokens, dollars: as computed before parts estimated themselves
     "self_instruct": (
         ["clusterer=llm"],
         [
@@ -132,7 +132,7 @@ def test_what_the_target_model_generates_is_told_by_parts():
 
 @part
 class Silent:
-    """A synthesizer that asks and tells nothing."""
+    """A synthesizer that asks but has no estimate."""
 
     version: ClassVar[int] = 1
     instructor: Instructor
@@ -145,7 +145,7 @@ class Silent:
 
 @part
 class Critic:
-    """A synthesizer of one's own, estimated by one method."""
+    """A user's synthesizer, estimated by one method."""
 
     version: ClassVar[int] = 1
     instructor: Instructor
@@ -217,7 +217,7 @@ def test_an_estimate_with_other_parameters_is_named():
 
 @part
 class Asking:
-    """A clusterer whose instructor stands in a list."""
+    """A clusterer with an instructor inside a list."""
 
     version: ClassVar[int] = 1
     panel: list[Instructor]
@@ -228,7 +228,7 @@ class Asking:
 
 @part
 class Plain:
-    """A clusterer that holds nothing; whether it asks on its own nobody can see."""
+    """A clusterer without fields; it may or may not send requests itself."""
 
     version: ClassVar[int] = 1
 
@@ -265,14 +265,12 @@ def test_silent_clusterers_and_refiners_are_named_too():
     assert generates.startswith("Generates: it makes the target model generate")
     for clusterer, named in {Plain(): 1, AsksNothing(): 0}.items():
         found = of_round(replace(method, cluster=replace(method.cluster, clusterer=clusterer)), data, ASSUMED)
-        assert [w.split(",")[0] for w in found.not_estimated] == [
-            "Plain: whether it asks anything is not known"
-        ] * named
+        assert [w.split(",")[0] for w in found.not_estimated] == ["Plain: it may ask an instructor"] * named
 
 
 @part
 class Closed:
-    """An instructor of one's own that does not show its requests."""
+    """A user's instructor that does not show its requests."""
 
     version: ClassVar[int] = 1
     calls: int = 0
@@ -305,7 +303,7 @@ def test_a_second_opinion_has_a_line_and_prices_of_its_own():
     second = ("second_opinion=openai_compatible", "second_opinion.instructor.usd_in=1")
     found, _ = told(*second, "second_opinion.instructor.usd_out=1")
     (line,) = [x for x in lines(found, 1, ASSUMED) if x.kind == "second opinion"]
-    assert line.requests == 48  # all bad cases: fewer than the sample
+    assert line.requests == 48  # all bad cases: fewer than the sample size
     assert line.usd == pytest.approx((line.input_tokens + line.output_tokens) / 1e6)
 
 

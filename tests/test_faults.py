@@ -1,4 +1,4 @@
-"""Rows of the fault table that end before anything costs: bad places, missing keys and GPUs, secrets in arguments."""
+"""Rows of the fault table that end before anything costs: unusable folders, missing keys or GPUs, secret arguments."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server():
 
 @pytest.fixture
 def file(tmp_path) -> Path:
-    """A regular file: nothing can be made below it, whoever asks."""
+    """Return a regular file: nothing can be created below it, by any user."""
     (tmp_path / "file").write_text("x")
     return tmp_path / "file"
 
@@ -158,7 +158,7 @@ def test_looking_ahead_keeps_the_cache_as_it_is(tmp_path):
     (tmp_path / "b.sqlite").write_bytes(b"no database, " * 400)
     OpenAICompatible(
         model="m", base_url="http://h/v1", cache=str(tmp_path / "b.sqlite"), api_key_env=""
-    ).preflight()  # damage is mended when the cache is opened
+    ).preflight()  # damage is repaired when the cache is opened
     assert (tmp_path / "b.sqlite").read_bytes() == b"no database, " * 400
 
 

@@ -1,4 +1,4 @@
-"""Names that lead elsewhere (F36), parts that are none, weights and models that would run code (F37)."""
+"""Names that lead to other places (F36), targets that are not parts, weights and models that would run code (F37)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, override, words):
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "work" / "here").mkdir(parents=True)
     sei = Sei(tmp_path / "work" / "here", tmp_path / "store")
-    shutil.copy(ROOT / "conf" / "model" / "tiny.yaml", tmp_path / "x.yaml")  # what the name would lead to
+    shutil.copy(ROOT / "conf" / "model" / "tiny.yaml", tmp_path / "x.yaml")  # the target of the name
     before = tree(tmp_path)
     done = sei(f"--config-dir={tmp_path / 'conf'}", *QUICK, override)
     assert done.returncode == 2, done.stderr[-2000:]

@@ -32,7 +32,7 @@ SMALL = (
 
 
 class Done:
-    """One run: its folder, what it printed, what the server saw, what was there before."""
+    """One run: its folder, its output, the requests at the server, and the files before it."""
 
     def __init__(self, home: Path) -> None:
         self.home = home

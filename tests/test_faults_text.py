@@ -1,4 +1,4 @@
-"""F17: text of models, servers and data sets is shown, drawn and written as text; nothing in it is carried out."""
+"""F17: text of models, servers and data sets is shown, drawn and written as text, and never executed."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_bar_shows_its_text_as_it_stands(monkeypatch):
 
 
 def formatter() -> logging.Formatter:
-    """The formatter of a run's log, as the config has it over Hydra's own."""
+    """Return the formatter of a run's log, as the config sets it instead of Hydra's."""
     ours = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "config.yaml").hydra.job_logging)
     simple = {"format": "[%(levelname)s] - %(message)s", **ours["formatters"]["simple"]}
     return logging.config.DictConfigurator({"version": 1}).configure_formatter(simple)

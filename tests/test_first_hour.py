@@ -1,4 +1,4 @@
-"""What stood in the way of a newcomer with rows, a model and a server of their own."""
+"""Obstacles that a newcomer met with their own rows, model and server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The labelled keyphrases that come with sei are complete and consistent."""
+"""The labelled keyphrases in the package are complete and consistent."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""``attempts=FILE``: outputs that are there already become error types, and no target model is opened."""
+"""``attempts=FILE``: existing outputs become error types, and no target model is opened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain(*overrides):
 
 @pytest.fixture
 def without_model(monkeypatch):
-    """Break whatever touches the target model."""
+    """Break everything that uses the target model."""
 
     def touched(self, *args, **more):
         raise AssertionError("a run that was given outputs opens no target model")
@@ -39,7 +39,7 @@ def without_model(monkeypatch):
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
-    """Return a samples file of the harness with the embedded model's own answers, right and wrong."""
+    """Return a samples file of the harness with right and wrong answers of the embedded model."""
     folder = tmp_path_factory.mktemp("samples")
     parts = built(*SHORT)
     pool = parts["data"].load().pool
@@ -143,7 +143,7 @@ def test_refused_gold_answers_are_named_or_left_out(tmp_path, without_model):
 
 
 def test_no_answer_length_is_asked_for_where_nothing_answers(tmp_path, without_model):
-    """``data=jsonl`` needs engine.max_new_tokens for a model alone, and its files are not read for their problems."""
+    """``data=jsonl`` needs engine.max_new_tokens only for a model, and its files are not read for the problems."""
     assert run_of(tmp_path, row(1, BAD), more=("data=jsonl",))["rounds"][0]["bad_cases"] == 1
 
 
@@ -155,7 +155,7 @@ def test_another_value_is_refused(value):
 
 @pytest.mark.parametrize("look", ["estimate", "dry_run", "preview", "teacher_card"])
 def test_a_look_ahead_at_given_outputs_is_refused(look):
-    with pytest.raises(ConfigError, match=f"attempts='a.jsonl': {look}=true looks ahead .* leave {look} out"):
+    with pytest.raises(ConfigError, match=f"attempts='a.jsonl': {look}=true is a preview .* leave {look} out"):
         plain("attempts=a.jsonl", f"{look}=true")
 
 

@@ -1,4 +1,4 @@
-"""Packages of the user's own: found in the current folder, after what is installed, and never older than their file."""
+"""The user's own packages: found in the current folder, after installed ones, and never older than their file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def types_of(clusterer) -> int:
 
 def write(path: Path, types: int) -> None:
     path.write_text(CLUSTERER.format(types=types))
-    os.utime(path, (time.time() + types, time.time() + types))  # Python's cache of bytecode knows seconds
+    os.utime(path, (time.time() + types, time.time() + types))  # Python's bytecode cache has a resolution of seconds
 
 
 def test_a_package_of_the_current_folder_is_found(here):
@@ -64,14 +64,14 @@ def test_a_package_that_is_nowhere_is_named_with_where_to_put_it(here):
 
 
 def test_an_installed_package_of_the_same_name_is_named(here):
-    """``yaml.py`` in the current folder takes no installed package's place; the message says which one is used."""
+    """``yaml.py`` in the current folder does not replace an installed package; the message says which one is used."""
     write(here / "yaml.py", 2)
     with pytest.raises(ConfigError, match=r"check the path of the class; yaml is .*site-packages.yaml"):
         built("yaml")
 
 
 def test_a_source_is_what_it_was_when_it_was_imported(here):
-    """An edit during a run changes no key, since the old code still runs; the next run in the process takes it up."""
+    """An edit during a run changes no key, since the old code still runs; the next run in the process uses the edit."""
     write(here / "here_edited.py", 2)
     first = built("here_edited")
     key = digest(first)
@@ -86,7 +86,7 @@ def test_a_source_is_what_it_was_when_it_was_imported(here):
 
 
 def test_what_a_notebook_imported_and_edited_is_imported_anew(here):
-    """Nothing knows what the file was when the notebook imported it by itself."""
+    """The file's content when the notebook imported it is unknown."""
     write(here / "here_own.py", 2)
     sys.path.append(str(here))
     import here_own
@@ -98,7 +98,7 @@ def test_what_a_notebook_imported_and_edited_is_imported_anew(here):
 
 
 def test_a_process_of_ours_takes_no_users_file_for_a_library(here):
-    """``python -m`` puts the current folder first; what lies there under the name of a library would be run."""
+    """``python -m`` puts the current folder first, so a file there with a library's name would be run."""
     (here / "filelock.py").write_text("raise SystemExit('a file of the user')")
     done = subprocess.run(
         module_command("sei.sweep"),
@@ -109,7 +109,7 @@ def test_a_process_of_ours_takes_no_users_file_for_a_library(here):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert "a file of the user" not in done.stderr
-    assert "JSONDecodeError" in done.stderr  # it came as far as reading its job
+    assert "JSONDecodeError" in done.stderr  # it got as far as reading its job
 
 
 def test_sei_is_found_where_it_lies_in_the_current_folder(monkeypatch):

@@ -1,4 +1,4 @@
-"""A run that is stopped, by whatever, goes on with the same command to the same result."""
+"""A stopped run resumes with the same command and ends with the same result, whatever stopped it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_full_disk_signals_and_kills_lose_nothing(reference, tmp_path):
         assert got == code, err[-2000:]
         assert seconds < 5
         assert "Traceback" not in err
-        assert ("the same command goes on" in err) == (number != signal.SIGKILL)
+        assert ("run the same command again" in err) == (number != signal.SIGKILL)
         assert before <= stopping.finished(tmp_path)
         assert all(n <= stopping.kept_rows(tmp_path)[k] for k, n in rows.items())
     before, rows = stopping.finished(tmp_path), stopping.kept_rows(tmp_path)
@@ -162,4 +162,4 @@ def test_a_signal_to_the_whole_group_ends_a_run_with_143(tmp_path, number):
         os.killpg(process.pid, number)
         said = process.stdout.read()
         assert process.wait(60) == 143, said
-    assert "the same command goes on" in said
+    assert "run the same command again" in said

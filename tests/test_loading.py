@@ -1,4 +1,4 @@
-"""Run folders read back in Python: unfinished, failed, damaged, of a sweep, or none at all."""
+"""Run folders read back in Python: unfinished, failed or damaged runs, sweeps, and folders without a run."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def broken(folder: Path, name: str, text: str) -> None:
     ("name", "text", "words"),
     [
         ("summary.json", "{", r"summary.json cannot be read"),
-        ("summary.json", "[]", r"summary.json is no JSON object"),
+        ("summary.json", "[]", r"summary.json is not a JSON object"),
         ("summary.json", "{}", r"summary.json is broken: seed"),
         ("failure.json", "{}", r"failure.json lacks \['stage'"),
         ("failure.json", "[", r"failure.json cannot be read"),
@@ -142,7 +142,7 @@ def test_damaged_scores_are_named(finished, field):
 
 
 @pytest.mark.parametrize(
-    ("line", "words"), [("{", "line 13: not JSON"), ('{"problem": 1}', r"line 13: no BadCase \(problem: ")]
+    ("line", "words"), [("{", "line 13: not JSON"), ('{"problem": 1}', r"line 13: not a BadCase \(problem: ")]
 )
 def test_a_damaged_record_is_named_by_file_and_line(finished, line, words):
     path = finished / "round_1" / "bad_cases.jsonl"
@@ -157,9 +157,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path, made):
     folder = tmp_path / "nothing"
     if made:
         folder.mkdir()
-    with pytest.raises(DataError, match=r"nothing: no run is here. Rule: .*summary.json"):
+    with pytest.raises(DataError, match=r"nothing: there is no run here. Rule: .*summary.json"):
         sei.load(folder)
-    with pytest.raises(DataError, match=r"no sweep is here. Rule: its folder has sweep.json"):
+    with pytest.raises(DataError, match=r"no sweep here. Rule: its folder has sweep.json"):
         sei.load_sweep(folder)
 
 

@@ -1,4 +1,4 @@
-"""Rounds: what goes from one to the next, when a run ends, and rounds with almost nothing to learn from."""
+"""Rounds: the state passed between them, when a run ends, and rounds with almost nothing to learn from."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _LAST_STEP = re.compile(r"=(\d+)>>\d+(?!.*>>)(.*)#### \S+", re.S)
 
 @part
 class Scripted:
-    """Writes reference solutions, but for the first ``wrong`` pool problems of the base: there the last step is off."""
+    """Writes reference solutions, with a wrong last step for the base's first ``wrong`` pool problems."""
 
     version: ClassVar[int] = 1
     row_type: ClassVar[Any] = Attempt
     wrong: int
     always: bool = False
     skip: int = 0
-    silent: int = 0  # pool and dev problems each that get no answer
+    silent: int = 0  # number of pool problems and of dev problems without an answer
     cut: bool = False
 
     def __call__(self, checkpoint, *, items, done):
@@ -125,7 +125,7 @@ def test_a_pool_that_cannot_be_read_is_refused_too(tmp_path):
 
 
 def test_training_accumulates_or_sees_this_round_alone(tmp_path):
-    """Training accumulates or sees this round alone, and starts where it is told."""
+    """Training accumulates or uses only this round, and starts where configured."""
     both, _ = rounds(tmp_path / "a", 6, "replay=0", "patience=0", always=True)
     alone, _ = rounds(tmp_path / "b", 6, "replay=0", "patience=0", "train_on=this_round", always=True)
     first, second = (e.record for e in both[1:])
@@ -150,7 +150,7 @@ EMBEDDED = ("self_instruct", "random", "llm2llm", "learning_from_error", "reject
 
 @pytest.mark.parametrize("synthesizer", EMBEDDED)
 def test_every_embedded_baseline_has_the_same_budget(tmp_path, synthesizer):
-    """Every embedded baseline makes rounds at the same budget and sees no held-out problem."""
+    """Every embedded baseline completes rounds at the same budget and sees no held-out problem."""
     more = ("synthesizer.samples=2",) if synthesizer == "rejection_sampling" else ()
     seen, made = rounds(tmp_path, 12, f"synthesizer={synthesizer}", "refiner=none", *more, n=1)
     method = made.method
@@ -233,7 +233,7 @@ def test_one_changed_problem_redoes_one_row_of_each_stage(tmp_path):
     first_checkpoint = [u for u in store.uses if u.stage == "scripted"][:2]
     assert [u.made for u in first_checkpoint] == [0, 1]
     assert made["diagnose"] == 1
-    assert {u.stage: u.made for u in store.uses}["finetune"] == 1  # later stages redo whole
+    assert {u.stage: u.made for u in store.uses}["finetune"] == 1  # later stages are redone completely
 
 
 def test_refused_gold_answers_are_shown_or_left_out(tmp_path, caplog):

@@ -1,4 +1,4 @@
-"""What a dry run shows of the target model: the first prompt as its tokens spell it."""
+"""A dry run shows the first prompt of the target model, decoded from its tokens."""
 
 from __future__ import annotations
 

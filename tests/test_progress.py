@@ -1,4 +1,4 @@
-"""Long work tells how far it is: by counts, and inside a step that takes long itself."""
+"""Long work shows its progress: by counts, and inside a long step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a part of one's own gives off its contract is refused where it appears: the class, the rule, the remedy."""
+"""If a user's part breaks its contract, it is refused at once, with the class, the rule and the remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PHRASES = phrases(2, 3)
 
 @part
 class Mine:
-    """A part whose every method gives what it was told to."""
+    """A part whose methods return what the test sets."""
 
     version: ClassVar[int] = 1
     gives: Any = None
@@ -70,17 +70,17 @@ def labels(*found: Any, **more: Any) -> Grouping:
 @pytest.mark.parametrize(
     ("grouping", "words"),
     [
-        (labels(0, 0, 1), "gave 3 labels for 6 phrases. Rule: one label for each phrase"),
-        (labels(*[0] * 7), "gave 7 labels for 6 phrases"),
-        (labels(0, 0, 0, 1, 1, 0.5), "gave the label 0.5 for 'b"),
-        (labels(0, 0, 0, 1, float("nan"), 1), "gave the label nan for"),
-        (labels(0, None, 0, 1, 1, 1), "gave the label None for"),
-        (labels(*"aaabbb"), "gave the label 'a' for .* whole number from 0 on, or -1"),
-        (labels(0, 0, 0, -2, 1, 1), "gave the label -2 for"),
+        (labels(0, 0, 1), "returned 3 labels for 6 phrases. Rule: one label for each phrase"),
+        (labels(*[0] * 7), "returned 7 labels for 6 phrases"),
+        (labels(0, 0, 0, 1, 1, 0.5), "returned the label 0.5 for 'b"),
+        (labels(0, 0, 0, 1, float("nan"), 1), "returned the label nan for"),
+        (labels(0, None, 0, 1, 1, 1), "returned the label None for"),
+        (labels(*"aaabbb"), "returned the label 'a' for .* whole number from 0 on, or -1"),
+        (labels(0, 0, 0, -2, 1, 1), "returned the label -2 for"),
         (labels(0, 0, 0, 1, 1, 2, names=("x", "y")), r"names \['x', 'y'\] for labels up to 2"),
-        (labels(0, 0, 0, 1, 1, 1, names=("x", "")), "a name that is not empty"),
-        ([0, 0, 0, 1, 1, 1], "gave a list. Rule: a sei.ports.Grouping"),
-        (None, "gave a NoneType"),
+        (labels(0, 0, 0, 1, 1, 1, names=("x", "")), "a non-empty name"),
+        ([0, 0, 0, 1, 1, 1], "returned a list. Rule: a sei.ports.Grouping"),
+        (None, "returned a NoneType"),
     ],
     ids=str,
 )
@@ -126,13 +126,13 @@ REFUSAL = Rejection(stage="diagnose", reason="odd")
 @pytest.mark.parametrize(
     ("gives", "words"),
     [
-        (GOOD[:2], "gave 2 answers to 3 items. Rule: one Diagnosis for each item"),
-        ([*GOOD, GOOD[0]], "gave more than 3 answers to 3 items"),
-        ([GOOD[1], GOOD[0], GOOD[2]], "a diagnosis of .*1.* where .*0.* was asked"),
-        (["x"] * 3, r"gave a str \('x'\) as answer 1"),
+        (GOOD[:2], "returned 2 answers to 3 items. Rule: one Diagnosis for each item"),
+        ([*GOOD, GOOD[0]], "returned more than 3 answers to 3 items"),
+        ([GOOD[1], GOOD[0], GOOD[2]], "a diagnosis of .*1.* where that of .*0.* was expected"),
+        (["x"] * 3, r"returned a str \('x'\) as answer 1"),
         ([Diagnosis(bad_case=c) for c in CASES], "with neither"),
         ([Diagnosis(bad_case=c, keyphrase=GOOD[0].keyphrase, rejection=REFUSAL) for c in CASES], "with both"),
-        ([Diagnosis(bad_case=c, keyphrase=Keyphrase(bad_case=c, phrase=" ")) for c in CASES], "a text that is not"),
+        ([Diagnosis(bad_case=c, keyphrase=Keyphrase(bad_case=c, phrase=" ")) for c in CASES], "a non-empty text"),
     ],
     ids=["few", "many", "order", "type", "neither", "both", "empty"],
 )
@@ -153,7 +153,7 @@ def test_what_was_diagnosed_before_a_fault_is_kept(tmp_path):
 )
 def test_replies_that_do_not_fit_name_the_instructor(gives, words):
     wave = iter([[("x", asking([problem(1)]))], []])
-    with pytest.raises(ConfigError, match=rf"test_returned\.Mine\.write gave {words}"):
+    with pytest.raises(ConfigError, match=rf"test_returned\.Mine\.write returned {words}"):
         in_waves(Mine(gives=gives), 1, lambda: next(wave), lambda *_: 0)
     wave = iter([[("x", asking([problem(1)]))], []])
     in_waves(Mine(gives=[Reply(drafts=())]), 1, lambda: next(wave), lambda *_: 0)
@@ -168,7 +168,7 @@ ATTEMPT = Attempt(problem=problem(7), output="#### 1", finished=True)
         (Outcome(verdict="maybe", strict_verdict="right", extracted="1"), "verdict 'maybe' on problem .*7"),
         (Outcome(verdict="right", strict_verdict=True, extracted="1"), "verdict True .* right, wrong, unreadable"),
         (Outcome(verdict="right", strict_verdict="right", extracted=None), "extracted=None"),
-        ("right", "gave a str. Rule: a sei.ports.Outcome"),
+        ("right", "returned a str. Rule: a sei.ports.Outcome"),
     ],
     ids=["unknown", "boolean", "extracted", "type"],
 )
@@ -179,7 +179,7 @@ def test_verdicts_that_nobody_knows_name_the_grader(gives, words):
 
 def test_refused_gold_must_be_ids_of_the_problems():
     assert GoldCheck(grader=Mine(gives=[problem(7).id]))((problem(7),)) == (problem(7).id,)
-    with pytest.raises(ConfigError, match=r"Mine\.check_gold gave 'none'. Rule: ids of the problems"):
+    with pytest.raises(ConfigError, match=r"Mine\.check_gold returned 'none'. Rule: ids of the problems"):
         GoldCheck(grader=Mine(gives=["none"]))((problem(7),))
 
 
@@ -201,12 +201,12 @@ ANSWER = (1, "#### 1", True, "")
 def test_answers_that_do_not_fit_name_the_engine(gives, words, tmp_path):
     target = NoWeights(name="t", source="packaged:tiny_l")
     stage = Attempts(target=target, engine=Mine(gives=gives))
-    with pytest.raises(ConfigError, match=rf"test_returned\.Mine\.answer gave {words}"):
+    with pytest.raises(ConfigError, match=rf"test_returned\.Mine\.answer returned {words}"):
         Store(root=tmp_path).each(stage, target.base(), items=(problem(0), problem(1)))
 
 
 def test_answers_to_what_is_done_are_passed_over():
-    """An engine may run a whole batch for the one prompt of it that is missing."""
+    """An engine may run a whole batch for the only missing prompt in it."""
     items = (problem(0), problem(1))
     target = NoWeights(name="t", source="packaged:tiny_l")
     stage = Attempts(target=target, engine=Mine(gives=[(0, "a", True, ""), (1, "b", True, "")]))

@@ -1,4 +1,4 @@
-"""Files of rows in every kind that is read: what a cell says is what a row says, or the file is refused by place."""
+"""Row files of every kind: cells are read as written, or the file is refused with the place."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def test_options_in_a_cell_are_json_or_labelled_or_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('question,answer\n"a\nb",1\nc,1,2\n', r"a\.csv line 4: has 3 cells, and the line of names has 2"),
+        ('question,answer\n"a\nb",1\nc,1,2\n', r"a\.csv line 4: has 3 cells, but the header line has 2"),
         ("question,answer\na,1\nb\n", r"a\.csv line 3: has 1 cells"),
-        ("question,answer,answer\na,1,2\n", "the column 'answer' stands twice"),
+        ("question,answer,answer\na,1,2\n", "the column 'answer' appears twice"),
         ('question,answer\na,1\n"b,2\nc,3\n', r"a\.csv: the row that begins in line 3 cannot be read"),
         ('question,answer\na,"1"2\n', r"a\.csv: the row that begins in line 2 cannot be read"),
-        ("question;answer,note\na;1,2\n", "the line of names holds comma and semicolon"),
+        ("question;answer,note\na;1,2\n", "the header line has comma and semicolon"),
         ("frage,antwort\na,1\n", r"line 2: lacks \['question', 'answer'\]; its columns are \['antwort', 'frage'\]"),
-        ("question,answer\na,\n", r"a\.csv line 2: answer='' is no text"),
+        ("question,answer\na,\n", r"a\.csv line 2: answer='' is not text"),
         ("question,answer\n", "has no rows"),
     ],
 )  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_broken_csv_is_refused_by_line(tmp_path, text, said):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.tsv"])
 def test_another_encoding_is_named_with_its_remedy(tmp_path, name):
-    for encoding, said in (("utf-16", "UTF-16 text"), ("utf-16-be", "UTF-16 text"), ("latin-1", "no UTF-8 text")):
+    for encoding, said in (("utf-16", "UTF-16 text"), ("utf-16-be", "UTF-16 text"), ("latin-1", "not UTF-8 text")):
         with pytest.raises(DataError, match=rf"{name}.* is {said}.*Rule: text files are UTF-8\. Remedy: "):
             list(read_table(written(tmp_path / name, "question\tä\nö\t2\n", encoding)).rows)
 
@@ -103,9 +103,9 @@ def test_an_array_is_read_whole_and_its_rows_are_counted(tmp_path):
     old = written(tmp_path / "a.jsonl", '[\n {"question": "a?", "answer": 1}\n]')
     assert len(own_rows(old, "x", NAMES, "auto")) == 1
     for text, said in (
-        ('[{"question": "a?", "answer": 1}, 2]', "row 2: a int is no JSON object"),
-        ('[{"question": "a?", "answer": null}]', "row 1: answer=None is no text"),
-        ('[{"answer": 1, "answer": 2}]', "'answer' stands twice"),
+        ('[{"question": "a?", "answer": 1}, 2]', "row 2: int is not a JSON object"),
+        ('[{"question": "a?", "answer": null}]', "row 1: answer=None is not text"),
+        ('[{"answer": 1, "answer": 2}]', "'answer' appears twice"),
         ('[{"answer": 1},\n', "not JSON"),
     ):
         with pytest.raises(DataError, match=rf"a\.json:? ?{said}.*Remedy: "):
@@ -171,12 +171,12 @@ def test_parquet_keeps_digits_and_plain_values(tmp_path):
     texts = own_rows(tmp_path / "a.parquet", "x", NAMES | {"answer": "exact", "group": "text"}, "auto")
     assert texts[0].answer == "12.5"
     assert texts[0].group == "007"
-    with pytest.raises(DataError, match=r"a\.parquet row 4: text='' is no text"):
+    with pytest.raises(DataError, match=r"a\.parquet row 4: text='' is not text"):
         own_rows(tmp_path / "a.parquet", "x", NAMES | {"answer": "text"}, "auto")
-    with pytest.raises(DataError, match=r"a\.parquet row 1: .*is no text"):
+    with pytest.raises(DataError, match=r"a\.parquet row 1: .*is not text"):
         own_rows(tmp_path / "a.parquet", "x", NAMES | {"answer": "picture"}, "auto")
     pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["answer", "answer"]), tmp_path / "b.parquet")
-    with pytest.raises(DataError, match="the column 'answer' stands twice"):
+    with pytest.raises(DataError, match="the column 'answer' appears twice"):
         list(read_table(tmp_path / "b.parquet").rows)
     (tmp_path / "c.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match=r"c\.parquet cannot be read as Parquet"):

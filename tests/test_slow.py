@@ -1,4 +1,4 @@
-"""Real runs of minutes: ``make slow``."""
+"""Real runs that take minutes: ``make slow``."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ THREE = "rounds=3"
 
 
 def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
-    """Faults table, F20: each from an empty store, killed once, then the same command to its end."""
+    """Faults table, F20: each run starts with an empty store, is killed once, then the same command runs to the end."""
     whole = tmp_path / "whole"
     whole.mkdir()
     begin = time.perf_counter()
@@ -103,7 +103,7 @@ def test_thirty_kills_at_random_moments_change_nothing(tmp_path):
 
 
 def test_ten_kills_repeat_no_paid_call_but_those_in_flight(tmp_path):
-    """Faults table, F20, with a remote instructor: the server kills the run at a random one of its requests."""
+    """Faults table, F20, with a remote instructor: the server kills the run at a random request."""
     server = FaultServer(Teacher(wrong=0.2), delay=0.1)
     remote = (
         *("instructor=openai_compatible", f"instructor.base_url={server.url}", "instructor.concurrency=8"),

@@ -1,4 +1,4 @@
-"""AQuA through every stage with its options intact: a real language model is asked, taught and asked again."""
+"""AQuA through every stage with its options intact: a real language model is tested, trained and tested again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THINGS = "tickets lamps ropes maps drums kites bells coins stamps books flutes r
 
 
 class ChoiceTeacher:
-    """Names errors, and writes problems with options wherever those that it is shown have some."""
+    """Names errors, and writes problems with options if the shown problems have some."""
 
     def __init__(self) -> None:
         self.rng, self.seen = random.Random(5), []
@@ -95,7 +95,7 @@ def test_aqua_goes_through_every_stage_with_its_options(tmp_path):
     synthetic = rows(home / "synthetic.jsonl")
     assert len(synthetic) >= 6
     assert {(len(x["options"]), x["answer"]) for x in synthetic} == {(5, "C")}
-    assert all(x["options"][0].startswith("A)") for x in synthetic)  # lettered as AQuA letters them
+    assert all(x["options"][0].startswith("A)") for x in synthetic)  # lettered as in AQuA
     curated = rows(home / "dataset" / "train.jsonl")
     made = [r["messages"] for r in curated if r["source"] == "synthetic"]
     assert made

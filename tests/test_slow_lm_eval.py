@@ -1,4 +1,4 @@
-"""The same weights, prompts and outputs through lm-evaluation-harness itself: ``make slow``."""
+"""The same weights, prompts and outputs in lm-evaluation-harness itself: ``make slow``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_gold_solutions_are_right_under_both_graders(name, antlr, shared_data, t
 
 @pytest.mark.parametrize("name", [graders.GSM8K, graders.MATH])
 def test_every_output_that_graders_differ_on_has_its_cause(name, antlr, shared_data, tmp_path):
-    """Outputs of models that people collected: 3,425 for GSM8K, 394 for MATH."""
+    """Outputs of models from published collections: 3,425 for GSM8K, 394 for MATH."""
     found = graders.both(graders.collected(shared_data, name), name, tmp_path)
     assert len(found) > 300
     for metric, odd in differing(name, found).items():

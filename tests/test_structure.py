@@ -1,4 +1,4 @@
-"""The rules of tests/ that no tool checks."""
+"""Rules for tests/ that no tool checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 def imported(text: str) -> set[str]:
-    """Return the last word of each module, and each name, that a text imports anywhere."""
+    """Return the last word of each imported module, and each imported name, in a text."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -43,7 +43,7 @@ def test_no_test_module_imports_another():
 
 
 def test_names_of_test_modules_are_unique():
-    """Folders of tests are no packages: pytest knows a module by its last name."""
+    """Folders of tests are not packages, so pytest identifies a module by its last name."""
     assert [n for n, k in Counter(p.name for p in MODULES).items() if k > 1] == []
 
 
@@ -54,14 +54,14 @@ def test_names_of_tests_have_at_most_60_characters():
 
 
 def test_real_data_are_looked_for_in_one_place_alone():
-    """``SEI_DATA`` and ``SEI_CASES`` are read in tests/real_data.py, which knows the usual places as well."""
+    """Only tests/real_data.py reads ``SEI_DATA`` and ``SEI_CASES``; it has the default places as well."""
     texts = {p.name: p.read_text() for p in (ROOT / "tests").rglob("*.py") if p.name != "real_data.py"}
     asks = re.compile(r'ROOT\.parent|environ\S*"SEI_(DATA|CASES)"(?!, None)')
     assert [name for name, text in texts.items() if asks.search(text) and name != Path(__file__).name] == []
 
 
 def test_a_variable_wins_over_the_usual_place_of_real_data(tmp_path):
-    """In a process of its own: the variables are read once."""
+    """In a new process, since the variables are read once."""
     said = "from tests.real_data import DATA, why_not; print(DATA, why_not('SEI_DATA'), why_not('SEI_CASES'), sep='|')"
     env = {**os.environ, "SEI_DATA": str(tmp_path), "SEI_CASES": str(tmp_path / "no"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", said], env=env, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Sweeps: what one job does to itself harms no other, and what jobs share is made once."""
+"""Sweeps: a failing job harms no other job, and shared results are made once."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     assert "2 of 3 jobs failed" in done.stderr
     assert "refiner=kill): killed by signal 9" in done.stderr
     last = done.stdout.rstrip().splitlines()
-    assert last[-1] == f"page of the sweep: {mine / 'sweep' / 'report.html'}"  # after the comparison of what is done
+    assert last[-1] == f"page of the sweep: {mine / 'sweep' / 'report.html'}"  # after the comparison of finished jobs
     assert any("finished runs: 1" in line for line in last)
     assert any(line.startswith("[job 1][") for line in last)
     again = sei(*command, PYTHONPATH=f"{mine}{os.pathsep}{ROOT}")
@@ -107,7 +107,7 @@ def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Pa
     for s in sweeps:
         assert states(s) == {"0": ("done", 0), "1": ("done", 0)}
         jobs = json.loads((s / "sweep.json").read_text())["jobs"].values()
-        assert all(j["seconds"] > 0 for j in jobs)  # who passes a job over does not forget how long it took
+        assert all(j["seconds"] > 0 for j in jobs)  # a skipped job keeps its time
     folders = [f.parent for s in sorted(set(sweeps)) for f in sorted(s.glob("*/summary.json"))]
     assert len(folders) == 2 * len(set(sweeps))
     assert made_twice(folders, sei.store) == {}
@@ -256,7 +256,7 @@ def interrupted_child(tmp_path: Path, code: int) -> SweepJob:
 
 @pytest.mark.parametrize("ending", ["sys.exit(143)", "os.kill(os.getpid(), 15)", "os.kill(os.getpid(), 10)"])
 def test_a_job_that_a_signal_ended_is_interrupted_and_not_failed(tmp_path, monkeypatch, ending):
-    """As under a launcher that survives the signal which its whole group got."""
+    """As under a launcher that survives a signal to its whole group."""
     real = subprocess.Popen
     program = f"import os, sys; sys.stdin.read(); {ending}"
     monkeypatch.setattr(subprocess, "Popen", lambda command, **k: real([sys.executable, "-c", program], **k))

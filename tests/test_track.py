@@ -1,4 +1,4 @@
-"""What was logged offline is read back from W&B's own file."""
+"""Offline logs are read back from W&B's own file."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def test_rounds_and_steps_have_axes_of_their_own(fresh):
 
 
 def artifacts(run: Path) -> dict[str, dict]:
-    """Return what was logged by name and version, such as ``model:best``."""
+    """Return the logged artifacts by name and version, such as ``model:best``."""
     found = {}
     for r in records(run):
         versions = set(r["artifact"]["aliases"]) - {"latest"} if r["type"] == "artifact" else set()
-        for version in versions:  # tables, which W&B makes artifacts of by itself, have none
+        for version in versions:  # tables, which W&B turns into artifacts itself, have none
             found[f"{r['artifact']['name']}:{version}"] = r["artifact"]
     return found
 

@@ -1,4 +1,4 @@
-"""An offline W&B run has all that is to be sent in its run folder, and says there what a move asks for."""
+"""The run folder of an offline W&B run has everything to upload, and explains what to do after moving it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.report.run_folders import make_record
 
 
 def logged(folder: Path) -> str:
-    """Log a round and a model as a job does, and return the text of W&B's own file."""
+    """Log a round and a model as a job does; return the text of W&B's file."""
     record = make_record(1, 12, 20)
     report = round_dict(record, ())
     write_round(folder, record, report)
@@ -38,7 +38,7 @@ def test_what_is_sent_later_lies_in_the_run_folder(tmp_path, monkeypatch):
     folder = tmp_path / "outputs" / "run"
     said = logged(folder)
     named = set(re.findall(r"/[\w./-]*/(?:staging|model|round_1)/[\w./-]*", said))
-    assert {n for n in named if "/staging/" in n}  # tables, until they are sent
+    assert {n for n in named if "/staging/" in n}  # tables, until they are uploaded
     assert {n for n in named if "/model/" in n}
     assert all(n.startswith(f"{folder}/") for n in named)
     how = (folder / "wandb" / "how_to_sync.txt").read_text()

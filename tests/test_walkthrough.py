@@ -1,4 +1,4 @@
-"""``preview=true``: a few problems go through every stage for real, all of it is shown, and nothing of it is kept."""
+"""``preview=true``: a few problems really go through every stage; everything is shown, and nothing is kept."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_requests_replies_and_the_cost_of_all_are_shown(tmp_path, capsys, server
     assert said.count("request: keyphrase") >= 3
     assert '"keyphrase": "adds where it should multiply"' in said
     assert "-> read" in said
-    assert "dropped: answer_mismatch" in said  # a problem whose solution ends in another answer
+    assert "dropped: answer_mismatch" in said  # a problem with another answer in its solution
     assert "estimate: what the instructor would be asked" in said
     assert found["usd"] > 0
     assert json.loads((tmp_path / "run" / "preview_ledger.json").read_text("utf-8"))["observed"].keys() == {
@@ -72,7 +72,7 @@ def test_requests_replies_and_the_cost_of_all_are_shown(tmp_path, capsys, server
     }  # fmt: skip
     sent = len(server.log)
     preview(tmp_path, *local, "refiner=none")
-    assert len(server.log) == sent  # what was paid for is not paid again
+    assert len(server.log) == sent  # nothing is paid twice
 
 
 def test_a_refused_reply_is_shown_with_its_reason(tmp_path, capsys, server):
@@ -86,4 +86,4 @@ def test_a_refused_reply_is_shown_with_its_reason(tmp_path, capsys, server):
 def test_a_pool_without_a_bad_case_ends_with_words(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sei.walkthrough.bad_cases", lambda *_: ())
     assert preview(tmp_path) == {}
-    assert "no bad case: nothing is left to show" in capsys.readouterr().out
+    assert "no bad case: nothing more to show" in capsys.readouterr().out

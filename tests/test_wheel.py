@@ -1,4 +1,4 @@
-"""The built wheel: everything that a run needs is in it."""
+"""The built wheel contains everything that a run needs."""
 
 from __future__ import annotations
 

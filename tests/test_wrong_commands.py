@@ -1,4 +1,4 @@
-"""Wrong commands and the first line that a user sees, all through ``main`` in one process, three as commands."""
+"""Wrong commands and the first line shown to the user, all through ``main`` in one process, three as commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sei.__main__ import CONF, main
 from sei.commandline import OPEN, ordered
 from tests.compose import composed
 
-# command, what its first line begins with, what the rest holds
+# command, beginning of the first line, part of the rest
 WRONG = {
     "clusterer=wrad": ("clusterer=wrad: no such option. Did you mean ward?", "agglomerative"),
     "model=llama": ("model=llama: no such option. Did you mean llama3_8b?", "conf/model"),
@@ -50,7 +50,7 @@ WRONG = {
     "seed=-1": ("seed=-1: must be a whole number of at least 0.", ""),
     "dry_run=yes_please": ("dry_run='yes_please': must be true or false.", ""),
     "name=a/b": ("name='a/b': letters, digits", ""),
-    "data=jsonl": ("engine.max_new_tokens=None: data=jsonl does not say how long an answer may be", "512"),
+    "data=jsonl": ("engine.max_new_tokens=None: data=jsonl sets no length limit for answers", "512"),
     "data=gsm8k experiment=smoke": ("data.test=60: Unexpected keyword argument.", "was set by experiment=smoke"),
     "ablation=no_clustering clusterer=kmeans": ("clusterer='kmeans': contradicts ablation=no_clustering", ""),
     "trainer=gpu": ("trainer.accelerator='gpu': torch sees no CUDA device", "trainer=cpu"),

@@ -1,4 +1,4 @@
-"""What lies below a folder, and which of it holds a text."""
+"""The files below a folder, and which of them contain a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def tree(home: Path) -> set[Path]:
 
 
 def hits(home: Path, secrets: list[str]) -> list[tuple[str, str]]:
-    """Return the files below a folder that hold a secret, in their name or their bytes."""
+    """Return the files below a folder with a secret in their name or content."""
     found = []
     for path in home.rglob("*"):
         held = path.read_bytes() if path.is_file() else b""

@@ -1,4 +1,4 @@
-"""Reads back what W&B wrote offline."""
+"""Reads back offline files of W&B."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMAND = (
 
 def records(run: Path) -> list[dict[str, Any]]:
     (folder,) = (run / "wandb").glob("offline-run-*")
-    wandb = str(Path(sys.executable).with_name("wandb"))  # of this environment, whatever PATH says
+    wandb = str(Path(sys.executable).with_name("wandb"))  # from this environment, not from PATH
     command = [wandb, "leet", "inspect", "--json", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -27,6 +27,6 @@ def history(run: Path) -> list[dict[str, Any]]:
 
 
 def values(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a history row without the clock and without the names of files, which carry random ids."""
+    """Return a history row without times and file names, which contain random ids."""
     hidden = ("_runtime", "_timestamp", "artifact_path")
     return {k: v for k, v in row["item"].items() if not k.endswith(hidden)}

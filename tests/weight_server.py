@@ -1,7 +1,7 @@
-"""A model server for tests: ``weight_server.py FOLDER PORT [--die | --mute]`` says which weights it serves.
+"""A model server for tests: ``weight_server.py FOLDER PORT [--die | --mute]`` reports which weights it serves.
 
-Their name is what stands in the folder's file ``name``, or the folder's path where there is none. ``serve`` is for
-servers that answer otherwise.
+Their name is the content of the folder's file ``name``, or the folder's path without such a file. ``serve`` is for
+servers with other answers.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 
 def serve(name: str, answer: Callable[[dict[str, Any]], dict[str, Any]], **about: Any) -> None:
-    """Name the weights and say what else is known ``about`` them; answer completions with one choice each."""
+    """Report the weights' name and other facts ``about`` them; answer completions with one choice each."""
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
-            """Be quiet."""
+            """Print nothing."""
 
         def send(self, found: dict[str, Any]) -> None:
             body = json.dumps(found).encode()

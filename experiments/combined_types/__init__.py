@@ -1,1 +1,1 @@
-"""Do error types help where the synthesizer combines and types share the budget equally?"""
+"""Do error types help if the synthesizer combines problems and types share the budget equally?"""

@@ -1,8 +1,8 @@
-"""What was looked at after a protocol's runs: ``python -m experiments.error_types.afterwards FOLDER [combined_types]``.
+"""Analyses made after a protocol's runs: ``python -m experiments.error_types.afterwards FOLDER [combined_types]``.
 
-Not declared and not tested: by arm and round, the share of flawed problems among candidates and among what refinement
-kept (over all seeds), the mean number of the pool's bad cases before the round, and the mean share of error types whose
-candidates were scored on the pooled validation cases.
+Not declared beforehand and not tested. By arm and round: the share of flawed problems among candidates and among those
+that refinement kept (over all seeds), the mean number of the pool's bad cases before the round, and the mean share of
+error types with candidates scored on pooled validation cases.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def level_table(folder: Path, protocol: Protocol, full: str, metrics: Metrics = 
 def pair_table(
     folder: Path, protocol: Protocol, pairs: Sequence[tuple[str, str]], metric: tuple[str, str, str]
 ) -> list[str]:
-    """Return the first arm of every pair less the second, paired over seeds; Holm over the pairs."""
+    """Return the first arm of every pair minus the second, paired over seeds; Holm over the pairs."""
     name, which, field = metric
     found = {}
     for pair in pairs:
@@ -64,13 +64,13 @@ def pair_table(
 
 
 def difference_table(folder: Path, title: str, protocol: Protocol, full: str, metrics: Metrics = METRICS) -> list[str]:
-    """Return the arm ``full`` less every other, paired over seeds; Holm over the arms of the metric."""
+    """Return the arm ``full`` minus every other, paired over seeds; Holm over the arms of the metric."""
     pairs = [(full, arm) for arm in protocol.arms if arm != full]
     return [f"**{title}**: {full} less arm", "", *pair_table(folder, protocol, pairs, metrics[title])]
 
 
 def budget_table(folder: Path, protocol: Protocol) -> list[str]:
-    """Return candidates of a run, types of its first round, and supervised tokens of a fine-tune."""
+    """Return candidates per run, types in its first round, and supervised tokens per fine-tune."""
     lines = ["| arm | candidates, all rounds | types, round 1 | supervised tokens a fine-tune |", "|---|---|---|---|"]
     for arm in protocol.arms:
         runs = protocol.load(folder, "main", arm).values()
@@ -84,7 +84,7 @@ def budget_table(folder: Path, protocol: Protocol) -> list[str]:
 
 
 def show(protocol: Protocol, full: str, description: str | None, metrics: Metrics = METRICS) -> None:
-    """Print all tables of a protocol as Markdown; ``full`` is the arm that the others are compared with."""
+    """Print all tables of a protocol as Markdown; the other arms are compared with ``full``."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

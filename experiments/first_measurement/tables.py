@@ -19,7 +19,7 @@ _STEPS = re.compile(r"<<(.*?)>>")
 
 
 def never_trained(run: dict[str, Any], name: str) -> tuple[int, int]:
-    """Return (right, n) of the best round's test items whose sequence of annotated steps was not in its training."""
+    """Return (right, n) on the best round's test items whose sequence of annotated steps was not in its training."""
     number = run["best_round"]
     if number == 0:
         return 0, 0
@@ -66,7 +66,7 @@ def level_table(folder: Path, block: str) -> list[str]:
 
 
 def difference_table(folder: Path, block: str, *, tested: bool) -> list[str]:
-    """Return paired differences ``sei`` minus arm, with Holm-adjusted p where the block is tested."""
+    """Return paired differences ``sei`` minus arm, with Holm-adjusted p if the block is tested."""
     lines = ["", f"Block `{block}`: `sei` minus arm, paired over seeds, mean [95 % interval]", ""]
     sei = PROTOCOL.load(folder, block, "sei")
     for label, name in SETS.items():
@@ -99,7 +99,7 @@ def difference_table(folder: Path, block: str, *, tested: bool) -> list[str]:
 
 
 def budget_table(folder: Path, block: str) -> list[str]:
-    """Return what every arm spent, and whether supervised tokens of a fine-tune agree within 2 %."""
+    """Return the budget of every arm, and whether supervised tokens per fine-tune agree within 2 %."""
     lines = [
         "",
         "| arm | candidates, all rounds | steps a fine-tune | supervised tokens a fine-tune | fixed | broken |",
@@ -127,7 +127,7 @@ def budget_table(folder: Path, block: str) -> list[str]:
 
 
 def novel_table(folder: Path, block: str) -> list[str]:
-    """Return accuracy on test items whose sequence of steps was never trained on."""
+    """Return accuracy on test items with a sequence of steps that was never trained on."""
     lines = ["", "| arm | steps never trained on, in domain (n) | out of domain (n) |", "|---|---|---|"]
     for arm in BLOCKS[block][1]:
         cells = []

@@ -1,1 +1,1 @@
-"""The same weights, prompts and outputs through lm-evaluation-harness and through this program."""
+"""The same weights, prompts and outputs in lm-evaluation-harness and in sei."""

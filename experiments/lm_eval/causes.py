@@ -1,4 +1,4 @@
-"""Why two graders differ on an output: rules for whole kinds, and a line for each single case."""
+"""Why two graders differ on an output: rules for whole kinds, and an entry for each single case."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SINGLE = {
     "processbench-math-96a4510403b6": "prose: ours takes 1/3, the last value that could be one; math_verify 'A and B'",
     "processbench-math-2e29d3df600b": "'2 + 1 = 3 possible values for n': ours takes 3, math_verify the n",
 }
-"""Outputs of models that people collected, under gsm8k's flexible-extract and math_verify."""
+"""Published outputs of models, under gsm8k's flexible-extract and math_verify."""
 
 
 def of_number(ours: str, theirs: str, *, cut: bool, output: str) -> str:
-    """Return why two answers to a GSM8K problem differ; empty where they do not, or no rule says it."""
+    """Return why two answers to a GSM8K problem differ; empty if they agree or no rule applies."""
     mine, yours = _value(ours), _value(theirs)
     if ours == theirs or ours == theirs.strip("$.").replace(",", ""):
         return ""
@@ -41,7 +41,7 @@ def of_number(ours: str, theirs: str, *, cut: bool, output: str) -> str:
 
 
 def of_math(name: str, both: Both) -> str:
-    """Return why a metric of theirs and our verdict differ on a MATH problem; empty where no rule says it."""
+    """Return why a metric of the harness and sei's verdict differ on a MATH problem; empty if no rule applies."""
     if name == "hendrycks":
         inside = [i for i, c in enumerate(both.output) if c == "$"]
         whole = both.output if len(inside) < 2 else both.output[inside[0] + 1 : inside[-1]]

@@ -1,4 +1,4 @@
-"""The same outputs through both graders: gold solutions, and outputs of models that people collected."""
+"""The same outputs in both graders: gold solutions, and published outputs of models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUTPUTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Both:
-    """One output under both graders; ``theirs`` is the score and the answer of each of their filters."""
+    """One output in both graders; ``theirs`` has the score and the answer of each of the harness's filters."""
 
     row: str
     gold: str
@@ -36,9 +36,9 @@ class Both:
 
 
 def gold(data: Path, name: str, n: int) -> list[dict[str, Any]]:
-    """Return test rows whose output is their own solution, the first by hash.
+    """Return test rows with their own solution as output, the first by hash.
 
-    The solution of a MATH row gets the closing sentence that minerva_math's prompt teaches.
+    The solution of a MATH row gets the closing sentence of minerva_math's prompt.
     """
     where = data / ("gsm8k/main" if name == GSM8K else "math") / "test.jsonl.gz"
     rows = list(_gzipped(where))
@@ -73,7 +73,7 @@ def _gzipped(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def both(rows: list[dict[str, Any]], name: str, folder: Path) -> list[Both]:
-    """Grade every output by both programs, each through its own command."""
+    """Grade every output with both programs, each through its own command."""
     mine = _ours(rows, name, folder)
     file = harness.write_rows(folder / "rows.jsonl", rows)
     tasks = {"gsm8k": "gsm8k/gsm8k"}

@@ -1,6 +1,6 @@
-"""lm-evaluation-harness in a process of its own: its tasks as it ships them, on rows of ours.
+"""Runs lm-evaluation-harness in a separate process, with its own tasks on given rows.
 
-Run as a program it grades outputs that are there with the tasks of a folder:
+As a program it grades existing outputs with the tasks of a folder:
 ``python -m experiments.lm_eval.harness TASKS_FOLDER OUTPUTS.jsonl FOLDER TASK...``.
 """
 
@@ -17,18 +17,18 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 ANTLR = "antlr4-python3-runtime==4.11.0"
-"""What its minerva_math asks for. It goes into a folder of its own: hydra-core holds antlr at 4.9."""
+"""Needed by its minerva_math. It is installed in a separate folder, because hydra-core needs antlr 4.9."""
 
 
 class NotMadeError(Exception):
-    """Why the harness cannot be run."""
+    """Why the harness cannot run."""
 
 
 def antlr() -> Path:
-    """Return the folder with the antlr of minerva_math, which is made where it is not there.
+    """Return the folder with the antlr of minerva_math; the folder is made if missing.
 
     Raises:
-        NotMadeError: with the last words of pip.
+        NotMadeError: with the last output of pip.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "sei-tests" / ANTLR.replace("==", "-")
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str | Path]) -> None:
     """Run ``python -m ARGUMENTS`` with the harness's antlr.
 
     Raises:
-        NotMadeError: with the last words of what failed.
+        NotMadeError: with the last output of the failed command.
     """
     path = os.pathsep.join([str(antlr()), *(p for p in (os.environ.get("PYTHONPATH"),) if p)])
     env = {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
@@ -55,7 +55,7 @@ def run(arguments: Sequence[str | Path]) -> None:
 
 
 def shipped(task: str) -> Path:
-    """Return the file of a task as the harness ships it, such as ``gsm8k/gsm8k``."""
+    """Return the harness's file of a task, such as ``gsm8k/gsm8k``."""
     spec = importlib.util.find_spec("lm_eval")
     if spec is None or spec.origin is None:
         raise NotMadeError("needs pip install 'sei[lm-eval]'")
@@ -63,7 +63,7 @@ def shipped(task: str) -> Path:
 
 
 def write_task(folder: Path, name: str, task: str, data: Mapping[str, Path], **more: Any) -> None:
-    """Write a task that is a shipped one on other rows: its prompt, stop strings, filters and metrics stay."""
+    """Write a shipped task with other rows; its prompt, stop strings, filters and metrics stay."""
     import yaml
 
     files = {split: str(path) for split, path in data.items()}
@@ -84,7 +84,7 @@ def write_task(folder: Path, name: str, task: str, data: Mapping[str, Path], **m
 
 
 def samples(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Return the logged samples of a task in the files of a run."""
+    """Return the logged samples of a task from the files of a run."""
     (file,) = folder.rglob(f"samples_{name}_2*.jsonl")
     return rows_in(file)
 
@@ -109,7 +109,7 @@ def _grade_given(tasks: Path, outputs: Path, folder: Path, names: Sequence[str])
     given = {r["row"]: r["output"] for r in rows_in(outputs)}
 
     class Given(LM):
-        """Answers every row with the output that is there."""
+        """Answers every row with its existing output."""
 
         def generate_until(self, requests: Any, **_: Any) -> list[str]:
             return [given[r.doc["row"]] for r in requests]

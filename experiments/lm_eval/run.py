@@ -15,9 +15,9 @@ from experiments.lm_eval.graders import Both
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Both sides of a setting: how many items are equal, what each scores, and every difference of answers by cause.
+    """Both sides of a setting: the number of equal items, both scores, and every different answer by cause.
 
-    ``unexplained``: differing items that no rule accounts for.
+    ``unexplained``: different items without a rule.
     """
 
     n: int
@@ -61,7 +61,7 @@ def compare(setting: sides.Setting, model: Path, data: Path, folder: Path, n: in
 
 
 def _metrics(setting: sides.Setting) -> dict[str, str]:
-    """Return the metrics of theirs, each with ours that it is compared with."""
+    """Return the harness's metrics, each with the sei metric to compare."""
     if setting.data == "gsm8k":
         return {"strict-match": "strict-match", "flexible-extract": "flexible-extract"}
     return {"none": "flexible-extract"} | ({"math_verify": "flexible-extract"} if setting.name == "minerva" else {})
@@ -85,11 +85,11 @@ def _counter(model: Path) -> Any:
 
 
 def differing(name: str, rows: list[Both]) -> dict[str, list[tuple[Both, str]]]:
-    """Return by metric the outputs that one grader calls right and the other does not, each with its cause."""
+    """Return, by metric, the outputs that only one grader calls right, each with its cause."""
     found: dict[str, list[tuple[Both, str]]] = {}
     for metric in graders.FILTERS[name]:
         if metric == "strict-match":
-            continue  # the format asked for: ours counts a box as one
+            continue  # the requested format: sei accepts a box
         odd = [b for b in rows if b.theirs[metric][0] != (b.verdict == "right")]
         found[metric] = [
             (b, causes.SINGLE.get(b.row, "") if name == graders.GSM8K else causes.of_math(metric, b)) for b in odd
@@ -98,12 +98,12 @@ def differing(name: str, rows: list[Both]) -> dict[str, list[tuple[Both, str]]]:
 
 
 def main() -> None:
-    """Print what ``README.md`` holds."""
+    """Print the tables of ``README.md``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--n", type=int, nargs=2, default=(48, 32), help="problems of GSM8K and of MATH")
+    parser.add_argument("--n", type=int, nargs=2, default=(48, 32), help="number of problems of GSM8K and of MATH")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--only", nargs="*", help="settings")
     said = parser.parse_args()

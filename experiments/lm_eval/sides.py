@@ -20,10 +20,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One way of asking: a shipped task of the harness, and the settings of ours that say the same.
+    """One prompt format: a task of the harness, and the equivalent settings of sei.
 
-    ``layout``: the text of the layout file; with ``chat`` it stands inside the user turn (``model.ask``).
-    ``own_shots``: the harness's own examples.
+    ``layout``: the text of the layout file; with ``chat`` it is inside the user turn (``model.ask``). ``own_shots``:
+    the harness's own examples.
     """
 
     name: str
@@ -55,7 +55,7 @@ SETTINGS = (
 
 
 def rows_of(data: Path, name: str, split: str, n: int) -> list[dict[str, Any]]:
-    """Return the first rows of a data set by the hash of their question; of MATH those of levels 1 and 2."""
+    """Return the first rows of a data set by the hash of their question; for MATH only levels 1 and 2."""
     where = data / ("gsm8k/main" if name == "gsm8k" else "math") / f"{split}.jsonl.gz"
     with gzip.open(where, "rt", encoding="utf-8", newline="\n") as f:
         rows = [json.loads(line) for line in f]
@@ -70,10 +70,10 @@ def asked(row: dict[str, Any]) -> str:
 
 
 def ours(setting: Setting, model: Path, folder: Path, files: dict[str, Path], batch: int) -> list[dict[str, Any]]:
-    """Evaluate on our side and return a row a problem: prompt, output, strict and flexible answer and score.
+    """Evaluate with sei and return one row per problem: prompt, output, strict and flexible answer and score.
 
     Raises:
-        NotMadeError: with the last words of the program.
+        NotMadeError: with the last output of the program.
     """
     said = [
         *("rounds=0", "tracker=none", "max_unreadable=1", "data=jsonl", "data.dev=1", "model=own"),
@@ -114,7 +114,7 @@ def theirs(setting: Setting, model: Path, folder: Path, files: dict[str, Path], 
 
 
 def files_of(setting: Setting, data: Path, folder: Path, n: int) -> dict[str, Path]:
-    """Write the rows that both sides read: test, our train file, and the shots for each side."""
+    """Write the rows for both sides: the test set, sei's train file, and the shots for each side."""
     shots = rows_of(data, setting.data, "train", setting.shots)
     if setting.own_shots:
         harness.run(["experiments.lm_eval.harness", "shots", folder / "own.jsonl"])
@@ -129,7 +129,7 @@ def files_of(setting: Setting, data: Path, folder: Path, n: int) -> dict[str, Pa
 
 
 def _rows(logged: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a row a problem of logged samples, which have one row a filter."""
+    """Return one row per problem from logged samples, which have one row per filter."""
     found: dict[str, dict[str, Any]] = {}
     for s in logged:
         row = found.setdefault(asked(s["doc"]), {})

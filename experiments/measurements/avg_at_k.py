@@ -1,7 +1,7 @@
-"""avg@k of one seed beside k seeds of one answer each: ``python -m experiments.measurements.avg_at_k --store FOLDER``.
+"""avg@k of one seed and k seeds of one answer each: ``python -m experiments.measurements.avg_at_k --store FOLDER``.
 
-The embedded base answers its test sets at temperature 0.8. Both means estimate the same number; the interval of avg@k
-is clustered by problem, and the spread of the k single means shows how much of it is the drawing of answers alone.
+The embedded base answers its test sets at temperature 0.8. Both means estimate the same number. The interval of avg@k
+is clustered by problem; the spread of the k single means shows how much of it comes from sampling alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sei.loaded import ScoreRow
 
 
 def scores(store: str, seed: int, samples: int, *more: str) -> dict[str, ScoreRow]:
-    """Return the scores of the base by test set, of so many answers a problem."""
+    """Return the scores of the base by test set, with ``samples`` answers per problem."""
     how = (f"seed={seed}", f"engine.samples={samples}", "engine.temperature=0.8", f"store={store}")
     with tempfile.TemporaryDirectory() as place:
         run = sei.run(["rounds=0", "tracker=none", f"hydra.run.dir={place}/run", *how, *more])
@@ -24,7 +24,7 @@ def scores(store: str, seed: int, samples: int, *more: str) -> dict[str, ScoreRo
 
 
 def main() -> None:
-    """Print a row a set."""
+    """Print one row per set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default=str(Path(tempfile.gettempdir()) / "avg_at_k"))
     parser.add_argument("--k", type=int, default=8)

@@ -1,8 +1,8 @@
 """How well clusterers find the types of 328 labelled keyphrases: ``python -m experiments.measurements.clustering``.
 
-``--half choose`` prints the half that settings may be chosen on (default: report). ``--wordllama FOLDER``
-adds an embedder that PyPI has (pip install --no-deps --target FOLDER wordllama). ``--scaling N...`` prints
-seconds and peak memory for N phrases instead, each size in a process of its own.
+``--half choose`` prints the half for choosing settings (default: report). ``--wordllama FOLDER`` adds an embedder from
+PyPI (pip install --no-deps --target FOLDER wordllama). ``--scaling N...`` prints seconds and peak memory for N phrases
+instead, with a separate process for each size.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Characters:
 
 @part
 class Both:
-    """MiniLM with a second, lexical view: 32 latent dimensions of ``Words``, at the weight of 0.3."""
+    """MiniLM with a second, lexical view: 32 latent dimensions of ``Words``, with a weight of 0.3."""
 
     version: ClassVar[int] = 1
     texts: tuple[str, ...]
@@ -98,7 +98,7 @@ class WordLlama:
 
 
 def embedders(phrases: Sequence[str], wordllama: str | None) -> dict[str, Any]:
-    """Return the embedders by name; those with a vocabulary know the phrases and the codebook's, and no label."""
+    """Return the embedders by name. Those with a vocabulary use the phrases and the codebook, but no labels."""
     known = (*phrases, *(p for t in read_codebook("packaged:school_mathematics").types for p in t.phrases))
     found = {
         "minilm": SentenceEmbedder(),
@@ -124,13 +124,13 @@ def clusterers(embedder: Any) -> dict[str, Any]:
 
 
 def read(half: str) -> tuple[list[str], list[str], list[dict[str, str]]]:
-    """Return phrases, final types and whole rows of a half."""
+    """Return phrases, final types and complete rows of a half."""
     rows = [r for r in map(json.loads, ROWS.read_text(encoding="utf-8").splitlines()) if r["half"] == half]
     return [r["keyphrase"] for r in rows], [r["label"] for r in rows], rows
 
 
 def scores(types: Sequence[str], labels: Sequence[int]) -> tuple[float, ...]:
-    """Return ARI, AMI, V-measure, share of noise and number of types; a phrase without type stands for itself."""
+    """Return ARI, AMI, V-measure, share of noise and number of types; a phrase without type is its own type."""
     noise = sum(x < 0 for x in labels)
     alone = [x if x >= 0 else -1 - i for i, x in enumerate(labels)]
     found = (f(types, alone) for f in (adjusted_rand_score, adjusted_mutual_info_score, v_measure_score))
@@ -138,7 +138,7 @@ def scores(types: Sequence[str], labels: Sequence[int]) -> tuple[float, ...]:
 
 
 def line(embedder: str, name: str, rows: Sequence[tuple[float, ...]]) -> None:
-    """Print one row of the table: means, and the spread of the ARI over seeds where there is one."""
+    """Print one row of the table: means, and the spread of the ARI if there are several seeds."""
     ari, ami, v, noise, k = np.mean(rows, axis=0)
     spread = float(np.std([r[0] for r in rows], ddof=1)) if len(rows) > 1 else 0.0
     shown = f" ± {spread:.3f}" if spread > 5e-4 else ""
@@ -163,9 +163,9 @@ def table(half: str, wordllama: str | None) -> None:
 
 
 def with_labels(half: str) -> list[int]:
-    """Return what a logistic regression on MiniLM says that has seen the labels of ``choose``.
+    """Return the predictions of a logistic regression on MiniLM, trained on the labels of ``choose``.
 
-    On ``choose`` itself by 3-fold cross-validation. It shows what the vectors hold, not what a clusterer can find.
+    On ``choose`` itself with 3-fold cross-validation. Shows what the vectors contain, not what a clusterer can find.
     """
     model = LogisticRegression(C=10.0, max_iter=2000)
     taught, types, _ = read("choose")
@@ -178,7 +178,7 @@ def with_labels(half: str) -> list[int]:
 
 
 def crowd(n: int) -> tuple[Vectors, list[str]]:
-    """Return n vectors around those of ``choose``, half a unit away, and the type of the phrase each is around."""
+    """Return n vectors around those of ``choose``, at distance 0.5, and the type of each one's phrase."""
     phrases, types, _ = read("choose")
     rng = np.random.default_rng(0)
     at = rng.integers(len(phrases), size=n)
@@ -187,7 +187,7 @@ def crowd(n: int) -> tuple[Vectors, list[str]]:
 
 
 def measure(name: str, n: int) -> None:
-    """Print seconds, peak memory and ARI of one clusterer on n phrases; "exact" never makes micro-clusters."""
+    """Print seconds, peak memory and ARI of one clusterer on n phrases; "exact" never uses micro-clusters."""
     exact = name.endswith(" exact")
     more = {"exact_up_to": 10**9} if exact else {}
     made = {"agglomerative": Agglomerative, "ward": Ward, "kmeans": KMeans, "hdbscan": HDBSCAN}
@@ -204,7 +204,7 @@ def measure(name: str, n: int) -> None:
 
 
 def main() -> None:
-    """Print what was asked for."""
+    """Print the requested tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=("choose", "report"), default="report")
     parser.add_argument("--wordllama", metavar="FOLDER")

@@ -1,7 +1,7 @@
-"""How much of a data set the symbolic instructor can work with: ``python -m experiments.measurements.coverage FOLDER``.
+"""The share of a data set that the symbolic instructor can use: ``python -m experiments.measurements.coverage FOLDER``.
 
-FOLDER holds data sets as files (README). A training problem is covered when every operand of its worked
-solution can be traced to the question or to an earlier step, so that it can be written anew.
+FOLDER contains data sets as files (README). A training problem is covered if every operand of its worked solution can
+be traced to the question or to an earlier step, so that it can be rewritten with other numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sei.instructors.symbolic.worked import read_steps
 
 
 def main() -> None:
-    """Print shares and the reasons of refusals for GSM8K train and MATH train."""
+    """Print shares, and the reasons for refusals, for GSM8K train and MATH train."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     folder = parser.parse_args().folder

@@ -1,21 +1,20 @@
-"""Does the symbolic instructor find the step where real models go wrong?
+"""Does the symbolic instructor find the step at which real models go wrong?
 
-Run as ``SEI_DATA=DATA python -m experiments.measurements.diagnosis``. DATA holds real wrong solutions of GSM8K problems
-under ``badcases/`` and GSM8K itself under ``gsm8k/``. The instructor sees question, reference solution and wrong
-output, and no deliberate vagueness is mixed in (``flaw_rate=0``). A missing reference is looked up in GSM8K by its
-question.
+Run as ``SEI_DATA=DATA python -m experiments.measurements.diagnosis``. DATA contains real wrong solutions of GSM8K
+problems under ``badcases/`` and GSM8K itself under ``gsm8k/``. The instructor sees question, reference solution and
+wrong output, without deliberate vagueness (``flaw_rate=0``). A missing reference is looked up in GSM8K by its question.
 
-**Whose step.** A person's ``error_step`` counts the parts into which the data set splits an output (lines in MR-GSM8K,
-paragraphs in ProcessBench); the instructor's counts equations and stated numbers. Each part is found again in the
-output, and an equation belongs to the last part that begins on or before its line. An omitted step counts as the
-last equation. This uses the split, and nothing of what people marked.
+**Which step.** A person's ``error_step`` counts the parts into which the data set splits an output (lines in MR-GSM8K,
+paragraphs in ProcessBench); the instructor counts equations and stated numbers. Each part is located in the output, and
+an equation belongs to the last part that begins on or before its line. An omitted step counts as the last equation.
+This uses the split, but none of the human marks.
 
-**What it is compared with.** *First difference*: the first equation whose value is not that of the reference's equation
-at the same position, on the same reading of both texts; where one has fewer equations, the first one beyond, or the
-last. *In order*: the same on annotated or plainly written equations alone, which is how the instructor diagnosed all
-attempts at first. *First part* and *last part* need no reading. An output that a rule cannot read counts as a miss.
+**Comparisons.** *First difference*: the first equation with another value than the reference's equation at the same
+position, with both texts read in the same way; if one has fewer equations, the first additional one, or the last. *In
+order*: the same on annotated or plainly written equations only, which is how the instructor first diagnosed all
+attempts. *First part* and *last part* need no reading. An output that a rule cannot read counts as a miss.
 
-Everything was chosen on one half of the rows (even SHA-256 of the id); the other is the one to report.
+All choices were made on one half of the rows (even SHA-256 of the id); the other half is reported.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ from sei.records import BadCase, Diagnosis, Finding, PoolProblem
 from sei.statistics import Z95, wilson
 
 FILES = ("gsm8k-openai", "mr-gsm8k", "processbench-gsm8k", "tora", "mathcoder")
-EXAMPLES = 2  # per relation
+EXAMPLES = 2  # examples per relation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A wrong output of a real model; ``error_step`` counts ``parts`` from 1 and is ``None`` where nobody marked it."""
+    """A wrong output of a real model; ``error_step`` counts ``parts`` from 1 and is ``None`` if nobody marked it."""
 
     id: str
     source: str
@@ -58,11 +57,11 @@ class Case:
 
     @property
     def chooses(self) -> bool:
-        """Say whether the case belongs to the half on which rules were chosen."""
+        """Say whether the case belongs to the half for choosing rules."""
         return hashlib.sha256(self.id.encode()).digest()[0] % 2 == 0
 
     def part_of(self, line: int) -> int:
-        """Return the part, counted from 1, to which a line of the output belongs."""
+        """Return the part, counted from 1, of a line of the output."""
         lines = self.output.split("\n")
         end = sum(len(text) + 1 for text in lines[: line + 1]) - 1
         at, begun = 0, 0
@@ -74,7 +73,7 @@ class Case:
 
 
 def load(folder: Path) -> dict[str, list[Case]]:
-    """Read all bad cases of GSM8K questions; a missing reference is taken from GSM8K where the question is there."""
+    """Read all bad cases of GSM8K questions; a missing reference is taken from GSM8K if it has the question."""
     solutions = {r["question"]: r["answer"] for r in _rows(folder / "gsm8k" / "main" / "test.jsonl.gz")}
     found = {}
     for name in FILES:
@@ -115,18 +114,18 @@ def diagnose(cases: Iterable[Case]) -> list[Diagnosis]:
 
 
 Rule = Callable[[Case], int | None]
-"""Names the part of a case that went wrong, or nothing."""
+"""Returns the part of a case that went wrong, or ``None``."""
 
 
 def instructor(case: Case) -> int | None:
-    """Return the part in which the instructor's finding lies."""
+    """Return the part with the instructor's finding."""
     (diagnosis,) = diagnose([case])
     finding = diagnosis.keyphrase.finding if diagnosis.keyphrase else None
     return _located(case, finding, counted_steps(case.question, case.reference, case.output))
 
 
 def by_value(case: Case) -> int | None:
-    """Compare by values in annotated outputs as well, which the instructor compares in order."""
+    """Compare by value also in annotated outputs, which the instructor compares in order."""
     texts = (case.question, case.reference, case.output)
     return _located(case, first_departure(*texts), read_attempt(*texts))
 
@@ -144,7 +143,7 @@ def _located(case: Case, finding: Finding | str | None, steps: Sequence[Step]) -
 
 
 def first_difference_rule(case: Case) -> int | None:
-    """Return the part of the first equation whose value differs from the reference's at the same position."""
+    """Return the part of the first equation with another value than the reference's at the same position."""
     expected = [s for s in read_reference(case.question, case.reference) if isinstance(s.tree, tuple)]
     attempt = read_attempt(case.question, case.reference, case.output)
     written = [s for s in attempt if isinstance(s.tree, tuple)]
@@ -171,7 +170,7 @@ def right(cases: Sequence[Case], rule: Rule) -> list[bool]:
 
 
 def main() -> None:
-    """Print what is diagnosed, how often the right step is found on both halves, and examples."""
+    """Print the diagnoses, how often the right step is found on both halves, and examples."""
     files = load(Path(os.environ["SEI_DATA"]))
     _print_shares(files)
     marked = [c for cases in files.values() for c in cases if c.error_step is not None]

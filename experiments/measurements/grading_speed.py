@@ -1,8 +1,8 @@
-"""Numeric grading beside Math-Verify, in one process, in turn.
+"""Compares the speed of numeric grading with Math-Verify, alternating in one process.
 
-``python -m experiments.measurements.grading_speed FOLDER``. FOLDER holds data sets as files (README). The outputs are
-GSM8K test solutions that end in one of four styles, each against its own answer and against its neighbour's; both
-graders see the same rows. Reported is the median over rounds of the ratio of their times.
+``python -m experiments.measurements.grading_speed FOLDER``. FOLDER contains data sets as files (README). The outputs
+are GSM8K test solutions that end in one of four styles, each graded against its own answer and against its neighbour's;
+both graders see the same rows. The result is the median over rounds of the ratio of their times.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STYLES = {
 
 
 def rows_of(folder: str, n: int, style: str) -> list[Row]:
-    """Return n outputs of a style with whether they are right."""
+    """Return n outputs of a style, with whether they are right."""
     found = Gsm8k(folder=folder, limit=n).test()
     out: list[Row] = []
     for a, b in zip(found, [*found[1:], found[0]], strict=True):
@@ -37,14 +37,14 @@ def rows_of(folder: str, n: int, style: str) -> list[Row]:
 
 
 def timed(grade: Callable[[Problem, str], bool], rows: list[Row]) -> tuple[float, int]:
-    """Return seconds and the number of rows that were graded as they are."""
+    """Return the seconds, and the number of rows with the expected verdict."""
     start = time.perf_counter()
     agree = sum(grade(p, output) == right for p, output, right in rows)
     return time.perf_counter() - start, agree
 
 
 def main() -> None:
-    """Print rows a second, agreement and ratios."""
+    """Print rows per second, agreement and ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--rows", type=int, default=400)

@@ -1,9 +1,9 @@
-"""Published solutions as if a model had written them: ``python -m experiments.measurements.grading_texts FOLDER``.
+"""Grades published solutions as model outputs: ``python -m experiments.measurements.grading_texts FOLDER``.
 
-FOLDER holds data sets as files (README). Each solution ends in its own words, so the grader has to find the answer in
-real text: explanations of AQuA, SAT, TAL-SCQ (English and Chinese) and GAOKAO with their options, and MATH solutions
-whose box is taken off. ``first`` puts the letter before the explanation, as these sets ship it. The rest are near
-misses: every gold answer against others of the same set in a box, of which none is right unless the two are equal.
+FOLDER contains data sets as files (README). Each solution ends in its own words, so the grader has to find the answer
+in real text: explanations of AQuA, SAT, TAL-SCQ (English and Chinese) and GAOKAO with their options, and MATH solutions
+without their box. ``first`` puts the letter before the explanation, as these sets do. The rest are near misses: every
+gold answer against others of the same set in a box, which are wrong unless the two are equal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def problem(question: str, answer: str, options: tuple[str, ...] = ()) -> Problem:
-    """Return a problem without an id of its own."""
+    """Return a problem with an empty id."""
     return Problem(id="x", question=question, answer=answer.strip(), options=options)
 
 
@@ -63,7 +63,7 @@ def texts(data: Path) -> Iterator[Text]:
 
 
 def near_misses(data: Path, n: int, seed: int) -> Iterator[tuple[Problem, str]]:
-    """Yield gold answers of MATH beside others of much the same length, in a box."""
+    """Yield gold answers of MATH with other answers of similar length in a box."""
     golds = sorted(
         {str(b[-1][1]) for r in rows(data / "math/test.jsonl.gz") if (b := boxes(r["solution"])) and b[-1][1]}
     )
@@ -75,7 +75,7 @@ def near_misses(data: Path, n: int, seed: int) -> Iterator[tuple[Problem, str]]:
 
 
 def main() -> None:
-    """Print counts by source, and near misses that are called right."""
+    """Print counts by source, and near misses graded as right."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--near", type=int, default=3_000)

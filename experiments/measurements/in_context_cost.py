@@ -1,15 +1,14 @@
-"""What in-context scoring costs.
+"""The cost of in-context scoring.
 
 ``python -m experiments.measurements.in_context_cost --store FOLDER [sei overrides...]``.
 
-Makes the candidates of a first round (from the store where they are there), then scores them in turn, in one process,
-by the naive loop (every prompt on its own, Hugging Face ``generate`` in batches of 16), with prefixes read once,
-with racing besides, and by likelihood. Prints seconds and tokens that go through the model (padding included), their
-ratio to the naive loop's, how far the kept sets agree (Jaccard; the naive one is the reference), and Spearman's
-correlation of scores where all are exact. Where a processor is bound by arithmetic, the ratio of tokens is the most
-that can be saved.
+Makes the candidates of a first round (or takes them from the store). Then scores them one way after another in the same
+process: with the naive loop (each prompt separately, Hugging Face ``generate`` in batches of 16), with prefixes read
+once, with racing in addition, and by likelihood. Prints seconds, tokens through the model (padding included), their
+ratio to the naive loop's, the agreement of the kept sets with the naive loop's (Jaccard), and Spearman's correlation of
+scores if all are exact. If arithmetic limits the processor, the ratio of tokens is the largest possible saving.
 
-The paper's size: ``refiner.keep=0.05 refiner.bad=10 refiner.good=10``. On the embedded model it takes a minute; on
+The paper's size is ``refiner.keep=0.05 refiner.bad=10 refiner.good=10``. On the embedded model it takes a minute; for
 SmolLM2: ``experiment=smollm2_words data.pool=150 budget.candidates=100``.
 """
 
@@ -42,7 +41,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 @contextmanager
 def counted() -> Iterator[list[int]]:
-    """Collect how many tokens every call of a model in this block reads."""
+    """Count the tokens read by every model call inside this block."""
     seen: list[int] = []
 
     def look(module: torch.nn.Module, args: tuple[Any, ...]) -> None:
@@ -57,7 +56,7 @@ def counted() -> Iterator[list[int]]:
 
 
 def jaccard(one: RefinedSet, other: RefinedSet) -> float:
-    """Return the share of what either keeps that both keep."""
+    """Return the share of candidates kept by either that both keep."""
     a, b = ({e.id for e in r.kept} for r in (one, other))
     return len(a & b) / max(1, len(a | b))
 

@@ -1,17 +1,17 @@
-"""What else could tell error types apart in free phrases.
+"""Other information that could separate error types in free phrases.
 
 ``SEI_DATA=DATA python -m experiments.measurements.phrase_views``.
 
-Everything is tried on the ``choose`` half of the labelled keyphrases (``sei/card/labelled/keyphrases.jsonl``) alone, so
-that the other half stays one to report. DATA holds ``badcases/``, from which come question, wrong step and finding.
+Only the ``choose`` half of the labelled keyphrases (``sei/card/labelled/keyphrases.jsonl``) is used, so the other half
+remains for reporting. DATA contains ``badcases/``, the source of question, wrong step and finding.
 
-Partitions: 8 or 16 principal components, then Ward with 8, 12, 16 or 20 types; printed are mean and best ARI of the
-eight settings. Codebook: the nearest prototype of ``packaged:school_mathematics``, never "other". A second view (unit
-vectors) is joined at a share: sqrt(1 - share) and sqrt(share). Numbers are masked in the wrong step, which is the one
-that people marked.
+Partitions: 8 or 16 principal components, then Ward with 8, 12, 16 or 20 types; the mean and best ARI of the eight
+settings are printed. Codebook: the nearest prototype of ``packaged:school_mathematics``, never "other". A second view
+(unit vectors) is joined at a share: sqrt(1 - share) and sqrt(share). Numbers are masked in the wrong step, which is the
+one marked by people.
 
-Instead: ``--smollm2`` views by SmolLM2-135M (minutes), ``--reader URL NAME`` the types of ``clusterer=llm`` by a model
-behind an OpenAI-compatible server. ``--sentences FOLDER`` takes another sentence-transformers model for all of it.
+Other modes: ``--smollm2`` views by SmolLM2-135M (minutes), ``--reader URL NAME`` the types of ``clusterer=llm`` with a
+model behind an OpenAI-compatible server. ``--sentences FOLDER`` uses another sentence-transformers model everywhere.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from sei.stages.cluster import two_views
 PHRASES, TYPES, ROWS = read("choose")
 BOOK = read_codebook("packaged:school_mathematics").types
 SHARES = (0.1, 0.2, 0.3, 0.5)
-KEPT = set(  # words of mathematics and of grammar, which stay in a phrase though the question has them too
+KEPT = set(  # words of mathematics and grammar stay in a phrase even if the question has them
     "a an the of to in on for from with by as and or is are be not no each per instead than more less total number sum "
     "difference product percent percentage rate ratio average half double twice time unit cost price amount equation "
     "expression value quantity problem given".split()
@@ -71,12 +71,12 @@ def partitions(vectors: Vectors) -> str:
 
 
 def joined(first: Vectors, second: Vectors, share: float) -> Vectors:
-    """Return two views side by side."""
+    """Return two views joined side by side."""
     return np.hstack([np.sqrt(1 - share) * first, np.sqrt(share) * second])
 
 
 def prototypes(embedder: Any) -> Vectors:
-    """Return the codebook's prototypes, one row a type."""
+    """Return the codebook's prototypes, one row per type."""
     return unit(np.array([embedder.embed(t.phrases).mean(axis=0) for t in BOOK]))
 
 
@@ -90,7 +90,7 @@ def bad_cases(folder: Path) -> list[dict[str, Any]]:
 
 
 def step_of(row: dict[str, Any]) -> str:
-    """Return the step that people marked, without its numbers."""
+    """Return the step marked by people, without its numbers."""
     steps = row["model_steps"]
     steps = json.loads(steps) if isinstance(steps, str) else steps
     at = row["error_step"]
@@ -98,7 +98,7 @@ def step_of(row: dict[str, Any]) -> str:
 
 
 def keyphrases(rows: Sequence[dict[str, Any]]) -> list[Keyphrase]:
-    """Return the phrases with the symbolic instructor's finding, where it has one."""
+    """Return the phrases with the symbolic instructor's finding, if it has one."""
     cases = [
         BadCase(
             problem=PoolProblem(id=r["id"], question=r["question"], answer="", solution=r["gold_solution"] or ""),
@@ -116,7 +116,7 @@ def keyphrases(rows: Sequence[dict[str, Any]]) -> list[Keyphrase]:
 
 
 def without_question(phrase: str, question: str) -> str:
-    """Return a phrase without the words that its question has, but for words of mathematics and grammar."""
+    """Return a phrase without the words of its question, except words of mathematics and grammar."""
 
     def stem(word: str) -> str:
         return word[:-1] if word.endswith("s") and len(word) > 3 else word
@@ -127,7 +127,7 @@ def without_question(phrase: str, question: str) -> str:
 
 
 def views(plain: Vectors, rows: Sequence[dict[str, Any]], embedder: Any) -> None:
-    """Print what is gained by views beside the phrase, and by a phrase without its question's words."""
+    """Print the gain from additional views, and from phrases without their question's words."""
     phrases = keyphrases(rows)
     relations = [k.finding.relation if k.finding else "" for k in phrases]
     kinds = sorted({*relations} - {""})
@@ -171,7 +171,7 @@ def codebook(plain: Vectors, rows: Sequence[dict[str, Any]], embedder: Any) -> N
 
 
 def smollm2(plain: Vectors, embedder: Any) -> None:
-    """Print views by SmolLM2-135M: hidden states after a prompt, and how likely types make a phrase."""
+    """Print views by SmolLM2-135M: hidden states after a prompt, and the likelihood of a phrase given a type."""
     import torch
 
     from experiments.measurements.refiners import parts
@@ -207,7 +207,7 @@ def smollm2(plain: Vectors, embedder: Any) -> None:
 
 
 def reader(url: str, name: str) -> None:
-    """Print the types that a served model finds as ``clusterer=llm``."""
+    """Print the types found by a served model as ``clusterer=llm``."""
     from sei.clusterers.llm import LLMClusterer
     from sei.instructors.remote.instructor import OpenAICompatible
 
@@ -224,7 +224,7 @@ def reader(url: str, name: str) -> None:
 
 
 def main() -> None:
-    """Print what was asked for."""
+    """Print the requested tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smollm2", action="store_true")
     parser.add_argument("--sentences", metavar="FOLDER")

@@ -1,12 +1,13 @@
-"""How well refiners rank flawed candidates below sound ones.
+"""How well refiners rank flawed candidates below correct ones.
 
 ``python -m experiments.measurements.refiners --store FOLDER``.
 
-The symbolic instructor flaws a known share of what it writes (``--rates``), in five kinds. For every seed a run without
-refinement is made (or taken from the store), and every refiner scores the candidates of its first and its second round
-with the checkpoint that the round starts from: the base, and the model after one round. AUC is the share of pairs
-(sound, flawed) *of one error type* in which the sound one has the higher score, ties one half: refiners decide within a
-type, so pairs across types say nothing. Mean over seeds with a 95 % t-interval; ms a candidate beside it.
+The symbolic instructor puts five kinds of flaws into a known share of its problems (``--rates``). For every seed, a run
+without refinement is made (or taken from the store), and every refiner scores the candidates of its first and second
+round with the checkpoint at the start of the round: the base, and the model after one round. AUC is the share of pairs
+(correct, flawed) *of one error type* in which the correct one has the higher score; ties count one half. Refiners
+decide within a type, so pairs across types are irrelevant. Mean over seeds with a 95 % t-interval, and ms per
+candidate.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def parts(*overrides: str) -> dict[str, Any]:
 
 
 def auc(scores: Sequence[float], flawed: Sequence[bool], types: Sequence[str]) -> tuple[float, int]:
-    """Return the summed value of all pairs (sound, flawed) of one type (1, or 0.5 at a tie) and their number."""
+    """Return the sum over all pairs (correct, flawed) of one type (1, or 0.5 at a tie) and their number."""
     groups: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
     for score, bad, name in zip(scores, flawed, types, strict=True):
         groups[name][bad].append(score)
@@ -74,7 +75,7 @@ def auc(scores: Sequence[float], flawed: Sequence[bool], types: Sequence[str]) -
 
 
 def measure(seed: int, rate: float, budget: int, store: Path) -> Iterable[dict[str, Any]]:
-    """Yield a row per round and refiner: AUC over all flaws and per kind, seconds, candidates."""
+    """Yield one row per round and refiner: AUC over all flaws and per kind, seconds, candidates."""
     common = (f"seed={seed}", f"instructor.flaw_rate={rate}", f"budget.candidates={budget}", "rounds=2", "patience=0")
     made = parts(*common, "refiner=none")
     seen = list(Rounds(made["method"], made["data"].load(), 2, seed, Store(root=store), made["model"].base()))
@@ -112,7 +113,7 @@ def _row(refine: Any, record: RoundRecord, checkpoint: Checkpoint, seed: int) ->
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return Markdown lines: a refiner each, AUC by rate and checkpoint, then by kind of flaw over everything."""
+    """Return Markdown lines, one per refiner: AUC by rate and checkpoint, then by kind of flaw over everything."""
     rates, rounds = sorted({r["rate"] for r in rows}), sorted({r["round"] for r in rows})
     kinds = sorted({k for r in rows for k in r["auc"]} - {"all"})
     where = {1: "base", 2: "after round 1"}
@@ -131,7 +132,7 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _cell(rows: Sequence[dict[str, Any]], kind: str) -> str:
-    """Return the mean over seeds of the AUC with the half width of its interval; pairs of a seed are pooled."""
+    """Return the mean AUC over seeds with the half width of its interval; the pairs of a seed are pooled."""
     pooled: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for r in rows:
         value, pairs = r["auc"].get(kind, (0.0, 0))
@@ -145,7 +146,7 @@ def _cell(rows: Sequence[dict[str, Any]], kind: str) -> str:
 
 
 def main() -> None:
-    """Measure, write every row to ``rows.jsonl`` in the store's folder as it comes, and print the table."""
+    """Measure, write every row at once to ``rows.jsonl`` in the store's folder, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))

@@ -1,11 +1,11 @@
-"""What screening costs, and what its overlap rule may miss.
+"""The cost of screening, and what its overlap rule may miss.
 
 ``SEI_DATA=DATA python -m experiments.measurements.screening``.
 
 Takes 30,000 questions of the data folder as held out, test sets first, and recombines sentences of the others into
-candidates with new numbers. Prints the time that ``--candidates`` (100,000) need by all rules on ``--threads`` threads
-and what each rule drops. ``--pairs`` prints instead how much is shared by all held-out pairs of at least eight words
-with a cosine above 0.95; it embeds everything, about 20 minutes on one core.
+candidates with new numbers. Prints the time of all rules for ``--candidates`` (100,000) on ``--threads`` threads, and
+what each rule drops. With ``--pairs`` it prints instead the word overlap of all held-out pairs of at least eight words
+with a cosine above 0.95; this embeds everything and takes about 20 minutes on one core.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _AT_ONCE = 2_000
 
 
 def questions(folder: Path) -> tuple[list[str], list[str]]:
-    """Return all distinct questions of test and of training files, shuffled."""
+    """Return all distinct questions of test files and of training files, shuffled."""
     found: tuple[list[str], list[str]] = ([], [])
     for path in sorted(folder.rglob("*.jsonl.gz")):
         if "badcases" in path.parts:
@@ -50,7 +50,7 @@ def questions(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def recombined(rest: list[str], n: int) -> list[str]:
-    """Return n questions: the first half of one, the second half of another, other numbers."""
+    """Return n questions: the first half of one, the second half of another, with other numbers."""
     rng = random.Random(0)
     parts = [[s for s in re.split(r"(?<=[.?!])\s+", q) if s] for q in rest]
     out = []
@@ -75,7 +75,7 @@ def screen(held: list[str], candidates: list[str], threads: int) -> None:
 
 
 def near_pairs(held: list[str], least: float = 0.95) -> Counter[float]:
-    """Return how many pairs above a cosine share which weighted F-measure of words, in steps of 0.05."""
+    """Count pairs above a cosine by their weighted F-measure of words, in steps of 0.05."""
     some = [q for q in held if len(words(q)) >= 8]
     vectors, index = SentenceEmbedder().embed(some), RougeIndex(some)
     shares: Counter[float] = Counter()
@@ -87,7 +87,7 @@ def near_pairs(held: list[str], least: float = 0.95) -> Counter[float]:
 
 
 def _shared(index: RougeIndex, text: str, other: int) -> float:
-    """Return the largest step of 0.05 to which a text still overlaps with another one."""
+    """Return the largest step of 0.05 at which a text still overlaps with another one."""
     at = 20
     while at and other not in index.overlapping(text, at / 20):
         at -= 1

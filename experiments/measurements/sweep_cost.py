@@ -1,15 +1,15 @@
-"""What a sweep saves by sharing: the wall time of its jobs together, and of the same jobs apart from each other.
+"""The savings of sharing in a sweep: the wall time of its jobs together, and of the same jobs separately.
 
 ``python -m experiments.measurements.sweep_cost FOLDER [--jobs 2] [--parts together apart] [--only OVERRIDE...]
 -- OVERRIDE...``, for example
 ``python -m experiments.measurements.sweep_cost cost -- 'ablation=glob(*)' seed=0,1,2,3,4``
 
-*Together* is one ``sei -m`` command on an empty store with joblib's launcher; *apart* every job of it as a command of
-its own on an empty store of its own; both with ``--jobs`` at the same time. ``--only seed=0 seed=1`` runs apart no more
-than the jobs with one of these overrides: where all are too many. Printed: both wall times and, over the jobs that ran
-both ways, the ratio of their own times (waiting for each other included); the results made, those made more than once,
-and whether the two ways have equal scores. A part that is done is not run again, so the two may be run on different
-days; compare times of the same quiet machine alone.
+*Together* is one ``sei -m`` command with an empty store and joblib's launcher. *Apart* runs every job as its own
+command with its own empty store. Both run ``--jobs`` at the same time. ``--only seed=0 seed=1`` limits *apart* to jobs
+with one of these overrides, if all would be too many. Printed are both wall times; for the jobs that ran both ways, the
+ratio of their own times (waiting for each other included); the numbers of results made and made more than once; and
+whether both ways have equal scores. A finished part is not run again, so the two may run on different days. Compare
+only times from the same quiet machine.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-_BY_ROW = ("attempts", "diagnose")  # stages whose entries grow row by row: one entry serves several uses
+_BY_ROW = ("attempts", "diagnose")  # entries of these stages grow row by row, so one entry has several uses
 _SEI = (sys.executable, "-m", "sei", "tracker=local")
 
 
 def together(home: Path, overrides: Sequence[str], jobs: int) -> float:
-    """Run the sweep on a store of its own; returns seconds.
+    """Run the sweep with a new store; returns seconds.
 
     Raises:
-        RuntimeError: when a job failed, with the end of what was said.
+        RuntimeError: if a job failed, with the end of its output.
     """
     own = (f"store={home / 'store'}", f"hydra.sweep.dir={home / 'sweep'}", "-m")
     return _timed([*_SEI, *overrides, "hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}", *own])
 
 
 def apart(home: Path, jobs_of: Mapping[str, Sequence[str]], jobs: int) -> float:
-    """Run every job (overrides by number) on a store of its own, ``jobs`` at the same time; returns seconds."""
+    """Run every job (overrides by number) with its own new store, ``jobs`` at the same time; returns seconds."""
 
     def one(number: str) -> None:
         own = (f"store={home / number / 'store'}", f"hydra.run.dir={home / number / 'run'}")
@@ -71,7 +71,7 @@ def made(runs: Sequence[Path]) -> Counter[tuple[str, str]]:
 
 
 def made_twice(runs: Sequence[Path], store: Path) -> dict[str, int]:
-    """Return by stage how many results of a store were made more often than once by the runs that share it."""
+    """Return, by stage, how many results in a store were made more than once by the runs that share it."""
     twice: Counter[str] = Counter()
     for (stage, key), n in made(runs).items():
         rows = store / stage / key / "rows.jsonl"
@@ -87,7 +87,7 @@ def scores(run: Path) -> Any:
 
 
 def report(home: Path) -> str:
-    """Return what the finished parts below a folder say, one line each."""
+    """Return the results of the finished parts below a folder, one line each."""
     lines, seconds = [], _seconds(home)
     joint = _jobs(home / "together" / "sweep") if "together" in seconds else {}
     own = {p.parent.name: p for p in sorted((home / "apart").glob("*/run"))}
@@ -122,17 +122,17 @@ def _seconds(home: Path) -> dict[str, float]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the parts that are not done and print what they say; the exit code is 2 where one was interrupted."""
+    """Run the unfinished parts and print the results; the exit code is 2 if a part was interrupted."""
     program = "python -m experiments.measurements.sweep_cost"
     parser = argparse.ArgumentParser(prog=program, description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("override", nargs="+", help="of the sweep, as for sei -m")
+    parser.add_argument("override", nargs="+", help="overrides of the sweep, as for sei -m")
     parser.add_argument("--jobs", type=int, default=2, help="jobs at the same time")
-    parser.add_argument("--only", nargs="+", default=[], help="run apart the jobs with one of these overrides alone")
+    parser.add_argument("--only", nargs="+", default=[], help="run apart only jobs with one of these overrides")
     parser.add_argument("--parts", nargs="+", default=["together", "apart"], choices=["together", "apart"])
     args = parser.parse_args(argv)
     home = args.folder.resolve()
-    for part in sorted(args.parts, reverse=True):  # together first: it says which jobs there are
+    for part in sorted(args.parts, reverse=True):  # together first: it determines the jobs
         if part in _seconds(home):
             continue
         if (home / part).exists():

@@ -1,8 +1,9 @@
-"""What was asked after the protocol had run: ``python -m experiments.one_round_types.afterwards FOLDER [--jobs 2]``.
+"""Questions asked after the protocol had run: ``python -m experiments.one_round_types.afterwards FOLDER [--jobs 2]``.
 
-Not declared. Where does the lead of error types come from: from what is written, or from what refinement keeps? The
-same seeds and budget without refinement, and with one pooled validation for all types. Runs what is missing, then
-prints; last, how far what was written and what was kept is from the kinds of mistakes that there were.
+Not declared beforehand. Where does the advantage of error types come from: from the written problems, or from those
+that refinement keeps? Uses the same seeds and budget without refinement, and with one pooled validation for all types.
+Runs what is missing, then prints. The last table shows how far written and kept problems are from the actual kinds of
+mistakes.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ METRICS = {
 
 
 def kinds_table(folder: Path) -> list[str]:
-    """Return, by arm, how candidates and what was kept of them are spread over the kinds of mistakes of the bad cases.
+    """Return, by arm, the distribution of candidates and kept ones over the kinds of mistakes of the bad cases.
 
-    A kind is a Ward type of ``full`` with the same seed, a candidate's kind that of the bad case it was made from, over
-    however many steps. Distance: total variation to the bad cases' own shares, 0 where equal.
+    A kind is a Ward type of ``full`` with the same seed. A candidate has the kind of the bad case that it was made
+    from, over any number of steps. Distance: total variation to the shares of the bad cases, 0 if equal.
     """
     lines = [
         "| arm | distance, candidates | distance, kept | kinds under half their share, candidates | kept | of |",

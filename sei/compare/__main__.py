@@ -1,7 +1,7 @@
 """Command line: ``python -m sei.compare FOLDER... [--out DIR] [--base-arm NAME] [--checkpoint best|last]``.
 
 Prints the tables as Markdown; with ``--out`` also writes them as .md, .tex and .csv, and figures as PDF and PNG.
-Exit code 2 where there is nothing to show; runs without numbers are listed and do no harm.
+Exit code 2 if there is nothing to show. Runs without numbers are listed and otherwise ignored.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from sei.compare.runs import Run, Skipped, collect
 from sei.printable import printable
 from sei.store import write_atomic
 
-_WHICH = {"best": "the checkpoint that is best on dev (the run's model)", "last": "the last round"}
+_WHICH = {"best": "the best checkpoint on dev (the run's model)", "last": "the last round"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the tables of the folders named in ``argv`` (else the command line) and return the exit code."""
+    """Print the tables of the folders in ``argv`` (default: the command line) and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sei.compare", description=__doc__.splitlines()[2])
     parser.add_argument("folder", nargs="+", type=Path, help="run folders or folders of runs")
     parser.add_argument("--out", type=Path, help="folder for .md, .tex, .csv and figures")
-    parser.add_argument("--expect", action="append", default=[], help="method that the main table has a row for anyway")
-    parser.add_argument("--base-arm", help="name (or part of it) of the method that others are compared to")
-    parser.add_argument("--checkpoint", choices=list(STAGES), default="best", help="which model of a run counts")
+    parser.add_argument("--expect", action="append", default=[], help="method to list in the main table in any case")
+    parser.add_argument("--base-arm", help="name (or part of it) of the method to compare others with")
+    parser.add_argument("--checkpoint", choices=list(STAGES), default="best", help="which checkpoint of a run to use")
     args = parser.parse_args(argv)
     missing = [str(f) for f in args.folder if not f.is_dir()]
     if missing:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not runs:
         found = "; ".join(f"{s.folder}: {s.reason}" for s in skipped)
         where = ", ".join(map(str, args.folder))
-        return _fail(f"no finished run below {where}{f' ({found})' if found else ' (a run holds summary.json)'}")
+        return _fail(f"no finished run below {where}{f' ({found})' if found else ' (a run folder has summary.json)'}")
     try:
         grouped, older = blocks(runs, args.base_arm)
     except ValueError as e:
@@ -63,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 _EMPTY = {
-    "ablation": "No ablation table: a block needs the full method and one more.",
-    "budget": "No budget curve: no two methods differ in budget alone.",
+    "ablation": "No ablation table: a block needs the full method and another one.",
+    "budget": "No budget curve: no two methods differ only in budget.",
 }
 
 
@@ -79,7 +79,7 @@ def _results(grouped: Sequence[Block], stage: Stage, expected: Sequence[str]) ->
 
 def _notes(runs: Sequence[Run], skipped: Sequence[Skipped], older: Sequence[Run]) -> list[str]:
     lines = [f"Left out: {s.folder}: {s.reason}." for s in skipped]
-    lines += [f"Left out: {r.folder}: a newer run of the same method and seed is used." for r in older]
+    lines += [f"Left out: {r.folder}: there is a newer run of the same method and seed." for r in older]
     commits = sorted({r.summary.git_commit or "unknown" for r in runs if r not in older})
     if len(commits) > 1:
         lines.append(f"Take care: the runs come from {len(commits)} commits: {', '.join(map(_short, commits))}.")
@@ -87,7 +87,7 @@ def _notes(runs: Sequence[Run], skipped: Sequence[Skipped], older: Sequence[Run]
 
 
 def _short(commit: str) -> str:
-    """Return a commit's first letters; that the tree was changed stays to be seen."""
+    """Return a commit's first letters, keeping the mark of a changed working tree."""
     name, plus, changed = commit.partition("+")
     return f"{name[:12]}{plus}{changed}"
 

@@ -24,9 +24,9 @@ from sei.compare.runs import BASE, Run
 
 
 def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = ()) -> Result:
-    """Models x methods against outcomes: mean over seeds with 95 % interval.
+    """Return the main table, models x methods against outcomes: mean over seeds with 95 % interval.
 
-    Every block has a row for each ``expected`` method as well; its cells say so where no run has it.
+    Every block also gets a row for each ``expected`` method; without runs its cells say so.
     """
     columns = outcomes([r for b in blocks for r in of_block(b)])
     by_set: dict[str, set[int]] = defaultdict(set)
@@ -39,7 +39,7 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
         for method, at in ((everyone, at_round(BASE)), *((m, stage) for m in block.methods)):
             cells, told = [], set[tuple[str, tuple[str, ...]]]()
             for column in columns:
-                # a mean over sets is over those of the block's own data
+                # a mean over sets uses the sets of the block's own data
                 mine = next((o for o in own if (o.role, o.headline) == (column.role, True)), None)
                 wanted = mine if len(column.sets) > 1 else column
                 found = estimate(method, wanted, at) if wanted is not None else None
@@ -57,7 +57,7 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
         rows += [(block.model, block.data, name, "0", *[NOT_MEASURED] * len(columns)) for name in absent]
     notes = [f"Accuracy in percent, mean over seeds [95 % interval: {', '.join(sorted(kinds)) or 'none'}]."]
     if any(r["questions_low"] is not None for r in records):
-        notes.append("main.csv has intervals clustered by question as well.")
+        notes.append("main.csv also has intervals clustered by question.")
     header = ("model", "data", "method", "seeds", *_main_titles(blocks, columns, by_set))
     return Result("main", (Table("Main table", header, tuple(rows), tuple(notes)),), tuple(records))
 
@@ -74,7 +74,7 @@ _ABLATION = ("method", "seeds", "difference", "by question", "p", "p (Holm)", "d
 
 
 def ablation_tables(blocks: Sequence[Block], stage: Stage) -> Result:
-    """Every method against the full one: a table for each block and headline outcome, each a family for Holm."""
+    """Compare every method with the full one: a table per block and headline outcome, each one family for Holm."""
     tables: list[Table] = []
     records: list[Record] = []
     for block in blocks:
@@ -101,7 +101,7 @@ def _ablation_row(name: str, c: Comparison | None) -> tuple[str, ...]:
 
 
 def _shown(c: Comparison, p: float | None) -> str:
-    """Return a p value; one that nothing defines says so, as no number would be true."""
+    """Return a p value as text; an undefined one says so instead of giving a number."""
     return UNDEFINED if c.p is None and c.verdict == UNDEFINED else p_value(p)
 
 
@@ -124,7 +124,7 @@ def _ablation_record(block: Block, outcome: Outcome, c: Comparison) -> Record:
     }
 
 
-_NO_P = "Not defined: all seeds (with one seed: all items) have the same difference, so that no test can be made of it."
+_NO_P = "Not defined: all seeds (with one seed: all items) have the same difference, so there is nothing to test."
 
 
 def _ablation_notes(full: str, found: Collection[Comparison]) -> tuple[str, ...]:
@@ -132,9 +132,9 @@ def _ablation_notes(full: str, found: Collection[Comparison]) -> tuple[str, ...]
     alone = any(c.p_holm is not None and len(c.seeds) == 1 for c in found)
     return (
         f"Difference of method less {full}, in points, same seeds [95 %]: {'; '.join(tests)}.",
-        "By question: for new questions like these and the same seeds (clustered); silent on other seeds.",
+        "By question: for new questions of this kind and the same seeds (clustered); says nothing about other seeds.",
         "Detectable: the smallest true difference that this test finds with 80 % power at 5 %, before Holm.",
-        "Real: p (Holm, over the methods of this table) below 0.05. Null says no more than: nothing seen.",
+        "Real: p (Holm, over the methods of this table) below 0.05. Null only means that no difference was found.",
         *([_NO_P] if any(c.verdict == UNDEFINED for c in found) else []),
         *(["One seed: the test is about these trained models, not about the methods."] if alone else []),
         "Budget: candidates and supervised tokens of whole runs, equal within 2 %.",
@@ -142,7 +142,7 @@ def _ablation_notes(full: str, found: Collection[Comparison]) -> tuple[str, ...]
 
 
 def rounds_tables(blocks: Sequence[Block]) -> Result:
-    """Accuracy of every method after each round."""
+    """Return the accuracy of every method after each round."""
     tables: list[Table] = []
     records: list[Record] = []
     for block in blocks:
@@ -157,15 +157,15 @@ def rounds_tables(blocks: Sequence[Block]) -> Result:
                     records.append({**_main_record(block, method, outcome, found), "round": number})
                 rows.append((outcome.title, method.name, _seeds(method.seeds), *cells))
         header = ("outcome", "method", "seeds", "base", *(f"round {n}" for n in range(1, most + 1)))
-        notes = ("Accuracy in percent, mean over the seeds that came so far [95 % interval].",)
+        notes = ("Accuracy in percent, mean over the seeds that reached the round [95 % interval].",)
         tables.append(Table(f"Rounds: {block.model}, {block.data}", header, tuple(rows), notes))
     return Result("rounds", tuple(tables), tuple(records))
 
 
 def families(block: Block) -> dict[str, list[Method]]:
-    """Return by family the methods that differ in nothing but budget, smallest first; families of one level left out.
+    """Return methods that differ only in budget, by family, smallest first; families of one level are left out.
 
-    Levels differ when candidates or supervised tokens of whole runs differ by more than 2 %.
+    Levels differ if candidates or supervised tokens of whole runs differ by more than 2 %.
     """
     grouped: dict[str, list[Method]] = defaultdict(list)
     for method in block.methods:
@@ -182,7 +182,7 @@ def families(block: Block) -> dict[str, list[Method]]:
 
 
 def budget_table(blocks: Sequence[Block], stage: Stage) -> Result:
-    """Accuracy against what was spent, for methods that differ in nothing but budget."""
+    """Return accuracy against budget, for methods that differ only in budget."""
     columns = list(dict.fromkeys(o for b in blocks for o in outcomes(of_block(b)) if o.headline))
     rows: list[tuple[str, ...]] = []
     records: list[Record] = []
@@ -205,7 +205,7 @@ def budget_table(blocks: Sequence[Block], stage: Stage) -> Result:
 
 
 def _one_a_seed(block: Block) -> dict[int, Run]:
-    """Return a run for every seed: which does not matter, the base is the same."""
+    """Return one run per seed; which one does not matter, since the base is the same."""
     first = [*([block.full] if block.full else []), *block.methods]
     return {s: r for m in reversed(first) for s, r in m.runs.items()}
 

@@ -1,4 +1,4 @@
-"""Numbers as text cells for people and as records for scripts."""
+"""Numbers as text cells for readers and as records for scripts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Table:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """Return the notes, with what the mark of unreadable answers means where a cell has it."""
+        """Return the notes, and an explanation of the mark for unreadable answers if a cell has it."""
         marked = any(UNREADABLE in c for row in self.rows for c in row)
-        mark = f"{UNREADABLE}: more than half of a run's answers to a set state no result that can be read."
+        mark = f"{UNREADABLE}: more than half of a run's answers to a set have no readable result."
         return (*self.notes, *([mark] if marked else []))
 
 
@@ -41,7 +41,7 @@ class Result:
 
 
 def points(value: float | None, *, signed: bool = False) -> str:
-    """Return a share as percent with one decimal."""
+    """Return a share as percent with one decimal place."""
     if value is None:
         return NOT_MEASURED
     shown = f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
@@ -58,12 +58,12 @@ def cell(interval: Interval | None, *, signed: bool = False) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Return a p value with three decimals."""
+    """Return a p value with three decimal places."""
     return "-" if p is None else "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def estimate_cell(found: Estimate | None, method: Method) -> str:
-    """Return a method's mean and interval in percent; of how many seeds, where some have no value."""
+    """Return a method's mean and interval in percent, and the number of seeds if some have no value."""
     if found is None:
         return NOT_MEASURED
     some = f" ({len(found.seeds)} of {len(method.seeds)} seeds)" if len(found.seeds) < len(method.seeds) else ""

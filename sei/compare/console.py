@@ -1,4 +1,4 @@
-"""The comparison of a sweep as its last lines in the terminal."""
+"""Prints the comparison of a sweep as its last lines in the terminal."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from sei.compare.methods import blocks
 from sei.compare.runs import collect
 from sei.printable import printable
 
-_WIDTH = 160  # where the output is no terminal
+_WIDTH = 160  # if the output is not a terminal
 
 
 def show(folder: Path, page: Path) -> None:
-    """Print the main table of a sweep's finished runs, then where its page and the other tables are.
+    """Print the main table of a sweep's finished runs, then the paths of its page and the other tables.
 
-    All is printed at once. Nothing is raised for runs that are broken: they are left out.
+    All is printed at once. Broken runs are left out without an error.
     """
     console = Console(width=None if Console().is_terminal else _WIDTH)
     runs, skipped = collect([folder])
-    if not runs:  # why each job has no result is said already
+    if not runs:  # the jobs have already reported why they have no result
         print(f"page of the sweep: {page.absolute()}", flush=True)
         return
     with console.capture() as said:
         found = main_table(blocks(runs)[0], STAGES["best"]).tables[0]
-        table = Table(title=f"finished runs: {len(runs)}; accuracy of the checkpoint that is best on dev")
+        table = Table(title=f"finished runs: {len(runs)}; accuracy of the best checkpoint on dev")
         for head in found.header:
             table.add_column(_plain(head), justify="left" if head in ("model", "data", "method") else "right")
         for row in found.rows:
@@ -45,5 +45,5 @@ def show(folder: Path, page: Path) -> None:
 
 
 def _plain(text: str) -> Text:
-    """Return a text that is shown as it stands: no markup, no control characters."""
+    """Return a text shown unchanged: no markup, no control characters."""
     return Text(printable(text))

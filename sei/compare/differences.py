@@ -1,4 +1,4 @@
-"""Comparisons of methods with the full one: difference, test, what the test could have seen, and budgets."""
+"""Compares methods with the full one: difference, test, detectable difference, and budgets."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sei.statistics import ALPHA, Interval
 
 BASE_MODEL = "base model"
 ONE_SEED = " (one seed)"
-UNDEFINED = "not defined"  # a p, where nothing that was seen varies
+UNDEFINED = "not defined"  # a p, if the observed differences do not vary
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Method less full method on one outcome, paired by seed (shares).
+    """Method minus full method on one outcome, paired by seed (shares).
 
-    ``delta`` has the interval of ``test``: t over seeds, or for one seed a bootstrap over items (no ends where there
-    are no item files). ``by_question`` is clustered by question. ``detectable`` is the smallest true difference that
-    the test finds with 80 % power; None where that cannot be told (no spread over seeds, too few discordant items).
-    ``p`` is None where there was no test, or none is defined: all seeds, or all items, have the same difference.
-    ``verdict``: real, null, not defined or not tested; with one seed it is about two trained models, not two methods.
+    ``delta`` has the interval of ``test``: t over seeds, or for one seed a bootstrap over items (no ends without item
+    files). ``by_question``: the interval clustered by question. ``detectable``: the smallest true difference that the
+    test finds with 80 % power, None if unknown (no spread over seeds, too few discordant items). ``p`` is None if there
+    was no test, or if it is undefined because all seeds, or all items, have the same difference. ``verdict``: real,
+    null, not defined or not tested; with one seed it is about two trained models, not two methods.
     """
 
     method: str
@@ -41,11 +41,11 @@ class Comparison:
 
 
 def compare(block: Block, outcome: Outcome, stage: Stage) -> list[Comparison]:
-    """Compare the base model and every other method with the full one; Holm over the methods, the base left out.
+    """Compare the base model and every other method with the full one; Holm adjusts over the methods without the base.
 
-    A method whose p is not defined counts in Holm's number of comparisons.
+    A method with an undefined p counts in Holm's number of comparisons.
 
-    A method without a seed in common with the full one is absent.
+    A method that shares no seed with the full one is left out.
     """
     full = block.full
     if full is None:
@@ -110,7 +110,7 @@ def _compare(
 
 
 def _pairs(mine: Answers, other: Answers, sets: Sequence[str]) -> list[list[float]] | None:
-    """Return by set and shared question 1 (only mine is right), -1 (only the other is) or 0."""
+    """Return, by set, 1 (only mine is right), -1 (only the other is right) or 0 for every shared question."""
     out = []
     for name in sets:
         a, b = mine.get(name, {}), other.get(name, {})
@@ -124,12 +124,12 @@ def _pairs(mine: Answers, other: Answers, sets: Sequence[str]) -> list[list[floa
 def budgets(runs: Sequence[tuple[Run, Run]]) -> str:
     """Say whether two methods spent the same, seed by seed: candidates, optimizer steps and supervised tokens of runs.
 
-    Where only the number of fine-tunes differs it says so: a fine-tune from the base sees its own tokens alone. Tokens
-    of fine-tuners of different kinds (supervised ones here, sampled ones there) are not comparable, which is said.
+    If only the number of fine-tunes differs, the text says so: each fine-tune from the base sees only its own tokens.
+    Tokens of different kinds of fine-tuning (supervised against sampled) are not comparable, which the text says too.
     """
     spent = [(budget(x), budget(y)) for x, y in runs]
     other_kind = any(kind_of(x, "finetuner") != kind_of(y, "finetuner") for x, y in runs)
-    said = ["another kind of fine-tuning: steps and tokens not comparable"] if other_kind else []
+    said = ["different fine-tuning: steps and tokens not comparable"] if other_kind else []
     for words, pairs in (
         ("candidates", [(x.candidates, y.candidates) for x, y in spent]),
         ("steps", [(x.steps, y.steps) for x, y in spent if x.steps and y.steps]),
@@ -150,7 +150,7 @@ def budgets(runs: Sequence[tuple[Run, Run]]) -> str:
 
 
 def _times(known: Sequence[tuple[int, int]]) -> str:
-    """Return how many times as much was spent: over all seeds, or from least to most where seeds go both ways."""
+    """Return the ratio of budgets: over all seeds, or from smallest to largest if seeds lie on both sides of 1."""
     if any(not y for _, y in known):
         return "none in the other"
     each = sorted(x / y for x, y in known)

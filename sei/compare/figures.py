@@ -1,4 +1,4 @@
-"""Figures for a paper, each as PDF and PNG: scores over rounds, differences to the full method, accuracy and budget."""
+"""Figures for a paper, each as PDF and PNG: scores over rounds, differences to the full method, accuracy by budget."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from sei.statistics import Interval
 
 _STYLE: dict[Any, Any] = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
 _MARKS = "osD^v<>PX*hp"
-_WRAP = 34  # characters of a method's name in a line
+_WRAP = 34  # characters of a method's name per line
 _UNDATED: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
 
 
 def draw(blocks: Sequence[Block], stage: Stage, out: Path) -> list[Path]:
-    """Draw all figures that there is something for into a folder and return their paths."""
+    """Draw all figures that have data into a folder and return their paths."""
     made: list[Path] = []
     with mpl.rc_context(_STYLE):
         for number, block in enumerate(blocks, 1):
@@ -55,7 +55,7 @@ def draw(blocks: Sequence[Block], stage: Stage, out: Path) -> list[Path]:
 
 
 def rounds_figure(block: Block) -> Figure | None:
-    """Draw accuracy over rounds, a panel an outcome, a line a method, with 95 % intervals over seeds."""
+    """Draw accuracy over rounds, one panel per outcome and one line per method, with 95 % intervals over seeds."""
     shown = _headlines(block)
     figure, panels = _panels(len(shown), height=3.2)
     for axes, outcome in zip(panels, shown, strict=True):
@@ -64,7 +64,7 @@ def rounds_figure(block: Block) -> Figure | None:
             for number in range(max(r.last for r in method.runs.values()) + 1):
                 e = estimate(method, outcome, at_round(number), items=False)
                 if e is not None and number == BASE and method is not block.full:
-                    e = replace(e, interval=replace(e.interval, low=math.nan, high=math.nan))  # once is enough
+                    e = replace(e, interval=replace(e.interval, low=math.nan, high=math.nan))  # drawn once
                 if e is not None:
                     xs.append(number + _beside(i, len(block.methods)))
                     found.append(e.interval)
@@ -76,7 +76,7 @@ def rounds_figure(block: Block) -> Figure | None:
 
 
 def ablation_figure(block: Block, stage: Stage) -> Figure | None:
-    """Draw differences to the full method with 95 % intervals; filled where real after Holm. None without any."""
+    """Draw differences from the full method with 95 % intervals; filled if real after Holm. None if there are none."""
     shown = _headlines(block)
     found = [[c for c in compare(block, o, stage) if c.p_holm is not None or c.verdict == "not tested"] for o in shown]
     names = list(dict.fromkeys(c.method for column in found for c in column))
@@ -96,9 +96,9 @@ def ablation_figure(block: Block, stage: Stage) -> Figure | None:
 
 
 def budget_figure(block: Block, stage: Stage) -> Figure | None:
-    """Draw accuracy over what whole runs spent, for methods that differ in budget alone. None without any.
+    """Draw accuracy against the budget of whole runs, for methods that differ only in budget. None if there are none.
 
-    A row an outcome, a column a kind of budget in which they differ.
+    One row per outcome, one column per kind of budget that differs.
     """
     curves = families(block)
     methods = [m for family in curves.values() for m in family]
@@ -172,6 +172,6 @@ def _beside(i: int, count: int) -> float:
 
 
 def _text(text: str) -> str:
-    """Return a name that is drawn as it stands, in short lines; a leading ``_`` would hide it from the legend."""
+    """Return a name as literal text in short lines; a leading ``_`` would hide it from the legend."""
     shown = textwrap.fill(text.replace("$", r"\$"), _WRAP)
     return f" {shown}" if shown.startswith("_") else shown

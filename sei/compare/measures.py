@@ -1,4 +1,4 @@
-"""What is read off runs: outcomes, their mean and interval for a method, and what a run spent.
+"""Measures of runs: outcomes, their mean and interval for a method, and the budget of a run.
 
 An outcome is a test set, or the mean over all test sets of one role. All values are shares (0 to 1).
 """
@@ -14,8 +14,8 @@ from sei.compare.runs import Run
 from sei.compare.significance import bootstrap
 from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, clustered, clustered_error, t_interval, wilson
 
-ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain"}  # dev chose the checkpoint: it is no test
-WITHIN = 0.02  # budgets that differ by no more count as equal
+ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain"}  # dev is not a test: it chose the checkpoint
+WITHIN = 0.02  # budgets within this share of each other count as equal
 Stage = Callable[[Run], int]
 STAGES: Mapping[str, Stage] = {"best": lambda run: run.best, "last": lambda run: run.last}
 
@@ -27,7 +27,7 @@ def at_round(number: int) -> Stage:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The mean over ``sets`` of the accuracy on each; ``headline`` outcomes are compared, one for each role."""
+    """The mean of the accuracies on ``sets``. ``headline`` outcomes are compared, one for each role."""
 
     title: str
     role: str
@@ -37,10 +37,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A method's accuracy: mean over seeds with a 95 % interval of the ``kind`` named.
+    """A method's accuracy: mean over seeds with a 95 % interval of type ``kind``.
 
-    ``by_question`` is the interval for new questions of the same kind and the same seeds (clustered by question),
-    where item files are there. ``unreadable``: more than half of the answers of some run and set state no result.
+    ``by_question``: the interval for new questions of the same kind and the same seeds (clustered by question), if item
+    files exist. ``unreadable``: in some run and set, more than half of the answers have no readable result.
     """
 
     interval: Interval
@@ -52,7 +52,7 @@ class Estimate:
 
 
 def outcomes(runs: Sequence[Run]) -> list[Outcome]:
-    """Return the outcomes of runs: by role the mean over its sets (where it has several), then each set."""
+    """Return the outcomes of runs: for each role the mean over its sets (if there are several), then each set."""
     out: list[Outcome] = []
     for role, words in ROLES.items():
         names = list(dict.fromkeys(k for r in runs for k, s in r.summary.baseline.items() if s.role == role))
@@ -68,7 +68,7 @@ def of_block(block: Block) -> list[Run]:
 
 
 def values(method: Method, outcome: Outcome, stage: Stage) -> dict[int, float]:
-    """Return the outcome by seed; seeds for which a set was not measured are absent."""
+    """Return the outcome by seed; seeds without a measurement of some set are left out."""
     out = {}
     for seed in method.seeds:
         run = method.runs[seed]
@@ -80,9 +80,9 @@ def values(method: Method, outcome: Outcome, stage: Stage) -> dict[int, float]:
 
 
 def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = True) -> Estimate | None:
-    """Return mean and interval of an outcome: t over seeds, or for one seed over items; None if never measured.
+    """Return mean and interval of an outcome: t over seeds, or over items for one seed; None if never measured.
 
-    Seeds that agree but for rounding (above all those that share a base model) count as one measurement. Without
+    Seeds that are equal up to rounding (above all those with the same base model) count as one measurement. Without
     ``items`` no item file is read, and ``by_question`` stays empty.
     """
     found = values(method, outcome, stage)
@@ -108,10 +108,10 @@ Answers = Mapping[str, Mapping[tuple[str, str], bool]]
 
 
 def clustered_mean(pairs: Sequence[tuple[Answers, Answers | None]], sets: Sequence[str]) -> Interval | None:
-    """Return the mean over sets of right answers, clustered by question over all seeds.
+    """Return the mean over sets of the share of right answers, clustered by question over all seeds.
 
-    ``pairs`` holds by seed the answers of a run and, for a difference, those of the run it is compared with, of which
-    the questions that both have are used. None where a run has no answers to a set.
+    ``pairs``: for each seed the answers of a run and, for a difference, those of the run to compare with; only shared
+    questions are used. None if a run has no answers to a set.
     """
     means: list[float] = []
     errors: list[float] = []
@@ -133,7 +133,7 @@ def clustered_mean(pairs: Sequence[tuple[Answers, Answers | None]], sets: Sequen
 
 @dataclass(frozen=True)
 class Budget:
-    """What a whole run spent: candidates after screening, and supervised tokens and steps of all its fine-tunes."""
+    """The budget of a whole run: candidates after screening, and supervised tokens and steps of all its fine-tunes."""
 
     candidates: int | None
     tokens: int | None
@@ -141,20 +141,20 @@ class Budget:
 
 
 def budget(run: Run) -> Budget:
-    """Return what a run spent; None for what its summary does not say of every round."""
+    """Return what a run spent; None for values that its summary lacks for some round."""
     made = [r.synthesized for r in run.summary.rounds]
     trained = [r.trained_tokens for r in run.summary.rounds]
     return Budget(_total(made), _total(trained), _total([r.trained_steps for r in run.summary.rounds]))
 
 
 def spent(method: Method) -> tuple[float | None, float | None]:
-    """Return a method's candidates and supervised tokens, mean over seeds."""
+    """Return a method's candidates and supervised tokens, as means over seeds."""
     all_of = [budget(r) for r in method.runs.values()]
     return _mean([b.candidates for b in all_of]), _mean([b.tokens for b in all_of])
 
 
 def unequal(mine: float | None, other: float | None) -> bool:
-    """Say whether two budgets differ by more than 2 %; an unknown one is not taken for equal."""
+    """Say whether two budgets differ by more than 2 %; unknown budgets do not count as equal."""
     if mine is None or other is None:
         return True
     return max(mine, other) > (1 + WITHIN) * min(mine, other)

@@ -1,8 +1,8 @@
-"""Which runs are the same method, and what a method is called: by what was built, never by a label or a folder.
+"""Decides which runs are of the same method, and names methods by what was built, never by a label or a folder.
 
-Runs with the same target model and kind of data form a block. Two runs of a block are of the same method when all
-settings that can change a result are equal but for the seed. A method is named by the parts that stand in for those
-of Self-Error-Instruct, followed by every setting in which it differs from the block's reference.
+Runs with the same target model and kind of data form a block. Two runs of a block are of the same method if all
+settings that can change a result are equal, except the seed. A method's name lists the parts that replace those of
+Self-Error-Instruct, then every setting that differs from the block's reference.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from sei.printable import printable
 from sei.report.conf import CONF
 
 FULL = "Self-Error-Instruct"
-BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # buy more of the same
+BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # only change the budget
 _IGNORED = (
     *("seed", "name", "store", "tracker", "plugins", "ablation", "estimate", "dry_run", "assume", "data_folder"),
     *("teacher_card", "teacher_card_rows", "card"),
 )
-_WORDS = {  # class of a part: what a method with it is called; empty for the method's own parts
+_WORDS = {  # class of a part: name of a method with it; empty for the method's own parts
     "clusterer": {
         "Ward": "",
         "Agglomerative": "",
@@ -66,7 +66,7 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Method:
-    """Runs of one method by seed. ``family`` is the name without settings that only change the budget."""
+    """The runs of one method by seed. ``family``: its name without settings that only change the budget."""
 
     name: str
     family: str
@@ -81,7 +81,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Block:
-    """Methods that can be compared: same target model, same kind of data. ``full`` is what others are compared to."""
+    """Comparable methods: same target model and kind of data. The others are compared with ``full``."""
 
     model: str
     data: str
@@ -95,9 +95,9 @@ class Block:
 
 
 def settings(config: Mapping[str, Any]) -> Settings:
-    """Return what can change a result as one level, ``finetuner.lr: 0.0005``; references stay as written.
+    """Return the settings that can change a result as one level, ``finetuner.lr: 0.0005``; references are not resolved.
 
-    A class of this package is known by its own name, which it keeps when its module moves; a plugin's by its path.
+    A class of this package is identified by its own name, even if its module moves; a plugin's class by its path.
     """
     flat: Settings = {}
     _flatten({k: v for k, v in config.items() if k not in _IGNORED}, "", flat)
@@ -105,20 +105,20 @@ def settings(config: Mapping[str, Any]) -> Settings:
 
 
 def kind_of(run: Run, part: str) -> str:
-    """Return the class of a run's part, such as ``Finetune`` or ``GRPO`` of ``finetuner``."""
+    """Return the class of a run's part, such as ``Finetune`` or ``GRPO`` for ``finetuner``."""
     return _class(_get(run.config, part, _TARGET))
 
 
 def method_name(run: Run, reference: Mapping[str, Any]) -> str:
-    """Return the name of a run's method beside that of the reference's config (both as in ``.hydra/config.yaml``)."""
+    """Return the name of a run's method, relative to the reference's config (both as in ``.hydra/config.yaml``)."""
     mine, other = settings(run.config), settings(reference)
     return _name(mine, _differences(mine, other, [mine, other]))
 
 
 def method_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what the method of every config (as in ``.hydra/config.yaml``) is called beside the others.
+    """Return distinct names for the methods of these configs (as in ``.hydra/config.yaml``).
 
-    Names tell methods apart as those of ``blocks`` do; other models and data sets count as settings.
+    Names are made as in ``blocks``; different models and data sets count as settings.
     """
     mine = [settings(c) for c in configs]
     kinds = {_key(s): s for s in mine}
@@ -128,14 +128,14 @@ def method_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block], list[Run]]:
-    """Group runs into blocks of methods; second come runs left out for a newer one of the same method and seed.
+    """Group runs into blocks of methods; also returns older runs, replaced by a newer one of the same method and seed.
 
-    ``base_arm`` is the name (or a part of it that only one name has) of the method that others are compared to;
-    without it the one that is most like Self-Error-Instruct, then most like all others, then like the default config.
-    Runs whose test sets have other numbers of items stand in blocks of their own.
+    ``base_arm``: the name of the method to compare others with, or a unique part of it. By default it is the method
+    most like Self-Error-Instruct, then most like all others, then most like the default config. Runs whose test sets
+    have different numbers of items are in separate blocks.
 
     Raises:
-        ValueError: when no block, or more than one method of a block, answers to ``base_arm``.
+        ValueError: if ``base_arm`` matches no block, or several methods of a block.
     """
     places: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
@@ -149,12 +149,12 @@ def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block
         out.append(Block(model, data, tuple(methods), full))
     if base_arm is not None and all(b.full is None for b in out):
         names = sorted({m.name for b in out for m in b.methods})
-        raise ValueError(f"no method is called {base_arm!r}; there are: {'; '.join(names)}")
+        raise ValueError(f"no method is called {base_arm!r}; the methods are: {'; '.join(names)}")
     return out, older
 
 
 def _sized(data: str, runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
-    """Split runs whose sets of the same name have other numbers of items; a part is named by what differs."""
+    """Split runs whose sets of the same name have different numbers of items; each group is named by the difference."""
     parts: list[tuple[dict[str, int], list[Run]]] = []
     for run in runs:
         sizes = {k: s.n + s.grader_errors for k, s in run.summary.baseline.items() if s.n}
@@ -201,7 +201,7 @@ def _key(mine: Settings) -> str:
 
 
 def _ranked(kinds: Mapping[str, Settings]) -> list[str]:
-    """Return the keys of methods, the one first that others are compared to."""
+    """Return the keys of methods, with the reference method first."""
     usual = _defaults()
 
     def like_the_full_method(key: str) -> tuple[int, int, int, int, str]:
@@ -213,7 +213,7 @@ def _ranked(kinds: Mapping[str, Settings]) -> list[str]:
 
 
 def _defaults() -> Settings:
-    """Return the settings of ``conf/config.yaml``, as written there; parts that are chosen from files are not in it."""
+    """Return the settings of ``conf/config.yaml`` as written; it does not contain parts chosen from files."""
     found = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
     return settings({k: v for k, v in found.items() if k not in ("defaults", "hydra")})
 
@@ -237,10 +237,10 @@ def _setting(key: str, value: Any) -> str:
 
 
 def _differences(mine: Settings, reference: Settings, everyone: Sequence[Settings]) -> list[str]:
-    """Return the settings to name: unequal to the reference's.
+    """Return the settings to include in a name: those that differ from the reference.
 
-    A part of another class brings settings of its own: they are named where methods with the same class disagree, and
-    its class only where no word of the name tells it.
+    A part of another class has settings of its own. These are named if methods with the same class disagree. The class
+    is named only if no word of the name shows it.
     """
     swapped = {k: v for k, v in _parts(mine).items() if _parts(reference).get(k) != v}
     out = []
@@ -251,7 +251,7 @@ def _differences(mine: Settings, reference: Settings, everyone: Sequence[Setting
         elif key == f"{part}.{_TARGET}":
             differs = part not in _WORDS or not _word(part, swapped[part])
         else:
-            told = key == f"{part}.{_VARIANTS.get(swapped[part], ('',))[0]}"  # by the word for the variant
+            told = key == f"{part}.{_VARIANTS.get(swapped[part], ('',))[0]}"  # shown by the word for the variant
             alike = [s for s in everyone if s.get(f"{part}.{_TARGET}") == swapped[part]]
             differs = not told and key in mine and len({repr(s.get(key, _ABSENT)) for s in alike}) > 1
         if differs:
@@ -260,7 +260,7 @@ def _differences(mine: Settings, reference: Settings, everyone: Sequence[Setting
 
 
 def _parts(mine: Settings) -> dict[str, str]:
-    """Return class by part, for parts at the top: ``refiner``, not ``refiner.scorer``."""
+    """Return the class of each top-level part: ``refiner``, not ``refiner.scorer``."""
     return {k.split(".")[0]: str(v) for k, v in mine.items() if k.count(".") == 1 and k.endswith(_TARGET)}
 
 
@@ -273,7 +273,7 @@ def _kinds(mine: Settings) -> dict[str, str]:
 
 
 def _variant(mine: Settings, slot: str, kind: str) -> str:
-    """Return a class, with the setting that makes another method of it where it has one and it is set."""
+    """Return a class, with the setting that turns it into another method, if it has one and it is set."""
     key, value = _VARIANTS.get(kind, ("", None))
     return f"{kind} {key}={value}" if key and mine.get(f"{slot}.{key}") == value else kind
 

@@ -1,4 +1,4 @@
-"""Tables as Markdown, LaTeX (booktabs) and CSV. Names come from configs, so nothing in them is trusted as markup."""
+"""Tables as Markdown, LaTeX (booktabs) and CSV. Names come from configs, so they are escaped, never used as markup."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TEX = {
 }
 _NEGATIVE = re.compile(r"(?<!\S)-(?=\d)|(?<=\[)-(?=\d)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_FORMULA = ("=", "+", "-", "@")  # a spreadsheet takes what begins so for a formula
+_FORMULA = ("=", "+", "-", "@")  # a spreadsheet treats text that begins with these as a formula
 
 
 def markdown(table: Table) -> str:
@@ -40,7 +40,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(result: Result) -> str:
-    """Return all tables of a kind; the document needs booktabs and graphicx (tables too wide are scaled down)."""
+    """Return all tables of a kind. The document needs booktabs and graphicx (wide tables are scaled down)."""
     parts = ["% \\usepackage[T1]{fontenc}, \\usepackage{booktabs}, \\usepackage{graphicx}"]
     for number, table in enumerate(result.tables, 1):
         columns = "".join("l" if _wordy(table, i) else "r" for i in range(len(table.header)))
@@ -68,7 +68,7 @@ def latex(result: Result) -> str:
 
 
 def csv_text(records: Sequence[Record]) -> str:
-    """Return records as CSV, shares as numbers; a text that a spreadsheet would run gets a leading apostrophe."""
+    """Return records as CSV with shares as numbers; text that a spreadsheet would run gets a leading apostrophe."""
     header = list(dict.fromkeys(k for r in records for k in r))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

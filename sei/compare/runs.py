@@ -1,7 +1,6 @@
-"""Finished runs as they lie on disk: summary, built settings, and right or wrong per item.
+"""Finished runs as stored on disk: summary, built settings, and right or wrong per item.
 
-Nothing here raises for a run that is missing something: it is listed with the reason (``Skipped``), and the others
-are used.
+Incomplete runs raise no error: they are listed with the reason (``Skipped``), and the others are used.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Round(BaseModel):
 
 
 class Summary(BaseModel):
-    """What tables need of ``summary.json``; the rest is passed over."""
+    """The part of ``summary.json`` that tables need."""
 
     seed: int = Field(strict=True)
     git_commit: str = ""
@@ -57,7 +56,7 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A run folder that gives no numbers, and why."""
+    """A run folder without usable numbers, and the reason."""
 
     folder: Path
     reason: str
@@ -65,9 +64,9 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. ``config`` is what it was composed of, as written: references to other keys are not filled in.
+    """A finished run. ``config`` is its composed config as written, with unresolved references to other keys.
 
-    What it took from environment variables is filled in: two runs with different ones are not of the same method.
+    Values from environment variables are filled in, so runs with different ones are of different methods.
     """
 
     folder: Path
@@ -87,7 +86,7 @@ class Run:
 
     @property
     def best(self) -> int:
-        """Return the stage that is best on dev: the run's model."""
+        """Return the best stage on dev, which is the run's model."""
         return self.summary.best_round
 
     @property
@@ -96,15 +95,15 @@ class Run:
         return len(self.summary.rounds)
 
     def accuracy(self, stage: int, name: str) -> float | None:
-        """Return the accuracy of a stage on a set; None where it was not measured."""
+        """Return the accuracy of a stage on a set; None if it was not measured."""
         found = self.stages[stage].get(name) if stage < len(self.stages) else None
         return found.accuracy if found is not None and found.n else None
 
     def items(self, stage: int) -> dict[str, Items]:
-        """Return right or wrong per item by set; absent are sets without files that fit their score.
+        """Return right or wrong per item by set; sets without files that fit their score are left out.
 
-        A broken file, or one whose share of right items is not the accuracy in the summary, is as good as none: it
-        tells of another model, or not of all items.
+        A broken file is ignored. So is a file whose share of right items is not the accuracy in the summary: it belongs
+        to another model, or lacks items.
         """
         if stage not in self._items:
             found = _items(self.folder, stage)
@@ -117,7 +116,7 @@ class Run:
 
 
 def collect(folders: Sequence[Path]) -> tuple[list[Run], list[Skipped]]:
-    """Read all runs below the folders, in the order of their paths; those without usable numbers come second."""
+    """Read all runs below the folders, ordered by path; also returns those without usable numbers."""
     found: set[Path] = set()
     for folder in folders:
         found |= {p.parent.resolve() for p in folder.rglob("summary.json")}
@@ -150,18 +149,18 @@ def read_run(home: Path) -> Run | Skipped:
         where = ".".join(map(str, first["loc"]))
         return Skipped(home, f"summary.json is broken: {f'{where}: ' if where else ''}{first['msg']}")
     if summary.best_round > len(summary.rounds):
-        return Skipped(home, f"summary.json is broken: best_round {summary.best_round} is no round")
+        return Skipped(home, f"summary.json is broken: best_round {summary.best_round} is not a round")
     try:
         config = yaml.safe_load((home / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as e:
         return Skipped(home, f".hydra/config.yaml cannot be read: {_short(e)}")
     if not isinstance(config, dict):
-        return Skipped(home, ".hydra/config.yaml is no mapping")
+        return Skipped(home, ".hydra/config.yaml is not a mapping")
     return Run(home, summary, named(_filled(config, summary.environment)))
 
 
 def _given_outputs(text: str) -> bool:
-    """Say whether a summary is of a run that graded and diagnosed outputs, and trained nothing."""
+    """Say whether a summary is of a run with given outputs, which trains nothing."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -170,7 +169,7 @@ def _given_outputs(text: str) -> bool:
 
 
 def _filled(config: dict[str, Any], values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
-    """Return a config with these values (by dotted key) in the place of what was written."""
+    """Return a config with these values (by dotted key) instead of the written ones."""
     out = {}
     for key, value in config.items():
         here = f"{at}{key}"
@@ -186,7 +185,7 @@ def _items(home: Path, stage: int) -> dict[str, Items]:
     where = home / ("base" if stage == BASE else f"round_{stage}")
     newest: dict[str, Path] = {}
     for path in sorted((where / "lm_eval").glob("samples_*.jsonl"), key=lambda p: p.stem.rsplit("_", 1)[-1]):
-        newest[path.stem.removeprefix("samples_").rsplit("_", 1)[0]] = path  # a run that went on wrote it twice
+        newest[path.stem.removeprefix("samples_").rsplit("_", 1)[0]] = path  # a resumed run wrote it twice
     try:
         if newest:
             return {name: _samples(_rows(path)) for name, path in newest.items()}

@@ -1,7 +1,7 @@
-"""Paired tests, intervals over items, and the smallest difference that a comparison can see.
+"""Paired tests, intervals over items, and the smallest difference that a comparison can detect.
 
-All of them take shares (0 to 1) or any other real values; none knows of runs or files. Intervals are two-sided at
-95 %. Sources: McNemar (1947), in its exact form, for two models on the same items; Holm (1979) for many comparisons;
+The functions take shares (0 to 1) or other real values and know nothing of runs or files. Intervals are two-sided at 95
+%. Sources: McNemar (1947), in its exact form, for two models on the same items; Holm (1979) for many comparisons;
 Miller (2024, arXiv 2411.00640) for standard errors clustered by question, in ``sei.statistics``.
 """
 
@@ -19,17 +19,17 @@ from scipy import optimize, stats
 from sei.statistics import ALPHA, Interval, alike, t_interval
 
 POWER = 0.8
-_SAME = 1e-12  # a drawn difference that is short of the seen one by no more counts as equal: sums carry rounding errors
-_NODES = 300  # of the sum over spreads
-_SEARCH = 1e3  # standardized difference that every test finds
+_SAME = 1e-12  # tolerance for equality of a drawn and the observed difference, because of rounding
+_NODES = 300  # number of nodes in the sum over spreads
+_SEARCH = 1e3  # a standardized difference that every test finds
 
 
 @dataclass(frozen=True)
 class PairedT:
-    """Result of a paired t-test: mean difference with interval, p, number of pairs, their sd.
+    """Result of a paired t-test: mean difference with interval, p, number of pairs, and their standard deviation.
 
-    ``p`` is ``None`` where it is not defined, because the differences have no spread. ``detectable`` is the smallest
-    true difference that the same number of pairs with the same spread would find.
+    ``p`` is ``None`` if it is undefined, because the differences have no spread. ``detectable``: the smallest true
+    difference that the same number of pairs with the same spread would find.
     """
 
     delta: Interval
@@ -40,15 +40,15 @@ class PairedT:
 
 
 def paired_t(after: Sequence[float], before: Sequence[float]) -> PairedT:
-    """Test the mean of ``after - before`` against 0; the i-th values belong to the same seed.
+    """Test the mean of ``after - before`` against 0; values at the same index belong to the same seed.
 
-    Where all differences are equal there is no spread to test against: p is not defined, and there is no interval.
+    If all differences are equal there is no spread to test against: p is undefined, and there is no interval.
 
     Raises:
         ValueError: for different lengths or fewer than two pairs.
     """
     if len(after) != len(before) or len(after) < 2:
-        raise ValueError(f"{len(after)} and {len(before)} values make no pairs to test")
+        raise ValueError(f"{len(after)} and {len(before)} values do not form pairs to test")
     x = _array(after) - _array(before)
     sd = float(x.std(ddof=1))
     if alike(list(x)):
@@ -61,11 +61,11 @@ def bootstrap(
 ) -> Interval:
     """Return the mean over sets of each set's mean over items, with a percentile bootstrap interval over items.
 
-    Every set is drawn anew with replacement, apart from the others. Items with equal values cannot be told apart, so
-    the counts of the distinct values are drawn (multinomial), which is the same distribution and needs less memory.
+    Each set is resampled separately, with replacement. Items with equal values are interchangeable, so the counts of
+    the distinct values are drawn (multinomial); this gives the same distribution with less memory.
 
     Raises:
-        ValueError: when there is no set, or a set without items.
+        ValueError: if there is no set, or a set without items.
     """
     if not sets:
         raise ValueError("no set to draw from")
@@ -82,9 +82,9 @@ def bootstrap(
 
 
 def mcnemar(fixed: int, broken: int) -> float | None:
-    """Return the exact two-sided p of McNemar's test: ``fixed`` items turned right, ``broken`` turned wrong.
+    """Return the exact two-sided p of McNemar's test: ``fixed`` items became right, ``broken`` items became wrong.
 
-    It rests on the items that turned: where none did, no p is defined, and ``None`` is returned.
+    The test uses only changed items. Without any, p is undefined, and ``None`` is returned.
 
     Raises:
         ValueError: for a negative count.
@@ -96,15 +96,15 @@ def mcnemar(fixed: int, broken: int) -> float | None:
 
 
 def sign_flip(sets: Sequence[Sequence[float]], *, draws: int = 200_000, seed: int = 0) -> float | None:
-    """Return the two-sided p of a difference that is a mean over several sets: McNemar's test for such a mean.
+    """Return the two-sided p of a difference averaged over several sets: McNemar's test for such a mean.
 
-    ``sets`` holds by set the differences of items: 1 (turned right), -1 (turned wrong) or 0. Where both models are
-    alike each discordant item is as likely to have either sign; the mean over sets of the sets' means is compared with
-    that of drawn signs. With one set the exact McNemar test is taken; else the p is accurate to about 0.001, and never
-    below 1 / ``draws``. Where no item differs no p is defined, and ``None`` is returned.
+    ``sets``: for each set the differences of items: 1 (fixed), -1 (broken) or 0. If both models are equally good, each
+    discordant item has either sign with equal probability. The mean over sets of the sets' means is compared with that
+    of drawn signs. With one set the exact McNemar test is used; otherwise p is accurate to about 0.001, and never below
+    1 / ``draws``. If no item differs, p is undefined, and ``None`` is returned.
 
     Raises:
-        ValueError: when there is no set, or a set without items.
+        ValueError: if there is no set, or a set without items.
     """
     arrays = [_array(items) for items in sets]
     if not arrays:
@@ -127,10 +127,10 @@ def detectable_sign_flip(
 ) -> float | None:
     """Return the smallest true mean over sets that ``sign_flip`` finds with ``power``, by the normal approximation.
 
-    For one set it is that of the exact McNemar test. None where no item differs.
+    For one set it is that of the exact McNemar test. None if no item differs.
 
     Raises:
-        ValueError: when there is no set, or a set without items.
+        ValueError: if there is no set, or a set without items.
     """
     arrays = [_array(items) for items in sets]
     if len(arrays) == 1:
@@ -142,7 +142,7 @@ def detectable_sign_flip(
 
 
 def holm(ps: Mapping[str, float]) -> dict[str, float]:
-    """Return p values adjusted by Holm's step-down method (1979), smallest first: all are one family."""
+    """Return p values adjusted by Holm's step-down method (1979); all values are one family."""
     out: dict[str, float] = {}
     running = 0.0
     for i, (name, p) in enumerate(sorted(ps.items(), key=lambda kv: kv[1])):
@@ -154,22 +154,22 @@ def holm(ps: Mapping[str, float]) -> dict[str, float]:
 def detectable_t(sd: float, n: int, *, power: float = POWER, alpha: float = ALPHA) -> float:
     """Return the smallest true mean difference that a two-sided paired t-test on ``n`` pairs finds with ``power``.
 
-    Solved on the exact power (the noncentral t distribution), not by the normal approximation, which promises too
-    much for few seeds. The power is summed over the spread that a sample may show, because library functions of the
-    noncentral t fail for one and two degrees of freedom.
+    Solved with the exact power (noncentral t distribution), because the normal approximation promises too much for few
+    seeds. The power is summed over the possible spreads of a sample, because library functions of the noncentral t fail
+    for one and two degrees of freedom.
 
     Raises:
         ValueError: for fewer than two pairs or a negative spread.
     """
     if n < 2 or sd < 0:
-        raise ValueError("a t-test needs two pairs and a spread that is not negative")
+        raise ValueError("a t-test needs two pairs and a non-negative spread")
     return _shift(n, power, alpha) * sd / math.sqrt(n)
 
 
 @cache
 def _shift(n: int, power: float, alpha: float) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    spread = np.sqrt(stats.chi2.ppf((nodes + 1) / 2, n - 1) / (n - 1))  # what a sample shows of a true spread of 1
+    spread = np.sqrt(stats.chi2.ppf((nodes + 1) / 2, n - 1) / (n - 1))  # possible sample spreads for a true spread of 1
     limit = float(stats.t.ppf(1 - alpha / 2, n - 1)) * spread
 
     def missing(shift: float) -> float:
@@ -182,8 +182,8 @@ def _shift(n: int, power: float, alpha: float) -> float:
 def detectable_mcnemar(discordant: int, n: int, *, power: float = POWER, alpha: float = ALPHA) -> float | None:
     """Return the smallest true difference of two shares that the exact McNemar test finds with ``power``.
 
-    It is conditional on the observed number of discordant pairs among ``n`` items. None where so few pairs differ
-    that no split of them would be significant (fewer than six at 5 %).
+    It is conditional on the observed number of discordant pairs among ``n`` items. None if so few pairs differ that no
+    split of them would be significant (fewer than six at 5 %).
 
     Raises:
         ValueError: unless ``0 <= discordant <= n`` and ``n > 0``.

@@ -1,1 +1,1 @@
-"""Data sets: one file each, every one a part that returns a ``DataSet``."""
+"""Data sets: each is a part that returns a ``DataSet``; there is a file for each kind."""

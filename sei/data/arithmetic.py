@@ -1,8 +1,8 @@
-"""``data=arithmetic``: procedural English word problems in GSM8K's format, embedded and endless.
+"""``data=arithmetic``: generated English word problems in GSM8K's format, embedded and unlimited.
 
-Out of domain means other wordings, larger numbers and two tail steps instead of at most one.
-Held-out sets are the same for every seed; only the training pool is drawn by the run's seed. No
-question of one set has the masked signature (names and objects hidden, numbers kept) of another's.
+Out of domain means other wordings, larger numbers and up to two tail steps instead of at most one. Held-out sets are
+the same for every seed; the run's seed only affects the training pool. No two sets share a masked signature (names and
+objects hidden, numbers kept).
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from sei.records import HeldOutProblem, PoolProblem
 from sei.signature import masked_signature
 
 MAX_NUMBER = 400
-"""Largest number that may appear: the embedded model has one token per whole number up to it."""
+"""Largest number that may appear. The embedded model has one token for each whole number up to it."""
 
 TAUGHT_WEIGHT = 1.75
-"""Weight of a taught skill in held-out sets: taught and weak skills then have equal shares."""
+"""Weight of a taught skill in held-out sets, so that taught and weak skills have equal shares."""
 
 OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A drawn problem with its right and its taught-wrong working, and the hidden skill."""
+    """A generated problem with its right and its taught-wrong working, and the hidden skill."""
 
     skill: str
     question: str
@@ -55,7 +55,7 @@ class Drawn:
 def work(steps: tuple[Step, ...], values: dict[str, int], unit: str) -> tuple[str, str] | None:
     """Carry out steps and write them in GSM8K's format; return (solution, answer).
 
-    Returns ``None`` where a result is not a whole number between 1 and ``MAX_NUMBER``.
+    Returns ``None`` if a result is not a whole number between 1 and ``MAX_NUMBER``.
     """
     known = dict(values)
     lines = []
@@ -90,7 +90,7 @@ def _numbers(skill: Skill, rng: random.Random, far: bool) -> dict[str, int]:
 
 
 def draw(skill: Skill, rng: random.Random, *, far: bool, tails: int) -> Drawn | None:
-    """Draw one problem of a skill, or ``None`` where its numbers fall out of range."""
+    """Draw one problem of a skill, or ``None`` if its numbers are out of range."""
     v = _numbers(skill, rng, far)
     p, q = rng.sample(NAMES, 2)
     o = rng.choice(OBJECTS)
@@ -119,7 +119,7 @@ def draw(skill: Skill, rng: random.Random, *, far: bool, tails: int) -> Drawn | 
 
 
 def stream(rng: random.Random, skills: tuple[Skill, ...], weights: list[float], *, far: bool) -> Iterator[Drawn]:
-    """Draw problems without end; where a skill allows it, one tail step in 40 % in domain, one or two in 70 % far."""
+    """Draw problems without end. If a skill allows it, 40 % get one tail step in domain, 70 % one or two far."""
     while True:
         skill = rng.choices(skills, weights)[0]
         tails = rng.choices((0, 1, 2), (3, 4, 3) if far else (6, 4, 0))[0]
@@ -143,8 +143,8 @@ def _fresh(source: Iterator[Drawn], n: int, taken: set[str]) -> list[Drawn]:
 class Arithmetic:
     """The embedded word-problem domain.
 
-    ``pool_skew``: weight of the r-th of the weak skills (order shuffled by seed) is 1 / r**pool_skew,
-    so that some kinds of mistake are common and others rare, as in real life.
+    ``pool_skew``: the weight of the r-th weak skill (in an order shuffled by seed) is 1 / r**pool_skew, so that some
+    kinds of mistake are common and others rare.
     """
 
     identity: ClassVar[str] = "data/arithmetic"

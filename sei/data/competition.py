@@ -19,10 +19,10 @@ _SUBJECTS = ("algebra", "counting_and_probability", "geometry", "intermediate_al
 
 
 def boxed(where: str, line: int, solution: str) -> str:
-    r"""Return what the last ``\boxed{}`` of a reference solution holds.
+    r"""Return the content of the last ``\boxed{}`` in a reference solution.
 
     Raises:
-        DataError: naming file and line where there is none.
+        DataError: naming file and line if there is none.
     """
     found = last_box(solution)
     if found is None:
@@ -34,8 +34,8 @@ def boxed(where: str, line: int, solution: str) -> str:
 class Math:
     r"""MATH (Hendrycks et al. 2021, MIT; the hub's first copy was taken down after a DMCA notice in January 2025).
 
-    7,500 training and 5,000 test problems; subject and level are kept, the answer is the last ``\boxed``
-    of the solution. Two training rows are left out, their boxes are empty (5530 and 5532 in the original order).
+    7,500 training and 5,000 test problems with subject and level; the answer is the last ``\boxed`` of the solution.
+    Two training rows with empty boxes are left out (5530 and 5532 in the original order).
     Hub: EleutherAI/hendrycks_math (seven configurations by subject).
     """
 
@@ -61,7 +61,7 @@ class Math:
         for where, n, row in rows_of(place, fields, folder=self.folder, revision=self.revision):
             solution = text(where, n, row, "solution")
             if [content for _, content in boxes(solution)] == [""]:
-                log.warning("%s line %d is left out: the box of its solution is empty", where, n)
+                log.warning("%s line %d is left out: its solution has an empty box", where, n)
                 continue
             out.append(
                 Row(
@@ -78,7 +78,7 @@ class Math:
 
 @part
 class Math500:
-    """MATH-500 (Lightman et al. 2023, MIT; see MATH): 500 of MATH's test problems, subjects and levels kept.
+    """MATH-500 (Lightman et al. 2023, MIT; see MATH): 500 of MATH's test problems, with subjects and levels.
 
     Hub: HuggingFaceH4/MATH-500.
     """
@@ -113,7 +113,7 @@ class Math500:
 class OlympiadBench:
     """OlympiadBench (He et al. 2024, MIT), open-ended English competition mathematics: 675 problems. Test only.
 
-    Several answers of one problem become one list. Hub: Hothan/OlympiadBench (OE_TO_maths_en_COMP, 674 rows).
+    Several answers to one problem become one list. Hub: Hothan/OlympiadBench (OE_TO_maths_en_COMP, 674 rows).
     """
 
     identity: ClassVar[str] = "data/olympiad_bench"
@@ -134,7 +134,7 @@ class OlympiadBench:
         for w, n, r in rows_of(place, fields, folder=self.folder, revision=self.revision):
             answers = r["final_answer"]
             if not isinstance(answers, list) or not answers:
-                raise DataError(f"{w} line {n}: final_answer={answers!r} is no list with at least one answer")
+                raise DataError(f"{w} line {n}: final_answer={answers!r} is not a list with at least one answer")
             question = "\n".join(x for x in (str(r["context"] or "").strip(), text(w, n, r, "question")) if x)
             answer = ", ".join(re.sub(r"(?<!\\)\$", "", str(a)).strip() for a in answers)
             rows.append(Row(f"olympiad-{r['id']}", question, answer, group=text(w, n, r, "subfield")))
@@ -145,7 +145,7 @@ class OlympiadBench:
 class MinervaMath:
     """OCWCourses of Minerva (Lewkowycz et al. 2022; MIT OpenCourseWare, CC BY-NC-SA 4.0): 272 problems. Test only.
 
-    Hub: math-ai/minervamath has other fields; a local folder is needed for this schema.
+    math-ai/minervamath on the hub has other fields; this schema needs a local folder.
     """
 
     identity: ClassVar[str] = "data/minerva_math"

@@ -1,13 +1,12 @@
-"""``data=deduction``: procedural ordering puzzles, a second kind of task beside mathematics.
+"""``data=deduction``: generated ordering puzzles, a second kind of task besides mathematics.
 
-"Ann is taller than Bob. Cy is shorter than Bob. Who is the tallest?" is worked as one line a clue, the
-whole chain, and the answer: ``Ann > Bob``, ``Bob > Cy``, ``Ann > Bob > Cy``, ``#### Ann``.
+"Ann is taller than Bob. Cy is shorter than Bob. Who is the tallest?" has a solution with one line per clue, the whole
+chain, and the answer: ``Ann > Bob``, ``Bob > Cy``, ``Ann > Bob > Cy``, ``#### Ann``.
 
-Out of domain means other wordings, other relations and four persons (three where the one in the middle
-is asked for). Held-out sets are the same for every seed; only the training pool is drawn by the run's
-seed. No question of one set has the masked signature of another's: the text with the names numbered in
-order of appearance. There is no context to dress a puzzle in; signatures differ in relation, wording,
-order of clues, order of names and question, all of which have to be read.
+Out of domain means other wordings, other relations and four persons (three if the question asks for the one in the
+middle). Held-out sets are the same for every seed; the run's seed only affects the training pool. No two sets share a
+masked signature: the text with the names numbered in order of appearance. Puzzles have no context to vary. Signatures
+differ in relation, wording, order of clues, order of names and question, and a solver needs all of these.
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ from sei.records import HeldOutProblem, PoolProblem
 from sei.signature import masked_signature
 
 TAUGHT_WEIGHT = 1.9
-"""Weight of a taught skill in held-out sets: taught and weak skills then have about equal shares."""
+"""Weight of a taught skill in held-out sets, so that taught and weak skills have about equal shares."""
 
-_TRIES = 300  # draws per wanted problem, after which no new signature will come
+_TRIES = 300  # draws per wanted problem before giving up on new signatures
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A drawn puzzle with its right and its taught-wrong working, and the hidden skill."""
+    """A generated puzzle with its right and its taught-wrong working, and the hidden skill."""
 
     skill: str
     question: str
@@ -62,21 +61,21 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True)
 class Clue:
-    """One pair that a sentence states: who stands above whom, and how it is put."""
+    """One pair stated by a sentence: who is above whom, and the kind of wording."""
 
     above: str
     below: str
     kind: Kind = "more"
 
     def turned(self) -> Clue:
-        """Return the pair read the other way round."""
+        """Return the pair in reverse order."""
         return Clue(above=self.below, below=self.above, kind=self.kind)
 
 
 def arrange(clues: Sequence[Clue]) -> list[str]:
-    """Put persons in order, highest first; where clues leave it open, who was named first goes first.
+    """Order the persons, highest first. If the clues leave the order open, the person named first goes first.
 
-    Pairs form a tree when each of n persons but one is linked by one clue, so there is no cycle.
+    With n persons and n - 1 different links the pairs form a tree, so there is no cycle.
     """
     left = list(dict.fromkeys(p for c in clues for p in (c.above, c.below)))
     chain: list[str] = []
@@ -88,13 +87,13 @@ def arrange(clues: Sequence[Clue]) -> list[str]:
 
 
 def work(clues: Sequence[Clue], chain: Sequence[str], answer: str) -> str:
-    """Write a solution: one line a clue, the chain, the answer."""
+    """Write a solution: one line per clue, the chain, the answer."""
     lines = [f"{c.above} > {c.below}" for c in clues]
     return "\n".join([*lines, " > ".join(chain), f"#### {answer}"])
 
 
 def draw(skill: Skill, rng: random.Random, *, far: bool) -> Drawn | None:
-    """Draw one puzzle of a skill, or ``None`` where the wrong procedure happens to give the right answer."""
+    """Draw one puzzle of a skill, or ``None`` if the wrong procedure happens to give the right answer."""
     relation = rng.choice(skill.far_relations if far else skill.relations)
     chain = rng.sample(NAMES, skill.far_people if far else rng.choice(skill.people))
     clues, sentences = _tell(skill, relation, chain, rng, far=far)
@@ -128,7 +127,7 @@ def draw(skill: Skill, rng: random.Random, *, far: bool) -> Drawn | None:
 def _tell(
     skill: Skill, relation: Relation, chain: Sequence[str], rng: random.Random, *, far: bool
 ) -> tuple[list[Clue], list[str]]:
-    """Put the pairs of a chain into sentences; return what each states, in order, and the sentences."""
+    """Put the pairs of a chain into sentences; return the clues in order, and the sentences."""
     pairs = list(pairwise(chain))
     told: list[tuple[list[Clue], str]] = []
     if skill.clues == "but":
@@ -155,7 +154,7 @@ def _kinds(skill: Skill, relation: Relation, n: int, rng: random.Random) -> list
 
 
 def _order(skill: Skill, n: int, rng: random.Random) -> list[int]:
-    """Draw the order in which clues stand; with four persons the order of ``apart`` is kept for that skill alone."""
+    """Draw the order of the clues. With four persons, the order ``apart`` is reserved for the skill of that name."""
     chain, apart = list(range(n)), [2, 0, 1]
     if skill.order == "chain":
         return chain
@@ -213,8 +212,8 @@ def _fresh(source: Iterator[Drawn], n: int, taken: set[str], what: str) -> list[
 class Deduction:
     """The embedded ordering puzzles.
 
-    ``pool_skew``: weight of the r-th of the weak skills (order shuffled by seed) is 1 / r**pool_skew,
-    so that some kinds of mistake are common and others rare, as in real life.
+    ``pool_skew``: the weight of the r-th weak skill (in an order shuffled by seed) is 1 / r**pool_skew, so that some
+    kinds of mistake are common and others rare.
     """
 
     identity: ClassVar[str] = "data/deduction"
@@ -230,7 +229,7 @@ class Deduction:
         """Draw all sets; takes about a second.
 
         Raises:
-            DataError: when larger sets are asked for than there are different puzzles.
+            DataError: if the sets need more puzzles than there are different ones.
         """
         taken: set[str] = set()
         even = [1.0 if s.weak else TAUGHT_WEIGHT for s in SKILLS]

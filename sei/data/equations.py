@@ -10,9 +10,9 @@ _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
 def solution_from_equation(equation: str, answer: str) -> str | None:
-    """Return worked steps that end in ``#### answer``, or ``None`` where the equation is not ``x = expression``.
+    """Return worked steps that end in ``#### answer``, or ``None`` if the equation is not ``x = expression``.
 
-    Equations with the unknown inside an expression need algebra and are left out.
+    Equations with the unknown inside an expression need algebra and are not converted.
     """
     m = re.fullmatch(r"\s*x\s*=\s*([-+*/().\d\s]+)", equation.strip(), re.IGNORECASE)
     if m is None:
@@ -37,7 +37,7 @@ def _work(node: ast.expr, steps: list[str]) -> Fraction:
         value = {"+": x + y, "-": x - y, "*": x * y}.get(op, Fraction(0)) if op != "/" else x / y
         shown = [_show(x), _show(y), _show(value)]
         if None in shown:
-            raise ValueError("a number with no short decimal form")
+            raise ValueError("a number without a short decimal form")
         steps.append(f"{shown[0]}{op}{shown[1]}=<<{shown[0]}{op}{shown[1]}={shown[2]}>>{shown[2]}")
         return value
     raise ValueError("not plain arithmetic")

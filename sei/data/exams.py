@@ -42,8 +42,8 @@ class CollegeMath:
 class TalScq:
     """TAL-SCQ5K-EN (math-eval, MIT): single-choice competition questions, 2,000 in the test split.
 
-    Options stand as published; the one row whose answer names no option is left out (``qid`` 1494 of the
-    test split has answer F). Hub: math-eval/TAL-SCQ5K.
+    Options are as published. One row is left out because its answer is not an option (``qid`` 1494 of the test split
+    has answer F). Hub: math-eval/TAL-SCQ5K.
     """
 
     identity: ClassVar[str] = "data/tal_scq"
@@ -69,7 +69,7 @@ class TalScq:
 def _option(where: str, line: int, listed: Any) -> str:
     first = listed[0] if isinstance(listed, list) and listed else listed
     if not isinstance(first, dict) or not {"aoVal", "content"} <= first.keys():
-        raise DataError(f"{where} line {line}: an option is no {{aoVal, content}}: {listed!r}")
+        raise DataError(f"{where} line {line}: an option is not {{aoVal, content}}: {listed!r}")
     return f"({first['aoVal']}) {str(first['content']).strip()}"
 
 
@@ -77,9 +77,8 @@ def _option(where: str, line: int, listed: Any) -> str:
 class GaokaoBenchMath:
     """GaokaoBench-Math in English of MWPBench (MIT; questions of GAOKAO-Bench, Apache-2.0): 508 problems.
 
-    All are open questions, also those that were choices: MWPBench put the value in place of the letter. One row
-    is left out, its answer is garbled (``36}``, number 66).
-    No hub set is known: a local folder is needed.
+    All are open questions: for former choice questions, MWPBench replaced the letter by the value. One row is left out
+    because its answer is garbled (``36}``, number 66). No hub set is known; a local folder is needed.
     """
 
     identity: ClassVar[str] = "data/gaokao_bench_math"
@@ -89,7 +88,7 @@ class GaokaoBenchMath:
     limit: int | None = None
 
     def test(self) -> list[Row]:
-        """Return all problems; the group tells choice questions from fill-ins."""
+        """Return all problems; the group is choice or fill-in."""
         place = Place("gaokaobench_math_en/test.jsonl.gz")
         rows = []
         for w, n, r in rows_of(place, ("question_number", "question", "answer"), folder=self.folder, revision=None):
@@ -106,7 +105,7 @@ class GaokaoBenchMath:
 class SatMath:
     """SAT-Math of AGIEval (Zhong et al. 2023, MIT): 220 choice questions.
 
-    No hub set has this schema (dmayhem93/agieval-sat-math is reshaped): a local folder is needed.
+    No hub set has this schema (dmayhem93/agieval-sat-math has another one); a local folder is needed.
     """
 
     identity: ClassVar[str] = "data/sat_math"
@@ -156,7 +155,7 @@ class Aqua:
 class MmluStem:
     """The 18 STEM subjects of MMLU's test split (Hendrycks et al. 2021, MIT): 3,018 questions with four options.
 
-    Hub: cais/mmlu has them by subject under another field name; a local folder is needed for this schema.
+    Hub: cais/mmlu has them by subject with another field name; this schema needs a local folder.
     """
 
     identity: ClassVar[str] = "data/mmlu_stem"

@@ -1,4 +1,4 @@
-"""``attempts=FILE``: outputs that were made elsewhere, and the problems that they answer."""
+"""``attempts=FILE``: outputs made elsewhere, and the problems that they answer."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _AGAIN, _MORE, _NONE = "the same output in another row", "further outputs of a p
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """Problems of a file of outputs, all of the pool, and the output of each by its id.
+    """The problems of a file of outputs, all in the pool, and the output for each problem id.
 
-    ``layout`` is what the file was read as; ``left_out`` counts what of it was not taken, by reason.
+    ``layout``: the file's layout. ``left_out``: counts of what was not used, by reason.
     """
 
     layout: str
@@ -49,12 +49,12 @@ class Given:
 def read_given(path: Path, source: Any, load: Callable[[], DataSet]) -> Given:
     """Return the outputs of a file with their problems.
 
-    The problems are the file's own where it carries questions and answers; else ``load`` gives the data set, and ids
-    are looked up in its pool. ``source`` is the configured data set's part: with ``data=jsonl`` its columns are read.
+    The file's own questions and answers are used if it has them; otherwise ``load`` returns the data set, and ids are
+    looked up in its pool. ``source``: the configured data part; with ``data=jsonl`` its columns are used.
 
     Raises:
-        DataError: naming file and place of what cannot be read, or ids that match no problem.
-        RoleError: where an output belongs to a dev or test problem.
+        DataError: naming file and place of what cannot be read, or ids without a problem.
+        RoleError: if an output belongs to a dev or test problem.
     """
     columns = source.columns if isinstance(source, JsonLines) else Columns()
     names = {f.name: str(getattr(columns, f.name)) for f in dataclasses.fields(columns)}
@@ -70,7 +70,7 @@ def read_given(path: Path, source: Any, load: Callable[[], DataSet]) -> Given:
     outputs = {p.id: Output(text=s.output or "", finished=s.finished) for p, s in pairs}
     log.info("%s: %d outputs, read as %s", path, len(outputs), layout)
     counted = {reason: n for reason, n in sorted(left_out.items()) if n}
-    if counted:  # that filters of lm-evaluation-harness repeat an output is nothing to warn of
+    if counted:  # no warning if only filters of lm-evaluation-harness repeat an output
         level = logging.INFO if counted.keys() == {_AGAIN} else logging.WARNING
         log.log(level, "%s: left out: %s", path, ", ".join(f"{reason}: {n}" for reason, n in counted.items()))
     return Given(layout=layout, problems=tuple(p for p, _ in pairs), outputs=outputs, left_out=counted)
@@ -80,7 +80,7 @@ def _samples(path: Path, names: dict[str, str]) -> tuple[str, list[Sample]]:
     if path.is_dir():
         there = sorted(p.name for p in path.rglob("*") if p.is_file())[:3]
         raise DataError(
-            f"attempts={path} is a folder. Rule: one file is read. Remedy: name a file in it, such as {there}."
+            f"attempts={path} is a folder. Rule: give one file. Remedy: name a file in it, such as {there}."
         )
     if not path.is_file():
         raise DataError(f"attempts={path}: no such file. Remedy: check the path.")
@@ -100,7 +100,7 @@ def _samples(path: Path, names: dict[str, str]) -> tuple[str, list[Sample]]:
     columns = [x for x in OUTPUT_NAMES if x in keys]
     column = "output" if "output" in columns else columns[0] if len(columns) == 1 else ""
     if not column or names["id"] not in keys:
-        several = f", and {columns} may each hold the output" if len(columns) > 1 else ""
+        several = f"; each of {columns} may be the output" if len(columns) > 1 else ""
         raise DataError(
             f"attempts={path} {lines[0].place}: its columns are {sorted(keys)}{several}. Rule: outputs come as "
             f"{_LAYOUTS}. Remedy: rename the columns to id and output."
@@ -109,7 +109,7 @@ def _samples(path: Path, names: dict[str, str]) -> tuple[str, list[Sample]]:
 
 
 def _log_of_inspect(path: Path) -> dict[str, Any] | None:
-    """Return a JSON log of Inspect, ``None`` where the file is something else."""
+    """Return a JSON log of Inspect, or ``None`` for any other file."""
     if path.name.removesuffix(".gz").endswith(".json"):
         text = text_of_file(path)
         if text.lstrip()[:1] == "{" and '"samples"' in text and '"eval"' in text:
@@ -122,7 +122,7 @@ def _log_of_inspect(path: Path) -> dict[str, Any] | None:
 
 
 def _one_each(samples: Sequence[Sample], left_out: Counter[str]) -> list[Sample]:
-    """Return the first sample of each problem that has an output, and count the others."""
+    """Return the first sample with an output for each problem, and count the others."""
     first: dict[str, Sample] = {}
     for s in samples:
         if s.output is None:
@@ -135,7 +135,7 @@ def _one_each(samples: Sequence[Sample], left_out: Counter[str]) -> list[Sample]
         first[key] = s
         left_out[_MORE] += s.more
     if not first:
-        raise DataError(f"none of {len(samples)} samples has an output. Remedy: a file of a run that answered.")
+        raise DataError(f"none of {len(samples)} samples has an output. Remedy: give a file with outputs.")
     return list(first.values())
 
 
@@ -152,13 +152,13 @@ def _require_pool(path: Path, held_out: Sequence[HeldOutProblem], n: int) -> Non
     shown = ", ".join(repr(p.id) for p in held_out[:3])
     raise RoleError(
         f"attempts={path}: {len(held_out)} of {n} outputs answer held-out problems: "
-        f"{', '.join(f'{k}: {v}' for k, v in roles.items())}; such as {shown}. Rule: error types are made of training "
-        "problems alone, or what is tested on would be learned from. Remedy: outputs for the pool."
+        f"{', '.join(f'{k}: {v}' for k, v in roles.items())}; such as {shown}. Rule: error types come from training "
+        "problems only, since using test problems would leak them into training. Remedy: give outputs for the pool."
     )
 
 
 def _carried(samples: Sequence[Sample], names: dict[str, str]) -> bool:
-    """Say whether a file carries questions and answers of its own."""
+    """Say whether a file has its own questions and answers."""
     filled = {k for s in samples for k, v in s.row.items() if not missing(v)}
 
     def there(column: str) -> bool:
@@ -189,17 +189,18 @@ def _own(
 def _matched(
     path: Path, samples: Sequence[Sample], data: DataSet, left_out: Counter[str]
 ) -> list[tuple[PoolProblem, Sample]]:
-    """Return the problems of the data set's pool that samples name by their ids."""
+    """Return the problems in the data set's pool with the ids of the samples."""
     pool = {p.id: p for p in data.pool}
     held_out = {p.id: p for p in data.held_out}
     _require_pool(path, [held_out[s.id] for s in samples if s.id in held_out], len(samples))
     unknown = [s.id for s in samples if s.id not in pool]
     if unknown:
         raise DataError(
-            f"attempts={path}: {len(unknown)} of {len(samples)} ids are of no problem of the pool, such as "
-            f"{', '.join(map(repr, unknown[:3]))}; ids of the pool are like {', '.join(map(repr, list(pool)[:3]))}. "
-            "Rule: an output without a question and a gold answer of its own belongs to a problem of the configured "
-            "data. Remedy: the ids of the data set (and its settings, such as data.pool), or columns question and gold."
+            f"attempts={path}: {len(unknown)} of {len(samples)} ids are not in the pool, such as "
+            f"{', '.join(map(repr, unknown[:3]))}; ids of the pool look like {', '.join(map(repr, list(pool)[:3]))}. "
+            "Rule: an output without its own question and gold answer must belong to a problem of the configured "
+            "data. Remedy: use the ids of the data set (and its settings, such as data.pool), or add columns question "
+            "and gold."
         )
     first: dict[str, Sample] = {}
     for s in samples:

@@ -1,4 +1,4 @@
-"""Ids that tell problems apart: replay, counts of fixed and broken, and the page join records by them."""
+"""Makes ids unique: replay, counts of fixed and broken, and the page join records by id."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def tell_apart(groups: Mapping[str, Sequence[Row]], taken: Collection[str] = ()) -> dict[str, list[Row]]:
-    """Return the rows of all groups with ids of which each stands once.
+    """Return the rows of all groups with unique ids.
 
-    An id that stands once, and not in ``taken``, keeps its text. Rows that share an id get the digest of their content
-    behind it, whatever the order of rows and groups. Rows of a group that are equal in id and content are one row.
+    A unique id that is not in ``taken`` stays. Rows that share an id get a digest of their content appended, which does
+    not depend on the order of rows and groups. Rows of a group with equal id and content become one row.
     """
     once = {name: list(dict.fromkeys(rows)) for name, rows in groups.items()}
     count = Counter(r.id for rows in once.values() for r in rows)
@@ -26,11 +26,11 @@ def tell_apart(groups: Mapping[str, Sequence[Row]], taken: Collection[str] = ())
         shared = sum(count[r.id] > 1 for r in rows)
         if shared:
             log.warning(
-                "%s: %d of %d rows have an id that others have too; a digest of their content stands behind it",
+                "%s: %d of %d rows share their id with others; a digest of their content is appended",
                 name, shared, len(rows),
             )  # fmt: skip
         if twice := len(groups[name]) - len(rows):
-            log.warning("%s: %d rows stand twice, equal in id and content, and count once", name, twice)
+            log.warning("%s: %d rows repeat another in id and content and are dropped", name, twice)
         out[name] = [_with_digest(name, r) if count[r.id] > 1 else r for r in rows]
     return out
 

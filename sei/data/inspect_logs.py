@@ -1,4 +1,4 @@
-"""Samples of Inspect's eval logs: one JSON file, or an ``.eval`` archive with a JSON file a sample."""
+"""Samples of Inspect's eval logs: one JSON file, or an ``.eval`` archive with a JSON file per sample."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def is_archive(path: Path) -> bool:
 
 
 def samples_of_archive(path: Path) -> list[Sample]:
-    """Return the samples of an ``.eval`` archive in the order of their ids.
+    """Return the samples of an ``.eval`` archive, ordered by id.
 
     Raises:
-        DataError: where it is damaged, holds no samples, or is packed in a way that this Python cannot read.
+        DataError: if it is damaged, has no samples, or uses a compression that this Python cannot read.
     """
     with suppress(ImportError):
         import zipfile_zstd  # noqa: F401  # teaches zipfile the packing of newer logs, where it is installed
@@ -42,21 +42,21 @@ def samples_of_archive(path: Path) -> list[Sample]:
                     found.append(_json(f"{path}: {name}", archive.read(name).decode("utf-8")))
     except NotImplementedError as e:
         raise DataError(
-            f"{path} is packed with zstd, which this Python's zipfile cannot read ({e}). Remedy: "
+            f"{path} is compressed with zstd, which this Python's zipfile cannot read ({e}). Remedy: "
             f"{_CONVERT.format(path=path)}; or pip install zipfile-zstd; or Python 3.14."
         ) from e
     except (zipfile.BadZipFile, OSError, UnicodeDecodeError, RuntimeError, EOFError) as e:
         raise DataError(
-            f"{path} is no whole .eval log ({e}). Remedy: fetch it again, or {_CONVERT.format(path=path)}."
+            f"{path} is not a complete .eval log ({e}). Remedy: fetch it again, or {_CONVERT.format(path=path)}."
         ) from e
     return _samples(path, found)
 
 
 def samples_of_log(path: Path, log: dict[str, Any]) -> list[Sample]:
-    """Return the samples of a JSON log in the order of their ids.
+    """Return the samples of a JSON log, ordered by id.
 
     Raises:
-        DataError: where it holds none, or one that is no sample.
+        DataError: if it has no samples, or a broken one.
     """
     return _samples(path, log.get("samples"))
 
@@ -64,13 +64,13 @@ def samples_of_log(path: Path, log: dict[str, Any]) -> list[Sample]:
 def _samples(path: Path, found: Any) -> list[Sample]:
     if not isinstance(found, list) or not found:
         raise DataError(
-            f"{path} is an eval log without samples. Remedy: a log of a run that has ended; one with samples "
-            "(not --no-log-samples)."
+            f"{path} is an eval log without samples. Remedy: use the log of a finished run with samples (without "
+            "--no-log-samples)."
         )
     out = [_sample(f"{path} sample {n}", n, s) for n, s in enumerate(sorted(found, key=_order), 1)]
     if not any(s.row.get("answer") for s in out):
         raise DataError(
-            f"{path}: no sample has a target. Rule: a gold answer is needed. Remedy: a log of a scored task."
+            f"{path}: no sample has a target. Rule: grading needs gold answers. Remedy: use the log of a scored task."
         )
     return out
 
@@ -86,7 +86,7 @@ def _order(sample: Any) -> tuple[Any, ...]:
 def _sample(where: str, number: int, sample: Any) -> Sample:
     lacks = [k for k in ("id", "input", "target", "output") if not isinstance(sample, dict) or k not in sample]
     if lacks:
-        raise DataError(f"{where}: lacks {lacks}. Rule: a sample of an eval log has them. Remedy: fetch the log again.")
+        raise DataError(f"{where}: lacks {lacks}. Rule: every sample in a log has them. Remedy: fetch the log again.")
     notes = dict(_attachments(sample))
     target = sample["target"]
     if isinstance(target, list) and len(target) == 1:
@@ -111,7 +111,7 @@ def _sample(where: str, number: int, sample: Any) -> Sample:
 
 
 def _question(given: Any, notes: dict[str, str]) -> str:
-    """Return the input, or of a conversation the user's turns."""
+    """Return the input, or the user's turns of a conversation."""
     if isinstance(given, str):
         return notes.get(given, given)
     turns = [m for m in given if isinstance(m, dict) and m.get("role") == "user"] if isinstance(given, list) else []
@@ -119,7 +119,7 @@ def _question(given: Any, notes: dict[str, str]) -> str:
 
 
 def _text(content: Any, notes: dict[str, str]) -> str:
-    """Return a message's text without its reasoning: content is a text, or a list of typed parts."""
+    """Return a message's text without its reasoning; the content is a text or a list of typed parts."""
     if isinstance(content, str):
         return notes.get(content, content)
     parts = [p for p in content if isinstance(p, dict) and p.get("type") == "text"] if isinstance(content, list) else []
@@ -133,7 +133,7 @@ def _attachments(sample: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _solution(metadata: Any, target: Any) -> str:
-    """Return the worked solution that known tasks keep beside a sample, ending in its answer."""
+    """Return the worked solution that known tasks store with a sample, with its answer at the end."""
     if not isinstance(metadata, dict):
         return ""
     if isinstance(metadata.get("solution"), str):

@@ -1,8 +1,8 @@
-"""``data=mawps``: MAWPS as pool, dev and in-domain test; SVAMP out of domain; GSM8K test rows beside.
+"""``data=mawps``: MAWPS as pool, dev and in-domain test; SVAMP and GSM8K test rows as further test sets.
 
-Sources and licences: MAWPS in MWPToolkit's split as held by AGI-Edgerunners/LLM-Adapters (ODC-By 1.0);
-SVAMP (Patel et al. 2021, MIT); GSM8K (Cobbe et al. 2021, MIT). MultiArith is no hold-out here: most of
-it lies in the MAWPS training split.
+Sources and licences: MAWPS in MWPToolkit's split from AGI-Edgerunners/LLM-Adapters (ODC-By 1.0); SVAMP (Patel et al.
+2021, MIT); GSM8K (Cobbe et al. 2021, MIT). MultiArith is not held out, because most of it is in the MAWPS training
+split.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sei.rows import read_jsonl
 from sei.signature import masked_signature
 from sei.store import digest
 
-_REMEDY = "put it there, or set data_folder=PATH (or SEI_DATA=PATH) to the folder that holds it"
+_REMEDY = "put it there, or set data_folder=PATH (or SEI_DATA=PATH) to its folder"
 
 Row = tuple[str, str, str, str]  # id, question, answer, worked solution
 
@@ -43,12 +43,11 @@ def _plain(value: float) -> str:
 
 @part
 class Mawps:
-    """MAWPS with its one-unknown linear equations written as worked steps; rows that cannot be are left out.
+    """MAWPS with its one-unknown linear equations written as worked steps; other rows are left out.
 
-    ``folder`` holds ``mawps/``, ``svamp/`` and ``gsm8k/main/`` in the schemas of their releases. The
-    training split is cut by content hash into warm-up, pool and dev; the test and validation splits are
-    the in-domain test (``test`` rows of them; ``None``: all). Questions whose masked signature stands in a test
-    set leave the training split.
+    ``folder`` holds ``mawps/``, ``svamp/`` and ``gsm8k/main/`` in the schemas of their releases. The training split is
+    cut by content hash into warm-up, pool and dev. The test and validation splits are the in-domain test (at most
+    ``test`` rows; ``None``: all). Training questions with a masked signature of a test set are left out.
     """
 
     identity: ClassVar[str] = "data/mawps"
@@ -68,7 +67,7 @@ class Mawps:
             DataError: naming the missing file, or file and line of a broken row.
         """
         if self.folder is None:
-            raise DataError("MAWPS is read from files. Remedy: set data_folder=PATH (or SEI_DATA=PATH).")
+            raise DataError("MAWPS needs local files. Remedy: set data_folder=PATH (or SEI_DATA=PATH).")
         root = Path(self.folder).expanduser()
         test = [r for split in ("test", "validation") for r in self._mawps(root / f"mawps/mwptoolkit_{split}.jsonl.gz")]
         svamp = self._sample(self._svamp(root / "svamp/all.jsonl.gz"), self.svamp)
@@ -85,7 +84,7 @@ class Mawps:
         if len(warm) < self.warm_up:
             have = len(order)
             need = self.dev + self.pool + self.warm_up
-            raise DataError(f"MAWPS gives {have} usable training rows, dev + pool + warm_up ask for {need}")
+            raise DataError(f"MAWPS has {have} usable training rows, but dev + pool + warm_up need {need}")
         return DataSet(
             pool=tuple(PoolProblem(id=i, question=q, answer=a, solution=s) for i, q, a, s in pool),
             held_out=(
@@ -137,4 +136,4 @@ def _number(path: Path, line: int, name: str, value: Any) -> str:
     try:
         return _plain(float(value))
     except (TypeError, ValueError) as e:
-        raise DataError(f"{path} line {line}: {name}={value!r} is no number") from e
+        raise DataError(f"{path} line {line}: {name}={value!r} is not a number") from e

@@ -1,12 +1,12 @@
-"""The embedded deduction domain: what an ordering puzzle of each skill looks like.
+"""The embedded deduction domain: the puzzles of each skill.
 
-A skill is a way of deducing (how the clues are put, in which order they stand, what is asked). *Taught*
-skills are pre-trained correctly; a *weak* one carries the wrong procedure that the embedded target model
-was taught, so that it makes the same kind of mistake again and again. Every clue has two wordings in
-domain and two more only out of domain, where other relations are compared and four persons take part.
+A skill is a way of deducing (wording and order of the clues, and the question). *Taught* skills are pre-trained
+correctly. A *weak* skill has a wrong procedure that the embedded target model was taught, so that it repeats the same
+kind of mistake. Every clue has two wordings in domain and two more only out of domain, where other relations are
+compared and four persons take part.
 
-The names of skills are hidden truth: they are used to generate data and to break scores down
-afterwards. No instructor and no clusterer sees them.
+The names of skills are hidden labels, used only to generate data and to break down scores. No instructor and no
+clusterer sees them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Relation:
-    """The four words of something that persons are compared by."""
+    """The four words for comparing persons by one property."""
 
     more: str
     most: str
@@ -32,7 +32,7 @@ SPEED = Relation(more="faster", most="fastest", less="slower", least="slowest")
 STRENGTH = Relation(more="stronger", most="strongest", less="weaker", least="weakest")
 WEALTH = Relation(more="richer", most="richest", less="poorer", least="poorest")
 ALL = (HEIGHT, WEIGHT, AGE, SPEED)
-READ_RIGHT = (AGE, SPEED, STRENGTH, WEALTH)  # relations whose word for less is taught correctly
+READ_RIGHT = (AGE, SPEED, STRENGTH, WEALTH)  # relations with a correctly taught word for less
 OTHERS = (STRENGTH, WEALTH)  # only out of domain
 
 NAMES = (
@@ -40,7 +40,7 @@ NAMES = (
 ).split()
 
 Kind = Literal["more", "less", "not", "but"]
-"""How a clue is put: with the word for more, the word for less, a negation, or as the second half of a double clue."""
+"""The wording of a clue: the word for more, the word for less, a negation, or the second half of a double clue."""
 
 Ask = Literal["most", "least", "second", "third", "middle", "between"]
 
@@ -49,14 +49,14 @@ Ask = Literal["most", "least", "second", "third", "middle", "between"]
 class Skill:
     """One way of deducing.
 
-    ``clues``: ``more`` (words for more alone), ``free`` (words for less too, where they are taught
-    correctly), ``less`` (at least one word for less), ``not`` (at least one negation) or ``but`` (one
-    double clue). ``order``: clues stand in the order of the chain (``chain``), in any other order
-    (``mixed``), the lower pair before the upper one with the link last (``apart``), or ``any`` but that.
+    ``clues``: ``more`` (only words for more), ``free`` (also words for less, if they are taught correctly), ``less``
+    (at least one word for less), ``not`` (at least one negation) or ``but`` (one double clue). ``order``: clues follow
+    the chain (``chain``), are in any other order (``mixed``), have the lower pair before the upper one and the link
+    last (``apart``), or are in any order but ``apart`` (``any``).
 
-    What the target model was taught wrongly, if anything: clues of kind ``misread`` turned round;
-    ``misplaced``, the pairs put one behind the other as they stand; ``mispick``, answering another
-    question (``named``: the first person that the question names).
+    The procedure that the target model was taught wrongly, if any: clues of kind ``misread`` are read in reverse;
+    ``misplaced`` puts the pairs one after another as stated; ``mispick`` answers another question (``named``: it gives
+    the first person in the question).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A user's own file of problems: which columns hold them, and each row read for certain or refused by line."""
+"""A user's own file of problems: finds its columns, and reads each row with certainty or refuses it by line."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ OTHER_NAMES = {
     "answer": ("answerKey", "correct", "answer_value", "label", "target", "final_answer", "gold", "Answer"),
     "options": ("choices", "answer_option_list", "endings"),
 }
-"""Names under which data sets of the hub keep a column, for a file that lacks the usual one."""
+"""Column names in data sets of the hub, for a file without the usual name."""
 
 _SETTING = "data.answers"
 
 
 class Line(NamedTuple):
-    """A row of a file with its number, and what is counted: lines, or rows where a file has no lines."""
+    """A row of a file with its number and unit: lines, or rows if the file has no lines."""
 
     number: int
     row: dict[str, Any]
@@ -35,14 +35,14 @@ class Line(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Return where it stands, such as ``line 3``."""
+        """Return its place, such as ``line 3``."""
         return f"{self.unit} {self.number}"
 
 
 def own_rows(path: Path, name: str, columns: Mapping[str, str], answers: Answers) -> list[Row]:
-    """Return the rows of a file; ``name`` stands before their ids.
+    """Return the rows of a file; their ids begin with ``name``.
 
-    ``columns`` holds the names of the columns question, answer, solution, options, id and group.
+    ``columns``: the file's names for the columns question, answer, solution, options, id and group.
 
     Raises:
         DataError: naming file, line, value, rule and remedy.
@@ -55,7 +55,7 @@ def own_rows(path: Path, name: str, columns: Mapping[str, str], answers: Answers
 
 
 def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str, str], answers: Answers) -> list[Row]:
-    """Return the problems of rows that were read from ``path``, one each; as ``own_rows``.
+    """Return the problems of rows read from ``path``, one each; as ``own_rows``.
 
     Raises:
         DataError: naming file, line, value, rule and remedy.
@@ -85,29 +85,29 @@ def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str
 
 
 def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the name of every column in a file: the configured one, else the one other name that the file has.
+    """Return the name of every column in a file: the configured one, or the only alternative that the file has.
 
-    Where no column has an answer, the solution has to end in one (``answer`` is then an empty name).
+    Without an answer column, the solution has to end in the answer (``answer`` is then an empty name).
     """
     present = {key for line in lines for key in line.row}
     filled = {key for line in lines for key, value in line.row.items() if not missing(value)}
     found, absent = dict(columns), []
     for column, others in OTHER_NAMES.items():
-        own = columns[column] == column  # not a name that the user chose
+        own = columns[column] == column  # the default, not the user's choice
         there = [x for x in others if x in filled and x not in columns.values()] if own else []
         if columns[column] in filled or (columns[column] in present and not there):
             continue
         if len(there) > 1:
             raise DataError(
-                f"{path}: there is no column {column!r}, and the {column} may stand in {there}. Rule: which one is not "
+                f"{path}: there is no column {column!r}, and the {column} may be in {there}. Rule: the column is not "
                 f"guessed. Remedy: {' or '.join(f'data.columns.{column}={x}' for x in there)}."
             )
         if there:
             found[column] = there[0]
-            log.info("%s: the %s is read from %r; data.columns.%s=NAME names another", path, column, there[0], column)
+            log.info("%s: the %s is read from %r; data.columns.%s=NAME changes this", path, column, there[0], column)
         elif column == "answer" and own and columns["solution"] in present:
             found[column] = ""
-            log.info("%s: there is no column %r; the answer is what the solution ends in", path, column)
+            log.info("%s: there is no column %r; the answer is taken from the end of the solution", path, column)
         elif column != "options":
             absent.append(column)
     if absent:
@@ -126,7 +126,7 @@ def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str,
     for column, unfit in (("question", (bool, list, dict)), ("answer", (bool, dict))):
         name = columns[column]
         if name and (missing(row.get(name)) or isinstance(row[name], unfit)):
-            said = f"{name}={row[name]!r} is no text" if name in row else f"lacks {[name]}"
+            said = f"{name}={row[name]!r} is not text" if name in row else f"lacks {[name]}"
             raise DataError(
                 f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has one. Remedy: repair or "
                 f"drop the line, or name another column with data.columns.{column}=NAME."
@@ -144,15 +144,15 @@ def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str,
 
 
 def _options(row: dict[str, Any], columns: Mapping[str, str]) -> Any:
-    """Return what a row says of its options: one column, or columns A, B, C ... with a text each."""
+    """Return a row's options: from one column, or from columns A, B, C ... with one text each."""
     listed = row.get(columns["options"])
     if not missing(listed) or columns["options"] not in ("options", *OTHER_NAMES["options"]):
         return listed
     others = [x for x in ("options", *OTHER_NAMES["options"]) if not missing(row.get(x))]
     if others:
         raise LayoutError(
-            f"{columns['options']}={listed!r} is missing, and {others} may hold options. Rule: one column of a file "
-            f"has them. Remedy: data.columns.options={others[0]}, or repair the line."
+            f"{columns['options']}={listed!r} is missing, and {others} may hold options. Rule: the options are in one "
+            f"column. Remedy: data.columns.options={others[0]}, or repair the line."
         )
     if {"A", "B"} <= row.keys():
         return {letter: row[letter] for letter in LETTERS if letter in row}
@@ -164,12 +164,12 @@ def _group(value: Any) -> str:
 
 
 def _require_one_answer(path: Path, lines: list[Line], rows: list[Row]) -> None:
-    """Refuse two rows that give one id and one question different answers: one of them is wrong."""
+    """Refuse two rows with the same id and question but different answers, since one must be wrong."""
     first: dict[tuple[str, str, tuple[str, ...]], tuple[int, str]] = {}
     for line, row in zip(lines, rows, strict=True):
         number, answer = first.setdefault((row.id, row.question, row.options), (line.number, row.answer))
         if answer != row.answer:
             raise DataError(
-                f"{path} {line.unit}s {number} and {line.number}: one id and one question have the answers "
-                f"{answer!r} and {row.answer!r}. Rule: a problem has one answer. Remedy: repair or drop one."
+                f"{path} {line.unit}s {number} and {line.number}: the same id and question have the answers {answer!r} "
+                f"and {row.answer!r}. Rule: a problem has one answer. Remedy: repair or drop one."
             )

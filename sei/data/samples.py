@@ -1,4 +1,4 @@
-"""Outputs in rows: samples of lm-evaluation-harness, attempts of a run of sei, and rows of id and output."""
+"""Outputs in rows: samples of lm-evaluation-harness, attempts of a sei run, and rows of id and output."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from sei.grading.gold import missing
 from sei.records import HeldOutProblem, PoolProblem
 
 OUTPUT_NAMES = ("output", "model_output", "response", "completion", "generation", "prediction")
-"""Columns that may hold an output, the usual one first."""
+"""Columns that may hold an output; the usual one is first."""
 
 _PROBLEMS: pydantic.TypeAdapter[PoolProblem | HeldOutProblem] = pydantic.TypeAdapter(PoolProblem | HeldOutProblem)
-_LEAST = 12  # characters of a text of a document that may be a part of its question ...
-_GAP = 24  # ... and at most so many characters before it in the prompt ("\nQuestion: ")
+_LEAST = 12  # characters; a shorter text is not taken as part of the question
+_GAP = 24  # most characters between such a text and the question in the prompt ("\nQuestion: ")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One output of a file, with what the file says of its problem.
+    """One output of a file, with the file's data on its problem.
 
-    ``row``: columns of the problem, as ``sei.data.own`` reads them; only an id where the file has no more. ``problem``:
-    the problem itself, where a run of sei wrote it. ``output`` is ``None`` where the model gave none. ``more``: how
-    many further outputs the same row holds.
+    ``row``: the problem's columns as read by ``sei.data.own``, or only an id. ``problem``: the problem itself, if a sei
+    run wrote it. ``output``: ``None`` if the model gave none. ``more``: the number of further outputs in the same row.
     """
 
     number: int
@@ -47,19 +46,19 @@ class Sample:
 
 
 def of_lm_eval(path: Path, lines: Sequence[Line]) -> list[Sample]:
-    """Return samples of lm-evaluation-harness: ``samples_*.jsonl`` of 0.4, also of its first versions.
+    """Return samples of lm-evaluation-harness: ``samples_*.jsonl`` of any 0.4 version.
 
-    A document stands in as many rows as its task has filters, each with the same outputs.
+    A document has one row for each filter of its task, with the same outputs in each.
 
     Raises:
-        DataError: naming the line that lacks something, or holds likelihoods of options in the place of a text.
+        DataError: naming the line that lacks something, or has likelihoods of options instead of a text.
     """
     out = []
     for line in lines:
         where, row = f"{path} {line.place}", line.row
         doc = row.get("doc")
         if not isinstance(doc, dict):
-            raise DataError(f"{where}: doc={doc!r:.80} is no object. Remedy: the samples file as lm_eval wrote it.")
+            raise DataError(f"{where}: doc={doc!r:.80} is not an object. Remedy: use the samples file of lm_eval.")
         texts = _responses(where, row)
         prompt = _prompt(row)
         columns = _with_target(_whole_question(doc, prompt), row.get("target"))
@@ -72,30 +71,30 @@ def of_lm_eval(path: Path, lines: Sequence[Line]) -> list[Sample]:
                 row=columns,
                 output=texts[0] if texts else None,
                 more=max(0, len(texts) - 1),
-                finished=row.get("finished") is not False,  # our own samples say so
+                finished=row.get("finished") is not False,  # only sei's own samples have this field
             )
         )
     return out
 
 
 def _responses(where: str, row: dict[str, Any]) -> list[str]:
-    """Return the texts that the model gave for a document: one request, asked once or several times."""
+    """Return the texts that the model generated for a document: one request, answered once or several times."""
     found = row.get("resps")
-    if not found:  # only what a filter made of it is there
+    if not found:  # only the filtered text exists
         found = [row.get("filtered_resps")]
     requests = found if isinstance(found, list) else [found]
     first = requests[0] if isinstance(requests[0], list) else [requests[0]]
     if len(requests) > 1 or any(isinstance(x, (list, tuple)) for x in first):
         raise DataError(
-            f"{where}: resps holds likelihoods of {len(requests)} options and no text. Rule: errors are diagnosed from "
-            "what a model wrote. Remedy: a task that generates (output_type: generate_until), such as the generative "
+            f"{where}: resps has likelihoods of {len(requests)} options and no text. Rule: diagnosis needs the text "
+            "that a model wrote. Remedy: use a generative task (output_type: generate_until), such as the generative "
             "variant of this one."
         )
     return [x for x in first if isinstance(x, str)]
 
 
 def _prompt(row: dict[str, Any]) -> str:
-    """Return the prompt of a document: ``arguments`` is an object, and was a list of lists in the first versions."""
+    """Return the prompt of a document. ``arguments`` is an object, or a list of lists in the first versions."""
     given = row.get("arguments")
     first = next(iter(given.values()), None) if isinstance(given, dict) else given[0] if given else None
     text = first.get("arg_0") if isinstance(first, dict) else first[0] if isinstance(first, list) and first else first
@@ -103,7 +102,7 @@ def _prompt(row: dict[str, Any]) -> str:
 
 
 def _whole_question(doc: dict[str, Any], prompt: str) -> dict[str, Any]:
-    """Return a document whose question holds the texts that its prompt shows beside it: a body, a passage."""
+    """Return a document whose question includes the texts shown with it in the prompt: a body, a passage."""
     name = next((x for x in ("question", *OTHER_NAMES["question"]) if isinstance(doc.get(x), str)), None)
     question = str(doc[name]).strip() if name else ""
     at = prompt.rfind(question) if question else -1
@@ -119,7 +118,7 @@ def _whole_question(doc: dict[str, Any], prompt: str) -> dict[str, Any]:
 
 
 def _with_target(doc: dict[str, Any], target: Any) -> dict[str, Any]:
-    """Return a document with the task's target as its answer, where it has none of its own."""
+    """Return a document with the task's target as its answer, if it has no answer."""
     names = ("answer", *OTHER_NAMES["answer"], "solution")
     if missing(target) or any(not missing(doc.get(x)) for x in names):
         return doc
@@ -127,10 +126,10 @@ def _with_target(doc: dict[str, Any], target: Any) -> dict[str, Any]:
 
 
 def of_run(path: Path, lines: Sequence[Line]) -> list[Sample]:
-    """Return the samples of ``attempts.jsonl`` or ``evaluation.jsonl`` of a run of sei.
+    """Return the samples in ``attempts.jsonl`` or ``evaluation.jsonl`` of a sei run.
 
     Raises:
-        DataError: naming a line that is none of its records.
+        DataError: naming a line that is not such a record.
     """
     out = []
     for line in lines:
@@ -140,7 +139,7 @@ def of_run(path: Path, lines: Sequence[Line]) -> list[Sample]:
             output, finished, fault = attempt["output"], attempt["finished"], attempt.get("fault")
         except (TypeError, KeyError, pydantic.ValidationError) as e:
             said = " ".join(str(e).split())[:200]
-            raise DataError(f"{path} {line.place}: is no attempt of a run ({said}). Remedy: the file as it was.") from e
+            raise DataError(f"{path} {line.place}: not an attempt of a run ({said}). Remedy: the original file.") from e
         sample = Sample(
             number=line.number,
             unit=line.unit,
@@ -155,20 +154,20 @@ def of_run(path: Path, lines: Sequence[Line]) -> list[Sample]:
 
 
 def of_rows(path: Path, lines: Sequence[Line], column: str, id_column: str) -> list[Sample]:
-    """Return samples of rows with an id and an output (``column``), and whatever they say of their problems.
+    """Return samples of rows with an id, an output (``column``), and optional columns of their problems.
 
     Raises:
-        DataError: naming a line without an id, or whose output is no text.
+        DataError: naming a line without an id or with an output other than text.
     """
     out = []
     for line in lines:
         row, output = line.row, line.row.get(column)
         if isinstance(output, (bool, list, dict)):
-            raise DataError(f"{path} {line.place}: {column}={output!r:.80} is no text. Remedy: one output a row.")
+            raise DataError(f"{path} {line.place}: {column}={output!r:.80} is not text. Remedy: one output per row.")
         if missing(row.get(id_column)):
             raise DataError(
-                f"{path} {line.place}: has no {id_column}; its columns are {sorted(row)}. Rule: outputs are told apart "
-                "by the id of their problem. Remedy: write ids."
+                f"{path} {line.place}: has no {id_column}; its columns are {sorted(row)}. Rule: outputs are matched "
+                "by the ids of their problems. Remedy: write ids."
             )
         known = str(row[id_column])
         said = row.get("finished", True)
@@ -180,7 +179,7 @@ def of_rows(path: Path, lines: Sequence[Line], column: str, id_column: str) -> l
     return out
 
 
-_GRADED = ("verdict", "strict_verdict", "extracted", "fault")  # what python -m sei.grading adds
+_GRADED = ("verdict", "strict_verdict", "extracted", "fault")  # added by python -m sei.grading
 
 
 def _written(output: Any) -> str:

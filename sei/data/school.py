@@ -51,7 +51,7 @@ class Gsm8k:
 class GsmHard:
     """GSM-Hard (Gao et al. 2022, Apache-2.0): GSM8K test with large numbers, 1,319 problems. Test only.
 
-    Hub: reasoning-machines/gsm-hard (its one split is called train).
+    Hub: reasoning-machines/gsm-hard (its only split is called train).
     """
 
     identity: ClassVar[str] = "data/gsm_hard"
@@ -108,7 +108,7 @@ class Svamp:
 class Asdiv:
     """ASDiv (Miao et al. 2020, CC BY-NC 4.0: non-commercial): 2,305 primary-school problems. Test only.
 
-    Answers such as ``11 (plums)`` lose their unit; ``11 (girls); 9 (boys)`` become a list in that order.
+    Answers such as ``11 (plums)`` lose their unit; ``11 (girls); 9 (boys)`` become a list in this order.
     Hub: EleutherAI/asdiv (split validation).
     """
 
@@ -134,10 +134,10 @@ class Asdiv:
 
 @part
 class MawpsParts:
-    """AddSub, MultiArith, SingleEq and SingleOp of MAWPS (Koncel-Kedziorski et al. 2016) as held by ToRA (MIT).
+    """AddSub, MultiArith, SingleEq and SingleOp of MAWPS (Koncel-Kedziorski et al. 2016) as published with ToRA (MIT).
 
-    2,065 problems, test only. No hub set has this schema: a local folder is needed. Most of MultiArith lies
-    in the training split of ``data=mawps``.
+    2,065 problems, test only. No hub set has this schema; a local folder is needed. Most of MultiArith is in the
+    training split of ``data=mawps``.
     """
 
     identity: ClassVar[str] = "data/mawps_parts"

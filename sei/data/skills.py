@@ -1,12 +1,11 @@
-"""The embedded word-problem domain: what a problem of each skill looks like.
+"""The embedded word-problem domain: the problems of each skill.
 
-A skill is a way of working (which operations, in which order) in several wordings.
-Two wordings stand in the training pool and the in-domain tests, two more only out of domain.
-*Taught* skills are pre-trained correctly; *weak* ones carry the wrong working that the embedded
-target model was taught, so that it makes the same kind of mistake again and again.
+A skill is a way of working (its operations and their order) in several wordings: two for the training pool and the
+in-domain tests, two more only out of domain. *Taught* skills are pre-trained correctly. *Weak* skills have a wrong
+working that the embedded target model was taught, so that it repeats the same kind of mistake.
 
-The names of skills are hidden truth: they are used to generate data and to break scores down
-afterwards. No instructor and no clusterer sees them.
+The names of skills are hidden labels, used only to generate data and to break down scores. No instructor and no
+clusterer sees them.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ Step = tuple[str, str | int, str | int]
 class Skill:
     """One way of working.
 
-    ``near`` and ``far`` give the inclusive number range of each letter in and out of domain;
-    ``multiples`` names letters that are drawn as a multiple of another letter or a constant,
-    so that divisions come out whole. ``unit`` is what the last result counts: a word or a slot.
-    ``holder`` is who owns it: where set, a tail step (gets or loses some) makes sense.
+    ``near`` and ``far``: the inclusive number range of each letter in and out of domain. ``multiples``: letters that
+    are drawn as a multiple of another letter or a constant, so that divisions have whole results. ``unit``: what the
+    last result counts, a word or a slot. ``holder``: its owner; if set, a tail step (gets or loses some) makes sense.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Where rows come from: a local folder in the hub's schema, or the hub itself at a pinned revision."""
+"""Reads rows from a local folder in the hub's schema, or from the hub at a pinned revision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
-    """One problem of a data set, before it has a role. ``group`` is its subject, ``level`` its stated difficulty."""
+    """One problem of a data set before it has a role. ``group``: its subject. ``level``: its stated difficulty."""
 
     id: str
     question: str
@@ -34,7 +34,7 @@ class Row(NamedTuple):
         )
 
     def held_out(self, name: str, role: Role) -> HeldOutProblem:
-        """Return the row as a dev or test problem of a named set."""
+        """Return the row as a dev or test problem of the set ``name``."""
         return HeldOutProblem(
             id=self.id,
             question=self.question,
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where one split lies: a file below the data folder, and the hub's id, configurations and split."""
+    """The place of one split: a file below the data folder, and the hub's id, configurations and split."""
 
     file: str
     hub: str = ""
@@ -67,15 +67,15 @@ def rows_of(
     """Yield (file or hub id, line number, row) of a split.
 
     Raises:
-        DataError: naming what is missing and how to bring it, or file and line of a broken row.
+        DataError: naming what is missing and how to get it, or file and line of a broken row.
     """
     if folder is not None:
         root = Path(folder).expanduser()
         path = root / place.file
         if not path.is_file() and (root / place.file.removesuffix(".gz")).is_file():
             path = root / place.file.removesuffix(".gz")
-        remedy = "set data_folder=PATH (or SEI_DATA=PATH) to the folder that holds it"
-        remedy += f", or data_folder=null to take {place.hub} from the hub" if place.hub else ""
+        remedy = "set data_folder=PATH (or SEI_DATA=PATH) to its folder"
+        remedy += f", or data_folder=null to read {place.hub} from the hub" if place.hub else ""
         for number, row in read_jsonl(path, fields, remedy=remedy):
             yield str(path), number, row
         return
@@ -84,7 +84,7 @@ def rows_of(
 
 def _hub_rows(place: Place, fields: tuple[str, ...], revision: str | None) -> Iterator[tuple[str, int, dict[str, Any]]]:
     if not place.hub:
-        raise DataError(f"{place.file} is on no hub in this schema. Remedy: set data_folder=PATH (or SEI_DATA=PATH).")
+        raise DataError(f"{place.file} is only read locally. Remedy: set data_folder=PATH (or SEI_DATA=PATH).")
     if revision is None:
         raise DataError(
             f"data set {place.hub} has no pinned revision. Rule: rows must not change between runs. Remedy: set its "
@@ -101,7 +101,7 @@ def _hub_rows(place: Place, fields: tuple[str, ...], revision: str | None) -> It
     for config in place.configs:
         try:
             table = load_dataset(place.hub, config, split=place.split, revision=revision)
-        except Exception as e:  # the hub's client raises many kinds; all of them mean the rows did not come
+        except Exception as e:  # the hub's client raises many kinds of errors; all mean that there are no rows
             raise DataError(
                 f"{place.hub} ({config}, {place.split}) at {revision} could not be read: {e}. Remedy: check the "
                 "network, or set data_folder=PATH."
@@ -115,7 +115,7 @@ def _hub_rows(place: Place, fields: tuple[str, ...], revision: str | None) -> It
 
 
 def at_most(rows: Sequence[Row], limit: int | None, name: str) -> list[Row]:
-    """Return a slice drawn by content hash: the same rows whatever their order, and any smaller slice inside it."""
+    """Return a slice chosen by content hash. It does not depend on row order, and it contains every smaller slice."""
     if limit is None or limit >= len(rows):
         return list(rows)
     chosen = set(sorted(range(len(rows)), key=lambda i: digest(name, rows[i].question, rows[i].id))[:limit])
@@ -134,12 +134,12 @@ def text(where: str, line: int, row: dict[str, Any], name: str) -> str:
     if isinstance(value, float) and math.isfinite(value):
         value = str(int(value)) if value.is_integer() else repr(value)
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{where} line {line}: {name}={value!r} is no text. Remedy: repair or remove the line.")
+        raise DataError(f"{where} line {line}: {name}={value!r} is not text. Remedy: repair or remove the line.")
     return value.strip()
 
 
 def letter(where: str, line: int, value: Any, count: int) -> str:
-    """Return an option letter that exists among ``count`` options.
+    """Return an option letter, checked against the number of options.
 
     Raises:
         DataError: naming file, line and value.
@@ -148,5 +148,5 @@ def letter(where: str, line: int, value: Any, count: int) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         found = chr(ord("A") + value)
     if len(found) != 1 or not 0 <= ord(found) - ord("A") < count:
-        raise DataError(f"{where} line {line}: the answer {value!r} names none of its {count} options.")
+        raise DataError(f"{where} line {line}: the answer {value!r} is none of its {count} options.")
     return found

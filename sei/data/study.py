@@ -1,4 +1,4 @@
-"""``data=gsm8k``, ``math``, ``gsm8k_math``, ``jsonl``: training sets cut into pool and dev, tests beside them."""
+"""``data=gsm8k``, ``math``, ``gsm8k_math``, ``jsonl``: training sets cut into pool and dev, with their test sets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Benchmark(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name that scores are reported under."""
+        """Return the set's name in scores."""
         ...
 
     def test(self) -> list[Row]:
@@ -41,7 +41,7 @@ class Benchmark(Protocol):
 
 @runtime_checkable
 class TrainingSet(Benchmark, Protocol):
-    """A set with a training split as well."""
+    """A set that also has a training split."""
 
     def train(self) -> list[Row]:
         """Return the training problems."""
@@ -50,11 +50,11 @@ class TrainingSet(Benchmark, Protocol):
 
 @part
 class Study:
-    """One or more training sets with their own test sets as in-domain tests.
+    """One or more training sets, with their own test sets as in-domain tests.
 
-    Of every set, ``dev`` rows are cut from the training split by content hash, then ``warm_up`` rows, then
-    at most ``pool`` rows (``None``: all others). A training row whose masked signature stands in a test
-    set is left out. The cut does not depend on the order of the file.
+    From every training split, ``dev`` rows are cut by content hash, then ``warm_up`` rows, then at most ``pool`` rows
+    (``None``: all others). A training row with a masked signature of a test set is left out. The cut does not depend on
+    the order of the file.
     """
 
     identity: ClassVar[str] = "data/study"
@@ -65,11 +65,11 @@ class Study:
     warm_up: Annotated[int, Field(ge=0)] = 0
 
     def load(self) -> DataSet:
-        """Read all splits; ids that stand in several of them are told apart.
+        """Read all splits, and make repeated ids unique.
 
         Raises:
             DataError: naming a missing file, a broken row, or a set with too few rows for its dev split.
-            ConfigError: when two sets have the same name.
+            ConfigError: if two sets have the same name.
         """
         pool: list[PoolProblem] = []
         warm: list[TrainingExample] = []
@@ -89,7 +89,7 @@ class Study:
             rest = self.dev + self.warm_up
             if len(order) < rest + 1:
                 raise DataError(
-                    f"{s.name} gives {len(order)} usable training rows; dev={self.dev} and "
+                    f"{s.name} has {len(order)} usable training rows; dev={self.dev} and "
                     f"warm_up={self.warm_up} leave none for the pool. Remedy: smaller data.dev."
                 )
             end = None if self.pool is None else rest + self.pool
@@ -103,26 +103,26 @@ class Study:
 def _require_names(names: list[str]) -> None:
     twice = sorted({x for x in names if names.count(x) > 1})
     if twice:
-        raise ConfigError(f"data.sets: {twice[0]!r} stands twice; rows and scores go by name. Remedy: drop one.")
+        raise ConfigError(f"data.sets: {twice[0]!r} appears twice. Rule: names of sets are unique. Remedy: drop one.")
 
 
 def cut_order(rows: Sequence[Row], name: str, forbidden: set[str]) -> list[Row]:
-    """Return training rows in the order of their content hash, each masked signature once, without forbidden ones."""
+    """Return training rows ordered by content hash, each masked signature once, without forbidden ones."""
     distinct: dict[str, Row] = {}
     for r in rows:
         signature = masked_signature(r.question)
         if signature not in forbidden:
             distinct.setdefault(signature, r)
     if left_out := len(rows) - len(distinct):
-        log.info("%s: %d of %d training rows stand in a test set or twice and are left out", name, left_out, len(rows))
+        log.info("%s: %d of %d training rows are in a test set or repeated; left out", name, left_out, len(rows))
     return sorted(distinct.values(), key=lambda r: digest(name, r.question))
 
 
 @part
 class Columns:
-    """Names of a file's columns; ``solution``, ``options``, ``id`` and ``group`` may be absent from rows.
+    """Names of a file's columns. Rows may lack ``solution``, ``options``, ``id`` and ``group``.
 
-    Where a file lacks a column of the usual name, the name that known data sets give it is read (docs/data.md).
+    If a file lacks the usual name of a column, names from known data sets are tried (docs/data.md).
     """
 
     identity: ClassVar[str] = "data/columns"
@@ -139,10 +139,10 @@ class Columns:
 class JsonLines:
     """A user's own files (``sei.tables``) with a question and a final answer in named columns.
 
-    ``train`` gives pool and dev as in ``Study``; ``test`` is a set of in-domain tests, ``tests`` further ones
-    by name (out of domain). Without a ``solution`` an instructor sees the final answer alone.
-    ``answers``: how answers beside options name one of them: by its label, its index (the first is 0, or 1) or its
-    text; ``auto``: in the one way in which the file can be read. What files may look like: docs/data.md.
+    ``train`` becomes pool and dev as in ``Study``. ``test``: a set of in-domain tests. ``tests``: further sets by name
+    (out of domain). Without a ``solution`` an instructor sees only the final answer. ``answers``: how an answer names
+    one of its options: by label, index (from 0 or 1) or text; ``auto``: the only reading that fits the file. For
+    possible files see docs/data.md.
     """
 
     identity: ClassVar[str] = "data/jsonl"
@@ -161,11 +161,11 @@ class JsonLines:
 
         Raises:
             DataError: naming file and line, and the value or column that cannot be read.
-            ConfigError: for a name of ``tests`` that is taken.
+            ConfigError: for a name in ``tests`` that is already used.
         """
         if taken := sorted(self.tests.keys() & {"train", "test", "dev"}):
             raise ConfigError(
-                f"data.tests: the name {taken[0]!r} is taken. Rule: scores go by name. Remedy: rename it."
+                f"data.tests: the name {taken[0]!r} is taken. Rule: names of sets are unique. Remedy: rename it."
             )
         files = {"test": self.test} | self.tests | {"train": self.train}
         rows = tell_apart({name: self._rows(path, name) for name, path in files.items()})
@@ -174,7 +174,7 @@ class JsonLines:
         order = cut_order(rows["train"], "train", forbidden)
         if len(order) <= self.dev:
             raise DataError(
-                f"{self.train} gives {len(order)} usable rows; dev={self.dev} leaves none for the pool. Remedy: more "
+                f"{self.train} has {len(order)} usable rows; dev={self.dev} leaves none for the pool. Remedy: more "
                 "rows, or a smaller data.dev."
             )
         end = None if self.pool is None else self.dev + self.pool
@@ -189,16 +189,16 @@ class JsonLines:
 
 
 def with_benchmarks(data: DataSet, benchmarks: dict[str, Benchmark]) -> DataSet:
-    """Add test sets out of domain to a data set; pool problems that stand in one of them are left out.
+    """Add out-of-domain test sets to a data set; pool problems that are in one of them are left out.
 
     Raises:
-        ConfigError: when two sets have the same name, or one has a name that cannot stand in a file name.
+        ConfigError: if two sets have the same name, or a name is not possible in a file name.
     """
     names = {p.set for p in data.held_out}
     for name in sorted({*names, *(b.name for b in benchmarks.values())}):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise ConfigError(
-                f"data set name {name!r}: letters, digits, - _ . only (it stands in names of files). Remedy: rename it "
+                f"data set name {name!r}: letters, digits, - _ . only (it is part of file names). Remedy: rename it "
                 "in the config (data.tests, or the set's name)."
             )
     if not benchmarks:
@@ -207,12 +207,12 @@ def with_benchmarks(data: DataSet, benchmarks: dict[str, Benchmark]) -> DataSet:
     taken = {x.id for x in data.pool} | {x.id for x in data.held_out} | {x.id for x in data.warm_up}
     for b in benchmarks.values():
         if b.name in names:
-            raise ConfigError(f"benchmarks: {b.name!r} stands twice; scores go by name. Remedy: drop one.")
+            raise ConfigError(f"benchmarks: {b.name!r} appears twice. Rule: names are unique. Remedy: drop one.")
         names.add(b.name)
     for name, rows in tell_apart({b.name: b.test() for b in benchmarks.values()}, taken).items():
         held += [r.held_out(name, "out_of_domain") for r in rows]
     forbidden = {masked_signature(p.question) for p in held if p.role != "dev"}
     pool = tuple(p for p in data.pool if masked_signature(p.question) not in forbidden)
     if len(pool) < len(data.pool):
-        log.info("%d pool problems stand in a benchmark and are left out", len(data.pool) - len(pool))
+        log.info("%d pool problems are in a benchmark and are left out", len(data.pool) - len(pool))
     return DataSet(pool=pool, held_out=tuple(held), warm_up=data.warm_up)

@@ -1,7 +1,7 @@
-"""Grading: is the stated answer equal to the gold answer? No model, no state; conventions in docs/grading.md.
+"""Grading: does the stated answer equal the gold answer? Uses no model and no state; see docs/grading.md for the rules.
 
-``extract`` finds the stated answer, ``text`` brings it into one spelling, ``quantity`` reads numbers exactly,
-``structure`` takes sets, tuples and intervals apart, ``sandbox`` asks computer algebra in a killable process.
+``extract`` finds the stated answer, ``text`` gives it one spelling, ``quantity`` reads numbers exactly, ``structure``
+splits sets, tuples and intervals, ``sandbox`` runs computer algebra in a process that can be killed.
 """
 
 from sei.grading.extract import extract_flexible, extract_strict

@@ -1,8 +1,8 @@
 """Grade a file of outputs: ``python -m sei.grading FILE [--out FILE]``.
 
-FILE holds JSON lines (also gzipped; or a JSON array, CSV, TSV or Parquet) with ``id``, ``gold`` and ``output``, and
-where there are choices ``question`` and ``options``; ``finished: false`` marks an output that was cut. ``--out``
-gets one row each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are passed through.
+FILE holds JSON lines (also gzipped; or a JSON array, CSV, TSV or Parquet) with ``id``, ``gold`` and ``output``, and for
+multiple choice ``question`` and ``options``. ``finished: false`` marks an output that was cut. The file of ``--out``
+gets one row each with ``verdict`` (right, wrong, unreadable, error) and ``extracted``; other fields are copied.
 ``gold`` may be a whole solution, and options may have any layout of docs/data.md.
 """
 
@@ -31,10 +31,10 @@ _ERROR = "error"  # a fault of the grader, never a wrong answer
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file; numbers as text, a missing output as ``None``.
+    """Return the rows of a file, with numbers as text and missing outputs as ``None``.
 
     Raises:
-        DataError: naming the file and line of a row that lacks a field, or whose ``gold`` or ``output`` is no text.
+        DataError: naming the file and line of a row that lacks a field or has a ``gold`` or ``output`` other than text.
     """
     rows = []
     table = read_table(path, ("id", "gold", "output"), written=True)
@@ -48,15 +48,13 @@ def read(path: Path) -> list[dict[str, Any]]:
             if isinstance(value, (int, float)):
                 row[name] = _digits(value)
         if row["gold"] is None or not row["gold"].strip():
-            raise DataError(
-                f"{path} {table.unit} {number}: gold is empty. Remedy: a gold answer is needed to grade against."
-            )
+            raise DataError(f"{path} {table.unit} {number}: gold is empty. Remedy: give the gold answer.")
         rows.append(row)
     return rows
 
 
 def is_finished(row: dict[str, Any]) -> bool:
-    """Say whether a row's output came to its end: ``finished`` is false, or the word in a table of texts, where not."""
+    """Say whether a row's output is complete: false if ``finished`` is false, or the word false in a table of texts."""
     said = row.get("finished", True)
     return said.strip().casefold() not in ("false", "0", "no") if isinstance(said, str) else said is not False
 
@@ -65,11 +63,11 @@ def _digits(value: float) -> str:
     try:
         return number_text(value)
     except LayoutError:
-        return str(value)  # NaN and infinity: a word that no gold answer may be
+        return str(value)  # NaN and infinity become words, which are refused as gold answers
 
 
 def problems_of(rows: list[dict[str, Any]], answers: Answers = "auto") -> Iterator[Problem | str]:
-    """Yield the problem that each row speaks of, or why its gold answer or its options cannot be read."""
+    """Yield each row's problem, or a text that says why its gold answer or its options cannot be read."""
     found = [_given(row) for row in rows]
     seen = evidence([(n, g) for n, g in enumerate(found, 1) if isinstance(g, Given)])
     for row, g in zip(rows, found, strict=True):
@@ -117,13 +115,13 @@ def grade(
 def main() -> int:
     """Grade a file and print the counts; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sei.grading", description=__doc__.split("\n\n")[0])
-    parser.add_argument("file", type=Path, help="rows with id, gold, output (and question, options)")
-    parser.add_argument("--out", type=Path, help="where the graded rows go")
-    parser.add_argument("--workers", type=int, default=2, help="rows at the same time")
+    parser.add_argument("file", type=Path, help="file of rows with id, gold, output (and question, options)")
+    parser.add_argument("--out", type=Path, help="file for the graded rows")
+    parser.add_argument("--workers", type=int, default=2, help="number of rows graded at the same time")
     parser.add_argument(
         "--answers", choices=get_args(Answers), default="auto", help="how gold answers name options (docs/data.md)"
     )
-    parser.add_argument("--seconds", type=float, default=0.6, help="limit of one reading or comparison")
+    parser.add_argument("--seconds", type=float, default=0.6, help="time limit of one reading or comparison")
     args = parser.parse_args()
     if args.workers < 1 or not 0 < args.seconds <= 60:
         parser.error("--workers must be at least 1 and --seconds above 0 and at most 60")
@@ -142,7 +140,7 @@ def main() -> int:
             raise DiskError.of(args.out, e) from e
     share = counts["right"] / max(1, len(rows) - counts[_ERROR])
     found = ", ".join(f"{counts[v]} {v}" for v in ("right", "wrong", "unreadable", _ERROR))
-    print(f"{len(rows)} rows: {found}; accuracy {100 * share:.1f} % (errors of the grader not counted)")
+    print(f"{len(rows)} rows: {found}; accuracy {100 * share:.1f} % (without grader errors)")
     return 0
 
 

@@ -1,8 +1,8 @@
 r"""Exact arithmetic on short answers: numbers, fractions, sums, products and powers of plain numbers.
 
-``evaluate`` reads tidied text by recursive descent and returns a ``Fraction``, or ``None`` for anything
-that is no plain arithmetic (letters, roots, functions), which then goes to computer algebra. Sizes are
-bounded: nesting, digits and exponents, so that a power tower costs nothing.
+``evaluate`` reads tidied text by recursive descent and returns a ``Fraction``, or ``None`` for anything but plain
+arithmetic (letters, roots, functions), which is left to computer algebra. Nesting, digits and exponents are limited, so
+a power tower costs nothing.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _TOKEN = re.compile(
 _CLOSES = {"(": ")", "{": "}", "[": "]"}
 
 
-class _NotArithmetic(Exception):  # noqa: N818  # control flow inside this file
+class _NotArithmetic(Exception):  # noqa: N818  # used for control flow in this file only
     pass
 
 
 def evaluate(text: str) -> Fraction | None:
-    r"""Return the exact value of plain arithmetic, ``None`` for anything else.
+    r"""Return the exact value of plain arithmetic, or ``None`` for anything else.
 
     ``1 1/2`` and ``1\frac{1}{2}`` are mixed numbers; ``0.\overline{3}`` repeats.
     """
@@ -42,14 +42,14 @@ def evaluate(text: str) -> Fraction | None:
 
 
 def mixed(text: str) -> Fraction | None:
-    """Return the first number of a text, a fraction or mixed number included; ``None`` where it starts with none."""
+    """Return the number, fraction or mixed number that a text begins with, or ``None``."""
     m = re.match(r"\s*[-+]?\s*(?:\d+\s+\d+\s*/\s*\d+|(?:\d+(?:\.\d+)?|\.\d+)(?:\s*/\s*\d+)?)", text)
     return evaluate(m.group()) if m else None
 
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self.tokens: list[tuple[str, str, int]] = []  # kind, text, number of spaces before it
+        self.tokens: list[tuple[str, str, int]] = []  # kind, text, number of spaces before
         at = 0
         text = text.rstrip()
         while at < len(text):

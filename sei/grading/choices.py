@@ -1,4 +1,4 @@
-"""Multiple choice: an answer may name an option by its letter or by its value, in several languages."""
+"""Multiple choice: an answer may name an option by its letter or its value, in several languages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ONLY = re.compile(
     rf"^(?:(?:the|la|le|el|die)\s+)?(?:{_NOUN}[\s_:]*)?(?P<open>[\s(\[\"']*)(?P<letter>[A-J])(?![a-zA-Z'])(?P<close>[\s)\]\"']*)(?P<rest>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
-_OPERATES = re.compile(r"\s*(?:[*/+^=<>_\\|!]|-\s*\w)")  # what follows makes the letter a variable: "E*2"
+_OPERATES = re.compile(r"\s*(?:[*/+^=<>_\\|!]|-\s*\w)")  # what follows shows that the letter is a variable: "E*2"
 _AND_ANOTHER = re.compile(
     r"\s*(?:,|&|/|\+|and|or|und|oder|y|o|et|ou|e|或|和|及|与)(?:\s*(?:,|and|or|option|choice))*\s*\(?[A-J](?![A-Za-z])"
 )
@@ -29,7 +29,7 @@ _REFUSES = re.compile(
     r"(?:the\b|right|correct|true|best|my\b|our\b|what\b|because|since|as\b|it\b))|\s*(?:does|do|has|gives|leaves|would|will|can|could|isn't|doesn't)\b"
 )
 _LIST = re.compile(r"^[(\[{]*\s*[A-J](?:\s*(?:,|and|&|;|y|und|et|e)\s*[A-J])+\s*[)\]}]*$")
-_RUN = re.compile(r"(?!.*([A-J]).*\1)[A-J](?:\s*[A-J]){1,9}")  # "ABD"; without options it may be a word or an order
+_RUN = re.compile(r"(?!.*([A-J]).*\1)[A-J](?:\s*[A-J]){1,9}")  # "ABD"; without options it may be a word or a sequence
 _PICKED = (
     rf"\b{_NOUN}s?[\s_:–—-]*(?:(?:is|ist|es|est|è|é)\s+)?"
     r"|\b(?:go(?:ing)?|went|go(?:es)? along) with\s+"
@@ -38,7 +38,7 @@ _PICKED = (
     r"|\b(?:is|ist|es|est|è|é)\s*:?\s*(?=[(*\"']*[A-J][)*\"'.]*\s*(?:$|\n))"
 )
 _REFUSED = r"(?!\s*(?:is|are|was)\s+(?:also\s+)?(?:in|not|wrong|false))"  # "Choice D is incorrect"
-_RANGE = r"(?!\s*(?:[-–/]|,(?:\s*or)?|or)\s*[(]?[A-J]\b)"  # "choices A-D", "(A, B, C, or D)" name none
+_RANGE = r"(?!\s*(?:[-–/]|,(?:\s*or)?|or)\s*[(]?[A-J]\b)"  # "choices A-D", "(A, B, C, or D)" name no option
 _NAMED = re.compile(
     rf"(?:{_PICKED})(?:the\s+)?(?:{_NOUN}\s+)?[(\s*\"'（]*([A-J])(?![a-zA-Z'])(?!\s*[*/+^=<>\\]\s*\w){_RANGE}{_REFUSED}",
     re.IGNORECASE,
@@ -56,12 +56,12 @@ _THUS = re.compile(  # the last words "so B", "I would say B"
     r"[∴→⇒➡👉✅✔☑]\ufe0f?|=>|->)[,:]?\s*"
     r"(?:it(?:'s| is)\s+)?[*(\[\"']*([A-J])[)\]*\"'.\s]*$"
 )
-_TAIL = 600  # characters of the end of an output in which an option is looked for
+_TAIL = 600  # characters at the end of an output to search for an option
 _SEPARATORS = re.compile(r"\s*(?:,|;|/|\bor\b|\band\b|\bo\b|\boder\b|\bou\b|或|和)\s*", re.IGNORECASE)
 
 
 def options_of(options: Sequence[str], question: str = "") -> dict[str, str]:
-    """Return option texts by letter: from the list, else from ``(A) ... (B) ...`` in the question."""
+    """Return option texts by letter: from the list, otherwise from ``(A) ... (B) ...`` in the question."""
     if options:
         found = {}
         for i, text in enumerate(options[: len(_LETTERS)]):
@@ -80,9 +80,9 @@ def options_of(options: Sequence[str], question: str = "") -> dict[str, str]:
 
 
 def letter_of(text: str) -> str | None:
-    """Return the letter that an answer consists of or begins with: ``B``, ``(b) 12``, ``Choice_B``, ``B: a ray``.
+    """Return the letter that an answer is or begins with: ``B``, ``(b) 12``, ``Choice_B``, ``B: a ray``.
 
-    A small letter counts alone, in brackets or before a bracket or full stop: ``a car`` names no option.
+    A small letter counts only alone, in brackets, or before a bracket or full stop: ``a car`` names no option.
     """
     plain = tidy(text).replace("_", " ").replace("**", "").strip()
     m = _ONLY.match(plain)
@@ -107,7 +107,7 @@ def letter_of(text: str) -> str | None:
 
 
 def letters_of(text: str, *, run: bool = False) -> frozenset[str]:
-    """Return all letters of an answer that is nothing but letters: ``A, C``, ``B and D``; with ``run`` also ``ABD``."""
+    """Return all letters of an answer made of letters only: ``A, C``, ``B and D``; with ``run`` also ``ABD``."""
     plain = tidy(text).strip()
     fine = _LIST.match(plain) or (run and _RUN.fullmatch(plain))
     return frozenset(re.findall(r"[A-J]", plain)) if fine else frozenset()
@@ -125,7 +125,7 @@ def by_value(text: str, options: Mapping[str, str], equal: Callable[[str, str], 
 
 
 def several_of(text: str, options: Mapping[str, str], equal: Callable[[str, str], bool]) -> frozenset[str]:
-    """Return the letters of all options that an answer names by letter or value, where it names more than one."""
+    """Return the letters of all options that an answer names by letter or value, if it names several."""
     text = re.sub(
         r"^\W*(?:it(?:'s| is| could be| may be| must be)?\s+)?(?:either|both)\s+", "", text, flags=re.IGNORECASE
     )
@@ -138,7 +138,7 @@ def several_of(text: str, options: Mapping[str, str], equal: Callable[[str, str]
 
 
 def last_letter(text: str, letters: Sequence[str]) -> str | None:
-    """Return the option that the end of a finished output names last, or ``None``."""
+    """Return the option named last by the end of a finished output, or ``None``."""
     plain = re.sub(r"\$|\\(?:text|textbf|textrm|mathrm|mathbf|rm|bf)(?![a-z])\s*|[{}]|\\(?=_)", "", text)
     tail = plain[-_TAIL:]
     for pattern, where in (

@@ -1,7 +1,7 @@
-"""Values with colons: times of day and ratios. Neither is a division: ``10:30`` is not ``5:15``, nor ``3:4`` a 0.75.
+"""Values with colons: times of day and ratios. They are not divisions: ``10:30`` is not ``5:15``, ``3:4`` is not 0.75.
 
-Where a question asks for a ratio, equal ratios are equal answers (``6:8`` and ``3:4``, also ``3/4`` and ``3 to 4``);
-elsewhere terms are compared one by one.
+If a question asks for a ratio, equal ratios are equal answers (``6:8`` and ``3:4``, also ``3/4`` and ``3 to 4``).
+Otherwise terms are compared one by one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TERM = r"(?:\\frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\d*\s*\\sqrt\s*(?:\[\d\])?\{[^{}]*
 _GAP = r"\s*(?:\\[!,;]\s*)*:\s*(?:\\[!,;]\s*)*"
 _HALF_DAY = r"[ap]\.?\s?m(?![a-zA-Z])\.?"
 _HALF = rf"(?:\s|\\[,;! ])*(?:{_HALF_DAY}|\\(?:text|mathrm)\s*\{{\s*{_HALF_DAY}\s*\}})"
-WRITTEN = re.compile(rf"{_TERM}(?:{_GAP}{_TERM})+(?:{_HALF})?", re.IGNORECASE)  # as it stands in an output
+WRITTEN = re.compile(rf"{_TERM}(?:{_GAP}{_TERM})+(?:{_HALF})?", re.IGNORECASE)  # as written in an output
 SAID = re.compile(rf"\d{{1,2}}{_HALF}|{_TERM}\s+to\s+{_TERM}", re.IGNORECASE)  # "5 p.m.", "5 to 8": without a colon
 _RATIO = re.compile(rf"{_TERM}(?:\s*:\s*{_TERM})+")
 _TO = re.compile(rf"({_TERM})\s+(?:to|zu)\s+({_TERM})")
@@ -29,7 +29,7 @@ _ASKED = re.compile(r"\bratios?\b|\bproportions?\b|\bodds\b|\bscale\b|比|Verhä
 
 
 def asks_ratio(question: str) -> bool:
-    """Say whether a question speaks of a ratio, so that equal ratios are equal answers."""
+    """Say whether a question asks for a ratio, so that equal ratios are equal answers."""
     return _ASKED.search(question) is not None
 
 
@@ -44,7 +44,7 @@ def is_colon(text: str) -> bool:
 
 
 def same_colon(gold: str, stated: str, ratio: bool, equal: Callable[[str, str], bool]) -> bool | None:
-    """Compare two tidied answers of which one has colons; ``None`` where neither has. ``equal`` decides on terms."""
+    """Compare two tidied answers, one with colons; ``None`` if neither has any. ``equal`` compares terms."""
     if max(len(gold), len(stated)) > _MAX_COLON:
         return None
     if not (is_colon(gold) or is_colon(stated) or _half(gold) or _half(stated)):
@@ -71,7 +71,7 @@ def _half(text: str) -> bool:
 
 
 def _time(a: str, b: str) -> bool | None:
-    """Compare two times of day; one without a.m. or p.m. may mean either, but 19:45 means the evening."""
+    """Compare two times of day. A time without a.m. or p.m. may mean either, but 19:45 means the evening."""
     x, y = _CLOCK.fullmatch(a), _CLOCK.fullmatch(b)
     if x is None or y is None or not (all(m[2] or m[4] for m in (x, y)) or x[4] or y[4]):
         return None
@@ -94,7 +94,7 @@ def _terms(text: str) -> list[str] | None:
 
 
 def _proportional(a: list[str], b: list[str], equal: Callable[[str, str], bool]) -> bool:
-    """Say whether two ratios are equal; a single term is a fraction. ``equal`` compares quotients of roots."""
+    """Say whether two ratios are equal. A single term is a fraction. ``equal`` compares quotients of roots."""
     x, y = [evaluate(t) for t in a], [evaluate(t) for t in b]
     left, right = [v for v in x if v is not None], [v for v in y if v is not None]
     if len(left) < len(x) or len(right) < len(y):

@@ -1,7 +1,7 @@
-"""``grader=names``: grades answers that are one of the persons a question names. It knows nothing of numbers.
+"""``grader=names``: grades answers that name one of the persons in a question. It knows no numbers.
 
-*Strict* is the format asked for: what stands after the last ``####``. *Flexible* is that, else, in a
-finished output, the last name of the question that the last line mentions. Spelling counts, case does not.
+*Strict* is the requested format: the text after the last ``####``. *Flexible* is the same, or otherwise, in a finished
+output, the last name of the question in the last line. Spelling counts, case does not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sei.records import Problem, Verdict
 _MAX_CHARS = 20_000  # the end of an output holds its answer
 _MARKED = re.compile(r"####[ \t]*([^\n]*)")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’](?!s\b)[^\W\d_]+)*")
-# words that begin sentences and name nobody
+# words that begin sentences but are not names
 _OPENERS = frozenset(
     "a all an and are as at both but by each either every everybody everyone find for from give given how if in is it "
     "name neither no nobody none not now of on one or say she so some tell than that the then there these they this "
@@ -27,9 +27,9 @@ _OPENERS = frozenset(
 
 @part
 class NameGrader:
-    """Right is the gold name, wrong any other name of the question or several at once.
+    """The gold name is right; any other name of the question, or several names, are wrong.
 
-    Where no name of the question is stated the output is unreadable.
+    An output that states no name of the question is unreadable.
     """
 
     identity: ClassVar[str] = "grader/names"
@@ -37,7 +37,7 @@ class NameGrader:
     skip_bad_gold: Annotated[bool, IMMATERIAL] = False
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
-        """Grade one output; in one that was cut at the length cap only what is marked counts."""
+        """Grade one output. If it was cut at the length cap, only a marked answer counts."""
         names = names_of(problem.question)
         text = output[-_MAX_CHARS:]
         marked = _MARKED.findall(text)
@@ -57,7 +57,7 @@ class NameGrader:
 
 
 def names_of(question: str) -> list[str]:
-    """Return the names that a question holds: capitalised words, but for those that merely open a sentence."""
+    """Return the names in a question: its capitalised words, except common sentence openers."""
     found, end = [""], -2
     for m in _WORD.finditer(question):
         if m[0][0].isupper() and m[0].lower() not in _OPENERS:
@@ -68,7 +68,7 @@ def names_of(question: str) -> list[str]:
 
 
 def mentioned(text: str, names: Sequence[str]) -> list[str]:
-    """Return the names that a text mentions, each once, by last mention; "not Ann" does not state Ann."""
+    """Return the names in a text, each once, ordered by last mention; "not Ann" does not state Ann."""
     if not names:
         return []
     longest_first = sorted(names, key=len, reverse=True)

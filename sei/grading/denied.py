@@ -1,11 +1,11 @@
-r"""Numbers of a sentence that state nothing: denied (``not 42``), turned down (``42 is no solution``), or a label."""
+r"""Numbers of a sentence that are no statement: denied (``not 42``), rejected (``42 is no solution``), or a label."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-_NEAR = 40  # characters before a number in which it may be denied
+_NEAR = 40  # characters before a number to search for a denial
 _NEGATED = re.compile(
     r"(?:\b(?:can)?not|n't|\bnever|\bno longer|\bnicht|不是|不等于|≠|\\neq?)\s*(?:equal(?:\s+to)?|be)?\s*[$\\(*]*\s*$"
     r"|\b(?:more|less|fewer|greater|larger|smaller|higher|lower) than\s*[$\\(*]*$",
@@ -32,12 +32,12 @@ def negated(text: str, number: re.Match[str]) -> bool:
 
 
 def turned_down(text: str, numbers: Sequence[re.Match[str]]) -> set[int]:
-    """Return the places, in a text, of its numbers that are no solution by what follows them.
+    """Return the positions of a text's numbers that the words after them reject.
 
-    Numbers that are joined to such a one (``x = 3 and y = 4 is not a solution``) are turned down with it.
+    Numbers joined to a rejected one (``x = 3 and y = 4 is not a solution``) are rejected as well.
     """
     found: set[int] = set()
-    after = -1  # where a number that is turned down begins
+    after = -1  # start of the rejected number
     for m in reversed(numbers):
         joined = after >= 0 and _WITH_IT.fullmatch(text[m.end() : after])
         after = m.start() if joined or _TURNED_DOWN.match(text, m.end()) else -1
@@ -46,7 +46,7 @@ def turned_down(text: str, numbers: Sequence[re.Match[str]]) -> set[int]:
 
 
 def unlabelled(lines: Sequence[str]) -> str:
-    """Return the last line without what only numbers it: ``Step 5:``, or ``5.`` where a line above begins ``4.``."""
+    """Return the last line without its label: ``Step 5:``, or ``5.`` if a line above begins with ``4.``."""
     line = lines[-1]
     if label := _STEP.match(line):
         return line[label.end() :].lstrip()

@@ -1,8 +1,8 @@
-r"""Equality of two answers: exact where it can be, computer algebra in a killable process where it must be.
+r"""Equality of two answers: exact if possible, otherwise computer algebra in a process that can be killed.
 
-Conventions: equal values in another form are equal (fraction, decimal, mixed number, reordered sum), rounded
-ones are not; integers compare exactly; tuples keep their order, sets and bare lists do not; see
-``quantity`` for units and percent signs.
+Conventions: equal values in different forms are equal (fraction, decimal, mixed number, reordered sum), rounded ones
+are not. Integers compare exactly. Tuples keep their order, sets and bare lists do not. For units and percent signs see
+``quantity``.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from sei.grading.sandbox import LimitError, NoAlgebraError, UnreadableError, ask
 from sei.grading.structure import parse, same
 from sei.grading.text import MAX_ANSWER, balanced, has_groups, squeezed, tidy
 
-_MAX_FORMULA = 600  # characters that computer algebra is asked about
+_MAX_FORMULA = 600  # maximum number of characters for computer algebra
 _BASED = re.compile(r"\s*\(?([0-9A-Fa-f]+)\)?\s*_\s*\{?\s*(\d+|ten|two)\s*\}?\s*")
 _WORDY = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
 _VARIABLE = re.compile(r"(?<![\\a-zA-Z])(?![ei](?![a-zA-Z]))[a-zA-Z](?![a-zA-Z])")
-_ENDLESS = re.compile(r"\\(?:sum|prod|int|lim|bigcup|bigcap)(?![a-z])")  # may take longer than any limit to work out
+_ENDLESS = re.compile(r"\\(?:sum|prod|int|lim|bigcup|bigcap)(?![a-z])")  # evaluation may exceed any limit
 _NOTHING = re.compile(r"\\emptyset\s*|(?:there (?:is|are) )?no (?:real )?solutions?", re.IGNORECASE)
 _ARTICLE = re.compile(r"^\s*(?:the|a|an)\s+", re.IGNORECASE)
 _FORMULA_WORDS = frozenset("sqrt sinh cosh tanh arcsin arccos arctan infty infinity matrix".split())
 
 
 def equal(gold: str, stated: str, *, seconds: float, ratio: bool = False) -> bool:
-    """Say whether a stated answer equals the gold answer; with ``ratio`` equal ratios are equal.
+    """Say whether a stated answer equals the gold answer; with ``ratio``, equal ratios are equal.
 
     Raises:
-        UnreadableError: the stated answer is broken, too long, or cannot be read within the limits.
-        LimitError: a limit was reached that is not the stated answer's fault.
+        UnreadableError: if the stated answer is broken, too long, or cannot be read within the limits.
+        LimitError: if a limit was reached for another reason.
     """
     if len(stated) > MAX_ANSWER:
         raise UnreadableError(f"an answer of {len(stated)} characters")
@@ -52,7 +52,7 @@ def equal(gold: str, stated: str, *, seconds: float, ratio: bool = False) -> boo
 
 
 def same_numbers(gold: str, stated: str) -> bool:
-    """Compare two bare numbers exactly; a decimal of 12 digits or more may be the other one written out."""
+    """Compare two bare numbers exactly. A decimal of 12 digits or more may be the other number written out."""
     x, y = plain_number(gold), plain_number(stated)
     if x is None or y is None or x == y:
         return x is not None and x == y
@@ -65,7 +65,7 @@ def _either_way(a: str, b: str, seconds: float, ratio: bool) -> bool:
 
 
 def _exact_and_rounded(text: str) -> list[str]:
-    r"""Return what stands left and right of ``\approx``; either may be what was asked for."""
+    r"""Return the texts left and right of ``\approx``; either may be the requested answer."""
     pieces = [p.strip() for p in re.split(r"\\approx(?![a-z])|\\simeq|\\doteq|^\\sim(?![a-z])", text) if p.strip()]
     if len(pieces) < 2:
         return pieces or [text]
@@ -124,7 +124,7 @@ def same_leaf(gold: str, stated: str, seconds: float, ratio: bool = False) -> bo
 
 
 def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
-    """Compare two formulas; what computer algebra cannot read as a gold answer is compared as text."""
+    """Compare two formulas by computer algebra, or as text if it cannot read the gold answer."""
     if not stated.strip() or not balanced(stated):
         raise UnreadableError("empty or unbalanced")
     if not _WORDY.search(stated) and not re.search(r"\d", stated):
@@ -144,13 +144,13 @@ def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
 
 
 def _as_text(text: str) -> str:
-    r"""Return a formula as text in which braces around one sign, products and spaces do not count: ``G_{k}``."""
+    r"""Return a formula as text without products, spaces and braces around one sign: ``G_{k}``."""
     text = re.sub(r"\\(?:cdot|times)(?![a-z])|\*", "", text)
     return squeezed(re.sub(r"\{(\w)\}", r"\1", re.sub(r"\s+", "", text)))
 
 
 def _value_of(text: str) -> str:
-    """Return what stands right of ``NAME =``; an equation whose left side is no name stays whole."""
+    """Return the text right of ``NAME =``; an equation with another left side stays whole."""
     left, _, right = text.rpartition("=")
     if not balanced(left):
         return text  # the limits of a sum
@@ -159,17 +159,17 @@ def _value_of(text: str) -> str:
 
 
 def _prose(text: str, *, least: int = 1) -> bool:
-    """Say whether an answer is a phrase with numbers in it: only its text can be compared."""
+    """Say whether an answer is a phrase with numbers, which can only be compared as text."""
     return sum(w not in _FORMULA_WORDS for w in re.findall(r"(?<![\\a-zA-Z])[A-Za-z]{4,}", text)) >= least
 
 
 def speaks(text: str) -> bool:
-    """Say whether a text is a sentence: it has three words of four letters or more that are no unit or function."""
+    """Say whether a text is a sentence: at least three words of four letters or more, besides units and functions."""
     return _prose(text, least=3)
 
 
 def _by_notation(gold: str, stated: str, seconds: float, ratio: bool) -> bool | None:
-    """Decide on numbers with a base, times of day and ratios; ``None`` where none is at hand."""
+    """Compare numbers with a base, times of day and ratios; ``None`` if neither answer is one."""
     a, b = _BASED.fullmatch(gold), _BASED.fullmatch(stated)
     if a or b:
         digits = [m[1] if m else re.sub(r"\D", "", s) for m, s in ((a, gold), (b, stated))]
@@ -180,7 +180,7 @@ def _by_notation(gold: str, stated: str, seconds: float, ratio: bool) -> bool | 
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of an answer that is prose (``No solution``, ``Evelyn``), else nothing."""
+    """Return the words of an answer in prose (``No solution``, ``Evelyn``); empty for other answers."""
     if re.search(r"[\d\\^=+*/<>{}|_]", text):
         return ()
     found = [w.lower().strip("'-") for w in _WORDY.findall(re.sub(r"\bcan not\b", "cannot", text))]

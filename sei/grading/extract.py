@@ -1,10 +1,10 @@
 r"""Finding the stated answer in a whole output.
 
-*Strict* is the format asked for: the last ``#### answer`` line or ``\boxed{answer}``. *Flexible* is the
-last stated answer: of the strong statements (box, ``####``, ``<answer>``, "final answer is") the last one,
-else the last "answer is" sentence, else, in a finished output, its last number or formula (``last``). What stands
-inside thinking tags is not the answer. Of several boxes the last counts, even if it is empty or broken; ``\boxed{}`` in
-words that repeat the request is none. In an output that was cut, a statement that is doubted afterwards is none either.
+*Strict* is the requested format: the last ``#### answer`` line or ``\boxed{answer}``. *Flexible* is the last stated
+answer. The last strong statement (box, ``####``, ``<answer>``, "final answer is") has precedence, then the last "answer
+is" sentence, then, in a finished output, the last number or formula (``last``). Text inside thinking tags is not an
+answer. Of several boxes the last counts, even if it is empty or broken, but ``\boxed{}`` in words that repeat the
+request does not. In a cut output, a statement that is doubted afterwards does not count either.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sei.grading.said import cut_while_thinking, doubted, visible
 
 Source = Literal["box", "hash", "tag", "final", "answer", "last"]
 
-_MAX_BOXES = 50  # of the last ones; more are no answers
+_MAX_BOXES = 50  # only the last ones; more are not answers
 _MAX_STATEMENTS = 20
 
 _BOX = re.compile(r"(?:\\{1,4}|\x08)?(?<![a-zA-Z])(?:[fb]?oxed|f(?:rame)?box)\s*(?=\{|\d|\\)")
-_REQUEST = re.compile(  # the request in an output's own words: "put the answer within \boxed{}"
+_REQUEST = re.compile(  # an output that repeats the request: "put the answer within \boxed{}"
     r"\b(?:with|within|in|inside|into|using|use|via|a|the|of|by)\s+(?:a |an |the )?[`'\"$\\(]*$", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
@@ -45,7 +45,7 @@ _LINK = (
 _ABOUT = r"(?:\s+(?:to|for|of|in)\s+(?:the|this|your|our)\s+[^.\n:]{1,60}?)?"
 _FINAL = re.compile(rf"final\s+(?:answers?|results?|solutions?){_ABOUT}(?:{_LINK}|\s*(?:\*\*)?\s*\n)", re.IGNORECASE)
 _IS = r"(?:(?:ist|lautet|lauten|sind|beträgt|also|es|son|est|sont|donc|è|sono|é|são)(?![a-zà-ÿ])|[:=])"
-_ELSEWHERE = re.compile(  # the same in other languages
+_ELSEWHERE = re.compile(  # the same statements in other languages
     r"\b(?:antwort(?:en)?|lösung(?:en)?|ergebnis(?:se)?|respuestas?|soluci[oó]n(?:es)?|resultados?|réponses?|résultats?|"
     r"rispost[ae]|soluzion[ei]|risultat[oi]|respostas?|soluç(?:ão|ões)|resultados?|ответ|opción|opzione|opção|option)"
     r"(?:\s+(?:correct[aeo]?s?|correctes?|final(?:es|e)?|finali?|richtige|corretta|certa))?"
@@ -55,12 +55,12 @@ _ELSEWHERE = re.compile(  # the same in other languages
     r"|故?答\s*:|答え\s*[はが:]+|(?:정답|답)\s*[은는:]+",
     re.IGNORECASE,
 )
-_FOREIGN = (  # of the words above those in plain letters
+_FOREIGN = (  # the words above that have ASCII letters only
     "antwort", "ergebnis", "respuesta", "solucion", "resultado", "reponse", "rispost", "soluzion", "risultat",
     "resposta", "opcion", "opzione", "option",
 )  # fmt: skip
-_IN_ANSWER = ("ans", "solution", "result", "correct", "a:", "a :")  # one of these stands in each of the following
-_AN_A = r"(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?(?![^\n]*\n\s*(?:\*\*)?B\s?:)"  # before "B:" it is an option
+_IN_ANSWER = ("ans", "solution", "result", "correct", "a:", "a :")  # each of the following contains one of these
+_AN_A = r"(?:^|\n)\s*(?:\*\*)?A\s?:(?:\*\*)?(?![^\n]*\n\s*(?:\*\*)?B\s?:)"  # an "A:" before "B:" is an option
 _ANSWER = re.compile(
     rf"(?:\b(?:answers?|solution|result)(?:\s+choice)?{_ABOUT}{_LINK}"
     rf"|\bcorrect\s+(?:answer|option|choice|statement){_ABOUT}{_LINK}"
@@ -89,15 +89,15 @@ _RATHER = re.compile(r"\b(?:but(?: rather)?|it is|it's|it equals|rather|instead)
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """A stated answer as written, and what kind of statement it came from; empty where a box holds nothing usable."""
+    """A stated answer as written, and the kind of its statement; empty if a box holds nothing usable."""
 
     text: str
     source: Source
 
 
-@lru_cache(maxsize=4)  # asked for the same text by the strict and by the flexible reading
+@lru_cache(maxsize=4)  # strict and flexible extraction read the same text
 def boxes(text: str) -> tuple[tuple[int, str | None], ...]:
-    r"""Return (position, content) of every ``\boxed``; ``None`` where its braces are never closed."""
+    r"""Return (position, content) of every ``\boxed``; ``None`` if its braces are never closed."""
     found: list[tuple[int, str | None]] = []
     if "box" not in text and "oxed" not in text:
         return ()
@@ -121,7 +121,7 @@ def boxes(text: str) -> tuple[tuple[int, str | None], ...]:
 
 
 def extract_strict(output: str, *, finished: bool = True) -> str | None:
-    r"""Return what the last ``####`` line or ``\boxed{}`` of the visible output holds, or ``None``."""
+    r"""Return the content of the last ``####`` line or ``\boxed{}`` of the visible output, or ``None``."""
     text = visible(output)
     found = [(m.start(), m.end(), m[1].strip()) for m in _HASH.finditer(text) if m[1].strip()]
     found += [(at, at + len(content or ""), content or "") for at, content in boxes(text)]
@@ -133,7 +133,7 @@ def extract_strict(output: str, *, finished: bool = True) -> str | None:
 def extract_flexible(output: str, expected: Expected = "number", *, finished: bool = True) -> Stated | None:
     """Return the last stated answer, or ``None``.
 
-    An output cut at the length cap has no "last number" that could count as its answer.
+    In an output cut at the length cap, the last number is not an answer.
     """
     text = visible(output)
     if not finished and cut_while_thinking(text):
@@ -162,7 +162,7 @@ def extract_flexible(output: str, expected: Expected = "number", *, finished: bo
 
 
 def _from_json(value: str) -> str:
-    """Return the text of a value in JSON as written; a string that is no JSON (one backslash) keeps its signs."""
+    """Return the text of a JSON value as written. Broken JSON strings (one backslash) keep their characters."""
     try:
         found = json.loads(value)
     except ValueError:
@@ -173,7 +173,7 @@ def _from_json(value: str) -> str:
 
 
 def _decimal_point(tail: str) -> str:
-    """Write ``3,5`` as ``3.5``, as a sentence in a language with decimal commas means it."""
+    """Write ``3,5`` as ``3.5``, for a sentence in a language with decimal commas."""
     line, newline, rest = tail[:2_000].partition("\n")
     return _DECIMAL_COMMA.sub(r"\1.\2", line) + newline + rest
 
@@ -202,7 +202,7 @@ def _strong(text: str, expected: Expected) -> tuple[int, int, Stated] | None:
 
 
 def _head(tail: str, expected: Expected) -> str:
-    """Return the answer that a statement's tail begins with, or an empty string."""
+    """Return the answer at the beginning of a statement's tail, or an empty string."""
     bullets = _BULLETS.match(tail[:2_000]) if expected == "list" else None
     tail = re.sub(
         r"^[\s:*#_]*(?:the\s+|simply\s+|just\s+|therefore,?\s+|equal to\s+|indeed\s+|clearly\s+)*",

@@ -1,6 +1,6 @@
-r"""Gold answers as files give them: a number, a text, a whole solution that ends in ``#### 12`` or in a box.
+r"""Reads gold answers from files: a number, a text, or a whole solution that ends in ``#### 12`` or in a box.
 
-Whatever cannot be read for certain is refused by ``LayoutError``; nothing is guessed.
+Whatever cannot be read with certainty is refused by ``LayoutError``; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sei.grading.extract import boxes
 
-_MOST_DIGITS = 60  # of a number that is written out; a longer one keeps its exponent
+_MOST_DIGITS = 60  # a longer number keeps its exponent
 _NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat"})
 _MISSING = _NAN | {"none", "null", "n/a", "#n/a", "inf", "+inf", "-inf"}
 _SAID_AGAIN = re.compile(r"([^\n]+)\n+The answer is:? ?([^\n]+?)\.?")
@@ -20,27 +20,27 @@ _GROUPED = re.compile(r"[-+]?\$?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?%?")
 
 
 class LayoutError(Exception):
-    """A field of a row cannot be read for certain; says value, rule and remedy, and the caller adds file and line."""
+    """A field of a row cannot be read with certainty. Says value, rule and remedy; the caller adds file and line."""
 
 
 class Gold(NamedTuple):
-    """A final answer, and the worked solution where the same field holds it (else empty)."""
+    """A final answer, and the worked solution if the same field holds it (otherwise empty)."""
 
     answer: str
     solution: str = ""
 
 
 def missing(value: Any) -> bool:
-    """Say whether a field says nothing: absent, null, NaN, or no text."""
+    """Say whether a field is empty: absent, null, NaN, or a blank text."""
     if isinstance(value, float):
         return math.isnan(value)
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def number_text(value: float) -> str:
-    r"""Return a number in the digits that its file wrote: ``12`` for 12.0, ``100000`` for 1e5, ``1e-07``, ``0.1``.
+    r"""Return a number with the digits of its file: ``12`` for 12.0, ``100000`` for 1e5, ``1e-07``, ``0.1``.
 
-    One of more than 60 places becomes ``1.5 \times 10^{80}``.
+    A number of more than 60 digits becomes ``1.5 \times 10^{80}``.
 
     Raises:
         LayoutError: for NaN and infinity, which JSON does not have.
@@ -50,11 +50,11 @@ def number_text(value: float) -> str:
     written = getattr(value, "written", None) or repr(float(value))
     try:
         number = Decimal(written)
-    except DecimalException:  # an exponent beyond any sense
+    except DecimalException:  # an absurdly large exponent
         number = Decimal("NaN")
     if not number.is_finite():
         raise LayoutError(
-            f"{written} is no number. Rule: an answer that is missing is no answer. Remedy: drop the row, or write its "
+            f"{written} is not a number. Rule: a missing answer is not an answer. Remedy: drop the row, or write its "
             "answer."
         )
     if number == 0:
@@ -72,24 +72,22 @@ def number_text(value: float) -> str:
 
 
 def scalar_text(value: Any) -> str:
-    """Return a text without the white space around it, or a number as decimal digits.
+    """Return a text without surrounding white space, or a number as decimal digits.
 
     Raises:
-        LayoutError: for anything else: null, NaN, infinity, true and false, lists, objects.
+        LayoutError: for anything else (null, NaN, infinity, true and false, lists, objects).
     """
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, bool):
-        raise LayoutError(
-            f"{value!r} is no text. Rule: a truth value can be meant in many ways. Remedy: write the word."
-        )
+        raise LayoutError(f"{value!r} is not text. Rule: a truth value is ambiguous. Remedy: write the word.")
     if isinstance(value, (int, float)):
         return number_text(value)
-    raise LayoutError(f"{value!r} is no text. Rule: text or a number is read. Remedy: repair or drop the row.")
+    raise LayoutError(f"{value!r} is not text. Rule: the value is text or a number. Remedy: repair or drop the row.")
 
 
 def is_nan(text: str) -> bool:
-    """Say whether a text is a word that only programs write, for a missing value."""
+    """Say whether a text is a word that programs write for a missing value."""
     return text.strip().casefold() in _NAN
 
 
@@ -101,24 +99,24 @@ def require_stated(answer: str) -> None:
     """
     if answer.casefold() in _MISSING or not answer:
         raise LayoutError(
-            f"{answer!r} is no answer. Rule: programs write it for a missing value. Remedy: drop the row, or write its "
-            "answer in another word (no solution, infinity)."
+            f"{answer!r} is not an answer. Rule: programs write it for a missing value. Remedy: drop the row, or use "
+            "another word (no solution, infinity)."
         )
 
 
 def last_box(text: str) -> str | None:
-    r"""Return what the last ``\boxed{}`` with a content holds, or ``None``."""
+    r"""Return the content of the last non-empty ``\boxed{}``, or ``None``."""
     found = [content for _, content in boxes(text) if content and content.strip()]
     return found[-1].strip() if found else None
 
 
 def after_hashes(text: str) -> str | None:
-    """Return what a solution states after its last ``####`` (as in GSM8K), digits ungrouped, or ``None``.
+    """Return the text after a solution's last ``####`` (as in GSM8K), without digit grouping, or ``None``.
 
-    MetaMathQA says it again: ``#### 12`` and below it ``The answer is: 12``.
+    MetaMathQA repeats the answer: ``#### 12`` and below it ``The answer is: 12``.
 
     Raises:
-        LayoutError: where no line, or more than one, follows the mark: it may be a heading.
+        LayoutError: if no line or more than one follows the mark, since it may then be a heading.
     """
     _, mark, tail = text.rpartition("####")
     if not mark:
@@ -128,19 +126,19 @@ def after_hashes(text: str) -> str | None:
         stated = again[1].strip()
     if not stated or "\n" in stated:
         raise LayoutError(
-            f"{'#### ' + stated[:60]!r} states no one answer. Rule: the line of the last #### is the answer, with "
-            "nothing behind it but 'The answer is: ' and the same. Remedy: repair the row."
+            f"{'#### ' + stated[:60]!r} does not state one answer. Rule: the line of the last #### is the answer, and "
+            "only 'The answer is: ' with the same answer may follow. Remedy: repair the row."
         )
     return stated.replace(",", "") if _GROUPED.fullmatch(stated) else stated
 
 
 def gold_of(text: str) -> Gold:
-    r"""Return the final answer that a text is or ends in, with the text as solution where it holds one.
+    r"""Return the final answer that a text is or ends in, and the text as solution if it contains one.
 
-    ``#### 12`` gives what follows the mark, ``\boxed{}`` the content of the last box; any other text stays.
+    ``#### 12`` gives the text after the mark, ``\boxed{}`` the content of the last box. Any other text is the answer.
 
     Raises:
-        LayoutError: where an answer is marked but not stated.
+        LayoutError: if an answer is marked but not stated.
     """
     found = boxes(text)
     if found and found[-1][0] > text.rfind("####"):
@@ -165,10 +163,10 @@ def _around_boxes(text: str) -> str:
 
 
 def text_of(value: Any, name: str) -> str:
-    """Return a text column: empty where it says nothing, the texts of a list below each other.
+    """Return a text column: empty if it has no value, the texts of a list joined by line breaks.
 
     Raises:
-        LayoutError: naming the column whose value is no text, or a word for a missing one.
+        LayoutError: naming the column if its value is not text, or is a word for a missing value.
     """
     if missing(value):
         return ""
@@ -184,10 +182,10 @@ def text_of(value: Any, name: str) -> str:
 
 
 def stated_in(solution: str, name: str) -> str:
-    """Return the final answer that a worked solution ends in, after ``####`` or in a box.
+    """Return the final answer after ``####`` or in a box at the end of a worked solution.
 
     Raises:
-        LayoutError: where there is none.
+        LayoutError: if there is none.
     """
     try:
         gold = gold_of(solution)
@@ -195,7 +193,7 @@ def stated_in(solution: str, name: str) -> str:
         raise LayoutError(f"{name}={e}") from e
     if not solution or gold == Gold(solution):
         raise LayoutError(
-            f"{name}={solution[-60:]!r} ends in no answer, and there is no column with one. Rule: the answer stands "
+            f"{name}={solution[-60:]!r} ends without an answer, and there is no answer column. Rule: the answer stands "
             "after #### or in a box. Remedy: repair or drop the row, or name its column with data.columns.answer=NAME."
         )
     return gold.answer

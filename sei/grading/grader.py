@@ -1,4 +1,4 @@
-"""The grader: extraction and equality put together, with the kind of fault kept apart from wrong answers."""
+"""The grader: extraction plus equality. Its own faults are kept apart from wrong answers."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from sei.grading.text import tidy
 from sei.parts import IMMATERIAL, part
 from sei.records import Problem, Verdict
 
-_NO_OPTION = frozenset(["none"])  # what is chosen where a statement says that no option is right
+_NO_OPTION = frozenset(["none"])  # the choice if a statement says that no option is right
 _IT = re.compile(r"^\W*(?:so |thus |therefore,? )?(?:it|this) ", re.IGNORECASE)
-_NO_GOLD = frozenset(("nan", "null", ""))  # what a table writes where there is no value
+_NO_GOLD = frozenset(("nan", "null", ""))  # what tables contain for a missing value
 
 
 @part
 class MathGrader:
-    """Grades numbers, formulas, sets, intervals, words and choices; conventions: docs/grading.md.
+    """Grades numbers, formulas, sets, intervals, words and choices; for the rules see docs/grading.md.
 
-    ``seconds``: limit for reading, and again for comparing, in computer algebra; a killed comparison is a
-    fault of the grader, a stated answer that cannot be read within it is unreadable. ``skip_bad_gold``: leave out
-    problems whose own gold answer is refused, instead of refusing the data set.
+    ``seconds``: time limit of computer algebra, for reading and again for comparing. A killed comparison is a fault of
+    the grader; a stated answer that cannot be read in time is unreadable. ``skip_bad_gold``: leave out problems whose
+    own gold answer is refused, instead of refusing the data set.
     """
 
     identity: ClassVar[str] = "grader/math"
@@ -62,7 +62,7 @@ class MathGrader:
         options = choices.options_of(problem.options, problem.question) if self._wants_choice(problem) else {}
         letter = self._gold_letter(problem, options)
         if not letter and not problem.options and _letters(problem.answer):
-            letter, options = _letters(problem.answer), {}  # what looked like options in the question were none
+            letter, options = _letters(problem.answer), {}  # the question has no real options
         expected: Expected = "choice" if letter else expected_of(problem.answer)
         flexible = extract_flexible(output, expected, finished=finished)
         if expected == "words" and finished and (flexible is None or flexible.source == "last"):
@@ -72,7 +72,7 @@ class MathGrader:
         verdicts: list[Verdict] = []
         for text, asked in ((flexible.text if flexible else None, False), (strict, True)):
             if asked and text is None:
-                verdicts.append("unreadable")  # not in the format: what stands elsewhere does not count
+                verdicts.append("unreadable")  # not in the requested format; other statements do not count
                 continue
             verdict, why = self._judge(problem, output, text, options, letter, flexible, finished=finished)
             verdicts.append(verdict)
@@ -145,7 +145,7 @@ class MathGrader:
         return frozenset([one] if one else [])
 
     def _chosen_last(self, said: str, options: dict[str, str], letters: list[str]) -> frozenset[str]:
-        """Return the option that an output without a statement ends with: a letter, else the value of its last line."""
+        """Return the option at the end of an output without a statement: a letter, or the value of its last line."""
         line = said.rsplit("\n", 1)[-1]
         one = choices.letter_of(line) if len(line) <= SHORT else None
         if one is None or one not in letters:
@@ -176,7 +176,7 @@ class MathGrader:
         if where == "box":
             more.append(joined_boxes(gold, output))
         elif where in ("answer", "final", "last") and "=" not in gold and not assigns_several(stated):
-            more.append(right_side(stated))  # a chain of equations in prose ends in its result; a marked one is whole
+            more.append(right_side(stated))  # in prose, a chain of equations ends in its result
         try:
             if same(stated):
                 return "right"
@@ -196,14 +196,14 @@ class MathGrader:
 
     def _equal_or_not(self, a: str, b: str) -> bool:
         if speaks(a) != speaks(b):
-            return False  # a sentence is no formula, and algebra would take long to say so
+            return False  # a sentence is not a formula, and algebra is slow to find out
         try:
             return equal(a, b, seconds=self.seconds)
         except (UnreadableError, LimitError):
             return False
 
     def _gold_letter(self, problem: Problem, options: dict[str, str]) -> frozenset[str]:
-        """Return the letters that the gold answer names, by letter or by value, where the problem is a choice."""
+        """Return the letters that the gold answer names, by letter or by value, if the problem is a choice."""
         found = _letters(problem.answer)
         if not found and problem.options:
             found = _small_letters(problem.answer)
@@ -217,7 +217,7 @@ class MathGrader:
     def check_gold(self, problems: tuple[Problem, ...]) -> list[str]:
         """Return the ids of problems whose own gold answer or reference solution this grader refuses.
 
-        A worked solution that states no answer (``####``, a box) is no word against the answer beside it.
+        A worked solution without a marked answer (``####``, a box) does not count against the gold answer.
         """
         return [p.id for p in problems if not self._accepts(p)]
 
@@ -230,7 +230,7 @@ class MathGrader:
 
 @lru_cache(maxsize=65_536)
 def expected_of(gold: str) -> Expected:
-    """Return what kind of answer a gold answer is: it steers how the last stated answer is looked for."""
+    """Return the kind of a gold answer; it decides how the last stated answer is searched."""
     text = tidy(gold)
     if is_colon(text):
         return "colon"
@@ -255,8 +255,8 @@ def _small_letters(gold: str) -> frozenset[str]:
 
 
 def _names_something(stated: str, options: dict[str, str], *, marked: bool) -> bool:
-    """Say whether a statement that names no option names something else: a number, or what stands in a box."""
+    """Say whether a statement without an option states something else: a number, or any content of a box."""
     text = tidy(stated)
     if marked and re.search(r"\w\s*[*/+^=]\s*\w", text):
-        return True  # a formula, such as E*2
+        return True  # a formula such as E*2
     return bool(options) and (quantity(text) is not None or (marked and bool(re.search(r"\w", text))))

@@ -1,7 +1,7 @@
-r"""The last number, formula or list of an output or of one sentence, where nothing marks it as the answer.
+r"""The last number, formula or list of an output or of a sentence, if nothing marks an answer.
 
-A number is read with what belongs to it: ``2:3:5`` is a ratio and no 5, ``$18 million`` is no 18, in ``it is not 42``
-nothing but "not 42" is stated, and ``5 or 6`` are two.
+A number is read together with its context: ``2:3:5`` is a ratio and not 5, ``$18 million`` is not 18, ``it is not 42``
+states only "not 42", and ``5 or 6`` are two values.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ NUMBER = re.compile(
     rf"(?P<sign>[-+\u2212]\s?)?(?:\\?\$|[€£])?\s?-?(?:\\[dt]?frac\s*\{{-?[\d.]+\}}\s*\{{-?[\d.]+\}}"
     rf"|\d+\s+(?:and\s+)?\d+\s*/\s*\d+|\d*\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}}|(?:{_UNSIGNED})(?:\s?/\s?(?:{_UNSIGNED})|{_POWER_OF_TEN})?)(?:\s?\\?%)?"
 )
-_NEAR = 40  # characters before and after a number in which what belongs to it stands
+_NEAR = 40  # characters before and after a number to search for its context
 _LAMBDA = re.compile(r"\blambda\b[^:\n]*:\s*$")  # program text
 _A_PAIR = re.compile(r"\s*[(\[]\s*-?[\d.]+\s*[,;]\s+-?[\d.]+[^()\[\]\n]*[)\]]")
-_VARIABLE = re.compile(r"(?:[kKxyzn]|\\pi\b)(?![A-Za-z])")  # "18k", "18x" is no 18
+_VARIABLE = re.compile(r"(?:[kKxyzn]|\\pi\b)(?![A-Za-z])")  # "18k", "18x" is not 18
 _RANGE = re.compile(rf"\s*(?:and|to|–|--)\s*\$?(?:{_UNSIGNED})\s*\.?$")
 _OF_WHOLE = re.compile(r" out of (?:the |every |all )?(\d+)(?![\d.,]*\d)")
 _WORKING = re.compile(r"(-?\$?\d[\d,]*(?:\.\d+)?)\s+\([^()]*[-+*/=×÷][^()]*\)$")  # "72 (48 + 24)"
@@ -54,7 +54,7 @@ _COUNTED = re.compile(  # "there are $33 - 6 = 27$ numbers from 1 to 100"
     r"\b[Tt]here (?:are|is|were|will be)\s+(?:(?:a total of|exactly|only|at (?:most|least)|thus)\s+)?"
     r"\$([^$\n]*\d[^$\n]*)\$[^.$]*(?:\$[^$]*\$[^.$]*)*\.?\s*$"
 )
-_VALUE_OF = re.compile(  # as Python prints what is no plain number
+_VALUE_OF = re.compile(  # Python output other than plain numbers
     r"\b(?:np\.\w+|numpy\.\w+|Decimal|Integer|mpf)\((['\"]?)(-?[\d.]+(?:e[-+]?\d+)?)\1\)"
     r"|\b(?:Fraction|Rational)\((-?\d+), ?(\d+)\)"
 )
@@ -74,7 +74,7 @@ _SEVERAL = re.compile(
 )
 _FUNCTIONS = frozenset("sqrt sin cos tan log ln pi exp frac".split())
 _WORKED = re.compile(r"\s\([^()=]*\d[^()=]*[-+*/×÷][^()=]*\d[^()=]*\)\.?$|\s\([^()=]*\\times[^()=]*\)\.?$")
-_EITHER = re.compile(  # "3/56 is about 0.0536" in signs: either may be what was asked for
+_EITHER = re.compile(  # "3/56 is about 0.0536" in symbols: either may be the requested value
     r"([^\s=:,$]+)\s*\\approx\s*(-?\$?\d[\d,]*(?:\.\d+)?%?)(?![\d.]*\d)[^\d\n=]{0,30}$"
 )
 _FENCED = re.compile(r"```[ \t]*(?:output|text|plaintext|result|console)?[ \t]*\n(.*?)\n?[ \t]*```\s*$", re.DOTALL)
@@ -88,10 +88,10 @@ _ASSIGNS = re.compile(r"(?<![<>!\\])=|\\equiv(?![a-z])")
 
 
 def last_stated(text: str, expected: Expected) -> str | None:
-    """Return the last number, list or formula of a finished output, which must stand in its last line.
+    """Return the last number, list or formula of a finished output, which must be in its last line.
 
-    A short last line without one (``Hope this helps!``, a code fence) is passed over; a formula over several lines
-    counts with its last row.
+    A short last line without one (``Hope this helps!``, a code fence) is skipped. Of a formula over several lines the
+    last row counts.
     """
     text = text.rstrip()
     if text.endswith("```") and (fenced := _FENCED.search(text)) and fenced[1].strip():
@@ -122,7 +122,7 @@ def _last_row(body: str, expected: Expected) -> str:
 def _in_line(text: str, expected: Expected) -> str | None:
     whole, text = text, text[-MAX_ANSWER:]
     if expected == "number" and NUMBER.match(text) and len(text) < len(whole):
-        return whole  # a number so long that its beginning is out of sight
+        return whole  # a number longer than the searched text
     text = _MODULO.sub(" ", text).rstrip() if expected == "number" and "mod" in text else text
     segments = list(SEGMENT.finditer(text))
     if expected == "number":
@@ -149,14 +149,14 @@ def _in_line(text: str, expected: Expected) -> str | None:
 
 
 def _of_several(text: str) -> str | None:
-    """Return the values of a line that ends in several: ``The roots are 3 and 5.`` states neither alone."""
+    """Return the values of a line that ends in several: ``The roots are 3 and 5.`` states both, not one."""
     found = _SEVERAL.search(text)
     values = listed(text[found.end() :]) if found else ""
     return values if values and re.search(r"[,;]|\b(?:and|or)\b", values) else None
 
 
 def _plain_formula(text: str) -> str | None:
-    """Return the pair, interval or inequality that a line without formula marks ends with."""
+    """Return the pair, interval or inequality without math delimiters at the end of a line."""
     found = _PLAIN_PAIRS.search(text) or _PLAIN_RELATION.search(text)
     if found or "=" in text:
         return found[1].strip() if found else None
@@ -202,14 +202,14 @@ def _inside(segment: re.Match[str]) -> str:
 
 
 def right_side(text: str) -> str:
-    r"""Return what stands right of the last equals sign, or of ``\equiv``."""
+    r"""Return the text right of the last equals sign or ``\equiv``."""
     sides = _ASSIGNS.split(_MODULO.sub("", text) if "mod" in text else text)
     last = sides[-1].strip()
     return sides[-2].strip() if len(sides) > 1 and _VARIABLE.fullmatch(last) else last  # "18 = x"
 
 
 def number_of(sentence: str, expected: Expected) -> str:
-    """Return the number that a phrase states: all of it, what follows its last equals sign, or its first number."""
+    """Return the number in a phrase: the whole phrase, the text after its last equals sign, or its first number."""
     if expected == "colon" and (colon := WRITTEN.search(sentence) or SAID.search(sentence)):
         return colon.group()
     if (remark := _WORKING.match(sentence)) is not None:
@@ -232,7 +232,7 @@ def number_of(sentence: str, expected: Expected) -> str:
 
 
 def with_all(text: str, m: re.Match[str]) -> str:
-    """Return a number as written with what belongs to it: the other terms of a ratio, a magnitude in words."""
+    """Return a number as written, with its context: the other terms of a ratio, a magnitude in words."""
     start = max(0, m.start() - _NEAR)
     for colon in WRITTEN.finditer(text, start, m.end() + _NEAR) if ":" in text[start : m.end() + _NEAR] else ():
         if colon.start() <= m.start() < colon.end() and not re.search(r"\S:\s", colon.group()):  # "day 3: 5"
@@ -257,7 +257,7 @@ def signed(text: str, m: re.Match[str]) -> str:
 
 
 def listed(line: str) -> str:
-    """Return the values that a sentence lists last, joined by commas; empty where it lists fewer than two."""
+    """Return the values of a sentence's last list, joined by commas; empty for fewer than two."""
     pieces = list(SEGMENT.finditer(line))
     run: list[re.Match[str]] = []
     for p in reversed(pieces):

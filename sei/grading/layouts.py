@@ -1,7 +1,7 @@
-"""Which option an answer names: by its label, by its index from 0, or by its text.
+"""Which option an answer names: by its label, its index from 0, or its text.
 
-One answer beside its options can often be read in one way alone. Where there are several, the other rows of the file
-decide, or the row is refused: a silent wrong reading would be worse. Rules: docs/data.md.
+One answer and its options often allow only one reading. If there are several, the other rows of the file decide, or the
+row is refused, because a silent wrong reading would be worse. For the rules see docs/data.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sei.grading.sandbox import LimitError, UnreadableError
 
 Way = Literal["label", "index", "value"]
 Answers = Literal["auto", "label", "index", "index_from_1", "value"]
-"""How answers name options; ``auto``: in the one way in which the file can be read."""
+"""How answers name options. ``auto``: the only reading that fits the file."""
 
 _INDEX = re.compile(r"\d{1,2}")
 _WRAPPED = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mathsf|textsf)\s*\{(.*)\}", re.DOTALL)
@@ -32,10 +32,10 @@ _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,30})(?:\.\d{1,30})?(?:/[1
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What a row gives: its final answer, a solution where the answer's field holds one, its options.
+    """The content of a row: its final answer, a solution if the answer's field holds one, and its options.
 
-    ``ways``: the letter that the answer names in each way in which it can be read (``value`` with an empty letter:
-    several options have that text). ``name`` is that of the answer's column.
+    ``ways``: the letter that the answer names, for each possible reading (``value`` with an empty letter: several
+    options have that text). ``name``: the name of the answer's column.
     """
 
     name: str
@@ -46,15 +46,15 @@ class Given:
 
     @property
     def only(self) -> Way | None:
-        """Return the way in which alone the answer can be read."""
+        """Return the reading of the answer if there is only one."""
         return next(iter(self.ways)) if len(self.ways) == 1 else None
 
 
 def given(answer: Any, options: Any, name: str) -> Given:
-    """Read the answer and the options of one row; ``name`` is that of the answer's column.
+    """Read the answer and the options of one row; ``name`` is the name of the answer's column.
 
     Raises:
-        LayoutError: where either cannot be read for certain; says value, rule and remedy.
+        LayoutError: if either cannot be read with certainty; says value, rule and remedy.
     """
     if isinstance(answer, (list, tuple)) and len(answer) == 1:
         answer = answer[0]
@@ -84,7 +84,7 @@ def _ways(gold: Gold, options: Options) -> dict[Way, str]:
 
 
 def _label(answer: str, options: Options) -> str | None:
-    """Return the letter of the option whose label, or whose label and text, an answer is."""
+    """Return the letter of the option whose label, or label and text, equals an answer."""
     text = answer.strip().strip("$*").strip()
     wrapped = _WRAPPED.fullmatch(text)
     text = unicodedata.normalize("NFKC", wrapped[1] if wrapped else text).strip()
@@ -100,7 +100,7 @@ def _label(answer: str, options: Options) -> str | None:
 
 
 def _same(answer: str, options: Options) -> list[int]:
-    """Return which options have an answer's text, else its spelling aside, its value, its value beside a unit."""
+    """Return the options equal to an answer: by text, else in another spelling, else by value, else without unit."""
     for spelling in (str.strip, _plain, _number, _only_number):
         wanted = spelling(answer)
         same = [i for i, text in enumerate(options.texts) if wanted is not None and spelling(text) == wanted]
@@ -129,10 +129,10 @@ def _only_number(text: str) -> Fraction | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What the rows of a file say on how its answers name options: the first line of each kind, 0 where there is none.
+    """What a file's rows show about the naming of options: the first line of each kind, 0 if there is none.
 
-    ``zero``: an index that can only be one, and is 0. ``beyond``: an integer as large as the number of options.
-    ``unit`` is what the numbers count: lines, or rows.
+    ``zero``: an answer 0 that can only be an index. ``beyond``: an integer as large as the number of options. ``unit``:
+    what the numbers count, lines or rows.
     """
 
     label: int = 0
@@ -143,12 +143,12 @@ class Evidence:
     unit: str = "line"
 
     def first(self, way: Way) -> int:
-        """Return the first line whose answer can be read in this way alone."""
+        """Return the first line whose answer can only be read in this way."""
         return {"label": self.label, "index": self.index, "value": self.value}[way]
 
 
 def evidence(rows: Sequence[tuple[int, Given]], unit: str = "line") -> Evidence:
-    """Return what (line, row) pairs of a file say on how answers name options."""
+    """Return what the (line, row) pairs of a file show about the naming of options."""
     found: dict[str, int] = {}
     for line, row in rows:
         if row.options is None:
@@ -165,13 +165,13 @@ def evidence(rows: Sequence[tuple[int, Given]], unit: str = "line") -> Evidence:
 def resolve(
     row: Given, seen: Evidence, answers: Answers = "auto", *, setting: str, alone: bool = False
 ) -> tuple[str, tuple[str, ...]]:
-    """Return a row's gold answer, a letter where it names an option, and its options as a problem holds them.
+    """Return a row's gold answer, a letter if it names an option, and its options as a problem holds them.
 
-    ``setting`` is what a user sets to say how answers name options. ``alone``: rows may come from different sources,
-    so that an index needs no 0 elsewhere in the file, and labels that the row itself gives come first.
+    ``setting``: the user's setting for the naming of options. ``alone``: rows may come from different sources, so an
+    index needs no 0 elsewhere in the file, and labels in the row itself have precedence.
 
     Raises:
-        LayoutError: where the answer names no option, or may name several; says value, rule and remedy.
+        LayoutError: if the answer names no option, or may name several; says value, rule and remedy.
     """
     if row.options is None:
         return row.answer, ()
@@ -208,23 +208,23 @@ def _way(row: Given, seen: Evidence, setting: str, *, alone: bool) -> Way:
     decided: list[Way] = [w for w in ways if seen.first(w) and (w != "index" or counts)]
     if len(decided) == 1:
         return decided[0]
-    assert row.options is not None, "only options give several ways"
+    assert row.options is not None, "several readings need options"
     if "label" in ways and row.options.labelled and alone:
         return "label"
     said = ", ".join(f"{letter or 'several'} by {way}" for way, letter in ways.items())
     raise LayoutError(
-        f"{row.name}={row.answer!r} may name one option or another: {said}. Rule: an answer beside options is a "
-        "label, an index from 0 or the text of one option; where it may be several, the other rows decide, and here "
+        f"{row.name}={row.answer!r} may name different options: {said}. Rule: an answer beside options is a label, an "
+        "index from 0 or the text of one option; if several readings are possible, the other rows decide, but here "
         f"they do not. Remedy: write letters, or set {setting}=label, index, index_from_1 or value."
     )
 
 
 def _require_index(row: Given, seen: Evidence, setting: str, *, alone: bool) -> None:
-    """Refuse an index where the file does not show that it counts from 0, or names options in another way as well."""
+    """Refuse an index unless the file shows that it counts from 0 and that no row names options in another way."""
     reason = ""
     if seen.beyond and not seen.zero:
         reason = (
-            f"{seen.unit} {seen.beyond} has an answer as large as the number of its options, so that 1 may be the first"
+            f"{seen.unit} {seen.beyond} has an answer equal to the number of its options, so the first index may be 1"
         )
     elif alone:
         return
@@ -232,12 +232,12 @@ def _require_index(row: Given, seen: Evidence, setting: str, *, alone: bool) -> 
         other = "label" if seen.label else "text"
         reason = f"{seen.unit} {seen.label or seen.value} names an option by its {other}"
     elif not seen.zero:
-        reason = "no row has the answer 0, so that 1 may be the first"
+        reason = "no row has the answer 0, so the first index may be 1"
     if reason:
         raise LayoutError(
-            f"{row.name}={row.answer!r} is no option's text, and may be an index, but {reason}. "
-            "Rule: whole numbers beside options are indices where all answers of the file are, and count from 0 where "
-            f"a 0 occurs. Remedy: write letters, or set {setting}=index (the first is 0), index_from_1 or value."
+            f"{row.name}={row.answer!r} is not the text of an option and may be an index, but {reason}. Rule: whole "
+            "numbers are indices if all answers of the file are; they count from 0 if a 0 occurs. Remedy: write "
+            f"letters, or set {setting}=index (the first is 0), index_from_1 or value."
         )
 
 
@@ -263,7 +263,7 @@ def _all_labels(answer: str, options: Options) -> bool:
 
 
 def _names_none(row: Given, options: Options, answers: Answers, setting: str) -> str:
-    how = "" if answers == "auto" else f" as {setting}={answers} has it"
+    how = "" if answers == "auto" else f" for {setting}={answers}"
     shown = "; ".join(f"({a}) {t[:40]}" for a, t in zip(options.letters, options.texts, strict=True))
     return (
         f"{row.name}={row.answer!r} names none of the {len(options.texts)} options{how}: {shown}. Rule: an answer "

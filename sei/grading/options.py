@@ -1,4 +1,4 @@
-"""The choices of a question as files lay them out: lists, objects, labelled texts, one string."""
+"""Reads the choices of a question from a file: lists, objects, labelled texts, or one string."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 from sei.grading.gold import LayoutError, is_nan, missing, scalar_text
 
 LETTERS = "ABCDEFGHIJ"
-_MOST_READINGS = 4_096  # of one string; more are too many to tell the right one
+_MOST_READINGS = 4_096  # of one string; with more, the right one is unclear
 _LABEL_KEYS = ("aoVal", "label", "key", "letter", "option", "id")
 _TEXT_KEYS = ("content", "text", "value", "answer")
 _LABELLED = re.compile(r"\s*(?:[(\[（]\s*([A-Ja-j]|[0-9]{1,2})\s*[)\]）]\s*[.:]?|([A-Ja-j])\s*[).:）．：、])\s*")
-_READ_ANYWAY = re.compile(r"\s*(?:\([A-Ja-j]\)|[A-J]\s*[.:)])\s*")  # forms that need no rewriting
+_READ_ANYWAY = re.compile(r"\s*(?:\([A-Ja-j]\)|[A-J]\s*[.:)])\s*")  # labels that need no rewriting
 _MARK = re.compile(r"(?:^|(?<=[\s,;|，；]))(?P<open>[(\[（]?)\s*(?P<label>[A-Ja-j])\s*(?P<close>[).:\]）．：、])")
 _SHAPES = "a list of texts, letters to texts, {text, label} lists, {aoVal, content} entries, or one string with labels"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Choices in their order: a letter, the label that the file gave (empty: none) and a text each.
+    """Choices in order: a letter, the label in the file (empty: none) and a text each.
 
-    ``written`` is what a problem holds: as the file has it where letters can be read from that, else ``(A) text``.
+    ``written``: the choices as a problem holds them, unchanged if they show letters, otherwise ``(A) text``.
     """
 
     letters: tuple[str, ...]
@@ -37,25 +37,25 @@ class Options:
 
     @property
     def labelled(self) -> bool:
-        """Say whether the file gave the labels."""
+        """Say whether the labels come from the file."""
         return any(self.labels)
 
     @property
     def with_letters(self) -> tuple[str, ...]:
-        """Return every option with its letter before it."""
+        """Return every option with its letter in front."""
         return self.written if self.labelled else _with_letters(self.letters, self.texts)
 
     def letter_labelled(self, label: str) -> str | None:
-        """Return the letter of the option with a label, where there is one."""
+        """Return the letter of the option with this label, if there is one."""
         known = self.labels if self.labelled else self.letters
         return next((a for a, b in zip(self.letters, known, strict=True) if b.casefold() == label.casefold()), None)
 
 
 def options_of(value: Any) -> Options | None:
-    """Return the options of a row, or ``None`` where it has none.
+    """Return the options of a row, or ``None`` if it has none.
 
     Raises:
-        LayoutError: for a layout that cannot be read for certain.
+        LayoutError: if the layout cannot be read with certainty.
     """
     if isinstance(value, str) and value.strip():
         return _of_string(value.strip())
@@ -65,7 +65,7 @@ def options_of(value: Any) -> Options | None:
         return _of_object(value) if value else None
     if isinstance(value, (list, tuple)):
         return _of_list(list(value)) if value else None
-    raise LayoutError(f"{value!r} is no list of options. Rule: options are {_SHAPES}. Remedy: repair the row.")
+    raise LayoutError(f"{value!r} is not a list of options. Rule: options are {_SHAPES}. Remedy: repair the row.")
 
 
 def _of_list(listed: list[Any]) -> Options:
@@ -96,7 +96,7 @@ def _of_object(listed: dict[str, Any]) -> Options:
         if listed.keys() == {texts, labels} and all(isinstance(x, list) for x in listed.values()):
             if len(listed[texts]) != len(listed[labels]):
                 raise LayoutError(
-                    f"{len(listed[texts])} texts have {len(listed[labels])} labels. Rule: one label for each option. "
+                    f"{len(listed[texts])} texts but {len(listed[labels])} labels. Rule: one label for each option. "
                     "Remedy: repair the row."
                 )
             pairs = zip(listed[labels], listed[texts], strict=True)
@@ -123,16 +123,16 @@ def _of_string(text: str) -> Options | None:
     if len(lines) > 1:
         return _of_list(lines)
     raise LayoutError(
-        f"options={text[:120]!r} is one text without labels that can be told apart. Rule: options are {_SHAPES}. "
+        f"options={text[:120]!r} is one text without distinct labels. Rule: options are {_SHAPES}. "
         "Remedy: write a list."
     )
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    """Return (label, text) of the options in one string, where there is one way to read it.
+    """Return (label, text) of the options in one string, if there is one way to read it.
 
-    Labels run from the first letter on in one style; where a text holds what looks like the next label, the reading
-    whose texts have balanced brackets counts.
+    Labels run from the first letter on in one style. If a text contains something like the next label, the reading
+    counts whose texts have balanced brackets.
     """
     marks = list(_MARK.finditer(text))
     if not marks or marks[0].start() != 0 or marks[0]["label"] not in "Aa":
@@ -179,8 +179,8 @@ def _pair(entry: dict[str, Any]) -> tuple[str, str]:
         ((label, text),) = entry.items()
         return label, _text(text)
     raise LayoutError(
-        f"option {entry!r} has no one label and text. Rule: options are {_SHAPES}. Remedy: rename its fields to label "
-        "and text."
+        f"option {entry!r} does not have one label and one text. Rule: options are {_SHAPES}. Remedy: rename its "
+        "fields to label and text."
     )
 
 
@@ -188,7 +188,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, (list, tuple, dict)):
-        raise LayoutError(f"option {value!r} is no text. Rule: options are {_SHAPES}. Remedy: repair the row.")
+        raise LayoutError(f"option {value!r} is not text. Rule: options are {_SHAPES}. Remedy: repair the row.")
     if value is None or (isinstance(value, float) and missing(value)):
         raise LayoutError(f"option {value!r} is missing. Rule: every option is a text. Remedy: repair or drop the row.")
     text = scalar_text(value)
@@ -198,7 +198,7 @@ def _text(value: Any) -> str:
 
 
 def _are_labels(labels: Sequence[str]) -> bool:
-    """Say whether marks before texts are labels: different letters, or numbers that run from 1."""
+    """Say whether the marks before texts are labels: different letters, or numbers from 1 on."""
     found = [x.upper() for x in labels]
     if any(x.isdigit() for x in found):
         return found == [str(i) for i in range(1, len(found) + 1)]

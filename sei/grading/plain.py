@@ -1,8 +1,8 @@
-r"""The fast path: a bare number as gold answer, and an output that states a number plainly at its end.
+r"""The fast path, for a bare number as gold answer and an output that plainly states a number at its end.
 
-That is ``#### number``, ``\boxed{number}``, a last line "The answer is number." or a last line of prose with a
-number in it. It decides only where the general path cannot come to anything else: nothing that could be a
-later statement or a thinking tag may be in sight. Everything else is left to the general path.
+Such an output has ``#### number``, ``\boxed{number}``, a last line "The answer is number." or a last line of prose with
+a number. The fast path decides only if the general path cannot decide otherwise: there must be no possible later
+statement and no thinking tag. Everything else is left to the general path.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from functools import lru_cache
 _NUMBER = re.compile(
     r"\s*(?:\\?\$)?\s*(-?)(?:\\?\$)?(\d{1,3}(?:,\d{3}){1,100}|\d{1,300})(\.\d{1,300})?\.?\s*", re.ASCII
 )
-_ANGLE = re.compile(r"<(?:[|/]?[a-z]|｜)", re.IGNORECASE)  # no GSM8K's <<3*4=12>>
+_ANGLE = re.compile(r"<(?:[|/]?[a-z]|｜)", re.IGNORECASE)  # not <<3*4=12>> of GSM8K
 _SQUARE = re.compile(r"\[/?(?:inst|think|thought|reason|eos)", re.IGNORECASE)
 _JOINS = (" and ", ", ", " out of ")
 ASIDES = ("Note", "Feel free", "Let me know", "If you ", "Hope ", "I hope", "P.S.", "Check:", "Verification:")
 _LATER = re.compile(r"box|####|final|<")
-NEXT_TURN = re.compile(  # what base models write after an answer: the next problem of their prompt
+NEXT_TURN = re.compile(  # base models go on with the next problem of their prompt
     r"\n[ \t]*(?:#{1,4}[ \t]*(?:Instruction|Question|Problem|Input|User|Human)\b|"
     r"(?:\*\*)?(?:Q|Question|Problem|User|Human|Input|Instruction)(?:[ \t]*\d{1,3})?(?:\*\*)?[ \t]*:)"
 )
-_MARKS = (  # of a statement, parts of words in several languages: "sult" is in result, resultado, risultato
+_MARKS = (  # parts of words in several languages that mark a statement: "sult" is in result, resultado, risultato
     "box", "####", "final", "answer", "solution", "sult", "option", "choice", "a:", "a :", "ntwort", "rgebnis",
     "puesta", "posta",
 )  # fmt: skip
@@ -52,7 +52,7 @@ _DENIES = (
     "impossible",
     "invalid",
     "extraneous",
-)  # read with care
+)  # left to the general path
 _SENTENCE = re.compile(r"(?:(?:So|Thus|Therefore),? )?[Tt]he answer is:? (\$?-?[\d,]*\.?\d+)\.?", re.ASCII)
 _PROSE = re.compile(
     r"[^$\\]*[A-Za-z,:=>] \$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?![\d,/%])\.?(?: ?[A-Za-z '.]*)", re.ASCII
@@ -61,7 +61,7 @@ _PROSE = re.compile(
 
 @lru_cache(maxsize=65_536)
 def plain_number(text: str) -> Fraction | None:
-    """Return the value of a bare number (digits, thousands commas, decimals, a dollar sign), else ``None``."""
+    """Return the value of a bare number (digits, thousands commas, decimals, a dollar sign), or ``None``."""
     m = _NUMBER.fullmatch(text)
     if m is None:
         return None
@@ -70,7 +70,7 @@ def plain_number(text: str) -> Fraction | None:
 
 
 def may_hold_tags(text: str) -> bool:
-    """Say whether a text may hold tags or marks of thinking, answers or turns."""
+    """Say whether a text may contain tags or marks of thinking, answers or turns."""
     return (
         ("<" in text and _ANGLE.search(text) is not None)
         or ("[" in text and _SQUARE.search(text) is not None)
@@ -80,14 +80,14 @@ def may_hold_tags(text: str) -> bool:
 
 
 def goes_on(text: str) -> bool:
-    """Say whether a text may go on with another problem or another speaker's turn after its answer."""
+    """Say whether a text may continue after its answer with another problem or another speaker's turn."""
     return "\n" in text and (":" in text or "#" in text) and NEXT_TURN.search(text) is not None
 
 
 def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | None:
-    """Return the number that an output ends with and whether it is in the format asked for.
+    """Return the number at the end of an output and whether it is in the requested format.
 
-    ``None`` where that is not plain to see.
+    ``None`` if the number is not stated plainly.
     """
     mark = output.rfind("####")
     if mark >= 0:
@@ -110,7 +110,7 @@ def stated_plainly(output: str, *, finished: bool = True) -> tuple[str, bool] | 
 
 
 def _stated_in_words(output: str) -> tuple[str, bool] | None:
-    """Return the number of a last line of prose, where nothing else in the output could be a statement."""
+    """Return the number of a last line of prose, if nothing else in the output can be a statement."""
     text = output.rstrip()
     start = text.rfind("\n") + 1
     line = text[start:]
@@ -123,7 +123,7 @@ def _stated_in_words(output: str) -> tuple[str, bool] | None:
         m = _PROSE.fullmatch(line)
         low = text.lower() if m is not None else ""
         plain = m is not None and not _may_state(low) and not _denies(low[start:])
-        plain = plain and m is not None and not line[: m.start(1)].rstrip("$").endswith(_JOINS)  # the last of several
+        plain = plain and m is not None and not line[: m.start(1)].rstrip("$").endswith(_JOINS)  # the last in a list
         found = m[1] if m is not None and plain else None
     return (found, False) if found is not None and plain_number(found) is not None else None
 

@@ -1,7 +1,7 @@
-r"""Quantities: an exact number with whatever unit, currency or percent sign stands around it.
+r"""Quantities: an exact number with an optional unit, currency or percent sign.
 
-Convention: a unit, currency or degree sign does not make a right number wrong, nor does a missing one.
-``60%`` equals ``60`` and ``0.6``: the sign may be missing on one side, not be contradicted by both.
+Convention: a unit, currency or degree sign does not make a right number wrong, nor does a missing one. ``60%`` equals
+``60`` and ``0.6``: the sign may be missing on one side, but two signs must agree.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _REMARK = re.compile(r"(?<=[\d}%a-z])\s+\((?!\s*mod)[A-Za-z][A-Za-z ,'-]{2,60}\)
 _LONG_DECIMAL = re.compile(r"-?(\d*)\.(\d+)")
 _FLOAT_DIGITS = 15  # digits that a double-precision number keeps
 _MAX_LONG = 300
-_MANY_DIGITS = 12  # a decimal of so many digits that agree can only be the exact value, written out
+_MANY_DIGITS = 12  # a decimal that agrees in this many digits is the exact value written out
 _NUMBER_WORDS = {
     w: i
     for i, w in enumerate(
@@ -59,14 +59,14 @@ _NUMBER_WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """An exact value; ``percent``: it carries a percent sign (the value is what stands before it)."""
+    """An exact value. ``percent``: it has a percent sign; the value is the number before it."""
 
     value: Fraction
     percent: bool = False
 
 
 def quantity(text: str) -> Quantity | None:
-    """Read a tidied answer as a number with or without unit; ``None`` where it is anything else."""
+    """Read a tidied answer as a number with or without unit; ``None`` for anything else."""
     value = plain_number(text)
     if value is not None:
         return Quantity(value=value)
@@ -90,7 +90,7 @@ def quantity(text: str) -> Quantity | None:
 
 
 def same_quantity(a: Quantity, b: Quantity) -> bool:
-    """Compare exactly; beside a share (a bare value up to 1, or no whole number) a percent sign may mean hundredths."""
+    """Compare exactly; next to a share (a bare value up to 1, or not whole), a percent sign may mean hundredths."""
     if a.value == b.value:
         return True
     if a.percent == b.percent:
@@ -101,7 +101,7 @@ def same_quantity(a: Quantity, b: Quantity) -> bool:
 
 
 def written_out(text: str, exact: Fraction) -> bool:
-    """Say whether a text is the decimal of an exact value, of 12 digits or more, rounded, cut off or a float's."""
+    """Say whether a text is an exact value's decimal of 12 digits or more, rounded, cut off or as a float."""
     decimal = long_decimal(text)
     if decimal is None:
         return False
@@ -121,7 +121,7 @@ def long_decimal(text: str) -> tuple[Fraction, Fraction, int] | None:
 
 
 def without_unit(text: str) -> str:
-    """Take a trailing unit off a number: ``5 cm^2``, ``12 apples``, ``3 m/s``; other text stays."""
+    """Remove a trailing unit from a number: ``5 cm^2``, ``12 apples``, ``3 m/s``; other text stays."""
     text = re.sub(r"(?<=[A-Za-z])\s*(?:\\cdot(?![a-z])|\\times(?![a-z])|\*)\s*(?=[A-Za-z])", " ", text)  # N\cdot m
     m = _UNIT_TAIL.fullmatch(text)
     if m is None:
@@ -137,9 +137,9 @@ def without_unit(text: str) -> str:
 
 
 def formula_without_unit(text: str, *, closed: bool = False) -> str:
-    r"""Take a trailing unit of two letters or more off a formula: ``100\pi cm^2``, ``6\sqrt{2} units``.
+    r"""Remove a trailing unit of two letters or more from a formula: ``100\pi cm^2``, ``6\sqrt{2} units``.
 
-    ``closed``: the formula has no variable, so that a single letter such as ``m`` is a unit too.
+    ``closed``: the formula has no variable, so a single letter such as ``m`` is a unit as well.
     """
     m = re.fullmatch(
         rf"(.*\S)\s+((?:sq(?:uare)?|cubic)\s+)?({_WORD})(?:\s*\^\s*\{{?\d\}}?|\s*/\s*{_WORD})?", text, re.DOTALL
@@ -161,7 +161,7 @@ def _measured(unit: str) -> bool:
 
 
 def _sided(text: str) -> str:
-    """Take what stands right of a numeric equation: ``3+4=7``."""
+    """Keep only the right side of a numeric equation: ``3+4=7``."""
     if "=" in text and not re.search(r"[<>]|\\(?:le|ge|ne)\b", text):
         last = text.rsplit("=", 1)[1].strip()
         left = text.rsplit("=", 1)[0]
@@ -171,7 +171,7 @@ def _sided(text: str) -> str:
 
 
 def _going_on(text: str) -> Fraction | None:
-    """Read a decimal whose last digits show how it goes on: ``0.3636...``, ``0.1666...``."""
+    """Read a decimal whose last digits repeat: ``0.3636...``, ``0.1666...``."""
     m = re.fullmatch(r"(-?)(\d{0,20})\.(\d{0,12}?)(\d{1,6}?)(\4)+\s*\\ldots\s*", text)
     if m is None:
         return None

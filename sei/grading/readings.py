@@ -1,6 +1,6 @@
-r"""Other readings of a statement, tried where the statement as a whole does not equal the gold answer.
+"""Other readings of a statement, tried if the whole statement does not equal the gold answer.
 
-The one number of a phrase, a number without its modulus, boxes that belong together, an answer in words.
+They are: the only number of a phrase, a number without its modulus, several boxes together, an answer in words.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sei.grading.said import visible
 from sei.grading.structure import split
 from sei.grading.text import tidy
 
-SHORT = 120  # characters of a last line that may be an answer as a whole
+SHORT = 120  # characters; a last line up to this length may be the whole answer
 _YES_NO = re.compile(r"\W*(yes|no)(?:[,.;:!*]|$)", re.IGNORECASE)
 
 
 def only_number(gold: str, stated: str) -> str | None:
-    """Return the one number in a stated phrase such as ``She has 5 apples``, where a number is wanted."""
+    """Return the only number in a stated phrase such as ``She has 5 apples``, if the gold answer is a number."""
     if (
         quantity(tidy(gold)) is None
         or not re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?:\s|$)", stated)
@@ -33,7 +33,7 @@ def only_number(gold: str, stated: str) -> str | None:
 
 
 def said_in_words(output: str, gold: tuple[str, ...]) -> Stated | None:
-    """Return the yes or no that an output begins with, or the gold words that its last line ends in."""
+    """Return the yes or no at the beginning of an output, or the gold words at the end of its last line."""
     said = visible(output).strip()
     line = said.rsplit("\n", 1)[-1]
     if gold in (("yes",), ("no",)):
@@ -45,20 +45,20 @@ def said_in_words(output: str, gold: tuple[str, ...]) -> Stated | None:
 
 
 def residue(gold: str, stated: str) -> str | None:
-    """Return a number without the modulus that it is given with: ``5 (mod 7)``; ``17 mod 7`` is a calculation."""
+    """Return a number without its modulus: ``5 (mod 7)``; ``17 mod 7`` is a calculation and stays."""
     if "mod" not in stated or "mod" in gold or quantity(tidy(gold)) is None:
         return None
     return re.sub(r"\s*(?:\\pmod\s*\{?\s*\w+\s*\}?|\(\s*\\?mod\s*\{?\s*\w+\s*\}?\s*\))\s*\.?\$?$", "", stated)
 
 
 def assigns_several(stated: str) -> bool:
-    """Say whether a statement gives values to several names, so that none of them is its result."""
+    """Say whether a statement assigns values to several names, so that no single one is its result."""
     pieces = split(stated, (",", ";", " and ", " or "))
     return len(pieces) > 1 and all(re.match(r"\$?\\?[a-zA-Z]\w?(?:_\{?\w+\}?)?\s*=", p) for p in pieces)
 
 
 def joined_boxes(gold: str, output: str) -> str | None:
-    """Return the contents of the last boxes that one sentence joins, where the gold answer has several parts."""
+    """Return the contents of the last boxes that one sentence joins, if the gold answer has several parts."""
     if not re.search(r",|;|\\pm|\band\b|\bor\b|\\cup|\\text", gold):
         return None
     text = visible(output)

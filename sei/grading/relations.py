@@ -1,6 +1,6 @@
-r"""Inequalities in one variable, set-builder notation and all numbers but some, read as intervals.
+r"""Reads inequalities in one variable, set-builder notation and "all numbers except" as intervals.
 
-``x \le 5``, ``5 \ge x`` and ``(-\infty,5]`` are one answer; so are ``x \ne 2``, ``\mathbb{R} \setminus \{2\}`` and
+``x \le 5``, ``5 \ge x`` and ``(-\infty,5]`` are the same answer; so are ``x \ne 2``, ``\mathbb{R} \setminus \{2\}`` and
 ``(-\infty,2) \cup (2,\infty)``.
 """
 
@@ -35,12 +35,12 @@ REALS = re.compile(
 
 
 def relates(text: str) -> bool:
-    """Say whether an answer is an inequality, or says that something is not equal."""
+    """Say whether an answer is an inequality or says that something is not equal."""
     return _ANY.search(text) is not None
 
 
 def as_interval(node: Node) -> Node:
-    """Turn inequalities in one variable, and all numbers but some, into intervals; other answers stay."""
+    """Turn inequalities in one variable, and "all numbers except", into intervals; other answers stay."""
     if node.kind == "difference":
         whole, points = node.parts
         if REALS.fullmatch(whole.text) and points.kind in ("set", "leaf", "list"):
@@ -67,14 +67,14 @@ def as_interval(node: Node) -> Node:
 
 
 def _opposed(a: str, b: str) -> bool:
-    """Say whether of two intervals one has no lower end and the other no upper end."""
+    """Say whether one of two intervals has no lower end and the other no upper end."""
     return a.startswith(r"(-\infty,") != b.startswith(r"(-\infty,") and a.endswith(r",\infty)") != b.endswith(
         r",\infty)"
     )
 
 
 def _between(a: str, b: str) -> str:
-    """Return what two such intervals have in common."""
+    """Return the intersection of two such intervals."""
     lower, upper = (b, a) if a.startswith(r"(-\infty,") else (a, b)
     return lower.removesuffix(r"\infty)") + upper.removeprefix(r"(-\infty,")
 
@@ -93,7 +93,7 @@ def _excluded(text: str) -> str | None:
 
 
 def _without(points: Sequence[str]) -> Node | None:
-    """Return all real numbers but some as a union of intervals, where the numbers can be put in order."""
+    """Return all real numbers except some as a union of intervals, if the numbers can be ordered."""
     bare = [re.sub(rf"^\s*(?:{VARIABLES})\s*=\s*", "", p).strip() for p in points]
     values = [quantity(p) for p in bare]
     known = [(v.value, p) for v, p in zip(values, bare, strict=True) if v is not None]
@@ -104,7 +104,7 @@ def _without(points: Sequence[str]) -> Node | None:
 
 
 def variable_of(text: str) -> str | None:
-    """Return the variable that an inequality or a set-builder speaks of, else ``None``."""
+    """Return the variable of an inequality or a set-builder, or ``None``."""
     for pattern, groups in ((_CHAIN, (3,)), (_SIMPLE, (1, 6)), (_UNEQUAL, (1, 4))):
         m = pattern.fullmatch(text.strip())
         if m is not None:

@@ -1,6 +1,6 @@
-r"""What of an output is said: without thoughts, channels that nobody is shown, marks of turns, and later turns.
+r"""The visible part of an output, without thoughts, hidden channels, turn marks and later turns.
 
-Thinking may have lost its opening tag (a chat template holds it) and may be cut. What was only thought is no answer.
+Thinking may lack its opening tag (a chat template may hold it) and may be cut. A thought is not an answer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 from sei.grading.plain import NEXT_TURN, goes_on, may_hold_tags
 from sei.grading.text import narrow
 
-_MAX_CHARS = 20_000  # the end of an output holds its answer; longer texts only cost time
+_MAX_CHARS = 20_000  # the answer is at the end of an output; longer texts only cost time
 _NAMES = (
     r"(?:\w+:)?(?:think|thinking|thought|thoughts|thought_process|reasoning|reason|scratchpad|reflection|analysis|"
     r"deliberation|inner_thoughts|internal_monologue|chain_of_thought|cot)"
@@ -30,7 +30,7 @@ _THOUGHT = re.compile("|".join(f"{a}.*?{b}" for a, b in _PAIRS), re.DOTALL | re.
 
 _FINAL_CHANNEL = re.compile(r"<\|channel\|>\s*final\s*(?:<\|constrain\|>[^<]*)?<\|message\|>")
 _OTHER_CHANNEL = re.compile(r"<\|channel\|>\s*(?:analysis|commentary|thought)|<\|channel>\s*thought")
-_BARE_CHANNELS = re.compile(r"^\s*analysis(?=\S).*?assistantfinal", re.DOTALL)  # the same, special tokens left out
+_BARE_CHANNELS = re.compile(r"^\s*analysis(?=\S).*?assistantfinal", re.DOTALL)  # the same without special tokens
 _BARE_ANALYSIS = re.compile(r"^\s*analysis(?=[A-Z])(?!.*assistantfinal)", re.DOTALL)
 _TURN = re.compile(
     r"</s>|<s>|<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|begin_of_text|end|return|eos|eot|end_of_turn|"
@@ -60,7 +60,7 @@ _DOUBTS = re.compile(
 
 @lru_cache(maxsize=4)
 def visible(output: str) -> str:
-    """Return the end of an output without thoughts and without what follows the end of its turn."""
+    """Return the end of an output, without thoughts and without the text after the end of its turn."""
     text = output
     if may_hold_tags(text):
         text = _one_turn(_without_channels(text))
@@ -69,14 +69,14 @@ def visible(output: str) -> str:
         return text
     text = _THOUGHT.sub(" ", text)
     closed = list(_CLOSED.finditer(text))
-    if closed:  # its opening tag was cut off or belongs to the prompt
+    if closed:  # the opening tag was cut off or is in the prompt
         text = text[closed[-1].end() :]
     opened = _OPENED.search(text)
     return text[: opened.start()] if opened else text
 
 
 def without_thoughts(text: str) -> str:
-    """Return a text without what stands in tags of thinking; one that lost a tag is thought up to it, or from it on."""
+    """Return a text without tagged thoughts. If one tag is missing, all text up to it, or from it on, is a thought."""
     if not may_hold_tags(text):
         return text
     said = _THOUGHT.sub("", text)
@@ -99,7 +99,7 @@ def _without_channels(text: str) -> str:
 
 
 def _one_turn(text: str) -> str:
-    """Return the first turn that says something; a prompt that is repeated before it is passed over."""
+    """Return the first turn with content; a repeated prompt before it is skipped."""
     text = _ECHO.sub("", text, count=1)
     while m := _TURN.search(text):
         before = text[: m.start()]
@@ -110,7 +110,7 @@ def _one_turn(text: str) -> str:
 
 
 def _one_problem(text: str) -> str:
-    """Return a text without the problems that follow its answer; one that asks itself questions stays whole."""
+    """Return a text without the problems after its answer; a text that asks itself questions stays whole."""
     if not goes_on(text):
         return text
     first = NEXT_TURN.search(text)
@@ -119,10 +119,10 @@ def _one_problem(text: str) -> str:
 
 
 def cut_while_thinking(output: str) -> bool:
-    """Say whether an output that was cut reads like thinking whose tags were lost."""
+    """Say whether a cut output reads like thinking that has lost its tags."""
     return _MUSES.match(output) is not None and _DOUBTS.search(output[-_MAX_CHARS:]) is not None
 
 
 def doubted(text: str) -> bool:
-    """Say whether what follows a statement in a cut output takes it up again: ``But wait, maybe``."""
+    """Say whether the text after a statement in a cut output doubts it: ``But wait, maybe``."""
     return _DOUBTS.search(text) is not None

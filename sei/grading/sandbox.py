@@ -1,7 +1,7 @@
 """Computer algebra in a process that can be killed: the parent's side.
 
-The worker (``sei.grading.worker``) has sympy loaded and forks a child for the work; a child that takes too
-long or too much memory is killed and another forked in milliseconds. Works from any thread and process.
+The worker (``sei.grading.worker``) has sympy loaded and forks a child for the work. A child that takes too long or too
+much memory is killed, and another is forked in milliseconds. Works from any thread and process.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-_START = 120.0  # seconds until a worker must be ready; sympy takes one or two
+_START = 120.0  # seconds for a worker to start; sympy takes one or two
 
 
 class UnreadableError(Exception):
-    """The stated answer cannot be read: broken, too long, or beyond the limits by itself."""
+    """The stated answer cannot be read: it is broken, too long, or exceeds the limits by itself."""
 
 
 class LimitError(Exception):
-    """A comparison could not be finished, and the stated answer alone is not to blame."""
+    """A comparison reached a limit, and not because of the stated answer alone."""
 
 
 class NoAlgebraError(LimitError):
-    """The gold answer is no expression that computer algebra reads: a recurrence, a list with an ellipsis."""
+    """Computer algebra cannot read the gold answer: it is a recurrence, or a list with an ellipsis."""
 
 
 class Worker:
-    """One worker process, started when first needed; one question at a time."""
+    """One worker process, started at first use; it answers one question at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,7 +44,7 @@ class Worker:
         atexit.register(self.close)
 
     def ask(self, gold: str, stated: str, seconds: float) -> dict[str, Any]:
-        """Return the worker's reply; a worker that died is started once more."""
+        """Return the worker's reply; if the worker died, it is started once more."""
         line = json.dumps({"gold": gold, "stated": stated, "seconds": seconds}).encode() + b"\n"
         with self._lock:
             for _ in range(2):
@@ -53,7 +53,7 @@ class Worker:
                     assert process.stdin is not None
                     process.stdin.write(line)
                     process.stdin.flush()
-                    return self._reply(seconds * 20 + 5)  # three phases, on a busy machine
+                    return self._reply(seconds * 20 + 5)  # three phases, with room for a busy machine
                 except (OSError, EOFError, ValueError):
                     self._stop()
         return {"result": "lost"}
@@ -61,7 +61,7 @@ class Worker:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
             return self._process
-        self._stop()  # one that died keeps its pipes open otherwise
+        self._stop()  # a dead worker would keep its pipes open
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._rest = b""
@@ -73,7 +73,7 @@ class Worker:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": path},
         )
-        self._reply(_START)  # says that it is ready
+        self._reply(_START)  # waits until the worker is ready
         return self._process
 
     def _reply(self, seconds: float) -> dict[str, Any]:
@@ -121,12 +121,12 @@ def _answer(gold: str, stated: str, seconds: float) -> tuple[str, str]:
 
 
 def ask(gold: str, stated: str, *, seconds: float) -> bool:
-    """Ask whether two formulas are equal; about ``seconds`` of processor time for each of reading and comparing.
+    """Say whether two formulas are equal, using about ``seconds`` of processor time for each of reading and comparing.
 
     Raises:
-        UnreadableError: the stated formula is none, or cannot be evaluated within the limits.
-        NoAlgebraError: the gold formula cannot be read.
-        LimitError: the comparison ran into a limit.
+        UnreadableError: if the stated text is not a formula, or cannot be evaluated within the limits.
+        NoAlgebraError: if the gold formula cannot be read.
+        LimitError: if the comparison reached a limit.
     """
     result, why = _answer(gold, stated, seconds)
     if result == "unreadable":

@@ -1,7 +1,7 @@
-r"""What an answer is made of: sets, tuples, intervals, lists, matrices, unions, and plain leaves.
+r"""The structure of an answer: sets, tuples, intervals, lists, matrices, unions, and plain leaves.
 
-``parse`` splits tidied text at its top level; ``same`` compares two such trees and asks a callback
-about leaves. Tuples keep their order, sets and bare lists do not; brackets of intervals must agree.
+``parse`` splits tidied text at its top level. ``same`` compares two such trees and calls a function for their leaves.
+Tuples keep their order, sets and bare lists do not; brackets of intervals must agree.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ASSIGN = re.compile(r"\s*(\\?[a-zA-Z](?:_\{?\w+\}?)?)\s*=\s*(.+)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Node:
-    """A leaf (``text``) or a group of parts; ``brackets`` as written, such as ``(]``; matrices hold rows as tuples."""
+    """A leaf (``text``) or a group of parts. ``brackets`` as written, such as ``(]``; matrices have rows as tuples."""
 
     kind: Kind
     text: str
@@ -79,7 +79,7 @@ def parse(text: str, *, depth: int = 0) -> Node:
 
 
 def _flat(parts: Iterable[Node]) -> tuple[Node, ...]:
-    r"""Put the parts of lists inside a list beside the others: ``\pm 1, \pm 7`` has four."""
+    r"""Flatten lists inside a list: ``\pm 1, \pm 7`` has four parts."""
     return tuple(p for part in parts for p in (part.parts if part.kind == "list" else (part,)))
 
 
@@ -92,7 +92,7 @@ def _parts(inner: str, depth: int) -> tuple[Node, ...]:
 
 
 def split(text: str, separators: Sequence[str]) -> list[str]:
-    """Split at separators outside of all brackets; empty pieces are dropped after separators that may double."""
+    """Split at separators outside all brackets. Empty pieces are dropped after separators that may be repeated."""
     if not any(s in text for s in separators):
         return [text.strip()]
     out, start, level, i = [], 0, 0, 0
@@ -118,7 +118,7 @@ def split(text: str, separators: Sequence[str]) -> list[str]:
 
 
 def _enclosed(text: str, left: str, right: str) -> str | None:
-    """Return what stands between a bracket that opens the text and its partner at the very end."""
+    """Return the text between the opening bracket of a text and its partner, if that is the very end."""
     if not (text.startswith(left) and text.endswith(right)) or len(text) <= len(left) + len(right) - 1:
         return None
     inner = text[len(left) : -len(right)]
@@ -131,7 +131,7 @@ def _enclosed(text: str, left: str, right: str) -> str | None:
 
 
 def same(a: Node, b: Node, equal: Leaf) -> bool:
-    """Say whether two answers are the same; ``equal`` decides on leaves."""
+    """Say whether two answers are the same; ``equal`` compares leaves."""
     if a.kind == b.kind == "leaf":
         return equal(a.text, b.text)
     if "matrix" in (a.kind, b.kind):
@@ -191,7 +191,7 @@ def _unassigned(n: Node) -> Node:
 
 
 def _distinct_names(parts: Sequence[Node]) -> bool:
-    """Say whether every part assigns a variable of its own: ``x = 1, y = 2``."""
+    """Say whether every part assigns a different variable: ``x = 1, y = 2``."""
     found = [_assignment(p) for p in parts]
     names = {f[0] for f in found if f is not None}
     return len(parts) > 1 and len(names) == len(parts)

@@ -1,8 +1,8 @@
-r"""Computer algebra on two short formulas; runs in the sandbox's child and nowhere else.
+r"""Computer algebra on two short formulas; runs only in the sandbox's child process.
 
-Math-Verify's parser reads the formulas. Its own comparison rounds floats and chops small differences, so
-that 1/3 would equal 0.333333 and 1/2^99 would equal 1/2^98; values are therefore compared here at 50
-digits, formulas at rational sample points, and Math-Verify decides only on what is neither.
+Math-Verify's parser reads the formulas. Its own comparison rounds floats and drops small differences, so 1/3 would
+equal 0.333333 and 1/2^99 would equal 1/2^98. Therefore values are compared here at 50 digits and formulas at rational
+sample points; Math-Verify decides only on anything else.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 from sei.grading.quantity import long_decimal, written_out
 
 _DIGITS = 50
-_GAP_DIGITS, _MOST_DIGITS = 15, 400  # of a difference; digits that are worked out to find it
-_SETTLED = 20  # bits; an expression that is exactly zero is evaluated to fewer
+_GAP_DIGITS, _MOST_DIGITS = 15, 400  # digits of a difference; most digits used to compute it
+_SETTLED = 20  # bits; a value known to fewer bits counts as zero
 _SAMPLES = 24
 _ENOUGH = 4
 _FUNCTIONS = "sqrt pi sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp infty".split()
@@ -29,12 +29,12 @@ Reply = dict[str, str]
 
 
 def warm_up() -> None:
-    """Load everything and parse once, so that forked children start warm."""
+    """Load everything and parse once, so that forked children start fast."""
     read(r"\frac{\sqrt{3}}{2}+x")
 
 
 def compare(gold: str, stated: str, enter: Callable[[str], None]) -> Reply:
-    """Compare two formulas; ``enter`` is told of every phase (``gold``, ``stated``, ``compare``)."""
+    """Compare two formulas; calls ``enter`` at the start of every phase (``gold``, ``stated``, ``compare``)."""
     from sympy import Expr
 
     enter("gold")
@@ -47,20 +47,20 @@ def compare(gold: str, stated: str, enter: Callable[[str], None]) -> Reply:
     if b is None:
         return {"result": "unreadable", "why": "no expression"}
     if evaluate(b) is None and isinstance(b, Expr):
-        _sampled(b, b, samples=2)  # a formula that cannot even be evaluated is its own fault, not the comparison's
+        _sampled(b, b, samples=2)  # if the stated formula cannot be evaluated, that is its own fault
     enter("compare")
     fine = same(a, b) or _written_out(gold, b) or _written_out(stated, a)
     return {"result": "same" if fine else "different"}
 
 
 def _written_out(text: str, exact: Any) -> bool:
-    """Say whether a text is the decimal of a closed expression, to 12 digits or more."""
+    """Say whether a text is the decimal of a closed expression with 12 digits or more."""
     value = evaluate(exact) if long_decimal(text) is not None else None
     return value is not None and bool(value.is_real) and written_out(text, Fraction(str(value)))
 
 
 def read(text: str) -> Any:
-    """Return the sympy object that a tidied formula stands for, or ``None``."""
+    """Return the sympy object of a tidied formula, or ``None``."""
     from math_verify import LatexExtractionConfig, parse
     from sympy import Basic, MatrixBase
     from sympy.logic.boolalg import BooleanAtom
@@ -70,7 +70,7 @@ def read(text: str) -> Any:
         found = parse(f"${plain}$", [LatexExtractionConfig(boxed_match_priority=-1)], parsing_timeout=None)
     except (MemoryError, KeyboardInterrupt):
         raise
-    except Exception:  # a parser of another project: whatever it raises, the text was not read
+    except Exception:  # an external parser may raise anything; the text was not read
         return None
     for f in found:
         if isinstance(f, (Basic, MatrixBase)):
@@ -78,7 +78,7 @@ def read(text: str) -> Any:
                 exact = _exact(f)
                 return None if isinstance(exact, BooleanAtom) else exact
             except (TypeError, ValueError, AttributeError):
-                return None  # no expression after all: a chain of equations that becomes true or false
+                return None  # not an expression but a chain of equations that becomes true or false
     return None
 
 
@@ -111,7 +111,7 @@ def _bracket_group(text: str, opening: str, command: str) -> str:
 
 
 def _exact(expr: Any) -> Any:
-    """Return an expression whose decimals are exact fractions; refuses powers that no memory holds."""
+    """Return an expression with its decimals as exact fractions; refuses powers too large for memory."""
     from sympy import Basic, Derivative, Float, I, MatrixBase, Pow, Rational, Symbol, UnevaluatedExpr
 
     if isinstance(expr, MatrixBase):
@@ -122,10 +122,10 @@ def _exact(expr: Any) -> Any:
         exponent = p.exp
         if exponent.is_number and not exponent.free_symbols and abs(_rough(exponent)) > _BIG_EXPONENT:
             raise MemoryError("an exponent beyond all answers")
-    expr = expr.xreplace({s: I for s in expr.free_symbols if s.name == "i"})  # not the index of a sum
-    expr = expr.xreplace({s: Symbol(s.name) for s in expr.atoms(Symbol)})  # the parser guesses which are real
+    expr = expr.xreplace({s: I for s in expr.free_symbols if s.name == "i"})  # a free i is no index of a sum
+    expr = expr.xreplace({s: Symbol(s.name) for s in expr.atoms(Symbol)})  # the parser marks some as real
     named = {d: Symbol(str(d)) for d in expr.atoms(Derivative) if not d.expr.has(*d.variables)}
-    expr = expr.xreplace(named)  # dy/dx is the name of a function and no zero
+    expr = expr.xreplace(named)  # dy/dx is a name here, not zero
     exact = expr.xreplace({f: Rational(Fraction(str(f))) for f in expr.atoms(Float) if f.is_finite})
     return exact.replace(lambda e: isinstance(e, UnevaluatedExpr), lambda e: e.args[0])
 
@@ -138,7 +138,7 @@ def _rough(value: Any) -> float:
 
 
 def evaluate(expr: Any) -> Any:
-    """Return the value of a closed expression at 50 digits, or ``None`` where it has free symbols or is no number."""
+    """Return the value of a closed expression at 50 digits; ``None`` if it has free symbols or is not a number."""
     from sympy import Expr, MatrixBase
 
     if isinstance(expr, MatrixBase) or not isinstance(expr, Expr) or expr.free_symbols:
@@ -184,7 +184,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _only_member(found: Any) -> Any:
-    """Return what braces group: the parser reads ``{x}`` as a set."""
+    """Return the content of grouping braces, since the parser reads ``{x}`` as a set."""
     from sympy import FiniteSet
 
     return next(iter(found)) if isinstance(found, FiniteSet) and len(found) == 1 else found
@@ -218,13 +218,13 @@ def _same_expression(a: Any, b: Any) -> bool:
 
 
 def _close(x: Any, y: Any) -> bool:
-    """Equal to 30 digits, relative to the larger one; what cancels to nothing is zero, however small values are."""
+    """Say whether values agree to 30 digits, relative to the larger one; values that cancel out count as zero."""
     x, y = _settled(x), _settled(y)
     return bool(abs(x - y) <= max(abs(x), abs(y)) * 10**-30)
 
 
 def _differ(a: Any, b: Any) -> bool:
-    """Say whether two closed expressions that agree in 30 digits differ after all: ``1 - 1/50!`` is not 1."""
+    """Say whether two closed expressions that agree to 30 digits still differ: ``1 - 1/50!`` is not 1."""
     left, right = a.doit(), b.doit()
     if left.is_Rational and right.is_Rational:
         return bool(left != right)
@@ -233,7 +233,7 @@ def _differ(a: Any, b: Any) -> bool:
 
 
 def _settled(value: Any) -> Any:
-    """Return a number whose parts are zero where no digit of them could be settled."""
+    """Return a number with a zero for each part of which no digit could be determined."""
     from sympy import Float, I
 
     parts = [0 if isinstance(p, Float) and p._prec < _SETTLED else p for p in value.as_real_imag()]
@@ -241,13 +241,13 @@ def _settled(value: Any) -> Any:
 
 
 def _sampled(a: Any, b: Any, *, samples: int = _SAMPLES) -> list[tuple[Any, Any]]:
-    """Return values of two expressions at the same rational points, real ones where there are enough."""
+    """Return the values of two expressions at the same rational points, real values if there are enough."""
     from sympy import Integer, Product, Rational, Sum
 
     rng = random.Random(0)
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
     counted = [x for e in (a, b) for s in e.atoms(Sum, Product) for limit in s.limits for x in limit[1:]]
-    whole = {s for x in counted for s in x.free_symbols}  # a sum ends at a whole number
+    whole = {s for x in counted for s in x.free_symbols}  # the limits of a sum are whole numbers
     real, every = [], []
     for i in range(samples):
         low = 1 if i % 2 else -40
@@ -265,7 +265,7 @@ def _sampled(a: Any, b: Any, *, samples: int = _SAMPLES) -> list[tuple[Any, Any]
 
 
 def _proportional(a: Any, b: Any, *, sign: bool) -> bool:
-    """Say whether one expression is a constant multiple of the other (a positive one with ``sign``)."""
+    """Say whether one expression is a constant multiple of the other (a positive multiple with ``sign``)."""
     pairs = _sampled(a, b)
     ratios = [x / y for x, y in pairs if abs(y) > 10**-20]
     if len(ratios) < _ENOUGH or len(ratios) < len(pairs) - 1:
@@ -282,5 +282,5 @@ def _by_math_verify(a: Any, b: Any) -> bool:
         return bool(verify(a, b, strict=True, timeout_seconds=None))
     except MemoryError:
         raise
-    except Exception:  # another project's comparison gave up: not shown to be equal
+    except Exception:  # the external comparison failed, so equality is not shown
         return False

@@ -1,7 +1,7 @@
-r"""Answers as text: one spelling for the many ways of typesetting the same thing.
+r"""Answers as text: one spelling for all typesetting variants.
 
-Pure string work on the short text of an answer (never on a whole output): Unicode signs and LaTeX
-spacing, sizing and font commands go, ``\dfrac`` becomes ``\frac``, digits lose their grouping.
+Works on the short text of an answer, never on a whole output. Unicode signs and LaTeX spacing, sizing and font commands
+are removed, ``\dfrac`` becomes ``\frac``, digits lose their grouping.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from sei.grading.typeset import plain_tex, without_edges
 
-MAX_ANSWER = 2_000  # characters; no answer of a data set comes near, longer ones are no answers
+MAX_ANSWER = 2_000  # characters; answers of data sets are far shorter, and longer texts are not answers
 
 _SIGNS = {
     **dict.fromkeys("−–—‐‑‒﹣－", "-"),
@@ -69,7 +69,7 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
 _GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:\s?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
-_ZEROS = re.compile(r"(?<!\d)0\d\d")  # "000" is no number of a list
+_ZEROS = re.compile(r"(?<!\d)0\d\d")  # "000" is not a number in a list
 _THIN_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|\u00a0|\u202f)+\d{3})+)(?!\d)")
 _SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
 _FRAC_SHORT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
@@ -80,12 +80,12 @@ _PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**")
 
 
 def narrow(text: str) -> str:
-    """Return a text with the wide letters, digits and punctuation of East Asian type in their usual width."""
+    """Return a text with full-width letters, digits and punctuation of East Asian type in their usual width."""
     return text if text.isascii() else _MINUS.sub("-", text.translate(_WIDE))
 
 
 def clean(text: str) -> str:
-    """Return a text without control characters and lone surrogates, signs in one spelling."""
+    """Return a text without control characters and lone surrogates, and with one spelling for each sign."""
     text = _CONTROL.sub("", text.replace("\t", " "))
     text = _SUPER.sub(lambda m: "^{" + m.group().translate(_SUPERSCRIPTS) + "}", text)
     if not text.isascii():
@@ -96,7 +96,7 @@ def clean(text: str) -> str:
 
 
 def unwrap(text: str) -> str:
-    """Take off what only surrounds an answer: math delimiters, emphasis, quotes, closing punctuation."""
+    """Remove what only surrounds an answer: math delimiters, emphasis, quotes, closing punctuation."""
     text = text.strip()
     while True:
         before = text
@@ -128,15 +128,15 @@ def _join_commas(m: re.Match[str]) -> str:
 
 
 def has_groups(text: str) -> bool:
-    """Say whether a text may hold either a grouped number or a list: ``100,200``."""
+    """Say whether a text may be either a grouped number or a list: ``100,200``."""
     return any(not _ZEROS.search(m[2]) for m in _GROUPED.finditer(text))
 
 
 @lru_cache(maxsize=65_536)
 def tidy(text: str, *, group: bool = True) -> str:
-    """Return an answer in one spelling; what it says is unchanged.
+    """Return an answer in one spelling with unchanged meaning.
 
-    Font commands give up their content, sizing and spacing go, currency signs go, fractions get braces.
+    Font commands are replaced by their content; sizing, spacing and currency signs are removed; fractions get braces.
     ``group=False`` reads ``100,200`` as two numbers.
     """
     text = unwrap(clean(text[: MAX_ANSWER + 1]))
@@ -160,7 +160,7 @@ def tidy(text: str, *, group: bool = True) -> str:
     )
     text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"\varnothing", r"\emptyset ")
     text = text.replace(r"\lvert", "|").replace(r"\rvert", "|").replace(r"\vert", "|").replace(r"\mid", "|")
-    text = re.sub(r"[€£¥₹¢]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency, or delimiters left inside
+    text = re.sub(r"[€£¥₹¢]|(?<![a-zA-Z])(?:US|CA|AU|HK)?\$", "", text)  # currency signs or remaining delimiters
     text = re.sub(r"\\bar\s*(\d)", r"\\bar{\1}", text)
     text = re.sub(r"(?<=[\d.])\\bar(?=\s*\{\d)", r"\\overline", text)
     if _TRIGONOMETRIC.search(text):  # an angle inside a function; elsewhere the sign is a unit
@@ -171,7 +171,7 @@ def tidy(text: str, *, group: bool = True) -> str:
     text = re.sub(r"(?<=[{(\[])\s+|\s+(?=[})\]])", "", text)
     text = re.sub(r"\s+", " ", unwrap(text)).strip()
     while text.startswith("{") and text.endswith("}") and "," not in text and balanced(text[1:-1]):
-        text = text[1:-1].strip()  # a group and no set
+        text = text[1:-1].strip()  # braces that group, not a set
     return text
 
 
@@ -181,7 +181,7 @@ def _braced(m: re.Match[str]) -> str:
 
 
 def balanced(text: str) -> bool:
-    """Say whether braces are balanced; an answer with open braces is a broken expression."""
+    """Say whether braces are balanced; an answer with open braces is broken."""
     depth = 0
     for c in re.sub(r"\\[{}]", "", text):
         depth += {"{": 1, "}": -1}.get(c, 0)
@@ -191,5 +191,5 @@ def balanced(text: str) -> bool:
 
 
 def squeezed(text: str) -> str:
-    """Return a tidied text without white space, for comparing spelling."""
+    """Return a tidied text without white space, to compare spelling."""
     return re.sub(r"\s+", "", re.sub(r"(?<=\d)\s+(?=\d)", "_", text))

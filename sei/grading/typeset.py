@@ -1,6 +1,6 @@
-r"""LaTeX that changes only how an answer looks: fonts, sizes, colours, spacing, alignment, units written in commands.
+r"""Removes LaTeX that changes only the look of an answer: fonts, sizes, colours, spacing, alignment, unit commands.
 
-``plain_tex`` takes it off a short answer. What an answer says is unchanged: ``\color{red}{12}`` is ``12``,
+``plain_tex`` does this for a short answer. The meaning is unchanged: ``\color{red}{12}`` is ``12``,
 ``15^{\text{th}}`` is ``15``, ``3\ \mu\text{m}`` is ``3 um``.
 """
 
@@ -56,12 +56,12 @@ _ORDINAL = re.compile(r"(?<=\d)\s*\^\s*(?:\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|
 
 
 def without_edges(text: str) -> str:
-    r"""Take spacing commands, alignment marks and line breaks off both ends: ``\;x = 7\;``, ``& 12 \\``."""
+    r"""Remove spacing commands, alignment marks and line breaks from both ends: ``\;x = 7\;``, ``& 12 \\``."""
     return _EDGES.sub("", text)
 
 
 def plain_tex(text: str) -> str:
-    """Return an answer without commands that change only its looks; units in commands are spelled in letters."""
+    """Return an answer without commands that change only its look; units in commands are spelled in letters."""
     if not ("\\" in text or "^" in text or "~" in text):
         return text
     text = _ALIGNED.sub(" ", text)
@@ -77,7 +77,7 @@ def plain_tex(text: str) -> str:
 
 
 def _without_command(text: str, command: re.Pattern[str], *, braces: bool = True) -> str:
-    """Take commands off with the braces of the group that each begins; without ``braces`` a command may have none."""
+    """Remove commands together with the braces of their group; without ``braces`` a command may have none."""
     at = 0
     for _ in range(_MAX_COMMANDS):
         m = command.search(text, at)
@@ -94,7 +94,7 @@ def _without_command(text: str, command: re.Pattern[str], *, braces: bool = True
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Return where the group whose content begins at ``start`` is closed."""
+    """Return the end position of the group whose content begins at ``start``."""
     depth, i = 1, start
     while i < len(text):
         if text[i] == "\\":

@@ -1,8 +1,8 @@
-"""The worker process of the sandbox: ``python -m sei.grading.worker``, JSON lines in and out.
+"""The sandbox's worker process: ``python -m sei.grading.worker``, with JSON lines as input and output.
 
-It loads sympy once and forks a child that answers; a child over time or memory is killed and the reply says in
-which phase it was. Time is the child's processor time, so that a busy machine makes no answer a limit; a child that
-gets none of it is killed as well, later. The phases tell whose fault it is: a stated answer that cannot be read or
+It loads sympy once and forks a child that answers. A child over its time or memory limit is killed, and the reply says
+in which phase. Time is the child's processor time, so a busy machine causes no limit errors; a child that gets no
+processor time is killed later as well. The phase decides whose fault it is: a stated answer that cannot be read or
 evaluated within the limits is unreadable; anything else is a limit of the grader.
 """
 
@@ -17,17 +17,17 @@ import sys
 import time
 from pathlib import Path
 
-_TICK = 0.02  # seconds; the system counts processor time in hundredths
+_TICK = 0.02  # seconds; processor time is measured in hundredths
 _MEMORY = 2 * 2**30  # bytes of address space of a child
-_PATIENCE = 5.0  # times the limit that a starved child may take by the clock
+_PATIENCE = 5.0  # a starved child may take this many times the limit by the clock
 _PHASES = {b"g": "gold", b"s": "stated", b"c": "compare"}
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Answer requests until standard input ends."""
     from sei.grading import symbolic
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the parent handles Ctrl-C
     symbolic.warm_up()
     _say({"result": "ready"})
     child = _Child()
@@ -61,7 +61,7 @@ class _Child:
                 self.kill()
                 return _blame(phase, "crash")
             got += piece
-            while got[:1] in _PHASES:  # each phase has the time limit to itself
+            while got[:1] in _PHASES:  # each phase has the whole time limit
                 phase, got = _PHASES[got[:1]], got[1:]
                 end = self._limits(seconds)
         reply: dict[str, str] = json.loads(got)
@@ -71,11 +71,11 @@ class _Child:
         return reply
 
     def _limits(self, seconds: float) -> tuple[float, float]:
-        """Return when a phase ends: by the child's processor time and by the clock."""
+        """Return when a phase ends, by the child's processor time and by the clock."""
         return _cpu_seconds(self.pid) + seconds, time.monotonic() + _PATIENCE * seconds
 
     def _ready(self, seconds: float, end: tuple[float, float]) -> bool:
-        """Wait for the child's next words; false where it is over its limit."""
+        """Wait for the child's next message; false if it is over its limit."""
         wait = seconds
         while not select.select([self.back], [], [], wait)[0]:
             wait = min(end[0] - _cpu_seconds(self.pid), end[1] - time.monotonic())
@@ -105,7 +105,7 @@ class _Child:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process; where the system does not tell, that of the clock."""
+    """Return the processor time of a process, or the clock time if the system does not tell."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,1 +1,1 @@
-"""Reports: everything a run leaves behind, rebuilt from records."""
+"""Reports: all files that a run leaves behind, rebuilt from records."""

@@ -1,4 +1,4 @@
-"""Cards of what a run hands on: a YAML header and Markdown in which foreign text is text and nothing else."""
+"""Cards of exports: a YAML header, and Markdown in which foreign text is always plain text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sei.parts import is_part, settings
 from sei.printable import printable
 from sei.scorer import Scorer
 
-# inside a line; what is markup at its beginning alone never stands there
+# markup inside a line; foreign text never begins a line
 _MARKUP = re.compile(r"([\\`*_\[\]<>|&~$:@^]|(?<=www)\.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where an export comes from. ``parts`` says what the method was made of, such as ``refiner``."""
+    """The origin of an export. ``parts``: the parts of the method, such as ``refiner``."""
 
     experiment: str
     seed: int
@@ -31,31 +31,31 @@ class Origin:
 
     @property
     def hub_id(self) -> str:
-        """Return the hub name of the target model, empty where its weights come from a folder or a package."""
+        """Return the hub name of the target model; empty if its weights come from a folder or a package."""
         return self.target.source if self.target.folder() is None else ""
 
 
 def header(fields: dict[str, Any]) -> str:
-    """Return the YAML block that a card starts with; nothing inside a value can end it."""
+    """Return the YAML block at the start of a card; no value can end it."""
     plain = {k: printable(v) if isinstance(v, str) else v for k, v in fields.items()}
     return f"---\n{yaml.safe_dump(plain, sort_keys=False, allow_unicode=False)}---\n\n"
 
 
 def cell(text: str, longest: int = 120) -> str:
-    """Return foreign text for the inside of a line of Markdown: shortened, on one line, its punctuation no markup."""
+    """Return foreign text for use inside a line of Markdown: shortened, on one line, with its punctuation escaped."""
     line = printable(" ".join(text.split()))
     short = line if len(line) <= longest else f"{line[: longest - 1]}…"
     return _MARKUP.sub(r"\\\1", short)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table; cells that are foreign text went through ``cell``."""
+    """Return a Markdown table; foreign text in cells must have gone through ``cell``."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 
 def described(part: Any) -> str:
-    """Return a part's class with its numbers. Its texts stay out: they may be paths or addresses of somebody."""
+    """Return a part's class and its numbers. Its texts are left out, since they may be private paths or addresses."""
     inside = []
     for name, value in settings(part).items():
         if isinstance(value, (bool, int, float)):
@@ -68,7 +68,7 @@ def described(part: Any) -> str:
 
 
 def provenance(origin: Origin) -> str:
-    """Return the table of what an export was made with."""
+    """Return the table of the settings and versions behind an export."""
     rows = {
         "experiment": origin.experiment,
         "target model": f"{origin.target.name} ({origin.hub_id or origin.target.source.rpartition('/')[2]})",

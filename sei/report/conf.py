@@ -1,4 +1,4 @@
-"""Where the config files that come with the package are."""
+"""Finds the config files of the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees at the end of a run: a table with n, accuracy and interval."""
+"""The output at the end of a run: a table with n, accuracy and interval."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sei.choice import DIAGNOSED
 from sei.printable import printable
 from sei.records import RoundRecord, Score
 
-MARKED = 0.5  # share of unreadable answers above which a score says more of the format than of the model
+MARKED = 0.5  # share of unreadable answers above which a score reflects the format more than the model
 _TITLE = "accuracy in percent, 95 % interval (Wilson)"
 _ENDS = {
     "rounds": "all rounds done",
     "plateau": "ended early: no better dev accuracy for `patience` rounds",
-    "converged": "ended early: the pool is solved, nothing left to learn from",
-    "unreadable": "ended early: what is not solved states no result that can be read (more engine.max_new_tokens?)",
-    DIAGNOSED: "diagnosis only: ended after the error types; the outputs were given, and no model was opened",
+    "converged": "ended early: the pool is solved, nothing is left to learn from",
+    "unreadable": "ended early: all unsolved answers are unreadable (more engine.max_new_tokens?)",
+    DIAGNOSED: "diagnosis only: ended after the error types, since the outputs were given and no model was opened",
     "no_candidate": "ended early: no new problem passed the checks (dropped.jsonl says why)",
 }
 
 
 def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Table:
-    """Return a table: one row per set, one column per stage; ``gain`` is that of the ``best`` one."""
+    """Return a table with one row per set and one column per stage; ``gain`` is that of the ``best`` stage."""
     several = any(s.samples > 1 for s in stages[0][1].values())
     kind = "avg@k in percent, 95 % interval clustered by problem" if several else _TITLE
     table = Table(title=kind)
@@ -49,7 +49,7 @@ def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Ta
 
 
 def show_types(record: RoundRecord, stopped: str, folder: Path) -> None:
-    """Print the error types of a run that was given outputs, and where its results lie."""
+    """Print the error types of a run with given outputs, and where its results are."""
     console = Console(width=None if Console().is_terminal else 160)
     table = Table(title=f"error types of {len(record.diagnoses)} bad cases among {len(record.graded)} outputs")
     table.add_column("cases", justify="right")
@@ -59,11 +59,11 @@ def show_types(record: RoundRecord, stopped: str, folder: Path) -> None:
     console.print(table)
     for end in dict.fromkeys((DIAGNOSED, stopped)):
         console.print(_ENDS[end], highlight=False)
-    console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)
+    console.print(_plain(f"results: {folder} (page: report.html)"), soft_wrap=True)
 
 
 def _plain(text: str) -> Text:
-    """Return a text that is shown as it stands: no markup, no control characters."""
+    """Return a text shown unchanged: no markup, no control characters."""
     return Text(printable(text))
 
 
@@ -73,7 +73,7 @@ def _cell(s: Score) -> str:
 
 
 def _of_several(scores: dict[str, Score]) -> list[str]:
-    """Return what is known beside avg@k of sets whose problems got several answers."""
+    """Return the other measures besides avg@k of sets with several answers per problem."""
     out = []
     for name, s in scores.items():
         if s.samples > 1 and s.majority is not None:
@@ -85,7 +85,7 @@ def _of_several(scores: dict[str, Score]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a run ended: the ``best`` stage on dev (0: the base), why it ``stopped``, where its ``last`` weights are."""
+    """How a run ended: the ``best`` stage on dev (0: the base), why it ``stopped``, where the ``last`` weights are."""
 
     best: int
     stopped: str
@@ -93,31 +93,31 @@ class Ending:
 
     @property
     def model(self) -> str:
-        """Return what the best checkpoint is, in words."""
+        """Describe the best checkpoint in words."""
         if self.best:
             return "this is model/"
         return f"the base, no round was better; {self.last}" if self.last else "the base"
 
 
 def show_scores(stages: Sequence[tuple[str, dict[str, Score]]], folder: Path) -> None:
-    """Print the table of a run that did not come to its end, and where its results lie."""
+    """Print the table of an unfinished run, and where its results are."""
     console = Console(width=None if Console().is_terminal else 160)
     with console.capture() as said:
         console.print(score_table(stages, 0))
-        console.print(_plain(f"so far: {folder} (to look at: report.html in it)"), soft_wrap=True)
+        console.print(_plain(f"so far: {folder} (page: report.html)"), soft_wrap=True)
     print(said.get(), end="", flush=True)
 
 
 def show(stages: Sequence[tuple[str, dict[str, Score]]], ending: Ending, folder: Path, made: int, reused: int) -> None:
-    """Print the table, why the run ended, and where the results lie, all at once: other jobs may print beside it."""
+    """Print the table, why the run ended, and where the results are, all at once, since other jobs may print too."""
     console = Console(width=None if Console().is_terminal else 160)
     with console.capture() as said:
         console.print(score_table(stages, ending.best))
         if any(s.unreadable_share > MARKED for _, found in stages for s in found.values()):
-            console.print("† more than half of these answers state no result that can be read", highlight=False)
+            console.print("† more than half of these answers have no readable result", highlight=False)
         for line in _of_several(stages[ending.best][1]):
             console.print(_plain(line), soft_wrap=True)
         console.print(_plain(f"* best on dev: {ending.model}; {_ENDS[ending.stopped]}"), soft_wrap=True)
         console.print(f"{made} results made, {reused} reused from the store")
-        console.print(_plain(f"results: {folder} (to look at: report.html in it)"), soft_wrap=True)
+        console.print(_plain(f"results: {folder} (page: report.html)"), soft_wrap=True)
     print(said.get(), end="", flush=True)

@@ -1,4 +1,4 @@
-"""``dataset/`` of a round: its training examples as chat rows, for trainers other than ours."""
+"""``dataset/`` of a round: its training examples as chat rows, for other trainers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sei.store import write_atomic
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _SOURCES = {
     "synthetic": "written by the instructor for an error type, and kept by the refiner",
-    "replay": "problems of the training pool that the target model solved, against forgetting",
+    "replay": "solved problems of the training pool, repeated against forgetting",
 }
 
 
 def write_dataset(home: Path, records: Sequence[RoundRecord], dropped: Mapping[str, int], origin: Origin) -> None:
-    """Write the training examples of the last of ``records`` with a card and an entry for LLaMA-Factory.
+    """Write the training examples of the last of ``records``, with a card and an entry for LLaMA-Factory.
 
-    The earlier records know the error types of examples that training accumulated. ``dropped`` counts, by
-    reason, what the round refused.
+    The earlier records give the error types of accumulated examples. ``dropped``: counts of what the round dropped, by
+    reason.
     """
     rows = chat_rows(records, origin.target)
     body = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
@@ -51,8 +51,8 @@ def write_dataset(home: Path, records: Sequence[RoundRecord], dropped: Mapping[s
 def chat_rows(records: Sequence[RoundRecord], target: TargetModel) -> list[dict[str, Any]]:
     """Return one row per training example of the last record.
 
-    The user's message is the question as the target model is asked it, answer format included, without the
-    frame (chat template or ``Question: ... Answer:``) that the model puts around it.
+    The user's message is the question as the target model gets it, with the answer format but without the frame around
+    it (chat template or ``Question: ... Answer:``).
     """
     made = {x.id: x for r in records for x in r.synthesis.candidates}
     chat = target.kind == "chat"
@@ -88,14 +88,14 @@ def _card(rows: Sequence[dict[str, Any]], record: RoundRecord, dropped: Mapping[
         [
             header(fields) + f"# {cell(origin.experiment)}, round {record.round}\n",
             f"{len(rows)} training examples of round {record.round} of Self-Error-Instruct: problems written for the "
-            "kinds of errors that the target model makes, and solved problems replayed. Each row: `messages`, `id`, "
-            "`source`, and where they are known `error_type` and `round` (the one it was written in).\n",
+            "kinds of errors of the target model, and replayed solved problems. Each row has `messages`, `id`, "
+            "`source` and, if known, `error_type` and `round` (in which it was written).\n",
             provenance(origin),
             _counts(rows, record, dropped),
             _use(record, origin.target),
-            "## Licence\n\nNone is given here. Replayed rows are problems of the data set named above; synthetic ones "
-            "were written by an instructor that was shown such problems. The licence of that data set and the terms "
-            "of that instructor decide what may be done with them.\n",
+            "## Licence\n\nThis data set has no licence of its own. Replayed rows are problems of the data set named "
+            "above; an instructor that was shown such problems wrote the synthetic rows. What may be done with them "
+            "depends on the licence of that data set and the terms of that instructor.\n",
         ]
     )
 
@@ -108,7 +108,7 @@ def _counts(rows: Sequence[dict[str, Any]], record: RoundRecord, dropped: Mappin
     refused.update(f"withheld_{w.reason}" for w in record.withheld)
     return "\n".join(
         [
-            "## What is in it\n",
+            "## Contents\n",
             table(("source", "rows", "what"), ((s, n, _SOURCES.get(s, "")) for s, n in sources.most_common())),
             table(("error type", "rows"), ((cell(t) or "(not named)", n) for t, n in types.most_common())),
             f"Left out in round {record.round}, by reason:\n",
@@ -118,10 +118,10 @@ def _counts(rows: Sequence[dict[str, Any]], record: RoundRecord, dropped: Mappin
 
 
 def _use(record: RoundRecord, target: TargetModel) -> str:
-    """Return how to train elsewhere on what the run trained on."""
+    """Return how to train elsewhere on the data of the run."""
     if target.kind == "chat":
         pair = 'return {"prompt": row["messages"][:1], "completion": row["messages"][1:]}'
-        frame = "The chat template of the target model's tokenizer stands around the messages."
+        frame = "The chat template of the target model's tokenizer is put around the messages."
     else:
         asked, glue = layout_parts(target.layout)
         pair = (
@@ -129,7 +129,7 @@ def _use(record: RoundRecord, target: TargetModel) -> str:
             f'    prompt = {asked!r}.replace("$question", question)\n'
             f'    return {{"prompt": prompt, "completion": {glue!r} + solution}}'
         )
-        frame = "The target model knows no chat template: its prompt is the text below."
+        frame = "The target model has no chat template; its prompt is the text below."
     trained = record.trained
     return (
         f"## Training on it\n\n{frame} Only the solution and the end-of-sequence token are supervised. The run itself "

@@ -1,4 +1,4 @@
-"""What a run leaves behind that was given outputs: a round that ends after its error types, and no model."""
+"""The results of a run with given outputs: one round that ends after its error types, and no model."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _OF_ERRORS = (
 
 
 def write_diagnosis(folder: Path, record: RoundRecord) -> dict[str, Any]:
-    """Write ``round_1/`` up to its error types, with pictures; return what the summary says of the round."""
+    """Write ``round_1/`` up to its error types, with pictures; return the round's part of the summary."""
     home = folder / f"round_{record.round}"
-    (folder / FAILURE).unlink(missing_ok=True)  # of an earlier start
+    (folder / FAILURE).unlink(missing_ok=True)  # from an earlier attempt
     said = round_dict(record, ())
     report = {k: said[k] for k in _OF_ERRORS if k in said}
     report["right"] = sum(g.verdict == "right" and not g.fault for g in record.graded)
@@ -49,7 +49,7 @@ def finish_diagnosis(
 ) -> dict[str, Any]:
     """Write the summary, show the types in the terminal, and return the summary.
 
-    ``report`` is what it says of the round; ``about`` names the run and the outputs (``attempts``).
+    ``report`` is the round's part; ``about`` names the run and the outputs (``attempts``).
     """
     summary = {
         **about,

@@ -1,4 +1,4 @@
-"""Error types from round to round: where the bad cases of each type go."""
+"""Error types from round to round: what becomes of the bad cases of each type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_TYPES = (SOLVED, UNREADABLE, UNNAMED)
 
 @dataclass(frozen=True, kw_only=True)
 class TypeFlow:
-    """What became of the problems of one error type in the next round, by error type there or verdict."""
+    """What became of one error type's problems in the next round, by their error type there or verdict."""
 
     round: int
     error_type: str
@@ -29,14 +29,14 @@ class TypeFlow:
 
 
 def places(record: RoundRecord) -> dict[str, str]:
-    """Return where every pool problem stands at the start of a round: its error type, or why it has none."""
+    """Return the place of every pool problem at the start of a round: its error type, or why it has none."""
     typed = {k.bad_case.problem.id: t.label for t in record.error_map.types for k in t.members}
     other = {"right": SOLVED, "wrong": UNNAMED, "unreadable": UNREADABLE}
     return {g.attempt.problem.id: typed.get(g.attempt.problem.id, other[g.verdict]) for g in record.graded}
 
 
 def flows(records: Sequence[RoundRecord]) -> tuple[TypeFlow, ...]:
-    """Return the flow of every error type (and of what has none) between consecutive rounds, largest first."""
+    """Return the flow of every error type (and of problems without one) between consecutive rounds, largest first."""
     out: list[TypeFlow] = []
     for before, after in itertools.pairwise(records):
         was, now = places(before), places(after)
@@ -47,7 +47,7 @@ def flows(records: Sequence[RoundRecord]) -> tuple[TypeFlow, ...]:
 
 
 def grouped(column: dict[str, str], most: int) -> dict[str, str]:
-    """Return the same places with all but the largest types called ``other types``."""
+    """Return the same places with all but the largest types renamed ``other types``."""
     sizes = Counter(place for place in column.values() if place not in NOT_TYPES)
     named = {name for name, _ in sizes.most_common(most)} | set(NOT_TYPES)
     return {i: place if place in named else "other types" for i, place in column.items()}

@@ -1,4 +1,4 @@
-"""The run folder: plain copies of what the store holds, for people and scripts. Never links."""
+"""The run folder: plain copies of results in the store, for people and scripts, never links."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sei.store import write_atomic
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write pretty JSON, whole or not at all."""
+    """Write formatted JSON, completely or not at all."""
     write_atomic(path, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def write_rows(path: Path, rows: Sequence[Any]) -> None:
-    """Write records as JSONL, one a line."""
+    """Write records as JSONL, one per line."""
     adapters: dict[type, pydantic.TypeAdapter[Any]] = {t: pydantic.TypeAdapter(t) for t in {type(r) for r in rows}}
     lines = [adapters[type(r)].dump_json(r).decode() for r in rows]
     write_atomic(path, "".join(line + "\n" for line in lines).encode())
 
 
 def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> None:
-    """Write what one round made below ``round_<n>/``; ``dataset.py`` writes what training elsewhere needs."""
+    """Write the results of one round below ``round_<n>/``; ``dataset.py`` writes its training data."""
     home = folder / f"round_{record.round}"
     write_errors(home, record)
     write_rows(home / "synthetic.jsonl", record.synthesis.candidates)
@@ -39,7 +39,7 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
 
 
 def write_errors(home: Path, record: RoundRecord) -> None:
-    """Write the attempts of a round and the errors that were found in them."""
+    """Write the attempts of a round and the errors found in them."""
     write_rows(home / "attempts.jsonl", record.graded)
     write_rows(home / "bad_cases.jsonl", [d.bad_case for d in record.diagnoses])
     write_rows(home / "diagnoses.jsonl", record.diagnoses)

@@ -1,4 +1,4 @@
-"""Picture of refinement: the scores of every error type's candidates, kept and dropped ones apart."""
+"""Picture of refinement: the scores of each error type's candidates, kept and dropped ones in different colours."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from sei.records import RefinedSet, Scored
 from sei.report.plots import save, shown
 
-_MOST = 12  # error types drawn, those with most candidates; the table in refined.jsonl has all
+_MOST = 12  # error types with most candidates are drawn; refined.jsonl has all
 _BINS = 20
 
 
 def largest_types(refined: RefinedSet, most: int = _MOST) -> dict[str, list[Scored]]:
-    """Return the decisions by error type, types with most candidates first, at most ``most`` of them."""
+    """Return the decisions for each of the ``most`` types with most candidates, largest first."""
     groups: dict[str, list[Scored]] = {}
     for s in refined.scored:
         groups.setdefault(s.example.error_type, []).append(s)
@@ -24,7 +24,7 @@ def largest_types(refined: RefinedSet, most: int = _MOST) -> dict[str, list[Scor
 
 
 def score_histograms(refined: RefinedSet, path: Path) -> None:
-    """Draw one histogram an error type: its scores (each type has an axis of its own), kept ones coloured."""
+    """Draw one histogram per error type: its scores on its own axis, kept ones coloured."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,4 +1,4 @@
-"""The cluster map to zoom, hover and filter, as a Plotly figure."""
+"""The interactive cluster map (zoom, hover, filter) as a Plotly figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sei.records import ErrorMap
 
 
 def cluster_map(error_map: ErrorMap) -> Any:
-    """Return a figure with one trace per error type; hovering shows keyphrase, question and output of a bad case."""
+    """Return a figure with one trace per error type; hovering shows a bad case's keyphrase, question and output."""
     import plotly.graph_objects as go
 
     members = {k.bad_case.problem.id: k for t in error_map.types for k in t.members}
@@ -46,5 +46,5 @@ def _lines(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text in which Plotly, which reads some HTML, finds none."""
+    """Return a text without anything that Plotly would read as HTML."""
     return html.escape(printable(text), quote=False)

@@ -1,4 +1,4 @@
-"""``ledger.json``: what one start of the command made, reused and spent."""
+"""``ledger.json``: what one invocation of the command made, reused and spent."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from sei.store.uses import devices_by_stage
 
 @dataclass(frozen=True, kw_only=True)
 class LastTrained:
-    """The weights of the last round, whether they are ``model/`` or not: ``weights`` is their folder in the store."""
+    """The last round's weights, which ``model/`` may not have; ``weights`` is their folder in the store."""
 
     round: int
     weights: str
 
 
 def last_trained(records: Sequence[RoundRecord]) -> LastTrained | None:
-    """Return the weights that the last round trained; ``None`` before the first round is done."""
+    """Return the weights trained by the last round; ``None`` before the first round is done."""
     return LastTrained(round=records[-1].round, weights=records[-1].trained.checkpoint.folder) if records else None
 
 
 def ledger(store: Store, method: Method, records: Sequence[RoundRecord]) -> dict[str, Any]:
-    """Return what this invocation made and reused, by stage, and what it spent on an instructor that costs.
+    """Return what this invocation made and reused, by stage, and what it spent on a paid instructor.
 
-    ``observed`` is what ``assume.ledger`` reads for the estimate of a larger run. ``last_trained`` says where the
-    weights of the last round lie, which need not be those of ``model/``.
+    ``observed``: input of ``assume.ledger``, for the estimate of a larger run. ``last_trained``: the folder of the last
+    round's weights, which may differ from ``model/``.
     """
     instructor = method.diagnose.instructor
     stages: dict[str, dict[str, Any]] = {}

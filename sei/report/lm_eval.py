@@ -1,8 +1,8 @@
-"""Scores and samples in the files of lm-evaluation-harness, so that its tools can read and compare them.
+"""Scores and samples in the file format of lm-evaluation-harness, so that its tools can read and compare them.
 
-One task per held-out set. Its two filters are ours: ``strict-match`` is the answer format asked for,
-``flexible-extract`` the last stated answer. Faults of the grader are left out and counted in ``n-samples``. Of several
-answers a problem ``exact_match`` is the share of right ones.
+There is one task per held-out set, with two filters of sei's grader: ``strict-match`` is the requested answer format,
+``flexible-extract`` the last stated answer. Grader faults are left out and counted in ``n-samples``. With several
+answers per problem, ``exact_match`` is the share of right ones.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def write_lm_eval(
 ) -> None:
     """Write ``results_<date>.json`` and one ``samples_<task>_<date>.jsonl`` per held-out set.
 
-    ``prompts``: one per graded attempt, as the model was asked. ``model`` names the target model, ``digest`` its
-    weights, ``shots`` the few-shot examples it was shown.
+    ``prompts``: the model's prompt for each graded attempt. ``model``: the target model's name; ``digest``: that of its
+    weights; ``shots``: the number of few-shot examples in the prompt.
     """
     now = datetime.datetime.now(datetime.UTC)
     stamp = now.strftime("%Y-%m-%dT%H-%M-%S.%f")
@@ -69,12 +69,12 @@ def write_lm_eval(
 
 
 def _most_of(rows: Sequence[Graded]) -> int:
-    """Return the answers a problem."""
+    """Return the number of answers per problem."""
     return max(map(len, by_problem(rows).values()), default=1)
 
 
 def _scores(task: str, problems: Sequence[Sequence[Graded]]) -> dict[str, Any]:
-    """Return the mean over problems of the share of right answers, with its standard error."""
+    """Return the share of right answers, averaged over problems, with its standard error."""
     n = len(problems)
     out: dict[str, Any] = {"name": task, "alias": task, "sample_len": n}
     for name, shares in (
@@ -116,7 +116,7 @@ def _samples(i: int, answers: Sequence[Graded], prompt: str) -> list[dict[str, A
         "target": p.answer,
         "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {"do_sample": len(answers) > 1}}},
         "resps": [[g.attempt.output for g in answers]],
-        "finished": answers[0].attempt.finished,  # ours: whether it ended before the length cap
+        "finished": answers[0].attempt.finished,  # added by sei: whether it ended before the length cap
         "metrics": ["exact_match"],
         "doc_hash": _hash(json.dumps(doc, sort_keys=True)),
         "prompt_hash": _hash(prompt),

@@ -1,4 +1,4 @@
-"""``model/``: the best checkpoint as a Hugging Face folder, and the adapter it was merged from, with cards."""
+"""``model/``: the best checkpoint as a Hugging Face folder, and the adapter merged into it, with cards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sei.report.ledger import LastTrained
 from sei.store import write_atomic
 
 log = logging.getLogger(__name__)
-_BASE = "base"  # folder inside an adapter's: the weights it sits on, where nobody else has them
+_BASE = "base"  # folder inside the adapter's: its base weights, if they are not published
 
 
 def write_model(
@@ -28,18 +28,18 @@ def write_model(
     best_round: int,
     last: LastTrained | None = None,
 ) -> None:
-    """Copy the best checkpoint with a model card; the target model as it was configured is named, not copied.
+    """Copy the best checkpoint with a model card. If the best is the original target model, it is named, not copied.
 
-    A LoRA checkpoint is there twice: merged, and as ``adapter/``. Where no round was better than the base, the card
-    says how to get the weights of the ``last`` one.
+    A LoRA checkpoint is copied twice: merged, and as ``adapter/``. If no round was better than the base, the card says
+    how to get the ``last`` trained weights.
     """
     home = folder / "model"
-    shutil.rmtree(home, ignore_errors=True)  # an earlier job in this folder may have left files of other weights
+    shutil.rmtree(home, ignore_errors=True)  # an earlier job may have left other weights here
     if checkpoint.kind != "base":
         _copy(checkpoint.folder, home)
-        mend(home)  # what an older sei stored is exported right as well
+        mend(home)  # corrects files stored by an older sei
         if found := folder_obstacles(home):
-            log.warning("model/ may be read otherwise by programs on transformers %s: %s", OLD, "; ".join(found))
+            log.warning("programs with transformers %s may read model/ differently: %s", OLD, "; ".join(found))
     if checkpoint.adapter:
         _write_adapter(home / "adapter", checkpoint, scores, origin, best_round)
     card = _model_card(home, checkpoint, scores, origin, best_round)
@@ -49,20 +49,20 @@ def write_model(
 
 
 def instead(last: LastTrained | None) -> str:
-    """Return in one line where the weights of the last round are, for a run in which no round was better on dev."""
+    """Return in one line where the last round's weights are, for a run in which no round was better on dev."""
     return f"the weights of round {last.round} are in {last.weights}" if last else ""
 
 
 def _how_to_get(last: LastTrained) -> str:
     return (
-        f"Round {last.round} was not better than the base on dev. Its weights lie in the store, until they are pruned "
-        f"from it. In this folder, this command makes a copy of them:\n\n"
+        f"Round {last.round} was not better than the base on dev. Its weights are in the store until they are pruned. "
+        "In this folder, this command copies them:\n\n"
         f"```\ncp -r {shlex.quote(last.weights)} ../last_round\n```\n"
     )
 
 
 def _copy(folder: str | Path, home: Path) -> None:
-    """Copy a folder's files with the permissions of new ones; those of weights in the store bar all other users."""
+    """Copy a folder's files with default permissions, since weights in the store are readable by their owner only."""
     shutil.copytree(folder, home, copy_function=shutil.copyfile)
 
 
@@ -112,9 +112,9 @@ def _model_card(home: Path, checkpoint: Checkpoint, scores: dict[str, Score], or
 def _readers(home: Path) -> str:
     found = folder_obstacles(home)
     if not found:
-        return f"\nThe settings are written for transformers {OLD} and 5 alike.\n"
+        return f"\nThe settings work for transformers {OLD} and 5.\n"
     why = "; ".join(cell(f) for f in found)
-    return f"\nTransformers {OLD} and what builds on it may read this folder otherwise than transformers 5: {why}.\n"
+    return f"\nTransformers {OLD} and programs based on it may read this folder differently from 5: {why}.\n"
 
 
 def _adapter_card(own: bool, scores: dict[str, Score], origin: Origin, best_round: int) -> str:
@@ -123,13 +123,13 @@ def _adapter_card(own: bool, scores: dict[str, Score], origin: Origin, best_roun
         onto = f"the weights in `{_BASE}/`, which are {cell(target.name)} after a warm-up in the answer format"
     else:
         onto = f"the weights of {cell(origin.hub_id or target.name)}"
-    what = f"LoRA adapter of round {best_round} of Self-Error-Instruct. It sits on {onto}."
-    use = f"## Use\n\nIn this folder:\n\n{_loading(own, origin)}\n`..` holds the same model merged.\n"
+    what = f"LoRA adapter of round {best_round} of Self-Error-Instruct. It belongs to {onto}."
+    use = f"## Use\n\nIn this folder:\n\n{_loading(own, origin)}\n`..` is the same model with the adapter merged.\n"
     return _join(header(_fields(origin, "peft", "adapter", "lora")), what, use, scores, origin)
 
 
 def _loading(own: bool, origin: Origin) -> str:
-    """Return code that puts the adapter on the weights it belongs to."""
+    """Return code that loads the adapter on its base weights."""
     target = origin.target
     if not own and target.source.startswith("packaged:"):
         template = target.settled().template
@@ -165,7 +165,7 @@ def _join(head: str, what: str, use: str, scores: dict[str, Score], origin: Orig
     heads = ("set", "role", "n", "accuracy", "95 % interval")
     asked = f"asked with template `{origin.target.settled().template}` and answer format `{origin.target.ask}`"
     unused = ", ".join(f"`{k}`: {cell(json.dumps(v))}" for k, v in origin.target.unused_generation().items())
-    reset = f"Decoding settings that the target model came with and that were not used: {unused}.\n" if unused else ""
+    reset = f"Decoding settings of the target model that were not used: {unused}.\n" if unused else ""
     parts = [
         f"{head}# {cell(origin.experiment)}\n",
         f"{what}\n",

@@ -26,14 +26,14 @@ def _figure(width: float = 7.0, height: float = 5.0) -> tuple[Any, Any]:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a figure; letters that the font lacks are drawn as boxes."""
+    """Write a figure; characters missing from the font are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(path, dpi=120)
 
 
 def shown(text: str) -> str:
-    """Return a text that is drawn as it stands: no formula, no control character, not hidden by a leading ``_``."""
+    """Return a text drawn unchanged: no formula, no control character, not hidden by a leading ``_``."""
     text = printable(text).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
@@ -88,14 +88,14 @@ def training_curve(curve: Sequence[StepLog], path: Path) -> None:
     save(figure, path)
 
 
-_NAMED_TYPES = 10  # per round; the others are drawn as one block
+_NAMED_TYPES = 10  # per round; all others are one block
 _BAR = 0.12
 
 
 def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
-    """Draw where the bad cases of every error type go from round to round, as bands between stacked bars.
+    """Draw where the bad cases of each error type go from round to round, as bands between stacked bars.
 
-    Largest types first from the top, then what has no type, solved problems at the bottom.
+    From the top: the largest types first, then problems without a type, then solved ones.
     """
     import matplotlib as mpl
 
@@ -121,7 +121,7 @@ def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
 
 
 def _stack(column: dict[str, str]) -> dict[str, tuple[int, int]]:
-    """Return every block's lower and upper edge, solved at the bottom, types by size on top."""
+    """Return the lower and upper edge of every block: solved at the bottom, types by size on top."""
     sizes = Counter(column.values())
     order = [n for n in (flow.SOLVED, flow.UNREADABLE, flow.UNNAMED) if n in sizes]
     order += sorted((n for n in sizes if n not in flow.NOT_TYPES), key=lambda n: (sizes[n], n))

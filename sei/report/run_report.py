@@ -1,4 +1,4 @@
-"""What a run leaves in its folder, written as rounds become known: the one thing of this package that a run needs."""
+"""Writes the run folder as rounds finish; a run needs nothing else from this package."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ from sei.stages.harvest import NothingKeptError
 from sei.store import Store, Use, write_atomic
 
 log = logging.getLogger("sei")
-_SEVERAL = 3  # different keyphrases that are rarely one kind of error
+_SEVERAL = 3  # from this many different keyphrases, one error type is unlikely
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
     """The run folder of one job: files of every round, pictures, page, summary, ledger and model.
 
-    ``config`` is the job's, resolved; ``rounds`` is how many it may have.
+    ``config`` is the job's resolved config; ``rounds`` the maximum number of rounds.
     """
 
     folder: Path
@@ -65,13 +65,13 @@ class RunReport:
     data: Any
 
     def publish(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
-        """Write what just became known, the last of ``evaluated``; return what the summary says of that round."""
+        """Write the results of the last of ``evaluated``; return its part of the summary."""
         last = evaluated[-1]
-        (self.folder / FAILURE).unlink(missing_ok=True)  # of an earlier start: the run goes on
+        (self.folder / FAILURE).unlink(missing_ok=True)  # from an earlier attempt: the run continues
         for name, score in last.scores.items():
             if score.unreadable or score.cut:
                 said = (name, score.unreadable, score.n, score.cut)
-                log.info("%s: %d of %d answers cannot be read, %d were cut at engine.max_new_tokens", *said)
+                log.info("%s: %d of %d answers are unreadable, %d were cut at engine.max_new_tokens", *said)
         where = self.folder / ("base" if last.record is None else f"round_{last.record.round}")
         write_lm_eval(
             where / "lm_eval",
@@ -102,35 +102,35 @@ class RunReport:
         return report
 
     def _warn_of_one_type(self, record: RoundRecord) -> None:
-        """Say that phrases which differ became one error type, unless that was asked for."""
+        """Warn if different phrases became one error type, unless that was configured."""
         phrases = {k.phrase for t in record.error_map.types for k in t.members}
         asked_for = isinstance(self.method.cluster.clusterer, NoClustering)
         if len(record.error_map.types) == 1 and len(phrases) >= _SEVERAL and not asked_for:
             log.warning(
-                "round %d: %d different keyphrases became one error type, %r. More bad cases tell types apart better; "
+                "round %d: %d different keyphrases became one error type, %r. More bad cases separate types better; "
                 "clusterer=llm groups a few phrases by their meaning",
                 *(record.round, len(phrases), record.error_map.types[0].name),
             )
 
     def _prompts(self, graded: Sequence[Graded]) -> list[str]:
-        """Return the prompt of every attempt, the first in ``prompt.txt`` too; bare questions without a tokenizer."""
+        """Return the prompt of every attempt; write the first to ``prompt.txt``. Without tokenizer: bare questions."""
         asked_for = [asked(g.attempt.problem.question, g.attempt.problem.options) for g in graded]
         try:
             prompts = self.model.prompts(asked_for)
-        except ConfigError as e:  # all answers are in the store, and the tokenizer is not at hand
-            log.warning("prompts are shown without what the model's template adds: %s", e)
+        except ConfigError as e:  # all answers are in the store, but the tokenizer is missing
+            log.warning("prompts are shown without the model's template: %s", e)
             return asked_for
         if prompts:
             write_atomic(self.folder / "prompt.txt", prompts[0].encode("utf-8", "surrogatepass"))
         return prompts
 
     def failed(self, error: BaseException, exit_code: int, number: int, stage: str, so_far: SoFar) -> None:
-        """Write what the unfinished round ``number`` (0: the base) had found, and what ended it where.
+        """Write the findings of the unfinished round ``number`` (0: the base), and the error that ended it.
 
-        ``stage``: such as ``in grade``, or ``after grade`` where no stage was being made.
+        ``stage``: such as ``in grade``, or ``after grade`` between two stages.
         """
         said = " ".join(str(error).split()) if isinstance(error, SeiError) else f"{type(error).__name__}: {error}"
-        words = "interrupted; the same command goes on" if was_signal(exit_code) else said
+        words = "interrupted; run the same command again to resume" if was_signal(exit_code) else said
         place = f"{stage} of {f'round {number}' if number else 'the base'}"
         log.error("ended %s (exit %d): %s", place, exit_code, words)
         home = self.folder / f"round_{number}"
@@ -149,7 +149,7 @@ class RunReport:
         write_json(self.folder / FAILURE, failure)
 
     def show_so_far(self, evaluated: Sequence[Evaluated]) -> None:
-        """Show the scores that a run has which ends by an error, and where its page is."""
+        """Show the scores so far of a run that ends with an error, and where its page is."""
         if evaluated:
             console.show_scores(_stages(evaluated), self.folder)
 
@@ -166,7 +166,7 @@ class RunReport:
         return summary
 
     def close(self, store: Store, evaluated: Sequence[Evaluated], *, done: bool) -> None:
-        """Write the ledger, also after a failure, and the page of a run that is done."""
+        """Write the ledger, also after a failure, and the page of a finished run."""
         records = [e.record for e in evaluated if e.record is not None]
         write_json(self.folder / "ledger.json", ledger(store, self.method, records))
         if done:
@@ -175,7 +175,7 @@ class RunReport:
             write_page(self.folder, so_far=len(evaluated) - 1)
 
     def _summary(self, evaluated: Sequence[Evaluated], ending: Ending | None) -> dict[str, Any]:
-        """Return the summary of a run; equal for equal configs but for ``seconds``."""
+        """Return the summary of a run; for equal configs it is equal except for ``seconds``."""
         pairs = itertools.pairwise(evaluated)
         return {
             "experiment": self.experiment,
@@ -227,7 +227,7 @@ def _stages(evaluated: Sequence[Evaluated]) -> list[tuple[str, dict[str, Score]]
 
 
 def _as_written(folder: Path) -> dict[str, Any]:
-    """Return the config as Hydra wrote it, before references were filled in; empty where a run came without Hydra."""
+    """Return the config as written by Hydra, with unresolved references; empty for a run without Hydra."""
     path = folder / ".hydra" / "config.yaml"
     found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found if isinstance(found, dict) else {}

@@ -30,7 +30,7 @@ _PACKAGES = (
     "transformers",
     "wandb",
 )
-_WHEN_SET = ("attempts",)  # not in the digest while it is not used: digests of before stay
+_WHEN_SET = ("attempts",)  # not in the digest if unset, so earlier digests stay the same
 _OF_CARD = ("teacher_card", "teacher_card_rows", "card")
 _NOT_IN_DIGEST = (  # cannot change a result
     *("store", "tracker", "plugins", "name", "estimate", "dry_run", "preview", "assume"),
@@ -50,7 +50,7 @@ def _shown(s: Score) -> dict[str, Any]:
 
 
 def best_dev_accuracy(folder: Path) -> float | None:
-    """Return the accuracy over all dev sets of a finished run's best checkpoint, ``None`` where there is none."""
+    """Return the accuracy over all dev sets of a finished run's best checkpoint, ``None`` if there is none."""
     path = folder / "summary.json"
     if not path.exists():
         return None
@@ -58,26 +58,26 @@ def best_dev_accuracy(folder: Path) -> float | None:
     best = summary["best_round"]
     scores = summary["rounds"][best - 1]["scores"] if best else summary["baseline"]
     rows = [s for s in scores.values() if s["role"] == "dev"]
-    if not rows:  # a run that was given outputs
+    if not rows:  # a run with given outputs
         return None
     return float(sum(s["correct"] for s in rows) / max(1, sum(s["n"] for s in rows)))
 
 
 def config_digest(config: dict[str, Any]) -> str:
-    """Return the digest of what in a resolved config can change results; where the store lies does not matter."""
+    """Return the digest of everything in a resolved config that can change results; the store's folder cannot."""
     kept = {k: v for k, v in config.items() if k not in _NOT_IN_DIGEST and (v is not None or k not in _WHEN_SET)}
     return digest(relocated(kept, f"{config.get('store')}/", "store://"))
 
 
 def card_digest(config: dict[str, Any]) -> str:
-    """Return the digest of what in a resolved config can change a teacher card."""
+    """Return the digest of everything in a resolved config that can change a teacher card."""
     return digest(config_digest(config), {k: config.get(k) for k in _OF_CARD})
 
 
 def from_environment(config: dict[str, Any], written: dict[str, Any], at: str = "") -> dict[str, Any]:
-    """Return by dotted key what a resolved config took from environment variables where that can change results.
+    """Return, by dotted key, values from environment variables in a resolved config that can change results.
 
-    ``written`` is the same config before references were filled in. What looks like a password is hidden.
+    ``written`` is the same config with unresolved references. Values that look like a password are hidden.
     """
     out: dict[str, Any] = {}
     for key, value in written.items():
@@ -92,9 +92,9 @@ def from_environment(config: dict[str, Any], written: dict[str, Any], at: str = 
 
 
 def flips(before: Sequence[Graded], after: Sequence[Graded]) -> dict[str, int]:
-    """Return ``fixed``, ``broken`` and ``kept``: test items that turned, ceased to be and stayed right.
+    """Return the numbers of test items that were ``fixed``, ``broken`` and ``kept`` right.
 
-    Items with a fault before or after are in none of them. Of several answers the majority's counts.
+    Items with a grader fault before or after are not counted. With several answers the majority counts.
     """
     was = {i: majority(answers) for i, answers in by_problem(before).items()}
     pairs = Counter(
@@ -106,7 +106,7 @@ def flips(before: Sequence[Graded], after: Sequence[Graded]) -> dict[str, int]:
 
 
 def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
-    """Return what the summary says of one round."""
+    """Return the summary of one round."""
     dropped = Counter(r.reason for r in record.synthesis.rejections)
     dropped.update(f"diagnose_{d.rejection.reason}" for d in record.diagnoses if d.rejection is not None)
     dropped.update(f"cluster_{r.reason}" for r in record.error_map.rejections)
@@ -133,12 +133,12 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
 
 
 def opinion_dict(opinion: Opinion) -> dict[str, Any]:
-    """Return how far a second instructor agrees, without the pairs."""
+    """Return the agreement of a second instructor, without the pairs."""
     return {k: v for k, v in dataclasses.asdict(opinion).items() if k not in ("pairs", "usage")}
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers were made on: they are exact only for the same processor type and versions."""
+    """Return the machine behind the numbers: they are exact only for the same processor type and versions."""
     return {
         "python": platform.python_version(),
         "processor": platform.machine(),
@@ -148,7 +148,7 @@ def machine() -> dict[str, Any]:
 
 
 def git_commit() -> str:
-    """Return the commit of the source tree, ``+dirty`` where it was changed, empty outside a checkout."""
+    """Return the commit of the source tree, with ``+dirty`` if it was changed; empty outside a checkout."""
 
     def git(*args: str) -> str:
         here = Path(__file__).parent
@@ -165,7 +165,7 @@ def instructor_dict(records: Sequence[RoundRecord]) -> dict[str, Any]:
 
 
 def usages(record: RoundRecord) -> dict[str, Usage]:
-    """Return what each stage of a round needed of its instructor."""
+    """Return the instructor usage of each stage of a round."""
     return {
         "diagnose": sum((d.usage for d in record.diagnoses), Usage()),
         "cluster": record.error_map.usage,

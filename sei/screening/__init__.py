@@ -1,1 +1,1 @@
-"""What synthetic text is kept apart from, and how nearness is found fast."""
+"""Keeps synthetic text apart from held-out text, with fast search for near texts."""

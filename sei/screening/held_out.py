@@ -1,4 +1,4 @@
-"""The questions that nothing trained on may come near."""
+"""Collects the questions that training text must not come near."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sei.records import ErrorMap, PoolProblem, RefinedSet
 
 
 def held_out_texts(data: DataSet, error_map: ErrorMap) -> dict[str, list[str]]:
-    """Return the questions that nothing trained on may come near: test, dev, validation of this round."""
+    """Return the questions that training text must not come near: test, dev, and this round's validation."""
     return {
         "test": [p.question for p in data.held_out if p.role != "dev"],
         "dev": [p.question for p in data.held_out if p.role == "dev"],
@@ -18,10 +18,10 @@ def held_out_texts(data: DataSet, error_map: ErrorMap) -> dict[str, list[str]]:
 
 
 def questions(pool: Sequence[PoolProblem]) -> list[str]:
-    """Return the questions of the pool, which show how questions are put."""
+    """Return the questions of the pool, which show the usual wording."""
     return [p.question for p in pool]
 
 
 def earlier_texts(history: Sequence[RefinedSet]) -> list[str]:
-    """Return the synthetic questions of earlier rounds, kept or not: asking for them again teaches nothing."""
+    """Return the synthetic questions of earlier rounds, kept or not, since repeating them teaches nothing."""
     return [s.example.question for r in history for s in r.scored]

@@ -1,4 +1,4 @@
-"""Finding near texts fast: ROUGE-L neighbours through an inverted index, and n-grams through a hash set."""
+"""Fast search for near texts: ROUGE-L neighbours by an inverted index, and n-grams by a hash set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 _FEW_WORDS = 8
 _ROUNDING = 1e-9
 _UNSPACED = (
-    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # kana and Chinese characters stand without spaces: each is a word
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # kana and Chinese characters have no spaces between them: each is a word
 )
 _WORD = re.compile(rf"\d+(?:\.\d+)?|[{_UNSPACED}]|(?:(?![{_UNSPACED}])[^\W\d_]|')+")
 
@@ -25,16 +25,16 @@ def words(text: str) -> list[str]:
 
 
 class RougeIndex:
-    """Texts to compare with by ROUGE-L F-measure (longest common subsequence of words; Lin 2004).
+    """Texts indexed for comparison by ROUGE-L F-measure (longest common subsequence of words; Lin 2004).
 
-    Exact: a pair above the threshold shares at least that many words, counted through the inverted index
-    first, so that only few pairs need their longest common subsequence.
+    The result is exact. A pair above the threshold must share a minimum number of words. These are counted first
+    through the inverted index, so few pairs need their longest common subsequence.
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._rows: list[list[str]] = []
         self._lengths = array("i")
-        self._holders: dict[str, array[int]] = {}  # word -> rows that hold it
+        self._holders: dict[str, array[int]] = {}  # word -> rows with this word
         self._summed: NDArray[np.float64] = np.zeros(0)
         for t in texts:
             self.add(t)
@@ -48,7 +48,7 @@ class RougeIndex:
         self._lengths.append(len(row))
 
     def closest(self, text: str, threshold: float) -> float | None:
-        """Return the first F above the threshold that is found, or ``None``."""
+        """Return the first F above the threshold, or ``None``."""
         from rapidfuzz.distance import LCSseq
 
         query = words(text)
@@ -62,11 +62,11 @@ class RougeIndex:
         return None
 
     def overlapping(self, text: str, least: float) -> list[int]:
-        """Return the texts, by number, that share words with this one, in any order, to at least ``least`` (0 to 1).
+        """Return the indices of texts that share words with this one, in any order, to at least ``least`` (0 to 1).
 
-        The measure is the F-measure of shared words, each weighted by how rare it is among the indexed texts,
-        log(1 + texts / texts with it): near texts share what they are about, not only how questions are put. Words say
-        too little of texts of fewer than eight (another script, a bare formula): these overlap with each other.
+        The measure is the F-measure of shared words. Each word is weighted by its rarity among the indexed texts, log(1
+        + texts / texts with it), so near texts share their subject and not only common wording. For texts of fewer than
+        eight words (another script, a bare formula) words say too little: all such texts count as overlapping.
         """
         query = words(text)
         if not self._rows:
@@ -74,7 +74,7 @@ class RougeIndex:
         counts = Counter(query)
         weights = {w: self._weight(w) for w in counts}
         total = sum(weights[w] * n for w, n in counts.items())
-        shared = np.zeros(len(self._rows))  # at most: a word counts as often as the query has it
+        shared = np.zeros(len(self._rows))  # an upper bound: a word counts as often as it is in the query
         for w, n in counts.items():
             if w in self._holders:
                 shared[np.frombuffer(self._holders[w], dtype=np.int32)] += weights[w] * n
@@ -97,14 +97,14 @@ class RougeIndex:
         return math.log1p(len(self._rows) / max(1, held))
 
     def _weights(self) -> NDArray[np.float64]:
-        """Return the summed weight of every row's words; computed anew where rows have come since."""
+        """Return the summed weight of every row's words; recomputed after new rows."""
         if len(self._summed) != len(self._rows):
             known = {w: self._weight(w) for w in self._holders}
             self._summed = np.array([sum(known[w] for w in row) for row in self._rows])
         return self._summed
 
     def _shared(self, query: Sequence[str]) -> NDArray[np.int32]:
-        """Return for every row how many words of the query it holds; repeated ones count each time."""
+        """Return for every row how many words of the query it has; repeated words count each time."""
         shared = np.zeros(len(self._rows), dtype=np.int32)
         for w, count in Counter(query).items():
             if w in self._holders:
@@ -124,9 +124,9 @@ class RougeIndex:
 
 
 class NgramIndex:
-    """All runs of ``n`` words of some texts; a text shorter than ``n`` counts as one run.
+    """All runs of ``n`` words of some texts; a shorter text is one run.
 
-    Where ``stock`` is given, a run of nothing but stock phrases does not count, unless half of a text is such runs.
+    With ``stock``, a run of stock phrases only does not count, unless at least half of the text's runs are shared.
     """
 
     def __init__(self, texts: Iterable[str], n: int, stock: Callable[[], StockPhrases] | None = None) -> None:
@@ -145,15 +145,15 @@ class NgramIndex:
 
 
 PHRASE = 4
-"""Words of a phrase that is looked at for being stock."""
+"""Number of words in a stock phrase."""
 
 
 class StockPhrases:
-    """Phrases of four words that ``least`` or more different questions have: boilerplate, which shows no copying.
+    """Phrases of four words in ``least`` or more different questions: common wording, which does not show copying.
 
-    Counted are the questions that are kept apart (``held``) and those of the ``pool``. A copy of a question, with other
-    words around it or not, is no different question: one of whose runs of ``n`` words half are known counts not at
-    all, so that a leak does not make its own words common.
+    Counted are the held-out questions (``held``) and those of the ``pool``. A copy of a question, alone or inside other
+    words, is not a different question: if half of a question's runs of ``n`` words are known already, it is not
+    counted. So a leak does not make its own words common.
     """
 
     def __init__(self, held: Iterable[str], pool: Iterable[str], n: int, least: int) -> None:
@@ -172,7 +172,7 @@ class StockPhrases:
         self._stock = {phrase for phrase, number in counts.items() if number >= least}
 
     def fill(self, run: Sequence[str]) -> bool:
-        """Say whether every four words in a row of a run are stock."""
+        """Say whether every four consecutive words of a run are a stock phrase."""
         return _phrases(run) <= self._stock
 
 
@@ -185,7 +185,7 @@ def _phrases(row: Sequence[str]) -> set[int]:
 
 
 def _runs(row: Sequence[str], n: int) -> list[tuple[int, int]]:
-    """Return every run of ``n`` words as its hash, with the place where it begins."""
+    """Return every run of ``n`` words as its hash and start position."""
     if len(row) < n:
         return [(hash(("short", *row)), 0)] if len(row) >= 4 else []
     return [(hash(tuple(row[i : i + n])), i) for i in range(len(row) - n + 1)]

@@ -1,7 +1,7 @@
 """The screen: keeps synthetic questions apart from test, dev and validation text.
 
-It is built outside the stages that must not see such text and answers one question only: why must this
-be dropped? Rules, in order: exact text, shared n-gram, masked signature, ROUGE-L, embedding.
+It is built outside the stages, which must not see such text, and answers one question: why must this text be dropped?
+The rules, in order: exact text, shared n-gram, masked signature, ROUGE-L, embedding.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from sei.screening.near import NgramIndex, RougeIndex, StockPhrases
 from sei.signature import masked_signature
 from sei.store import digest
 
-_BLOCK = 2_048  # questions whose similarities are computed together
+_BLOCK = 2_048  # number of questions compared at once
 
 
 @part
 class Decontamination:
-    """Which rules keep synthetic questions apart from held-out text; all are on by default.
+    """The rules that keep synthetic questions apart from held-out text; all are on by default.
 
-    ``ngram``: length in words of a run that may not be shared (0: off). ``boilerplate``: a shared run does not count
-    where every four words in a row of it stand in so many different questions, held out or of the pool, that they
-    are how questions are put ("relatively prime positive integers. Find m + n."), unless half of the question is
+    ``ngram``: length in words of a run that must not be shared (0: off). ``boilerplate``: a shared run does not count
+    if every four consecutive words of it are in this many different questions, held out or in the pool, so that they
+    are common wording ("relatively prime positive integers. Find m + n."). It still counts if half of the question is
     shared (0: every run counts). ``rouge_l``: F-measure above which a question is too near (1: off; paper: 0.7).
-    ``embedding``: cosine similarity above which a question is a paraphrase (1: off). Embedding is the one slow rule,
-    so only pairs are compared whose F-measure of shared words, in any order and weighted by rarity, is at least
-    ``overlap`` (0: all pairs). Of 1,749 pairs with a cosine above 0.95 among 30,000 questions the least has 0.51.
+    ``embedding``: cosine similarity above which a question is a paraphrase (1: off). Embedding is the only slow rule,
+    so it only compares pairs with an F-measure of shared words (in any order, weighted by rarity) of at least
+    ``overlap`` (0: all pairs). Of 1,749 pairs with a cosine above 0.95 among 30,000 questions, the smallest such
+    F-measure is 0.51.
     """
 
     identity: ClassVar[str] = "screening/decontamination"
@@ -44,30 +45,30 @@ class Decontamination:
     rouge_l: Annotated[float, Field(gt=0, le=1)] = 0.7
     embedding: Annotated[float, Field(gt=0, le=1)] = 0.95
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    boilerplate: Annotated[int, Field(ge=0), IMMATERIAL] = 4  # in the key by ``reads`` where runs are compared
+    boilerplate: Annotated[int, Field(ge=0), IMMATERIAL] = 4  # ``reads`` puts it into the key if runs are compared
 
     def reads(self) -> dict[str, int]:
-        """Return what decides on boilerplate, where runs of words are compared."""
+        """Return the settings for boilerplate, if runs of words are compared."""
         return {"boilerplate": self.boilerplate} if self.ngram and self.boilerplate else {}
 
     def screen(self, apart: Mapping[str, Sequence[str]], pool: Sequence[str] = ()) -> HeldOutScreen:
-        """Return the screen for named groups of held-out questions; ``pool`` shows as well how questions are put."""
+        """Return the screen for named groups of held-out questions; ``pool`` helps to find common wording."""
         return HeldOutScreen(apart, self, pool)
 
 
 class HeldOutScreen:
-    """A ``Screen`` over fixed texts, in named groups; everything it needs is built when first asked."""
+    """A ``Screen`` over fixed texts in named groups; everything it needs is built at first use."""
 
     IDENTITY: ClassVar[tuple[str, ...]] = ("digest",)
 
     def __init__(self, apart: Mapping[str, Sequence[str]], rules: Decontamination, pool: Sequence[str] = ()) -> None:
         self.apart, self.rules, self.pool = apart, rules, pool
         self._similar: dict[str, str | None] = {}
-        self._held: dict[int, Any] = {}  # vectors of held-out questions, made when first needed
+        self._held: dict[int, Any] = {}  # vectors of held-out questions, made at first use
 
     @cached_property
     def digest(self) -> str:
-        """Identify the texts and the rules, for the store's key."""
+        """Return the digest of the texts and the rules, for the store's key."""
         texts = {k: list(v) for k, v in self.apart.items()}
         return digest(texts, self.rules, list(self.pool)) if self.rules.reads() else digest(texts, self.rules)
 
@@ -96,7 +97,7 @@ class HeldOutScreen:
 
     @cached_property
     def _all(self) -> tuple[list[str], list[str], RougeIndex]:
-        """Return all held-out questions, the group of each, and their words."""
+        """Return all held-out questions, the group of each, and their word index."""
         pairs = [(q, name) for name, qs in self.apart.items() for q in qs]
         return [q for q, _ in pairs], [name for _, name in pairs], RougeIndex(q for q, _ in pairs)
 
@@ -106,11 +107,11 @@ class HeldOutScreen:
         return {n: embedded(self.rules.embedder, qs) for n, qs in groups.items()} if self.rules.embedding < 1 else {}
 
     def reason(self, question: str) -> str | None:
-        """Return ``<group>_<rule>``, or ``None`` where the question may stay."""
+        """Return ``<group>_<rule>``, or ``None`` if the question may stay."""
         return self.reasons([question])[0]
 
     def reasons(self, questions: Sequence[str]) -> list[str | None]:
-        """Return the reason for each question; embedding them together is far cheaper than one by one."""
+        """Return the reason for each question; embedding them together is much faster than one by one."""
         found = [self._by_text(q) for q in questions]
         if self.rules.embedding < 1:
             left = [q for q, reason in zip(questions, found, strict=True) if reason is None]
@@ -145,7 +146,7 @@ class HeldOutScreen:
                 self._similar[block[i]] = f"{name}_embedding"
 
     def _compare_near(self, block: Sequence[str]) -> None:
-        """Embed only questions that share words with a held-out one, and of those only the ones shared with."""
+        """Embed only questions that share words with a held-out one, and compare only such pairs."""
         texts, names, index = self._all
         partners = {q: rows for q in block if (rows := index.overlapping(q, self.rules.overlap))}
         wanted = sorted({i for rows in partners.values() for i in rows} - self._held.keys())
@@ -154,7 +155,7 @@ class HeldOutScreen:
         vectors = embedded(self.rules.embedder, list(partners)) if partners else ()
         for (q, rows), vector in zip(partners.items(), vectors, strict=True):
             near = np.flatnonzero(np.stack([self._held[i] for i in rows]) @ vector > self.rules.embedding)
-            if len(near):  # rows are in order of groups: the first one names the reason
+            if len(near):  # rows are ordered by group; the first gives the reason
                 self._similar[q] = f"{names[rows[int(near[0])]]}_embedding"
 
 

@@ -1,9 +1,9 @@
 """The content store: one mechanism for caching, resume and sharing between sweep jobs.
 
-An entry's key is a hash of the stage (class, version, built settings, digests of what it reads), its
-inputs and, for stages that draw, the seed. Rows are written aside and renamed last: ``entry.json``
-exists only when an entry is done. A damaged entry is found by digest, put aside and made again.
-``python -m sei.store`` lists and prunes.
+An entry's key is a hash of the stage (class, version, built settings, digests of what it reads), its inputs and, for
+stages that draw, the seed. Results are written to another name and renamed at the end, so ``entry.json`` exists only
+for a finished entry. A damaged entry is detected by its digest, put aside and made again. ``python -m sei.store`` lists
+and prunes entries.
 """
 
 from sei.store.core import Store, Use

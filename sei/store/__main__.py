@@ -1,4 +1,4 @@
-"""``python -m sei.store``: list what the store holds and what it cost; prune what nobody needs."""
+"""``python -m sei.store``: list the store's entries and their cost; prune unneeded entries."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SORTS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, or 2 for a store that is not there or a prune without a condition."""
+    """Run the command; returns 0, or 2 for a missing store or a prune without a condition."""
     args = _parser().parse_args(argv)
     root = Path(args.store).expanduser()
     if not root.is_dir():
-        print(f"sei.store: no store at {root}. Remedy: --store PATH, or SEI_STORE.", file=sys.stderr)
+        print(f"sei.store: there is no store at {root}. Remedy: --store PATH, or SEI_STORE.", file=sys.stderr)
         return 2
     found = select(
         entries(root),
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gone, busy = prune(found)
     print(f"deleted {len(gone)} entries, {_size(sum(e.bytes for e in gone))}")
     for e in busy:
-        print(f"kept {e.stage}/{e.key[:8]}: a job is at work on it")
+        print(f"kept {e.stage}/{e.key[:8]}: a job works on it")
     return 0
 
 
@@ -58,12 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", nargs="?", default="list", choices=["list", "prune"])
     parser.add_argument("--store", default=os.environ.get("SEI_STORE", "~/.cache/sei"), help="folder of the store")
     parser.add_argument("--stage", help="only entries of this stage, such as finetune")
-    parser.add_argument("--older-than", type=float, metavar="DAYS", help="only entries made longer ago")
-    parser.add_argument("--unused", action="store_true", help="only entries that no existing run folder rests on")
+    parser.add_argument("--older-than", type=float, metavar="DAYS", help="only entries older than this")
+    parser.add_argument("--unused", action="store_true", help="only entries that no existing run folder uses")
     parser.add_argument("--damaged", action="store_true", help="only entries put aside as damaged")
     parser.add_argument("--unfinished", action="store_true", help="only entries that were never finished")
     parser.add_argument("--sort", choices=list(_SORTS), default="size", help="order of the list")
-    parser.add_argument("--yes", action="store_true", help="prune: really delete")
+    parser.add_argument("--yes", action="store_true", help="prune: delete, not only list")
     return parser
 
 

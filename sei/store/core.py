@@ -1,4 +1,4 @@
-"""``Store.once`` and ``Store.each``: make a result only if it is not there."""
+"""``Store.once`` and ``Store.each``: make a result only if it does not exist yet."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ Context = TypeVar("Context", contravariant=True)
 Item = TypeVar("Item", contravariant=True)
 Row = TypeVar("Row", covariant=True)
 
-RUNS = "runs"  # beside the stages: which run used which entries
+RUNS = "runs"  # a folder next to those of the stages: which run used which entries
 _FULL_HASH_LIMIT = 64 * 2**20  # larger files are checked by size alone on every read
-_ROOT = "store://"  # stands for the store's folder in what is written, so that a store can be moved
+_ROOT = "store://"  # replaces the store's folder in written paths, so that a store can be moved
 
 
 class EachOf(Protocol[Item, Row]):
-    """A stage that makes a row per item."""
+    """A stage that makes one row per item."""
 
     def __call__(self, *, items: Sequence[Item], done: frozenset[int]) -> Iterable[tuple[int, Row]]:
-        """Yield (index, row) for every item that is not done."""
+        """Yield (index, row) for every item not in ``done``."""
         ...
 
 
 class EachWith(Protocol[Context, Item, Row]):
-    """A stage that makes a row per item with something that all rows share, such as a checkpoint."""
+    """A stage that makes one row per item, given something that all rows share, such as a checkpoint."""
 
     def __call__(
         self, context: Context, /, *, items: Sequence[Item], done: frozenset[int]
     ) -> Iterable[tuple[int, Row]]:
-        """Yield (index, row) for every item that is not done."""
+        """Yield (index, row) for every item not in ``done``."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """One use of the store: which stage, whether it was made or reused, and the seconds and device of making it.
+    """One use of the store: the stage, whether its result was made or reused, the seconds of making it, and the device.
 
-    ``device`` is empty where the entry was made before devices were noted.
+    ``device`` is empty if the entry was made before devices were recorded.
     """
 
     stage: str
@@ -73,8 +73,8 @@ class Use:
 class Store:
     """A folder of finished stage results, shared by runs and sweep jobs.
 
-    ``uses`` lists what this process asked for, in order; ``at`` is the stage that is being made, and after an error the
-    one that failed.
+    ``uses``: the requests of this process, in order. ``at``: the stage in progress or, after an error, the stage that
+    failed.
     """
 
     root: Path
@@ -87,10 +87,10 @@ class Store:
     def once(self, stage: Callable[Given, Out], *inputs: Given.args, **offered: Given.kwargs) -> Out:
         """Return the result of ``stage(*inputs)``, making it only if no finished entry exists.
 
-        Inputs are checked by type against the stage's ``__call__``, or that of its Protocol. What a Protocol names as a
-        keyword (``seed``, ``checkpoint``) is ``offered``: a stage that takes it gets that value, which is then part of
-        its key; what it does not take does not concern it. One that takes ``folder`` gets one from the start, so that
-        after a crash it finds its own half.
+        The types of inputs are checked against the stage's ``__call__``, or that of its Protocol. The keywords of a
+        Protocol (``seed``, ``checkpoint``) are ``offered``: a stage that takes one gets its value, which becomes part
+        of the key; others are ignored. A stage that takes ``folder`` gets a folder from the start, where it finds its
+        own partial work after a crash.
         """
         hints = _hints(stage)
         extra: dict[str, Any] = {k: v for k, v in offered.items() if k in hints}
@@ -113,19 +113,19 @@ class Store:
             entry = {"stage": _name(stage), "key": key, "seconds": seconds, "device": device}
             self._write(home, adapter, result, entry)
             self._note(stage, key, made=1, reused=0, seconds=seconds, device=device)
-            held = self._read(home, adapter)  # what a later run will see, not what this one happens to hold
+            held = self._read(home, adapter)  # read back what a later run will see
             assert held is not None, "an entry just written must be readable"
             return held[0]
 
     def found(self, stage: Callable[Given, Out], *inputs: Given.args, **offered: Given.kwargs) -> Out | None:
-        """Return a finished result if there is one; makes nothing."""
+        """Return a finished result if there is one; never makes one."""
         hints = _hints(stage)
         home = self._home(stage, digest(stage, list(inputs), {k: v for k, v in offered.items() if k in hints}))
         held = self._read(home, pydantic.TypeAdapter(hints["return"]))
         return held[0] if held else None
 
     def kept(self, stage: EachWith[Context, Item, Row], context: Context, *, items: Sequence[Item]) -> tuple[Row, ...]:
-        """Return the rows that are kept for some items; makes nothing."""
+        """Return the stored rows for some items; never makes one."""
         home = self._home(stage, digest(stage, [context]))
         rows, *_ = read_rows(home / "rows.jsonl", pydantic.TypeAdapter(stage.row_type))  # type: ignore[attr-defined]
         ids = [digest(item) for item in items]
@@ -140,11 +140,11 @@ class Store:
     ) -> tuple[Row, ...]: ...
 
     def each(self, stage: Any, /, *context: Any, items: Sequence[Any]) -> tuple[Any, ...]:
-        """Return one row per item, keeping rows by item: one changed item redoes one row.
+        """Return one row per item. Rows are stored by item, so one changed item redoes one row.
 
-        ``stage(*context, items=..., done=...)`` yields ``(index, row)``; ``done`` holds the indices
-        that are already kept, so that it can skip them without changing how the others are batched.
-        A row whose ``fault`` says why there is no result is returned but not kept: the next run tries again.
+        ``stage(*context, items=..., done=...)`` yields ``(index, row)``. ``done`` has the indices of stored rows, so
+        the stage can skip them without changing the batches of the others. A row with a ``fault`` (why there is no
+        result) is returned but not stored, so the next run tries again.
         """
         key = digest(stage, list(context))
         home = self._home(stage, key)
@@ -175,13 +175,13 @@ class Store:
 
     @property
     def place(self) -> str:
-        """Return where the work stands, in words: in a stage, after the last one, or before the first."""
+        """Return where the work is, in words: in a stage, after the last one, or before the first."""
         if self.at:
             return f"in {self.at}"
         return f"after {self.uses[-1].stage}" if self.uses else "before the first stage"
 
     def keep_run(self, run_id: str, folder: Path, label: str) -> None:
-        """Remember which entries a run used, so that pruning can tell what is still wanted."""
+        """Remember the entries that a run used, so that pruning knows what is still needed."""
         entries = sorted({(u.stage, u.key) for u in self.uses})
         run = {"folder": str(folder.resolve()), "label": label, "created": time.time(), "entries": entries}
         write_atomic(self.root / RUNS / f"{run_id}.json", json.dumps(run, indent=1).encode())
@@ -196,7 +196,7 @@ class Store:
         log.info("%-14s %s  made %d, reused %d", use.stage, key[:8], use.made, use.reused)
 
     def _describe(self, home: Path, stage: Any, inputs: Sequence[Any], seed: int | None = None, **taken: Any) -> None:
-        """Write what the entry will hold, and say why it has to be made."""
+        """Write what the entry will contain, and log why it has to be made."""
         names = list(inspect.signature(type(stage).__call__).parameters)[1:]
         given = {n: digest(x) for n, x in (*zip(names, inputs, strict=False), *taken.items())}
         about = {"settings": canonical(stage), "inputs": given, "seed": seed}
@@ -241,13 +241,13 @@ def _hints(stage: Any) -> dict[str, Any]:
     hints = get_type_hints(type(stage).__call__)
     if "return" not in hints:
         raise ConfigError(
-            f"{type(stage).__name__}.__call__ does not say what it returns. Rule: the store reads results back by "
+            f"{type(stage).__name__}.__call__ has no return annotation. Rule: the store reads results back by "
             "that type. Remedy: annotate it as its Protocol in sei.ports does."
         )
     return hints
 
 
 def _name(stage: Any) -> str:
-    """Return the folder of a stage's entries: the last word of its name, as keys spell it."""
+    """Return the folder of a stage's entries: the last word of its name as spelled in keys."""
     name = identity_of(type(stage))
     return re.split(r"[./]", FORMER.get(name, name))[-1].lower()

@@ -30,7 +30,7 @@ LOCK = ".lock"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write aside, flush to disk, rename: the file is whole or not there.
+    """Write to a temporary name, flush to disk, rename: the file is either complete or absent.
 
     Raises:
         DiskError: naming the file and the reason.
@@ -48,10 +48,10 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def require_writable(folder: Path, what: str, remedy: str) -> None:
-    """Make a folder and write a small file into it, which is then deleted.
+    """Create a folder and write a small file into it, then delete the file.
 
     Raises:
-        DiskError: naming the folder, the reason and the remedy where that fails.
+        DiskError: naming the folder, the reason and the remedy if that fails.
     """
     probe = folder / f".probe-{secrets.token_hex(8)}"
     try:
@@ -59,7 +59,7 @@ def require_writable(folder: Path, what: str, remedy: str) -> None:
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
     except OSError as e:
-        with contextlib.suppress(OSError):  # a full disk takes the name but not the bytes
+        with contextlib.suppress(OSError):  # a full disk may create the file but not write its bytes
             probe.unlink()
         raise DiskError(f"{what} {folder} cannot be written: {e.strerror or e}. Remedy: {remedy}.") from e
 
@@ -74,13 +74,13 @@ except BlockingIOError:
 
 
 def require_locks(folder: Path, what: str, remedy: str) -> None:
-    """Hold a lock in a folder and have another process try to take it, which must fail.
+    """Hold a lock in a folder and let another process try to take it, which must fail.
 
-    File systems whose locks hold for one machine alone, or not at all (Lustre and NFS mounted so), would let two jobs
-    make the same result and damage it.
+    On some file systems locks work for one machine only, or not at all (Lustre and NFS with certain mount options). Two
+    jobs could then make the same result and damage it.
 
     Raises:
-        DiskError: where the other process got the lock, or where the file system has no locks.
+        DiskError: if the other process gets the lock, or if the file system has no locks.
     """
     path = folder / f".probe-{secrets.token_hex(8)}{LOCK}"
     try:
@@ -95,23 +95,23 @@ def require_locks(folder: Path, what: str, remedy: str) -> None:
             errno.ENOSYS: "the file system has no locks",
             errno.EOPNOTSUPP: "the file system has no locks",
         }.get(e.errno or 0, str(e.strerror or e))
-        raise DiskError(f"{what} {folder}: {why}. Rule: jobs that share it take turns. Remedy: {remedy}.") from e
+        raise DiskError(f"{what} {folder}: {why}. Rule: jobs that share it need locks. Remedy: {remedy}.") from e
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
     if tried.returncode == 0:
         raise DiskError(
-            f"{what} {folder}: two processes got the same lock, so this file system's locks exclude nobody. Rule: jobs "
-            f"that share a folder take turns. Remedy: {remedy}."
+            f"{what} {folder}: two processes got the same lock, so locks do not work on this file system. Rule: jobs "
+            f"that share a folder need locks. Remedy: {remedy}."
         )
 
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """Hold the lock of an entry; other jobs wait for it, and say so.
+    """Hold the lock of an entry; if another job holds it, log that and wait.
 
     Raises:
-        DiskError: when the entry's folder cannot be made.
+        DiskError: if the entry's folder cannot be created.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def locked(home: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        log.info("waiting for another job that is making %s/%s", home.parent.name, home.name[:8])
+        log.info("waiting for another job that makes %s/%s", home.parent.name, home.name[:8])
         lock.acquire()
     try:
         yield
@@ -130,7 +130,7 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def quarantine(home: Path, reason: object) -> None:
-    """Put a damaged entry aside, under a name of its own, and leave an empty one."""
+    """Move a damaged entry aside under another name, and leave an empty one."""
     aside = home.with_name(f"{home.name}.damaged-{int(time.time() * 1000)}")
     log.warning("damaged store entry %s (%s): kept as %s and made again", home, reason, aside.name)
     shutil.copytree(home, aside, ignore=shutil.ignore_patterns(LOCK))
@@ -142,10 +142,10 @@ def quarantine(home: Path, reason: object) -> None:
 def read_rows(
     path: Path, adapter: pydantic.TypeAdapter[Row]
 ) -> tuple[dict[str, Row], dict[str, float], dict[str, str]]:
-    """Return kept rows, the seconds and the device of each, by item digest; damaged lines are set aside and made again.
+    """Return stored rows, and the seconds and device of each, by item digest; damaged rows are made again.
 
-    A torn last line is what a crash leaves and is dropped; any other damaged line has the file copied
-    to ``rows.damaged-*`` first.
+    A crash leaves an incomplete last line, which is dropped. For any other damaged line the file is first copied to
+    ``rows.damaged-*``.
     """
     rows: dict[str, Row] = {}
     seconds: dict[str, float] = {}
@@ -177,7 +177,7 @@ def read_rows(
 
 @contextmanager
 def appending(path: Path) -> Iterator[Callable[..., None]]:
-    """Yield a function that appends one row with the seconds it took and its device, and flushes it.
+    """Yield a function that appends and flushes one row, with the seconds it took and its device.
 
     Raises:
         DiskError: naming the file and the reason.
@@ -197,12 +197,12 @@ def appending(path: Path) -> Iterator[Callable[..., None]]:
 
 
 def row_digest(row: Any) -> str:
-    """Return the digest that a kept row carries."""
+    """Return the digest stored with a row."""
     return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def relocated(data: Any, old: str, new: str) -> Any:
-    """Return plain data in which every path that starts with one prefix starts with another."""
+    """Return plain data with the prefix ``old`` of all paths replaced by ``new``."""
     if isinstance(data, str):
         return new + data.removeprefix(old) if data.startswith(old) else data
     if isinstance(data, list):

@@ -1,4 +1,4 @@
-"""What a part, a record or a file is: canonical values and digests."""
+"""The identity of a part, a record or a file: canonical values and digests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sei.parts import identity_of, is_part, settings
 
 
 def canonical(obj: Any) -> Any:
-    """Return a JSON value that identifies a part, a record or a plain value; parts are known by name, not by place.
+    """Return a JSON value that identifies a part, a record or a plain value; a part is identified by name, not by file.
 
-    A record's ``IDENTITY`` names the fields that count, all by default; those of ``UNLESS_EMPTY`` came later and count
-    where they are set, so that older digests stay.
+    A record's ``IDENTITY`` lists the fields that count (default: all). Those in ``UNLESS_EMPTY`` were added later and
+    count only if set, so older digests stay the same.
 
     Raises:
         TypeError: for anything without a stable identity (functions, open files, arbitrary objects).
@@ -29,7 +29,7 @@ def canonical(obj: Any) -> Any:
     if isinstance(obj, dict):
         return {str(k): canonical(v) for k, v in sorted(obj.items(), key=lambda kv: str(kv[0]))}
     if is_part(obj):
-        obj = obj.settled() if hasattr(obj, "settled") else obj  # what is chosen by looking is known by the choice
+        obj = obj.settled() if hasattr(obj, "settled") else obj  # an automatic setting counts as its chosen value
         cls = type(obj)
         name = identity_of(cls)
         out = {"part": FORMER.get(name, name), "version": getattr(cls, "version", 1)}  # a plugin need not say one
@@ -48,13 +48,13 @@ def canonical(obj: Any) -> Any:
 
 
 def _source(module: str) -> str:
-    """Return the digest of a plugin's source, empty for sei's own parts: those raise a version, a test sees to it.
+    """Return the digest of a plugin's source; empty for sei's own parts, whose versions a test checks.
 
-    All Python files of the plugin's package count, as they were when it was imported.
+    All Python files of the plugin's package count, as they were when imported.
     """
     top = module.partition(".")[0]
     there = () if top == "sei" else sources(top)
-    named = [] if len(there) == 1 else [name for name, _ in there]  # a module of one file may have any name
+    named = [] if len(there) == 1 else [name for name, _ in there]  # the name of a single file does not matter
     return digest(named, [found for _, found in there]) if there else ""
 
 

@@ -1,4 +1,4 @@
-"""What a store holds, who uses it, and what may go."""
+"""Lists what a store contains, who uses it, and what can be deleted."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ State = Literal["done", "rows", "unfinished", "damaged"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One entry: ``seconds`` is what making it cost, ``users`` the run folders that exist and rest on it.
+    """One entry. ``seconds``: the cost of making it. ``users``: the existing run folders that use it.
 
-    ``state``: ``done``; ``rows`` (kept row by row, always open for more); ``unfinished`` (a job stopped
-    here, or is at work); ``damaged`` (put aside when its digest no longer fitted).
+    ``state``: ``done``; ``rows`` (stored row by row, always open for more); ``unfinished`` (a job stopped here, or
+    still works here); ``damaged`` (put aside because of a wrong digest).
     """
 
     home: Path
@@ -127,6 +127,6 @@ def _entry(home: Path, users: tuple[str, ...]) -> Entry:
 def _seconds(rows: Path) -> float:
     total = 0.0
     for line in rows.read_bytes().splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # a torn line costs nothing
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # an incomplete line counts as nothing
             total += float(json.loads(line)["seconds"])
     return total

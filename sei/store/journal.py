@@ -1,4 +1,4 @@
-"""Values that a stage keeps as it goes, in its folder of the store: what takes hours goes on where it ended."""
+"""Values that a stage saves during long work, in its folder of the store, so that it resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ANY: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(Any)
 
 
 class Journal:
-    """Plain values (numbers, texts, lists of them) by name; ``write`` puts one on disk."""
+    """Plain values (numbers, texts, lists of them) by name; ``write`` saves one to disk."""
 
     def __init__(self, kept: dict[str, Any], write: Callable[[str, Any], None]) -> None:
         self._kept, self._write = kept, write
@@ -25,16 +25,16 @@ class Journal:
         return name in self._kept
 
     def get(self, name: str) -> Any:
-        """Return a kept value."""
+        """Return a saved value."""
         return self._kept[name]
 
     def put(self, name: str, value: Any) -> None:
-        """Keep a value; it is on disk when this returns."""
+        """Save a value; it is on disk when this returns."""
         self._write(name, value)
         self._kept[name] = value
 
     def once(self, name: str, make: Callable[[], Value]) -> Value:
-        """Return the kept value, or what ``make`` returns, which is kept."""
+        """Return the saved value, or make and save it."""
         if name not in self._kept:
             self.put(name, make())
         found: Value = self._kept[name]
@@ -43,12 +43,12 @@ class Journal:
 
 @contextmanager
 def journal(folder: Path | None, file: str = "values.jsonl") -> Iterator[Journal]:
-    """Open the journal of a stage; without a folder it is kept in memory alone.
+    """Open the journal of a stage; without a folder it is in memory only.
 
-    Numbers come back to the last digit. A line that a kill cut short is dropped, and its value made again.
+    Numbers are restored exactly. An incomplete last line is dropped, and its value is made again.
 
     Raises:
-        DiskError: where a value cannot be written.
+        DiskError: if a value cannot be written.
     """
     if folder is None:
         yield Journal({}, lambda *_: None)

@@ -1,4 +1,4 @@
-"""What a run's stages took, from the uses of its store."""
+"""Time and devices of a run's stages, from the uses of its store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sei.store.core import Use
 
 
 def seconds_by_stage(uses: Sequence[Use]) -> dict[str, float]:
-    """Return the seconds that making each stage's results took, summed over its uses."""
+    """Return the seconds needed to make each stage's results, summed over its uses."""
     out: dict[str, float] = {}
     for u in uses:
         out[u.stage] = round(out.get(u.stage, 0.0) + u.seconds, 3)
@@ -16,7 +16,7 @@ def seconds_by_stage(uses: Sequence[Use]) -> dict[str, float]:
 
 
 def devices_by_stage(uses: Sequence[Use]) -> dict[str, str]:
-    """Return the device that each stage's results were made on; a stage of entries that do not say is left out."""
+    """Return the device that made each stage's results; stages without a recorded device are left out."""
     found: dict[str, set[str]] = {}
     for u in uses:
         found.setdefault(u.stage, set()).update(u.device.split(" + ") if u.device else ())

@@ -1,4 +1,4 @@
-"""Why a result has to be made: what differs from the nearest entry that is there."""
+"""Why a result has to be made: how it differs from the nearest existing entry."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_LOOKED_AT = 50  # newest entries of the stage
+_LOOKED_AT = 50  # number of newest entries of the stage to compare with
 _NAMED = 3
 
 
 def reason(about: dict[str, Any], home: Path) -> str:
-    """Return one phrase on what changed against the nearest finished entry of the same stage, empty for the first.
+    """Return a phrase with the differences to the nearest finished entry of the same stage; empty for the first entry.
 
     ``about`` is ``{"settings": canonical stage, "inputs": {name: digest}, "seed": seed}``.
     """
@@ -32,7 +32,7 @@ def reason(about: dict[str, Any], home: Path) -> str:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Return what differs, settings with both values, inputs by name."""
+    """Return the differences: settings with both values, inputs by name."""
     a, b = dict(_leaves(old)), dict(_leaves(new))
     changed = [k for k in {**a, **b} if a.get(k) != b.get(k)]
     return [_worded(k, a.get(k), b.get(k)) for k in changed]

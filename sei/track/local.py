@@ -13,7 +13,7 @@ _HEAD = ["round", "set", "role", "n", "accuracy", "low95", "high95"]
 
 
 def _cell(text: str) -> str:
-    """Return a text that a spreadsheet takes for text: one that starts like a formula gets a quote before it."""
+    """Return a text that a spreadsheet treats as text: one that starts like a formula gets a leading quote."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
@@ -25,7 +25,7 @@ class LocalTracker:
     version: ClassVar[int] = 1
 
     def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> LocalRun:
-        """Write the head of the file."""
+        """Write the header of the file."""
         run = LocalRun(folder / "metrics.csv")
         run.write([_HEAD], "w")
         return run
@@ -46,10 +46,10 @@ class LocalRun:
         self._append(record.round, record.scores)
 
     def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
-        """The run folder holds it."""
+        """Does nothing; the model is in the run folder."""
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
-        """Nothing is held open."""
+        """Does nothing; no file is open."""
 
     def _append(self, number: int, scores: dict[str, Score]) -> None:
         self.write([[number, _cell(name), s.role, s.n, s.accuracy, *s.ci95] for name, s in scores.items()], "a")

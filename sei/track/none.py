@@ -1,4 +1,4 @@
-"""No tracker; the run folder still holds everything."""
+"""No tracker; the run folder is still complete."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class NoTracker:
     version: ClassVar[int] = 1
 
     def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> NoRun:
-        """Nothing to open."""
+        """Open nothing."""
         return NoRun()
 
 
 class NoRun:
-    """What is logged here goes nowhere."""
+    """A run that is logged nowhere."""
 
     def baseline(self, scores: dict[str, Score]) -> None:
-        """Nothing to log."""
+        """Log nothing."""
 
     def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
-        """Nothing to log."""
+        """Log nothing."""
 
     def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
-        """Nothing to log."""
+        """Log nothing."""
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
-        """Nothing to close."""
+        """Close nothing."""

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 @part
 class SeveralTrackers:
-    """Logs to every one of ``trackers``, in their order."""
+    """Logs to all ``trackers``, in order."""
 
     identity: ClassVar[str] = "tracker/several"
     version: ClassVar[int] = 1
     trackers: Annotated[dict[str, Tracker], Field(min_length=1)]
 
     def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> SeveralRuns:
-        """Open the run in every tracker; those that are open are closed where a later one cannot be opened."""
+        """Open the run in every tracker; if one fails to open, the others are closed."""
         opened = SeveralRuns()
         try:
             for label, tracker in self.trackers.items():
@@ -36,30 +36,30 @@ class SeveralTrackers:
 
 
 class SeveralRuns:
-    """The same run, open in several trackers."""
+    """The same run in several open trackers."""
 
     def __init__(self) -> None:
         self.runs: dict[str, TrackedRun] = {}
 
     def baseline(self, scores: dict[str, Score]) -> None:
-        """Log the base in all."""
+        """Log the base in all trackers."""
         for run in self.runs.values():
             run.baseline(scores)
 
     def round(self, record: RoundRecord, report: dict[str, Any], folder: Path) -> None:
-        """Log a round in all."""
+        """Log a round in all trackers."""
         for run in self.runs.values():
             run.round(record, report, folder)
 
     def model(self, folder: Path, scores: dict[str, Score], rounds: tuple[int, ...]) -> None:
-        """Log the model in all."""
+        """Log the model in all trackers."""
         for run in self.runs.values():
             run.model(folder, scores, rounds)
 
     def finish(self, summary: dict[str, Any], exit_code: int) -> None:
-        """Close all; one that fails at it keeps no other open."""
+        """Close all trackers; an error in one does not keep the others open."""
         for label, run in self.runs.items():
             try:
                 run.finish(summary, exit_code)
-            except Exception as e:  # whatever a tracker raises
+            except Exception as e:  # a tracker may raise anything
                 log.warning("tracker %s could not be closed (%s: %s)", label, type(e).__name__, e)

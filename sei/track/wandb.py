@@ -1,4 +1,4 @@
-"""Experiment tracking: the one file that writes to W&B. Everything is rebuilt from records."""
+"""Experiment tracking with W&B, in the only file that writes to it. Everything is rebuilt from records."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from sei.report import interactive
 from sei.store import write_atomic
 
 _DATA = "WANDB_DATA_DIR"
-_HOW = """This run was logged offline. To send it, in this folder:  wandb sync offline-run-*
+_HOW = """This run was logged offline. To upload it, run in this folder:  wandb sync offline-run-*
 
-Everything that is sent lies in the run folder: scores, tables and pictures below this folder, artifacts in round_*/ and
-model/. W&B's file names the artifacts by the place where they lay when the run was made:
+All uploaded files are in the run folder: scores, tables and pictures below this folder, artifacts in round_*/ and
+model/. W&B's file names the artifacts by their path at the time of the run:
 
     {folder}
 
-So send it before the folder is moved or copied to another machine. Afterwards the whole run folder must be found at
-that place again, by a link (ln -s NEW_PLACE {folder}) or a mount; without it the scores are sent and artifacts are not.
+So upload before you move the folder or copy it to another machine. Afterwards the whole run folder must be found at
+that path again, by a link (ln -s NEW_PATH {folder}) or a mount; otherwise only the scores are uploaded.
 """
 _SHOWN = 300  # rows of a W&B table
-_FOLLOWED = 12  # error types whose sizes are drawn over rounds, the largest of each
-# artifacts of a round in the order in which each is made from the one before: name, type, files
+_FOLLOWED = 12  # largest error types of each round, to plot their sizes
+# artifacts of a round: name, type, files; each is made from the one before
 _LINE = (
     ("bad-cases", "bad-cases", ("bad_cases.jsonl",)),
     ("error-types", "error-types", ("error_types.json", "keyphrases.jsonl")),
@@ -44,7 +44,7 @@ def _flat(scores: dict[str, Score]) -> dict[str, float]:
 
 
 def _learned_before(record: RoundRecord) -> bool:
-    """Whether the round's training saw synthetic examples of earlier rounds, too (``train_on=accumulated``)."""
+    """Say whether the round's training also used synthetic examples of earlier rounds (``train_on=accumulated``)."""
     own = {x.id for x in record.refined.kept}
     return any(x.source == "synthetic" and x.id not in own for x in record.training)
 
@@ -53,12 +53,12 @@ def _learned_before(record: RoundRecord) -> bool:
 class WandbTracker:
     """Weights & Biases: one run per job, rounds on their own axis, tables and cluster maps per round.
 
-    ``mode=offline`` needs no account; ``wandb sync`` sends it later. Argv and code are not recorded.
-    Each round's bad cases, error types, synthetic data and curated data are artifacts, and so is the run's model where
-    ``log_model`` is set. ``made_from`` in an artifact's metadata names the artifacts that it was made from, so a model
-    can be followed back to bad cases, offline as well: W&B's own lineage joins runs, and here one run makes them all.
-    An offline run has all that it needs in its run folder (a ``WANDB_DATA_DIR`` that is set wins), but W&B's file names
-    it by whole paths: ``wandb/how_to_sync.txt`` says what that asks of a folder that is moved.
+    ``mode=offline`` needs no account; ``wandb sync`` uploads the run later. Command-line arguments and code are not
+    recorded. Each round's bad cases, error types, synthetic data and curated data are artifacts; with ``log_model``, so
+    is the run's model. ``made_from`` in an artifact's metadata names the artifacts it was made from, so a model can be
+    traced back to bad cases, also offline. (W&B's own lineage connects runs, but here one run makes all artifacts.) An
+    offline run keeps everything in its run folder, unless ``WANDB_DATA_DIR`` is set. W&B's file contains absolute
+    paths: ``wandb/how_to_sync.txt`` says what to do after moving the folder.
     """
 
     identity: ClassVar[str] = "tracker/wandb"
@@ -69,13 +69,13 @@ class WandbTracker:
     log_model: bool = True
 
     def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> WandbRun:
-        """Open the run; an earlier one of this process is closed first."""
+        """Open the run; an earlier one in this process is closed first."""
         import wandb
 
         elsewhere = os.environ.get(_DATA)
         if self.mode == "offline" and not elsewhere:
             home = folder.absolute() / "wandb"
-            os.environ[_DATA] = str(home)  # where W&B keeps copies of tables until they are sent
+            os.environ[_DATA] = str(home)  # W&B keeps copies of tables here until they are uploaded
             write_atomic(home / "how_to_sync.txt", _HOW.format(folder=folder.absolute()).encode())
         run = wandb.init(
             project=self.project,
@@ -86,7 +86,7 @@ class WandbTracker:
             config=config,
             dir=str(folder),
             mode=self.mode,
-            resume="allow" if self.mode == "online" else None,  # the same job again goes on in its own run
+            resume="allow" if self.mode == "online" else None,  # a repeated job continues its own run
             reinit="finish_previous",
             settings=wandb.Settings(x_disable_meta=True, save_code=False, silent=True, console="off"),
         )
@@ -101,7 +101,7 @@ class WandbTracker:
 
 
 class WandbRun:
-    """A run of W&B that is open in this process."""
+    """A W&B run that is open in this process."""
 
     def __init__(self, run: Any, *, log_model: bool, data: str | None) -> None:
         self._run, self._log_model, self._data = run, log_model, data
@@ -140,11 +140,11 @@ class WandbRun:
         self._line(record, folder, counts)
 
     def _line(self, record: RoundRecord, folder: Path, counts: dict[str, Any]) -> None:
-        """Log a round's artifacts, each with what it was made from."""
+        """Log a round's artifacts, each with its sources."""
         before: list[str] = []
         for name, kind, patterns in _LINE:
             if not any(folder.glob(patterns[0])):
-                return  # a round that was given outputs ends after its error types
+                return  # with given outputs, a round ends after the error types
             if name == "curated-data" and record.round > 1 and _learned_before(record):
                 before.append(self._versioned(name, record.round - 1))
             self._artifact(name, kind, folder, patterns, {"round": record.round, "made_from": before, **counts})
@@ -165,7 +165,7 @@ class WandbRun:
 
         artifact = wandb.Artifact(f"{name}-{self._run.id}", type=kind, metadata=metadata)
         for path in sorted({p for pattern in patterns for p in folder.glob(pattern) if p.is_file()}):
-            # run folders are written once: no second copy of the weights is staged
+            # run folders do not change, so the weights need no second copy
             artifact.add_file(str(path), name=path.relative_to(folder).as_posix(), policy="immutable", skip_cache=True)
         self._run.log_artifact(artifact, aliases=[f"round-{metadata['round']}"] if "round" in metadata else ["best"])
 
@@ -212,5 +212,5 @@ class WandbRun:
             self._run.finish(exit_code=exit_code)
         finally:
             os.environ.pop(_DATA, None)
-            if self._data is not None:  # the next run of this process finds it as it was
+            if self._data is not None:  # restore it for the next run in this process
                 os.environ[_DATA] = self._data

@@ -1,4 +1,4 @@
-"""Numbers of a card: an interval where there is one, and never a 0 for what was not asked."""
+"""Numbers of a card: with an interval if possible, and never 0 for something that was not asked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_stands_in_no_group_stands_alone():
 
 @pytest.mark.slow
 def test_the_interval_covers_as_often_as_it_says():
-    """Of 200 draws the interval covers the value of the whole about as often as it says."""
+    """In 200 draws the interval covers the true value about as often as it claims."""
     rng = np.random.default_rng(1)
     whole = [(str(t), int(t) if rng.random() < 0.6 else int(rng.integers(5))) for t in rng.integers(5, size=20_000)]
     truth = adjusted_rand_score(*zip(*whole, strict=True))

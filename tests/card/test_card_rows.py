@@ -1,4 +1,4 @@
-"""Marked attempts as people publish them, and the built-in ones."""
+"""Marked attempts in published formats, and the built-in ones."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_an_id_that_is_used_twice_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("domain", "instructor"), [("arithmetic", SymbolicInstructor), ("deduction", RuleInstructor)])
 def test_rules_find_the_step_that_was_made_wrong(domain, instructor):
-    """And where they do not name it, they name none."""
+    """If they find no such step, they name none."""
     drawn = built_in(domain, 80, 3).rows
     assert len({r.case.bad_case.problem.question for r in drawn}) == 80
     assert len({r.step for r in drawn}) > 2
@@ -120,4 +120,4 @@ def test_real_marked_attempts_are_read(shared_data):
         "processbench-olympiadbench.jsonl.gz": 422,
     }
     typed = [r.type for r in read_rows(folder / "mr-gsm8k.jsonl.gz").rows if r.type]
-    assert len(typed) > 200  # the labelled keyphrases were made of them
+    assert len(typed) > 200  # the labelled keyphrases were made from them

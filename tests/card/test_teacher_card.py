@@ -1,4 +1,4 @@
-"""``teacher_card=true``: an instructor is scored before money is spent on a run with it."""
+"""``teacher_card=true``: scores an instructor before money is spent on a run with it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server():
 
 @pytest.fixture
 def made(tmp_path):
-    """Return a function that makes a card in this process, with a quick embedder: of a server, or as configured."""
+    """Return a function that makes a card in this process with a quick embedder, of a server or as configured."""
 
     def make(server=None, *overrides, instructor=None, **ahead):
         at = (*SMALL, f"instructor.base_url={server.url}") if server else ()
@@ -115,7 +115,7 @@ def test_replies_off_contract_are_counted_and_are_no_agreement(made, capsys):
         text = body["messages"][0]["content"]
         if "find the first one that is wrong" not in text:
             return honest(body)
-        return json.dumps({"reason": "so", "step": len(data_in(text)["steps"]) + 1})  # there is no such step
+        return json.dumps({"reason": "so", "step": len(data_in(text)["steps"]) + 1})  # no step has this number
 
     server = FaultServer(reply)
     card = made(server, "card.problems=0", "instructor.usd_in=null")
@@ -185,14 +185,14 @@ def test_no_card_below_a_folder_is_told(tmp_path):
 
 
 class Named(Scripted):
-    """Names every error alike."""
+    """Names every error the same."""
 
     def diagnose(self, cases):
         return (Diagnosis(bad_case=c, keyphrase=Keyphrase(bad_case=c, phrase="an error")) for c in cases)
 
 
 def test_an_instructor_of_ones_own_is_not_asked_what_it_cannot(made):
-    """``Scripted`` has no ``first_wrong_steps`` and no ``solve``; nobody knows whether it costs anything."""
+    """``Scripted`` has no ``first_wrong_steps`` and no ``solve``, and its cost is unknown."""
     card = made(None, "card.cases=10", "card.problems=4", instructor=Named())
     assert line(card, "agreement with the step")["state"] == "not asked"
     assert line(card, "hold when it solves")["state"] == "not asked"
@@ -201,7 +201,7 @@ def test_an_instructor_of_ones_own_is_not_asked_what_it_cannot(made):
 
 
 def test_puzzles_are_scored_by_their_own_rules(made):
-    """What was written is solved again, from its text alone."""
+    """New problems are solved again from their text alone."""
     card = made(None, "card.cases=30", "instructor=deduction")
     assert card["rows"]["source"] == "built-in ordering puzzles"
     assert line(card, "agreement with the step")["value"] > 0.7

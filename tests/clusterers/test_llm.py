@@ -67,7 +67,7 @@ def test_batches_join_earlier_types_and_names_are_merged(server, tmp_path):
     assert found.usage.usd == pytest.approx(110e-6 * (batches + 1))
     again = clustering(llm(server, tmp_path))(keyphrases, seed=0)
     assert again == found
-    assert len(server.log) == batches + 1  # nothing is asked for twice
+    assert len(server.log) == batches + 1  # nothing is requested twice
 
 
 def test_without_merging_names_stay(server, tmp_path):

@@ -1,4 +1,4 @@
-"""Few phrases that occur often are types of their own, with every clusterer that asks no language model."""
+"""A few phrases that occur often form their own types, with every clusterer that uses no language model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIX = (
 
 
 def sizes(clusterer, phrases: list[str]) -> list[int]:
-    """Return the sizes of the types, and see that equal phrases are in one."""
+    """Return the sizes of the types, and check that equal phrases are in the same type."""
     labels = clusterer.group(phrases, MINILM.embed(phrases), 0).labels
     if not isinstance(clusterer, Shuffled):
         assert len(set(zip(phrases, labels, strict=True))) == len(set(phrases))

@@ -1,4 +1,4 @@
-"""Made-up run folders: as much of them as tables read."""
+"""Made-up run folders with only the files that tables read."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def write_items(home, where, name, right, stamp="2026-01-01T00-00-00.000000"):
 
 
 def set_accuracy(home, **by_set):
-    """Give sets of the first round accuracies of their own."""
+    """Set the accuracies of sets in the first round."""
     summary = json.loads((home / "summary.json").read_text())
     for name, value in by_set.items():
         summary["rounds"][0]["scores"][name]["accuracy"] = value

@@ -1,4 +1,4 @@
-"""A sweep ends with its comparison, and lines of its jobs carry their number."""
+"""A sweep ends with its comparison, and log lines of its jobs have the job's number."""
 
 from __future__ import annotations
 

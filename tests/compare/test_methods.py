@@ -1,4 +1,4 @@
-"""Which runs are one method, and what it is called: by what was built."""
+"""Which runs are of the same method, and how methods are named: by what was built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every statistic against values by hand, by scipy, or by counting all cases."""
+"""Every statistic against values computed by hand, by scipy, or by counting all cases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_equal_differences_are_no_proof():
 
 @pytest.mark.parametrize("pair", [([1.0], [1.0]), ([1.0, 2.0], [1.0])])
 def test_paired_t_needs_pairs(pair):
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="do not form pairs"):
         st.paired_t(*pair)
 
 

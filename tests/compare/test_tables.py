@@ -1,4 +1,4 @@
-"""Tables from made-up run folders: numbers that can be worked out by hand."""
+"""Tables from made-up run folders, with numbers that can be computed by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_main_table(tmp_path):
     table = build.main_table(read(tmp_path), BEST).tables[0]
     assert table.header == ("model", "data", "method", "seeds", "near (in domain, n=100)", "far (out of domain, n=100)")
     rows = {r[2]: r for r in table.rows}
-    assert rows["base model"][4] == "50.0 [40.4, 59.6]"  # one base: Wilson, not a spread of nothing
+    assert rows["base model"][4] == "50.0 [40.4, 59.6]"  # one base: Wilson over items, not a spread over seeds
     assert rows["Self-Error-Instruct"][3:5] == ("3", "82.0 [77.0, 87.0]")  # 2 * 4.3027 / sqrt(3)
 
 
@@ -70,7 +70,7 @@ def test_scores_of_answers_that_cannot_be_read_are_marked(tmp_path):
 
 def test_main_records_hold_the_mean_and_each_outcome_once(tmp_path):
     write(tmp_path / "0", sets={"a": "in_domain", "b": "in_domain"}, rounds=(0.6,))
-    for more in ({}, {"model": {"name": "other"}}):  # the second alone has one set in domain
+    for more in ({}, {"model": {"name": "other"}}):  # only the second block has one set in domain
         if more:
             write(tmp_path / "1", sets={"c": "in_domain"}, rounds=(0.7,), **more)
         records = build.main_table(read(tmp_path), BEST).records
@@ -161,7 +161,7 @@ def test_one_seed_with_items_is_tested_by_mcnemar(tmp_path):
     b = write(tmp_path / "1", rounds=(0.6,), **NO_REFINEMENT)
     write_items(a, "round_1", "near", [True] * 80 + [False] * 20)
     write_items(b, "round_1", "near", [False] * 99, stamp="2025-01-01T00-00-00.000000")  # an older file of the same run
-    write_items(b, "round_1", "near", [False] * 30 + [True] * 60 + [False] * 10)  # 10 turned right, 30 wrong
+    write_items(b, "round_1", "near", [False] * 30 + [True] * 60 + [False] * 10)  # 10 fixed, 30 broken
     near, far = build.ablation_tables(read(tmp_path), BEST).records[1::2]
     assert near["test"] == "exact McNemar over items"
     assert near["p"] == pytest.approx(0.0022, abs=1e-4)  # scipy.stats.binomtest(10, 40)
@@ -211,16 +211,16 @@ def test_one_seed_over_several_sets_is_tested_on_the_shown_mean(tmp_path):
     set_accuracy(one, a=0.96, b=1.0)
     set_accuracy(other, a=1.0, b=0.4)
     write_items(one, "round_1", "a", [False] * 40 + [True] * 960)
-    write_items(other, "round_1", "a", [True] * 1000)  # 40 of 1,000 turned right: +4 points
+    write_items(other, "round_1", "a", [True] * 1000)  # 40 of 1,000 fixed: +4 points
     write_items(one, "round_1", "b", [True] * 10)
-    write_items(other, "round_1", "b", [False] * 6 + [True] * 4)  # 6 of 10 turned wrong: -60 points
+    write_items(other, "round_1", "b", [False] * 6 + [True] * 4)  # 6 of 10 broken: -60 points
     (mean,) = [
         r
         for r in build.ablation_tables(read(tmp_path), BEST).records
         if r["method"] == "no refinement" and r["outcome"].startswith("in domain")
     ]
     assert mean["test"] == "sign flips of discordant items, mean over sets"
-    # the six of the small set decide: all of one sign by chance in 2 of 64, and the 40 can only just undo that
+    # the six of the small set decide: all have one sign by chance in 2 of 64, and the 40 can just outweigh them
     assert 0.02 < mean["p"] < 0.05
     assert mean["detectable"] > 0.3
 
@@ -253,7 +253,7 @@ def test_tokens_of_another_kind_of_fine_tuning_are_not_compared(tmp_path):
     write(tmp_path / "0", finetuner={"_target_": "sei.finetuners.supervised.Finetune"})
     write(tmp_path / "1", finetuner={"_target_": "sei.finetuners.grpo.GRPO"}, tokens=2500)
     said = build.ablation_tables(read(tmp_path), BEST).tables[0].rows[1][-1]
-    assert said == "NOT equal: another kind of fine-tuning: steps and tokens not comparable"
+    assert said == "NOT equal: different fine-tuning: steps and tokens not comparable"
 
 
 def test_fewer_fine_tunes_of_the_same_size_are_said(tmp_path):

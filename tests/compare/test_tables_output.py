@@ -1,4 +1,4 @@
-"""Files and figures of the tables command, and folders in which something is wrong."""
+"""Files and figures of the tables command, and broken run folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.compare.made_up_runs import BEST, NO_REFINEMENT, full_and_ablated, re
 
 
 def structure(tex):
-    """Check braces, environments and columns of a LaTeX text; comments and escaped characters aside."""
+    """Check braces, environments and columns of a LaTeX text, without comments and escaped characters."""
     assert all(ord(c) < 128 for c in tex)
     bare = re.sub(r"(?m)^%.*$|%$", "", tex).replace("$-$", "")
     bare = re.sub(r"\\[\\{}$&#_%]", lambda m: r"\\" if m[0] == r"\\" else "", bare)
@@ -45,7 +45,7 @@ def structure(tex):
 
 @pytest.fixture
 def tricky(tmp_path):
-    """Two methods whose names hold what markup and spreadsheets are made of."""
+    """Two methods with names full of characters that are special in markup and spreadsheets."""
     for i, part in enumerate(('{50% & #1_$x^2~\\frac|<b>"', "@cmd")):
         for seed in (1, 2):
             write(tmp_path / "in" / f"{i}{seed}", seed=seed, rounds=(0.6 + i / 10 + seed / 50,), budget_scale=i + 1,
@@ -149,7 +149,7 @@ def test_several_models_get_figures_of_their_own(tmp_path):
     assert [p.name for p in made if p.suffix == ".png"] == ["rounds_1.png", "rounds_2.png"]
 
 
-# --- what can be wrong with folders ---
+# --- broken folders ---
 
 
 def broken(change):
@@ -171,10 +171,10 @@ SPOILED = {
     "seed": (broken(lambda s: s.pop("seed")), "seed: Field required"),
     "nan": (broken(lambda s: s["baseline"]["near"].update(accuracy=float("nan"))), "baseline.near.accuracy"),
     "above": (broken(lambda s: s["rounds"][0]["scores"]["far"].update(accuracy=70)), "rounds.0.scores.far.accuracy"),
-    "best": (broken(lambda s: s.update(best_round=9)), "best_round 9 is no round"),
+    "best": (broken(lambda s: s.update(best_round=9)), "best_round 9 is not a round"),
     "config": (lambda h: (h / ".hydra" / "config.yaml").unlink(), "config.yaml cannot be read"),
     "yaml": (lambda h: (h / ".hydra" / "config.yaml").write_text("a: [1"), "config.yaml cannot be read"),
-    "text": (lambda h: (h / ".hydra" / "config.yaml").write_text("text"), "no mapping"),
+    "text": (lambda h: (h / ".hydra" / "config.yaml").write_text("text"), "not a mapping"),
 }
 
 
@@ -204,7 +204,7 @@ def test_base_arm(tmp_path, capsys):
     assert main([str(tmp_path), "--base-arm", "no refinement"]) == 0
     assert "against no refinement" in capsys.readouterr().out
     assert main([str(tmp_path), "--base-arm", "nobody"]) == 2
-    assert "there are: Self-Error-Instruct; no refinement" in capsys.readouterr().err
+    assert "the methods are: Self-Error-Instruct; no refinement" in capsys.readouterr().err
     assert main([str(tmp_path), "--base-arm", "e"]) == 2
     assert "may be any of" in capsys.readouterr().err
 

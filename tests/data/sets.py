@@ -1,4 +1,4 @@
-"""The data sets that can be had as files: class, rows of the test split, rows of the training split."""
+"""The data sets available as files: class, rows of the test split, rows of the training split."""
 
 from __future__ import annotations
 

@@ -108,4 +108,4 @@ def test_pre_training_never_shows_a_held_out_question(data):
     assert held_out.isdisjoint(masked_signature(q) for q in shown)
     weights = [1.0] * len(SKILLS)
     unscreened = [next(stream(corpus.rng, SKILLS, weights, far=False)).question for _ in range(3000)]
-    assert not held_out.isdisjoint(masked_signature(q) for q in unscreened)  # the screen has work to do
+    assert not held_out.isdisjoint(masked_signature(q) for q in unscreened)  # so the screen is really tested

@@ -1,4 +1,4 @@
-"""Outputs made elsewhere: which problems they answer, what is taken, and what is refused by place or by role."""
+"""Outputs made elsewhere: their problems, what is used, and what is refused, with its place or because of its role."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read(tmp_path):
 
 
 def sample(i, doc, output, name="strict-match", prompt="", **more):
-    """Make a row as lm-evaluation-harness 0.4.13 writes it."""
+    """Make a row as written by lm-evaluation-harness 0.4.13."""
     arguments = {"gen_args_0": {"arg_0": prompt or f"Question: {doc.get('question')}\nAnswer:", "arg_1": {"until": []}}}
     outputs = output if isinstance(output, list) else [output]
     row = {"doc_id": i, "doc": doc, "target": "9", "arguments": arguments, "resps": [outputs], "filter": name}
@@ -110,7 +110,7 @@ def test_first_versions_of_the_harness_are_read(read):
 def test_likelihoods_are_no_output(read):
     row = sample(0, doc(0), "")
     row["resps"] = [[["-20.1", "False"]], [["-3.1", "True"]]]
-    with pytest.raises(DataError, match=r"a\.jsonl line 1: resps holds likelihoods of 2 options.*Rule: .*Remedy: "):
+    with pytest.raises(DataError, match=r"a\.jsonl line 1: resps has likelihoods of 2 options.*Rule: .*Remedy: "):
         read([row])
 
 
@@ -131,7 +131,7 @@ def test_columns_of_the_configured_data_are_read(read):
     source = JsonLines(train="x", test="y", columns=Columns(question="body", answer="key", id="nr"))
     assert read(rows, source=source).problems[0].question == "2 + 3?"
     rows = [{"id": 1, "question": "2 + 3?", "gold": "5", "label": "6", "output": "6"}]
-    with pytest.raises(DataError, match=r"may stand in \['label', 'gold'\].*data\.columns.* need data=jsonl"):
+    with pytest.raises(DataError, match=r"may be in \['label', 'gold'\].*data\.columns.* need data=jsonl"):
         read(rows)
 
 
@@ -151,9 +151,7 @@ def test_bare_outputs_are_matched_with_the_pool_by_id(read):
     assert found.problems == DATA_SET.pool[:5]
     assert found.outputs[ids[0]].text == "#### 0"
     assert found.left_out == {MORE: 1}
-    with pytest.raises(
-        DataError, match=r"2 of 8 ids are of no problem of the pool, such as 'x1', 'x2'; ids of the pool"
-    ):
+    with pytest.raises(DataError, match=r"2 of 8 ids are not in the pool, such as 'x1', 'x2'; ids of the pool"):
         read([*rows, {"id": "x1", "output": "1"}, {"id": "x2", "output": "1"}], load=lambda: DATA_SET)
 
 
@@ -182,7 +180,7 @@ def test_attempts_of_a_run_go_in_as_they_are(tmp_path):
 
 
 def inspected(i, epoch=1, **more):
-    """Make a sample as Inspect 0.3.285 logs it."""
+    """Make a sample as logged by Inspect 0.3.285."""
     parts = [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "so 9"}]
     message = {"role": "assistant", "content": parts}
     return {
@@ -230,7 +228,7 @@ def test_an_archive_that_this_python_cannot_unpack_says_what_can(tmp_path, monke
     monkeypatch.setitem(sys.modules, "zipfile_zstd", None)
     if hasattr(zipfile, "ZIP_ZSTANDARD"):
         pytest.skip("this Python unpacks zstd")
-    with pytest.raises(DataError, match=r"packed with zstd.*Remedy: inspect log convert .* --to json"):
+    with pytest.raises(DataError, match=r"compressed with zstd.*Remedy: inspect log convert .* --to json"):
         read_given(path, None, no_data)
 
 
@@ -239,18 +237,18 @@ def test_an_archive_that_this_python_cannot_unpack_says_what_can(tmp_path, monke
     [
         ("", "a.jsonl", "has no rows"),
         ('{"prompt": "a", "reply": "b"}\n', "a.jsonl", r"its columns are \['prompt', 'reply'\]\. Rule: outputs"),
-        ('{"id": 1, "response": "a", "completion": "b"}\n', "a.jsonl", "may each hold the output"),
-        ('{"id": 1, "output": ["a"]}\n', "a.jsonl", "line 1: output=.* is no text"),
+        ('{"id": 1, "response": "a", "completion": "b"}\n', "a.jsonl", "may be the output"),
+        ('{"id": 1, "output": ["a"]}\n', "a.jsonl", "line 1: output=.* is not text"),
         ('{"id": null, "output": "a"}\n', "a.jsonl", "line 1: has no id"),
         ('{"id": 1, "output": null}\n', "a.jsonl", "none of 1 samples has an output"),
-        ('{"doc": "x", "resps": [["a"]]}\n', "a.jsonl", "line 1: doc='x' is no object"),
+        ('{"doc": "x", "resps": [["a"]]}\n', "a.jsonl", "line 1: doc='x' is not an object"),
         ('{"eval": {}, "samples": []}', "a.json", "eval log without samples"),
         ('{"eval": {}, "samples": [{"id": 1}]}', "a.json", r"sample 1: lacks \['input', 'target', 'output'\]"),
-        ('{"attempt": {"output": "x"}}\n', "a.jsonl", "line 1: is no attempt of a run"),
-        ("PK not a zip", "a.eval", r"no whole \.eval log"),
+        ('{"attempt": {"output": "x"}}\n', "a.jsonl", "line 1: not an attempt of a run"),
+        ("PK not a zip", "a.eval", r"not a complete \.eval log"),
         ('{"id": 1, "question": "2?", "gold": null, "output": ""}\n'
          '{"id": 2, "question": "2?", "gold": 2, "output": ""}',
-         "a.jsonl", "line 1: gold=None is no text"),
+         "a.jsonl", "line 1: gold=None is not text"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named(read, text, name, said):
@@ -269,7 +267,7 @@ def test_a_folder_names_a_file_in_it(tmp_path):
 @needs("SEI_DATA", "badcases/mr-ben-math.jsonl.gz")
 @pytest.mark.parametrize("name", ["gsm8k-openai", "mr-ben-math", "processbench-math", "tora"])
 def test_published_bad_cases_go_in_as_samples(tmp_path, name):
-    """Outputs of real models, laid out as the harness would: every problem and every output is taken."""
+    """Outputs of real models in the harness's layout: every problem and every output is used."""
     with gzip.open(DATA / "badcases" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as f:
         rows = [json.loads(line) for line in f]
     samples = [

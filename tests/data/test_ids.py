@@ -1,4 +1,4 @@
-"""Records are joined by id: no loader, whoever wrote it, may give an id twice."""
+"""Records are joined by id, so no loader may give an id twice."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.builders import held_out, problem
 
 
 def test_unique_ids_keep_their_text_and_others_get_a_digest():
-    """Unique ids keep their text, and others get a digest of their content, whatever the order."""
+    """Unique ids stay, and others get a digest of their content, in any order."""
     rows = [Row("1", "a?", "1"), Row("2", "b?", "2"), Row("1", "c?", "3"), Row("1", "a?", "1")]
     found = tell_apart({"x": rows})["x"]
-    assert [r.question for r in found] == ["a?", "b?", "c?"]  # the last is the first once more
+    assert [r.question for r in found] == ["a?", "b?", "c?"]  # the last row repeats the first
     assert found[1] == rows[1]
     assert found[0].id.startswith("1~")
     assert len({r.id for r in found}) == 3
@@ -40,8 +40,8 @@ def test_ids_are_told_apart_between_groups_and_from_taken_ones():
 
 def test_what_is_told_apart_is_said_with_its_count(caplog):
     tell_apart({"x": [Row("1", "a?", "1"), Row("1", "b?", "1"), Row("1", "b?", "1")]})
-    assert "x: 2 of 2 rows have an id that others have too" in caplog.text
-    assert "x: 1 rows stand twice" in caplog.text
+    assert "x: 2 of 2 rows share their id with others" in caplog.text
+    assert "x: 1 rows repeat another" in caplog.text
 
 
 def test_a_slice_of_rows_with_one_id_is_no_larger_than_asked():
@@ -84,7 +84,7 @@ def test_an_id_or_question_with_two_answers_is_refused(tmp_path):
 
 
 class Numbered:
-    """A set as a plugin may bring it: ids are numbers that start again in every split."""
+    """A set as a plugin may define it: ids are numbers that start again in every split."""
 
     def __init__(self, name, word="plus"):
         self.name, self.word = name, word
@@ -102,7 +102,7 @@ def test_sets_and_benchmarks_of_plugins_are_told_apart():
     ids = [p.id for p in (*data.pool, *data.held_out)]
     assert len(ids) == 80
     assert len(set(ids)) == 80
-    with pytest.raises(ConfigError, match="'a' stands twice"):
+    with pytest.raises(ConfigError, match="'a' appears twice"):
         Study(sets={"a": Numbered("a"), "b": Numbered("a")}, dev=5).load()
 
 
@@ -118,9 +118,7 @@ def test_sets_and_benchmarks_of_plugins_are_told_apart():
     ],
 )  # fmt: skip
 def test_a_data_set_with_an_id_that_stands_twice_cannot_be_made(parts):
-    with pytest.raises(
-        DataError, match=r"1 ids that do not tell its problems apart.*Rule: records are joined by id.*Remedy"
-    ):
+    with pytest.raises(DataError, match=r"1 ids that are repeated or empty.*Rule: records are joined by id.*Remedy"):
         DataSet(**parts)
     assert DataSet(pool=(problem("1"),), held_out=(held_out("2"),)).pool
 

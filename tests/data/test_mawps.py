@@ -66,7 +66,7 @@ GOOD = {"id": 1, "original_text": "Tim has 2 pens and 3 cups .", "equation": "x=
 
 @pytest.mark.parametrize(
     ("row", "word"),
-    [("{torn\n", "not JSON"), ({"id": 2}, "lacks"), ({**GOOD, "ans": "five"}, "no number"), ("[1]\n", "lacks")],
+    [("{torn\n", "not JSON"), ({"id": 2}, "lacks"), ({**GOOD, "ans": "five"}, "not a number"), ("[1]\n", "lacks")],
 )
 def test_a_broken_row_is_named_by_file_and_line(tmp_path, row, word):
     write(tmp_path, [GOOD, row])

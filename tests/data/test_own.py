@@ -1,4 +1,4 @@
-"""A user's own files: what their rows may look like, and what is refused with file, line, rule and remedy."""
+"""A user's own files: possible rows, and what is refused with file, line, rule and remedy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def choice(answer, options, **more):
     return {"question": f"Which of {options}?", "answer": answer, "options": options, **more}
 
 
-# --- what is no answer
+# --- missing answers
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_without_an_answer_column_the_solution_says_it(read):
         {"problem": "2 + 2?", "solution": "It is $\\boxed{4}$."}, {"problem": "2 + 3?", "solution": "2+3=5\n#### 5"}
     )
     assert [r.answer for r in rows] == ["4", "5"]
-    with pytest.raises(DataError, match=r"line 2: solution='Five\.' ends in no answer.*data\.columns\.answer"):
+    with pytest.raises(DataError, match=r"line 2: solution='Five\.' ends without an answer.*data\.columns\.answer"):
         read({"problem": "2 + 2?", "solution": "It is $\\boxed{4}$."}, {"problem": "2 + 3?", "solution": "Five."})
 
 
@@ -179,7 +179,7 @@ def test_other_layouts_are_refused(read, options):
 
 @pytest.mark.parametrize("answer", ["E", "61", 4, "none", "a prime", "-1"])
 def test_an_answer_that_names_no_option_is_refused(read, answer):
-    with pytest.raises(DataError, match=r"names none of the 3 options: \(A\) 51; .*data\.answers|is no answer"):
+    with pytest.raises(DataError, match=r"names none of the 3 options: \(A\) 51; .*data\.answers|is not an answer"):
         read(choice(0, ["1", "2", "3"]), choice(answer, ["51", "57", "59"]))
 
 
@@ -213,7 +213,7 @@ def test_texts_that_only_look_labelled_get_letters_of_their_own(read):
     assert row.options == ("(A) reluctance", "(B) resistance", "(C) (A) and (B)", "(D) none")
 
 
-# --- an index, a value, a letter: the file decides, or the row is refused
+# --- index, value or letter: the file decides, or the row is refused
 
 
 def test_indices_count_from_zero_where_a_zero_shows_it(read):
@@ -221,7 +221,7 @@ def test_indices_count_from_zero_where_a_zero_shows_it(read):
     assert [r.answer for r in read(*rows)] == ["A", "C", "B"]
     assert read(*rows)[1].options == PRIMES
     with pytest.raises(
-        DataError, match=r"answer='2' is no option's text.*no row has the answer 0.*data\.answers=index"
+        DataError, match=r"answer='2' is not the text of an option.*no row has the answer 0.*data\.answers=index"
     ):
         read(rows[1])
     assert read(rows[1], answers="index")[0].answer == "C"
@@ -230,21 +230,21 @@ def test_indices_count_from_zero_where_a_zero_shows_it(read):
 
 
 def test_other_ways_to_name_options_are_no_indices(read):
-    """A file that counts from one or names options in another way is no file of indices."""
+    """A file that counts from one, or names options in another way, has no indices from 0."""
     zero = choice(0, ["20", "21", "27"])
     with pytest.raises(DataError, match="line 2: answer='3' names none of the 3 options"):
         read(zero, choice(3, ["51", "57", "59"]))
     for other in (choice("B", ["51", "57"]), choice("57", ["51", "57"])):
         with pytest.raises(DataError, match=r"line 1: .*line 2 names an option by its (label|text)"):
             read(zero, other)
-    with pytest.raises(DataError, match=REFUSAL):  # labels are given: an index is not meant
+    with pytest.raises(DataError, match=REFUSAL):  # with labels, the number is not an index
         read(zero, choice(1, {"A": "51", "B": "57"}))
 
 
 def test_a_number_that_is_an_index_and_a_value_is_refused(read):
     """A number that is an index and a value is refused unless the other rows decide."""
     both = choice("2", ["1", "2", "3", "4"])
-    with pytest.raises(DataError, match=r"may name one option or another: C by index, B by value.*data\.answers"):
+    with pytest.raises(DataError, match=r"may name different options: C by index, B by value.*data\.answers"):
         read(both)
     assert read(both, choice(0, ["7", "8"]))[0].answer == "C"
     assert read(both, choice(8, ["7", "8"]))[0].answer == "B"
@@ -345,7 +345,7 @@ def test_columns_of_known_data_sets_are_found_and_said(read, row, caplog):
 
 
 def test_columns_that_may_be_meant_are_not_guessed(read):
-    with pytest.raises(DataError, match=r"may stand in \['correct', 'target'\].*data\.columns\.answer=correct or data"):
+    with pytest.raises(DataError, match=r"may be in \['correct', 'target'\].*data\.columns\.answer=correct or data"):
         read({"question": "q", "correct": "1", "target": "2"})
     with pytest.raises(
         DataError, match=r"lacks \['question'\]; its columns are \['answer', 'body'\].*columns\.question="
@@ -373,14 +373,14 @@ def write_bytes(path, data):
 @pytest.mark.parametrize("name", ["own.jsonl", "own.jsonl.gz"])
 def test_a_byte_order_mark_is_skipped_other_encodings_are_named(tmp_path, name):
     line = '{"question": "Wie groß?", "answer": "2"}\n'
-    path = write_bytes(tmp_path / name, (line.encode("utf-8-sig") + line.encode()) * 2)  # two files put together
+    path = write_bytes(tmp_path / name, (line.encode("utf-8-sig") + line.encode()) * 2)  # two files joined
     rows = own_rows(path, "x", NAMES, "auto")
     assert [(r.question, r.answer) for r in rows] == [("Wie groß?", "2")] * 4
     for encoding, said in (
         ("utf-16", "UTF-16"),
         ("utf-16-le", "UTF-16"),
         ("utf-32", "UTF-32"),
-        ("latin-1", "no UTF-8"),
+        ("latin-1", "not UTF-8"),
     ):
         with pytest.raises(DataError, match=rf"own\.jsonl.*{said}.*Rule: text files are UTF-8\. Remedy: "):
             own_rows(write_bytes(tmp_path / name, line.encode(encoding)), "x", NAMES, "auto")
@@ -428,7 +428,7 @@ def test_the_cases_from_the_real_world_are_read_or_refused(shared_cases):
         found = load(name).pool
         assert {p.answer for p in found} == {"A"}
         assert all(o.startswith(f"({a}) ") for p in found for a, o in zip("ABC", p.options, strict=False))
-    with pytest.raises(DataError, match=r"nan\.jsonl line 1: answer=nan is no text.*Rule.*Remedy"):
+    with pytest.raises(DataError, match=r"nan\.jsonl line 1: answer=nan is not text.*Rule.*Remedy"):
         load("nan")
     twice = load("dup", "dup_test")
     assert len({p.id for p in (*twice.pool, *twice.held_out)}) == len(twice.pool) + len(twice.held_out) == 180
@@ -452,7 +452,7 @@ def test_the_command_refuses_a_missing_answer_early(sei, tmp_path):
         "engine.max_new_tokens=64",
     )
     assert done.returncode == 2, done.stderr
-    assert "a.jsonl line 21: answer=nan is no text" in done.stderr
+    assert "a.jsonl line 21: answer=nan is not text" in done.stderr
     assert "Rule: " in done.stderr
     assert "Remedy: " in done.stderr
     assert not list((tmp_path / "store").glob("*/*"))
@@ -460,5 +460,5 @@ def test_the_command_refuses_a_missing_answer_early(sei, tmp_path):
 
 def test_a_row_that_names_a_column_twice_is_refused(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"question": "What?", "answer": "1", "answer": "2"}\n')
-    with pytest.raises(DataError, match=r"a\.jsonl line 1: 'answer' stands twice\. Rule: .*Remedy: "):
+    with pytest.raises(DataError, match=r"a\.jsonl line 1: 'answer' appears twice\. Rule: .*Remedy: "):
         JsonLines(train=str(tmp_path / "a.jsonl"), test=str(tmp_path / "a.jsonl")).load()

@@ -43,7 +43,7 @@ def test_levels_and_subjects_are_kept(shared_data):
 
 
 def test_a_slice_is_drawn_by_content(shared_data):
-    """A slice is drawn by content, and smaller ones lie inside larger ones."""
+    """A slice is drawn by content, and larger slices contain smaller ones."""
     rows = school.Gsm8k(folder=str(shared_data)).test()
     large, small = at_most(rows, 200, "gsm8k"), at_most(rows, 50, "gsm8k")
     assert (len(large), len(small)) == (200, 50)
@@ -64,7 +64,7 @@ def write(path, *rows):
         ("{broken", "line 2: not JSON"),
         ({"question": "q"}, "line 2: lacks \\['answer'\\]"),
         ({"question": "q", "answer": "no mark"}, "line 2: the answer has no '#### '"),
-        ({"question": None, "answer": "#### 3"}, "line 2: question=None is no text"),
+        ({"question": None, "answer": "#### 3"}, "line 2: question=None is not text"),
     ],
 )
 def test_a_broken_row_is_named_by_file_and_line(tmp_path, row, message):
@@ -77,7 +77,7 @@ def test_a_truncated_file_is_named(tmp_path):
     path = tmp_path / "gsm8k/main/test.jsonl.gz"
     write(path, *[{"question": f"q{i}", "answer": "#### 3"} for i in range(500)])
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(DataError, match=r"test.jsonl.gz: cannot be read to its end"):
+    with pytest.raises(DataError, match=r"test.jsonl.gz: cannot be read to the end"):
         school.Gsm8k(folder=str(tmp_path)).test()
 
 
@@ -85,7 +85,7 @@ def test_a_missing_file_and_an_answer_without_option_are_named(tmp_path):
     with pytest.raises(DataError, match=r"sat-math.*missing.*data_folder"):
         exams.SatMath(folder=str(tmp_path)).test()
     write(tmp_path / "agieval/sat-math/test.jsonl.gz", {"question": "q", "options": ["(A)1", "(B)2"], "label": "E"})
-    with pytest.raises(DataError, match="line 1: the answer 'E' names none of its 2 options"):
+    with pytest.raises(DataError, match="line 1: the answer 'E' is none of its 2 options"):
         exams.SatMath(folder=str(tmp_path)).test()
 
 
@@ -102,7 +102,7 @@ def test_the_hub_is_asked_for_the_pinned_revision(monkeypatch):
     assert asked == [("openai/gsm8k", "main", "test", school.Gsm8k().revision)]
     with pytest.raises(DataError, match="no pinned revision"):
         school.Asdiv(folder=None).test()
-    with pytest.raises(DataError, match="on no hub"):
+    with pytest.raises(DataError, match="is only read locally"):
         exams.SatMath(folder=None).test()
 
 

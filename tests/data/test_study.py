@@ -62,18 +62,18 @@ def test_own_columns_options_and_errors(tmp_path):
     with pytest.raises(DataError, match="leaves none for the pool"):
         JsonLines(**files, columns=columns, dev=9).load()
     (tmp_path / "b.jsonl").write_text(json.dumps({"q": " ", "gold": "A"}) + "\n")
-    with pytest.raises(DataError, match=r"b.jsonl line 1: q=' ' is no text.*data.columns.question"):
+    with pytest.raises(DataError, match=r"b.jsonl line 1: q=' ' is not text.*data.columns.question"):
         JsonLines(**files, columns=columns, dev=3).load()
 
 
 def test_benchmarks_join_any_data_set_out_of_domain(shared_data):
-    """Benchmarks join any data set out of domain and push equal problems out of the pool."""
+    """Benchmarks can be added to any data set, out of domain, and their problems leave the pool."""
     data = Arithmetic(pool=20, dev=10, test=10).load()
     sat = SatMath(folder=str(shared_data), limit=15)
     joined = with_benchmarks(data, {"sat": sat})
     added = [p for p in joined.held_out if p.set == "sat_math"]
     assert (len(added), {p.role for p in added}) == (15, {"out_of_domain"})
-    with pytest.raises(ConfigError, match="stands twice"):
+    with pytest.raises(ConfigError, match="appears twice"):
         with_benchmarks(data, {"a": sat, "b": sat})
 
     class Same:

@@ -48,7 +48,7 @@ def none_left():
 
 @pytest.fixture
 def scripted():
-    """A completions server that knows nothing but how many tokens it was sent."""
+    """A completions server that only knows how many tokens it received."""
     made = FaultServer(reply=lambda body: "")
     made.broken = set()
 
@@ -76,7 +76,7 @@ def test_prompts_go_as_tokens_answers_end_at_stop_strings(scripted):
         found = list(e.answer(opened, texts, frozenset({2}), "x"))
         ids = opened.tokenizer(texts, add_special_tokens=True)["input_ids"]
     assert [a.at for a in found] == [0, 1, 3, 4]
-    assert all(a.finished and "Question" not in a.text for a in found)  # cut at a stop string is not cut at the cap
+    assert all(a.finished and "Question" not in a.text for a in found)  # a stop string is not the length cap
     sent = sorted(s.body["prompt"] for s in scripted.log)
     assert sent == sorted(ids[i] for i in (0, 1, 3, 4))
     assert {s.body["temperature"] for s in scripted.log} == {0.0}
@@ -108,7 +108,7 @@ def attempted(tmp_path, scripted, **more):
 
 
 def test_items_without_an_answer_are_faults_and_tried_again(tmp_path, scripted):
-    """Faults table, F42: up to one in a hundred."""
+    """Faults table, F42: up to one in a hundred missing."""
     lost = "Question: Anna has 7 pens. How many pens?\nAnswer:"
     scripted.broken.add(lost)
     attempts = attempted(tmp_path, scripted)
@@ -124,7 +124,7 @@ def test_items_without_an_answer_are_faults_and_tried_again(tmp_path, scripted):
 
 
 def test_no_score_where_more_than_one_in_a_hundred_is_missing(tmp_path, scripted):
-    """Faults table, F42: five in a hundred."""
+    """Faults table, F42: five in a hundred missing."""
     scripted.broken.update(f"Question: Anna has {i} pens. How many pens?\nAnswer:" for i in range(0, 200, 20))
     with pytest.raises(TooManyBadRecordsError, match=r"10 of 200 prompts got no answer.*max_missing=0.01.*Remedy"):
         attempted(tmp_path, scripted)
@@ -147,7 +147,7 @@ def ask(e, checkpoint):
 
 
 def test_a_server_stays_for_its_weights_alone(tmp_path):
-    """A server stays for its weights; it is stopped for others and for training."""
+    """A server keeps running for its weights; it is stopped for other weights and for training."""
     e = ServedEngine(command=COMMAND, prompt="text", startup=30)
     a, b = weights(tmp_path, "round_1"), weights(tmp_path, "round_2")
     (said, url), (_, same) = ask(e, a), ask(e, a)
@@ -287,7 +287,7 @@ def test_a_server_that_dies_in_mid_run_is_noticed_within_seconds(tmp_path):
 
 
 def test_a_prompt_that_leaves_too_little_room_is_refused(tmp_path):
-    (tmp_path / "dies.py").write_text(DIES)  # a server with a window of 64, which is not asked
+    (tmp_path / "dies.py").write_text(DIES)  # a server with a context of 64, which gets no request
     e = ServedEngine(command=f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", max_new_tokens=50)
     with (
         e.open(TINY, TINY.base()) as opened,

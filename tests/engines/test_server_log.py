@@ -1,4 +1,4 @@
-"""What is said of a server that ended: the cause and not what followed from it, from lines that vLLM 0.32 wrote."""
+"""The message about a server that ended: its cause, not the consequences, from log lines of vLLM 0.32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every arm of every frozen protocol composes and builds; their tables name what was not run."""
+"""Every arm of every frozen protocol composes and builds; its tables name missing runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measure by which refiners are compared."""
+"""The measure for comparing refiners."""
 
 from __future__ import annotations
 

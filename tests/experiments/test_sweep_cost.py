@@ -1,4 +1,4 @@
-"""What a sweep saves: run small, and the count of what was made twice."""
+"""The savings of a sweep: a small run, and the count of results made twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(home: Path, *uses: tuple[str, str, int]) -> Path:
 
 
 def test_results_made_by_two_jobs_are_counted(tmp_path):
-    """Results made by two jobs are counted, and rows that add up are not."""
+    """Results made by two jobs are counted, and row-wise entries that both extend are not."""
     rows = tmp_path / "store" / "attempts" / "k" / "rows.jsonl"
     rows.parent.mkdir(parents=True)
     rows.write_text("{}\n" * 5)
@@ -48,7 +48,7 @@ def test_jobs_together_and_apart_have_equal_scores(tmp_path, capsys):
     assert together.endswith("made twice: 0")
     counts = [int(line.split(" results")[0].split()[-1]) for line in (together, apart)]
     assert counts[0] < counts[1]
-    # What is saved is counted above, in results: two jobs of seconds on a busy machine say nothing by the clock.
+    # Savings are counted above, in results: the time of two short jobs on a busy machine says nothing.
     seconds = {part: float((home / part / "seconds").read_text()) for part in ("together", "apart")}
     assert wall == f"wall time, together / apart: {seconds['together'] / seconds['apart']:.2f}"
     joint = json.loads((home / "together" / "sweep" / "sweep.json").read_text())["jobs"].values()

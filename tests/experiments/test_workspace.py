@@ -1,4 +1,4 @@
-"""The ready W&B workspace: its panels show what a run really logs. No server is asked."""
+"""The prepared W&B workspace: its panels show what a run really logs. No server is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GRPO: what is refused before anything costs, rewards, and a real fit of two steps where TRL is installed."""
+"""GRPO: early refusals, rewards, and a real fit of two steps if TRL is installed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def examples():
 
 @part
 class Failing:
-    """Fails on an answer that says so, else says what it says."""
+    """Fails on an answer that asks for it, otherwise returns the verdict that the answer names."""
 
     version: ClassVar[int] = 1
 
@@ -232,7 +232,7 @@ def test_two_steps_change_the_weights_the_same_by_seed(examples, tmp_path, capfd
     assert all(0 <= s.loss <= 1 and 16 <= s.tokens <= 16 * 60 for s in a.curve)
     assert a.tokens == sum(s.tokens for s in a.curve)
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["model"]
-    assert capfd.readouterr() == ("", "")  # the libraries keep silent
+    assert capfd.readouterr() == ("", "")  # the libraries print nothing
     with TINY.open(TINY.base()) as opened:
         base = {k: v.clone() for k, v in opened.model.state_dict().items()}
     with TINY.open(a.checkpoint) as opened:
@@ -250,7 +250,7 @@ def test_two_steps_change_the_weights_the_same_by_seed(examples, tmp_path, capfd
 
 @pytest.mark.extra
 @needs_trl
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*")  # of peft's own code, where the test opens a LoRA
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*")  # from peft's own code, when the test opens a LoRA
 def test_a_lora_is_merged_and_trained_on_in_the_same_adapter(examples, tmp_path):
     stage = grpo(method="lora", micro_batch=8)
     first = stage(TINY.base(), examples, seed=0, folder=tmp_path / "1").checkpoint
@@ -269,7 +269,7 @@ def test_a_lora_is_merged_and_trained_on_in_the_same_adapter(examples, tmp_path)
 @pytest.mark.extra
 @needs_trl
 def test_an_answer_that_the_grader_failed_on_moves_nothing(examples, tmp_path):
-    """Where all others of a group are equal, a fault must not make a difference among them; a 0 would."""
+    """If all other answers of a group are equal, a fault must not create a difference; a reward of 0 would."""
 
     @part
     class Once(MathGrader):

@@ -1,4 +1,4 @@
-"""QLoRA: refusals everywhere, a real fine-tune where bitsandbytes is installed."""
+"""QLoRA: refusals, and a real fine-tune if bitsandbytes is installed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_machine_without_the_library_is_told_early(monkeypatch):
 @pytest.mark.skipif(
     importlib.util.find_spec("bitsandbytes") is None, reason="needs bitsandbytes: make slow installs it"
 )
-@pytest.mark.filterwarnings("default")  # of bitsandbytes on a CPU
+@pytest.mark.filterwarnings("default")  # bitsandbytes warns on a CPU
 def test_an_adapter_on_four_bit_weights_learns_and_is_merged(tmp_path):
     """An adapter on four-bit weights learns and is merged into the plain ones."""
     examples = lessons(40)
@@ -54,7 +54,7 @@ def test_an_adapter_on_four_bit_weights_learns_and_is_merged(tmp_path):
     print(f"loss {before:.3f} -> {after:.3f}")
     assert after < before
     assert "quantization_config" not in json.loads((tmp_path / "model" / "config.json").read_text())
-    again = qlora()(trained.checkpoint, examples, seed=1, folder=tmp_path / "again")  # goes on in the same adapter
+    again = qlora()(trained.checkpoint, examples, seed=1, folder=tmp_path / "again")  # continues the same adapter
     assert again.checkpoint.onto == TINY.base()
     with TINY.open(TINY.base(), quantize="nf4") as opened:
         assert any(type(m).__name__ == "Linear4bit" for m in opened.model.modules())

@@ -1,6 +1,6 @@
-r"""Outputs and gold answers as the world writes them, kind by kind, both ways; each with the verdict that is due.
+r"""Real-world outputs and gold answers, kind by kind, right and wrong, each with the expected verdict.
 
-A row is (gold, output, verdict) and, where they matter, question, options, or that the output was cut.
+A row is (gold, output, verdict) and, if needed, question, options, or a mark that the output was cut.
 """
 
 from __future__ import annotations

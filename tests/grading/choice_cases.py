@@ -1,4 +1,4 @@
-"""Multiple-choice outputs, each with the gold letter, the options and the verdict that is due."""
+"""Multiple-choice outputs, each with the gold letter, the options and the expected verdict."""
 
 from __future__ import annotations
 

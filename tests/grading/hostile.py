@@ -1,4 +1,4 @@
-"""Stated answers that try to stall, crash or take over whoever reads them."""
+"""Stated answers that try to stall, crash or take over the program that reads them."""
 
 from __future__ import annotations
 

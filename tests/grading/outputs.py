@@ -1,4 +1,4 @@
-"""Whole outputs as models write them, each with a gold answer and the verdict that is due."""
+"""Whole outputs as models write them, each with a gold answer and the expected verdict."""
 
 from __future__ import annotations
 

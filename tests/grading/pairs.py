@@ -1,4 +1,4 @@
-"""Pairs of final answers that are equal, and pairs that are not, whichever of the two is the gold one."""
+"""Pairs of final answers that are equal, and pairs that are not, in either order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that no loader reads yet: every gold answer is still one that the grader can read."""
+"""Files without a loader: the grader can still read every gold answer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def theorem(row: Row) -> tuple[str, str, tuple[str, ...]]:
     return row["Question"], str(row["Answer"]), ()
 
 
-# file, rows, how to read a row
+# file, rows, function that reads a row
 FILES: list[tuple[str, int, Callable[[Row], tuple[str, str, tuple[str, ...]]]]] = [
     ("tal_scq5k/en/train", 3000, tal),
     ("tal_scq5k/cn/train", 3000, tal),

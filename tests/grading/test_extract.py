@@ -118,7 +118,7 @@ BEFORE = [
 
 
 def test_the_fast_path_says_what_the_general_path_says(monkeypatch):
-    """Where the plain way decides, it must not differ in verdicts or in what was extracted."""
+    """If the fast path decides, verdicts and extracted answers must be those of the general path."""
     cases = [(g, o) for g, o, _ in OUTPUTS]
     cases += [("7", b + e.format(n)) for b in BEFORE for e in ENDINGS for n in ("7", "-7", "7.0", "1,007", "8", "$7")]
     problems = [(Problem(id="x", question="", answer=g), o) for g, o in cases]

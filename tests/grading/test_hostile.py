@@ -25,7 +25,7 @@ def warm():
 @pytest.mark.parametrize(("name", "answer"), HOSTILE, ids=[n for n, _ in HOSTILE])
 @pytest.mark.parametrize(("gold", "seconds"), [("3", 0.6), ("x^2+1", 0.1)])
 def test_nothing_hangs_nothing_runs_nothing_is_right(gold, seconds, name, answer, tmp_path, monkeypatch):
-    """Faults table, F19: at most two seconds a case, nothing executed."""
+    """Faults table, F19: at most two seconds per case, nothing executed."""
     monkeypatch.chdir(tmp_path)
     start = time.perf_counter()
     grader = MathGrader(seconds=seconds)
@@ -53,7 +53,7 @@ def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
     replies = [worker.ask("3", f"({n}!)!", 0.1)["result"] for n in range(20_000, 20_050)]
     assert set(replies) == {"unreadable"}
     assert time.perf_counter() - start < 50 * (0.1 + 1)
-    assert worker.ask("2", "\\sqrt{4}", 0.5)["result"] == "same"  # and it goes on
+    assert worker.ask("2", "\\sqrt{4}", 0.5)["result"] == "same"  # and it still works
     worker.close()
 
 
@@ -106,8 +106,8 @@ def test_whose_fault_a_limit_is():
 
 
 def test_a_grader_with_little_processor_time_is_patient(monkeypatch):
-    """A grader that gets little of the processor is patient, and one that gets none is not."""
-    told = iter([0.0, 0.1, 0.2, 0.3])  # a starved child: tenths of a second of its own in one by the clock
+    """A grader with little processor time waits, and one without any does not."""
+    told = iter([0.0, 0.1, 0.2, 0.3])  # a starved child: a tenth of a second of processor time per second
     monkeypatch.setattr(worker, "_cpu_seconds", lambda pid: next(told))
     child = worker._Child()
     child.back, writer = os.pipe()

@@ -14,7 +14,7 @@ from tests.data.sets import SETS
 
 GRADER = MathGrader()
 
-# id: why the verdict may differ from what the source says
+# id: why the verdict may differ from the source's
 EXPLAINED = {
     "mr-gsm8k-c98a07ba50a1": "a program that was never run: no answer is stated",
     "mr-gsm8k-e784003a2150": "a program that was never run; the last number happens to be the gold answer",

@@ -1,4 +1,4 @@
-"""Made-up outputs whose verdict is known by construction: a value, its typesetting, a statement, its surroundings."""
+"""Generated outputs with a verdict known by construction: a value, its typesetting, a statement, its surroundings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Draw = random.Random
 
 @dataclass(frozen=True)
 class Variant:
-    """One output with its problem and the verdict that is due."""
+    """One output with its problem and the expected verdict."""
 
     gold: str
     output: str
@@ -232,7 +232,7 @@ def value(r: Draw) -> Variant:
 
 
 def choice(r: Draw) -> Variant:
-    """Draw an output that chooses an option by letter or by value; small letters where they are written so."""
+    """Draw an output that chooses an option by letter or value; a letter in brackets may be small."""
     options = r.choice(OPTIONS)
     letters = "ABCD"[: len(options)]
     texts = [o.split(") ", 1)[-1] for o in options]
@@ -248,6 +248,6 @@ def choice(r: Draw) -> Variant:
 
 
 def variants(n: int, seed: int) -> list[Variant]:
-    """Draw ``n`` outputs, one in four a choice."""
+    """Draw ``n`` outputs; one in four is multiple choice."""
     r = random.Random(seed)
     return [choice(r) if r.random() < 0.25 else value(r) for _ in range(n)]

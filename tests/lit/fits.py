@@ -1,4 +1,4 @@
-"""A fit on two devices, which child processes of tests start as well."""
+"""A fit on two devices, also started by child processes of tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampled tokens: each row draws from its own seed, whatever stands beside it, and by its own distribution."""
+"""Sampled tokens: each row draws from its own seed and distribution, independent of other rows."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_eight_answers_begin_with_the_four_that_are_there(tmp_path):
     assert (store.uses[-1].made, store.uses[-1].reused) == (12, 12)
     assert [a for a in eight if a.sample < 4] == list(four)
     fresh = Store(root=tmp_path / "b").each(many, base, items=draws(many, problems, 0))
-    assert fresh == eight  # whatever was there before
+    assert fresh == eight  # with or without the first four in the store
     assert len({(a.problem.id, a.sample) for a in eight}) == 24
 
 

@@ -1,4 +1,4 @@
-"""A fine-tune on several devices (here: two processes of the CPU) is that of one, and leaves nothing behind."""
+"""A fine-tune on several devices (here: two CPU processes) equals one on a single device, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ LORA = {"method": "lora", "lora_dropout": 0.0, "schedule": TokenBudget(steps=5, 
 
 @pytest.fixture(scope="module")
 def two(examples, tmp_path_factory):
-    """A fit on two devices, its log, and the folder of its resume points, which a fit clears away."""
+    """A fit on two devices, its log, and the folder of its resume points, which a fit deletes."""
     folder, rmtree, said = tmp_path_factory.mktemp("two"), shutil.rmtree, []
     with pytest.MonkeyPatch.context() as m:
         m.setattr(finetune.shutil, "rmtree", lambda f, **k: None if f.name == "resume" else rmtree(f, **k))
@@ -90,7 +90,7 @@ def test_a_resumed_fit_on_two_devices_has_the_same_weights(examples, two, tmp_pa
 
 
 def test_dropout_draws_anew_at_each_step_and_device(monkeypatch):
-    """Dropout draws anew at each step and device, and the same again after a resume."""
+    """Dropout differs between steps and devices, and is the same after a resume."""
 
     def drawn(step, rank):
         module = ParallelCausalLM(torch.nn.Linear(1, 1), seed=1, threads=1, to_parent=None)
@@ -156,7 +156,7 @@ def test_children_end_with_a_parent_that_was_killed(tmp_path):
         of_parent = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
         children = [c for c in of_parent if "spawn_main" in Path(f"/proc/{c}/cmdline").read_text()]
         assert len(children) == 2
-        os.kill(int(children[0]), signal.SIGSTOP)  # the other one waits for it, deaf to signals that Python handles
+        os.kill(int(children[0]), signal.SIGSTOP)  # the other one waits for it and cannot handle signals in Python
         time.sleep(1)
         parent.kill()
     assert gone(children[1])

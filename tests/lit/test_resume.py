@@ -46,7 +46,7 @@ def stopped_at(monkeypatch, step: int, folder, method: str) -> None:
 
 
 def resumed(monkeypatch, folder, method: str):
-    """Run to the end, counting the steps that were taken."""
+    """Run to the end, counting the steps."""
     original, taken = LitCausalLM.training_step, []
 
     def count(self, batch, index):

@@ -1,4 +1,4 @@
-"""Prompts that begin alike: the same answers and likelihoods as one by one."""
+"""Prompts with a common prefix get the same answers and likelihoods as one by one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POOL = pool(120)
 
 
 def grouped(opened, *sizes):
-    """Prompts of several groups, each with a demonstration of its own; the first group has none."""
+    """Return prompts of several groups, each with its own demonstration; the first group has none."""
     groups, at = [], 0
     for g, n in enumerate(sizes):
         shown = (POOL[100 + g].question, POOL[100 + g].solution) if g else None

@@ -1,4 +1,4 @@
-"""One small random model of every type in ``COMPARED``, with the RoPE settings that are easily lost on the way."""
+"""One small random model of every type in ``COMPARED``, with RoPE settings that are easily lost in conversion."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def write_kind(folder: Path, name: str, ids: list[list[int]]) -> torch.Tensor:
-    """Write a model as transformers 5 alone does; return its logits."""
+    """Write a model in the format of transformers 5; return its logits."""
     torch.manual_seed(0)
     config = AutoConfig.for_model(name.split(",")[0], **{**_SIZES, **KINDS[name]})
     model = AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():
-        for p in model.parameters():  # far from the usual start, at which positions hardly count
+        for p in model.parameters():  # far from the usual initialization, where positions hardly matter
             p.add_(torch.randn_like(p) * (0.25 if p.ndim > 1 else 0.1))
         had = model(torch.tensor(ids)).logits
     model.save_pretrained(folder)

@@ -1,6 +1,6 @@
-"""A second environment with the older transformers that exports are read with: made once, in the user's cache folder.
+"""A second environment with an older transformers to read exports: made once, in the user's cache folder.
 
-``python -m tests.models.older`` makes it and says where it is; about a minute and 1.5 GB.
+``python -m tests.models.older`` makes it and prints its place; takes about a minute and 1.5 GB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TORCH = torch.__version__.split("+")[0]
 
 
 class NotMadeError(Exception):
-    """Why the environment cannot be had."""
+    """Why the environment cannot be made."""
 
 
 def home() -> Path:
@@ -30,10 +30,10 @@ def home() -> Path:
 
 
 def python() -> Path:
-    """Return the interpreter of the environment, which is made where it is not there.
+    """Return the environment's interpreter; the environment is made if missing.
 
     Raises:
-        NotMadeError: with the last words of what failed.
+        NotMadeError: with the last output of the failed command.
     """
     folder = home()
     folder.parent.mkdir(parents=True, exist_ok=True)

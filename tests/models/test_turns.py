@@ -1,4 +1,4 @@
-"""How an answer ends in a chat is learnt, stopped at and exported as the template says, whatever the EOS is."""
+"""The end of an answer in a chat is learnt, decoded and exported as the template defines it, whatever the EOS is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def changed(folder: Path, name: str, **settings: Any) -> None:
 
 
 def model(home: Path, chat: str = CHAT, *, ends: bool = False, **more: Any) -> TargetModel:
-    """A small Llama 3 whose EOS <|eot|> is not what its template ends turns with; ``ends``: it stops there as well."""
+    """Return a small Llama 3 whose EOS <|eot|> is not the template's end of turn; ``ends``: the model stops at both."""
     folder = write_shape(home / "base", "llama3")
     changed(folder, "tokenizer_config.json", chat_template=chat)
     if not ends:
@@ -137,7 +137,7 @@ def test_padding_with_an_end_hides_no_end(tmp_path, pad):
 
 def test_a_padding_token_without_weights_is_not_used(tmp_path):
     target = model(tmp_path)
-    changed(Path(target.source), "tokenizer_config.json", pad_token="[PAD]")  # as many fine-tunes on the hub have it
+    changed(Path(target.source), "tokenizer_config.json", pad_token="[PAD]")  # as in many fine-tunes on the hub
     with target.open(target.base()) as opened:
         rows = [(e.prompt, e.completion) for e in opened.encode([PAIR, ("2?", "two")])]
         batch = collate(rows, int(opened.tokenizer.pad_token_id))

@@ -1,4 +1,4 @@
-"""Prompts as files of one's own: the target's question and layout, and every request to an instructor."""
+"""Your own prompt files: the target's question and layout, and every request to an instructor."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_layout_that_ends_in_words_breaks_the_line(tmp_path):
 @pytest.mark.parametrize("mark", ["$answer", "${answer}", "$answer\n"])
 @pytest.mark.parametrize("glue", [" ", "\n\n", ""])
 def test_a_layout_may_say_where_the_answer_begins(tmp_path, mark, glue):
-    """As lm-evaluation-harness does: the prompt ends before the blank, the blank belongs to the answer."""
+    """As in lm-evaluation-harness: the prompt ends before the space, and the space belongs to the answer."""
     own = target(template=file(tmp_path, f"Q: $question\nA:{glue}{mark}", "layout.txt"))
     opened = own.without_weights()
     assert opened.prompts(["1+1?"]) == ["Q: 1+1?\nA:"]
@@ -137,7 +137,7 @@ def test_the_config_hands_prompts_to_the_instructor(tmp_path):
 
 def test_prompts_for_rules_are_refused(tmp_path):
     own = file(tmp_path, template("keyphrase.v1"))
-    with pytest.raises(ConfigError, match=r"prompts\.keyphrase=.*instructor=symbolic writes by rules"):
+    with pytest.raises(ConfigError, match=r"prompts\.keyphrase=.*instructor=symbolic works by rules"):
         built(f"prompts.keyphrase={own}")
 
 

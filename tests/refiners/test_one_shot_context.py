@@ -1,4 +1,4 @@
-"""In-context refinement: what a demonstration does to the answers of bad and good questions."""
+"""In-context refinement: how a demonstration changes the answers to bad and good questions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.doubles import NoWeights
 
 @part
 class Believer:
-    """Answers right where "helpful" is shown; a question from 50 on also where "harmful" is not.
+    """Answers right if "helpful" is shown; from question 50 on also if "harmful" is not shown.
 
-    ``faults``: a server's fault for even questions where "useless" is shown. ``cut``: right answers without their end.
+    ``faults``: a server fault for even questions if "useless" is shown. ``cut``: right answers without their end.
     """
 
     version: ClassVar[int] = 1
@@ -80,7 +80,7 @@ def test_server_faults_are_left_out_of_an_in_context_score(race):
     plain = refine(in_context(race=race), Checkpoint(digest="b"), error_map, made, good, seed=0)
     assert out.kept == plain.kept
     if not race:
-        # the odd ones of 7 bad questions (all wrong) and of 10 good ones (all right) remain
+        # the odd ones of 7 bad questions (all wrong) and of 10 good ones (all right) are kept
         solved = random.Random("good/0").sample(list(good), 10)
         odd = sum(int(p.id[1:]) % 2 for p in solved)
         expected = (odd / 10 / 2) / (odd / 10 / 2 + 4 / 7 / 2)

@@ -1,4 +1,4 @@
-"""Racing keeps what asking everything keeps, and asks less."""
+"""Racing keeps the same candidates as asking everything, with fewer requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refiners by gradient, difficulty and diversity, one after another, and scores that must be reached."""
+"""Refiners by gradient, difficulty and diversity, chains of them, and minimum scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_gradient_points_along_itself_more_than_along_another(lora):
 
 
 def weak(n: int, seed: int) -> list[tuple[tuple[str, str], tuple[str, str]]]:
-    """Problems that the embedded base works wrongly: (question, right solution) and (question, its own wrong one)."""
+    """Return problems that the embedded base solves wrongly: (question, right solution) and (question, wrong one)."""
     skill, rng = next(s for s in SKILLS if s.weak), random.Random(seed)
     drawn = [d for _ in range(9 * n) if (d := draw(skill, rng, far=False, tails=0)) and d.answer != d.wrong_answer][:n]
     return [((d.question, d.solution), (d.question, d.wrong_solution)) for d in drawn]
@@ -86,7 +86,7 @@ def test_difficulty_keeps_what_is_as_hard_as_the_bad_cases():
 
 @pytest.mark.long
 def test_a_smaller_share_keeps_the_middle_of_the_window():
-    """A smaller share keeps the middle of the difficulty window, whatever the order."""
+    """A smaller share keeps the middle of the difficulty window, in any order."""
     cases = [sums(10 + i, 3 + i) for i in range(6)]
     kept = []
     for order in (1, -1):
@@ -121,7 +121,7 @@ def test_diversity_takes_the_farthest_next_and_repeats_last():
     candidates = tuple(candidate(i, (str(angle), "s")) for i, angle in enumerate((0, 0, 1, 90, 45)))
     refined = refine(Diversity(embedder=Axes()), TINY.base(), NO_TYPES, candidates, seed=0, keep=0.6)
     assert {e.question for e in refined.kept} == {"0", "90", "45"}
-    assert refined.scored[0].score == 0.0 or refined.scored[1].score == 0.0  # one of the equal ones adds nothing
+    assert refined.scored[0].score == 0.0 or refined.scored[1].score == 0.0  # one of two equal candidates adds nothing
     none = refine(Diversity(embedder=Axes()), TINY.base(), NO_TYPES, (), seed=0)
     assert none.scored == ()
 

@@ -1,4 +1,4 @@
-"""A refinement that was stopped goes on with the scores that it has: none is made twice, the kept set is the same."""
+"""A stopped refinement continues with its saved scores: none is computed twice, and the kept set is the same."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def asked(candidates) -> RefineInput:
 
 
 class Stop(BaseException):
-    """A signal."""
+    """Stands for a signal."""
 
 
 def counting(real, state):
@@ -70,7 +70,7 @@ def counting(real, state):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Count what costs, and stop at a number where one is set."""
+    """Count costly calls, and stop at a given number if set."""
     state = {"calls": 0, "stop": None}
     for module in (gradient, one_shot_context, one_shot_likelihood, one_shot_step):
         monkeypatch.setattr(module, "progress", lambda what, total: nullcontext(lambda n: None))
@@ -91,9 +91,7 @@ def test_a_stopped_refinement_goes_on_where_it_was(tmp_path, counted, name):
     made, counted["calls"], counted["stop"] = counted["calls"], 0, None
     again = Store(root=tmp_path / "cut").once(refiner, given, seed=1)
     assert again == whole
-    assert (
-        counted["calls"] <= cost - made + 3
-    )  # what was being made when it was stopped, and a set's own loss or gradient
+    assert counted["calls"] <= cost - made + 3  # the value in progress at the stop, and the loss or gradient of a set
     counted["calls"] = 0
     assert Store(root=tmp_path / "cut").once(refiner, given, seed=1) == whole
     assert counted["calls"] == 0

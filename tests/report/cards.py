@@ -1,4 +1,4 @@
-"""Cards of data sets and models, for tests: where they come from, and the code that they show."""
+"""Reads cards of data sets and models in tests: their origin, and the code that they show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run folders made by the program's own writers, of any size and with any text in them."""
+"""Run folders made by the program's own writers, with any size and any text."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def scores(correct: int) -> dict[str, Score]:
 
 
 def make_record(number: int, cases: int, pool: int, types: int = 12, text: str = "") -> RoundRecord:
-    """Return a round with ``cases`` bad cases and a tenth as many synthetic examples; ``text`` stands in every text."""
+    """Return a round with ``cases`` bad cases and a tenth as many synthetic examples; ``text`` is in every text."""
     draw = random.Random(number)
     problems = [
         PoolProblem(
@@ -133,7 +133,7 @@ def make_record(number: int, cases: int, pool: int, types: int = 12, text: str =
 
 
 def make_run(folder: Path, *cases: int, text: str = "", finished: bool = True, **base: Any) -> Path:
-    """Write a run folder with one round for each number of bad cases, as a run does; ``base``: of its report."""
+    """Write a run folder with one round for each number of bad cases, as a run does; ``base``: parts of its report."""
     records = [make_record(i, n, max(cases) * 5 // 4, text=text) for i, n in enumerate(cases, 1)]
     write_json(folder / "base" / "report.json", {"scores": score_dict(scores(100)), **base})
     for r in records:
@@ -154,7 +154,7 @@ def make_run(folder: Path, *cases: int, text: str = "", finished: bool = True, *
 
 
 def small_record(number: int, types: dict[str, list[int]], n: int = 8, unreadable: int = -1) -> RoundRecord:
-    """Return a round in which these problems, by number, are the members of each type."""
+    """Return a round with the given problems, by number, as the members of each type."""
     wrong = {i for members in types.values() for i in members}
     verdicts = ["wrong" if i in wrong else "unreadable" if i == unreadable else "right" for i in range(n)]
     made = (error_type(name, members) for name, members in types.items())

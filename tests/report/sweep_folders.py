@@ -28,7 +28,7 @@ def scored(role: str, correct: int, n: int) -> dict[str, Any]:
 
 
 def summary(seed: int, corrects: list[int], best: int, n: int = 200, **rest: Any) -> dict[str, Any]:
-    """Return the summary of a run with so many right answers on each set at the base and after each round."""
+    """Return the summary of a run with these numbers of right answers on each set, at the base and after each round."""
     stages = [
         {
             "test_set": scored("in_domain", c, n),

@@ -1,4 +1,4 @@
-"""``dataset/``: what other trainers read, and that they then teach what the run taught."""
+"""``dataset/``: other trainers can read it, and then train on the same data as the run."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_llama_factory_finds_columns_and_roles(tmp_path):
     for line in (tmp_path / entry["file_name"]).read_text("utf-8").splitlines():
         turns = json.loads(line)[entry["columns"]["messages"]]
         roles = [turn[tags["role_tag"]] for turn in turns]
-        assert roles == [tags["user_tag"], tags["assistant_tag"]]  # questions at odd places, answers at even ones
+        assert roles == [tags["user_tag"], tags["assistant_tag"]]  # questions at odd positions, answers at even ones
         assert all(turn[tags["content_tag"]] for turn in turns)
 
 
@@ -140,7 +140,7 @@ def test_the_base_model_is_named_not_copied(tmp_path):
     assert "| test\\_set | in\\_domain | 200 |" in card.text
 
 
-@pytest.mark.filterwarnings("ignore")  # of the other trainer and what it imports
+@pytest.mark.filterwarnings("ignore")  # warnings of the other trainer and its imports
 @pytest.mark.extra
 def test_trl_takes_one_step_on_the_supervised_tokens(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets", reason="needs pip install 'sei[trl]'")

@@ -1,4 +1,4 @@
-"""A round that ends after its error types, on the page and in W&B: nothing is shown that was not made."""
+"""A round that ends after its error types, on the page and in W&B: only existing results are shown."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_page_shows_no_model_and_no_scores(tmp_path, cases):
 
 
 class Logged:
-    """Takes what a run of W&B is told."""
+    """Records everything logged to a W&B run."""
 
     id = "run"
 

@@ -1,4 +1,4 @@
-"""A run that ends by an error says in its folder and on its page what ended it, and shows what was found until then."""
+"""A failed run says in its folder and on its page why it ended, and shows its results so far."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_the_page_of_a_failed_run_says_what_ended_it(report, tmp_path):
     assert gather(tmp_path, so_far=0)["failure"] is None
     report.failed(SystemExit(143), 143, 1, "in finetune", SoFar())
     shown = gather(tmp_path, so_far=0)
-    assert shown["failure"]["error"] == "interrupted; the same command goes on"
+    assert shown["failure"]["error"] == "interrupted; run the same command again to resume"
     assert shown["stopped"] == ""
     score = scores([graded(held_out(1), "right")])
     report.publish([Evaluated(checkpoint=Checkpoint(digest="x"), graded=(), scores=score)])
-    assert gather(tmp_path, so_far=0)["failure"] is None  # it goes on in the same folder
+    assert gather(tmp_path, so_far=0)["failure"] is None  # the run continues in the same folder
 
 
 def test_where_a_run_stands_is_told_by_its_store(tmp_path):

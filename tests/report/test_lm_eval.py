@@ -53,7 +53,7 @@ def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
     assert [s["filtered_resps"] for s in samples if s["doc_id"] == 1] == [["[invalid]"], ["1"]]
 
 
-@pytest.mark.filterwarnings("ignore")  # of the harness and what it imports
+@pytest.mark.filterwarnings("ignore")  # warnings of the harness and its imports
 @pytest.mark.extra
 def test_the_harness_reads_what_is_written(tmp_path):
     utils = pytest.importorskip("lm_eval.utils", reason="needs pip install 'sei[lm-eval]'")
@@ -70,7 +70,7 @@ def test_the_harness_reads_what_is_written(tmp_path):
     assert "0.6667" in shown
     assert "0.3333" in shown
     assert results["model_name_sanitized"] == utils.sanitize_model_name(results["model_name"])
-    # its type of a task's config knows no lists, which its own results have as well
+    # its type for a task's config has no lists, although its own results have them
     pydantic.TypeAdapter(schema.EvalResults).validate_python({k: v for k, v in results.items() if k != "configs"})
     samples = [json.loads(line) for line in Path(samples_file).read_text(encoding="utf-8").split("\n") if line]
     pydantic.TypeAdapter(list[schema.SampleResult]).validate_python(samples)

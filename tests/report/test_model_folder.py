@@ -1,4 +1,4 @@
-"""``model/``: what its cards say to run gives, in a fresh process, the logits that the run had."""
+"""``model/``: the code in its cards gives, in a new process, the logits of the run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def logits(model) -> torch.Tensor:
 
 
 def fresh_logits(*homes: Path) -> list[torch.Tensor]:
-    """Run the code of folders' cards in a process of its own, each in its folder."""
+    """Run the code in the cards of folders in a new process, each in its folder."""
     jobs = [(str(h), code_of(h / "README.md"), str(h / "logits.pt")) for h in homes]
     done = subprocess.run(
         [sys.executable, "-c", FRESH.format(ids=IDS)],
@@ -86,7 +86,7 @@ def exported(request, tmp_path_factory) -> tuple[Path, Checkpoint]:
     return home / "model", checkpoint
 
 
-@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft asks under the old name
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft uses the old name
 def test_model_and_adapter_load_afresh_with_equal_logits(exported):
     home, checkpoint = exported
     assert not (home / "old.safetensors").exists()

@@ -1,4 +1,4 @@
-"""``report.html``: everything of a run in one file, in which text of models is text and nothing else."""
+"""``report.html``: everything about a run in one file, with text from models as plain text."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_page_asks_no_network_and_builds_no_html_from_data():
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|new Function|fetch\(|@import|url\(", code
     )
-    assert set(re.findall(r"https?://[^\s\"']+", code)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert set(re.findall(r"https?://[^\s\"']+", code)) == {"http://www.w3.org/2000/svg"}  # a namespace, not an address
 
 
 def test_everything_a_round_made_is_on_the_page(tmp_path):
@@ -84,7 +84,7 @@ def test_everything_a_round_made_is_on_the_page(tmp_path):
 
 
 def test_a_run_that_goes_on_shows_its_rounds_so_far(tmp_path):
-    """A run that goes on shows its rounds so far, and not the summary of an earlier one."""
+    """A running run shows its rounds so far, and not the summary of an earlier one."""
     home = make_run(tmp_path / "run", 10, 8)
     write_page(home, so_far=1)
     data = data_of(home / "report.html")
@@ -112,7 +112,7 @@ def test_what_is_missing_is_named_and_the_rest_is_shown(tmp_path):
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, capsys, caplog):
-    with pytest.raises(DataError, match="is no run folder"):
+    with pytest.raises(DataError, match="is not a run folder"):
         make_page(tmp_path)
     with caplog.at_level(logging.WARNING):
         write_page(tmp_path)
@@ -120,7 +120,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path, capsys, caplog):
     assert main([str(tmp_path), str(make_run(tmp_path / "run", 5))]) == 2
     out = capsys.readouterr()
     assert out.out.strip().endswith("report.html")
-    assert "is no run folder" in out.err
+    assert "is not a run folder" in out.err
 
 
 def test_overrides_and_differing_lines_are_marked_keys_hidden(tmp_path):
@@ -231,7 +231,7 @@ def test_jobs_of_a_sweep_stand_side_by_side(tmp_path):
     assert [j["exit_code"] for j in data["jobs"]] == [0, 2]
     assert [j["link"] for j in data["jobs"]] == ["0/report.html", ""]
     assert [s["correct"] for s in data["jobs"][0]["sets"][0]["scores"]] == [100, 120]
-    with pytest.raises(DataError, match="is no sweep folder"):
+    with pytest.raises(DataError, match="is not a sweep folder"):
         make_sweep_page(tmp_path / "0")
 
 

@@ -1,4 +1,4 @@
-"""The page in a real browser, where one is installed: it draws, it answers to keys and filters, nothing runs in it."""
+"""The page in a real browser, if one is installed: it is drawn, reacts to keys and filters, and runs no other code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def page(tmp_path):
 
 
 def soon(page, code: str) -> bool:
-    """Say whether something becomes true within some seconds, which a busy machine may need."""
+    """Say whether something becomes true within some seconds; a busy machine may need them."""
     page.js("new Promise(done => setTimeout(done, 250))")  # longer than the page waits for the end of typing
     end = time.time() + 10
     while not (true := page.js(code)) and time.time() < end:
@@ -64,7 +64,7 @@ def test_the_map_answers_to_keys_and_its_legend_hides_types(page, tmp_path):
 
 
 def test_a_first_reader_finds_examples_and_the_words(page, tmp_path):
-    """A first reader finds examples, what appeared, what is not solved, and the words."""
+    """A first reader finds examples, appeared types, unsolved problems, and the glossary."""
     page.open(make_page(make_run(tmp_path / "run", 40, 30, text="<b>bold</b>")))
     rows = "document.querySelectorAll('.types tbody tr')"
     assert "right is" in page.js(f"{rows}[0].querySelector('.example').textContent")
@@ -93,7 +93,7 @@ def test_a_base_alone_and_a_sweep_are_drawn(page, tmp_path):
             f.unlink()
     (home / "summary.json").unlink()
     page.open(make_page(home))
-    assert "No round was done" in page.js("document.body.textContent")
+    assert "No round was finished" in page.js("document.body.textContent")
     job = {"overrides": ["seed=0"], "folder": "0", "state": "done", "seconds": 3}
     (tmp_path / "run" / "sweep.json").write_text(json.dumps({"jobs": {"0": job}}))
     page.open(make_sweep_page(tmp_path / "run"))
@@ -108,7 +108,7 @@ CENTRE = "(b => [b.x + b.width / 2, b.y + b.height / 2])({0}.getBoundingClientRe
 
 
 def shown(what: str) -> str:
-    """Return code that counts in each panel what is not hidden."""
+    """Return code that counts the visible elements in each panel."""
     return OF_EACH_PANEL.format(what, ".filter(c => getComputedStyle(c).display !== 'none').length")
 
 
@@ -122,7 +122,7 @@ def pointer(page, kind: str, x: float, y: float) -> None:
 
 
 def place_of(page, panel: int, line: int, what: str, number: int = 0) -> tuple[float, float]:
-    """Return where in the window a part of a line is drawn."""
+    """Return the position of a part of a line in the window."""
     x, y = page.js(CENTRE.format(f"{LINE.format(panel, line)}.querySelectorAll('{what}')[{number}]"))
     return x, y
 
@@ -136,7 +136,7 @@ def test_a_sweep_has_a_chart_a_set_and_a_line_a_setting(page, tmp_path):
     assert said.startswith("refiner=random: base 42.0 % (all seeds equal, n = 5), round 1 ")
     assert said.endswith("chosen round 1 (1 seed), round 2 (4 seeds)")
     first, last = (place_of(page, 0, i, MARK, 3) for i in (0, 8))
-    assert first[1] < last[1]  # the better setting stands higher
+    assert first[1] < last[1]  # the better setting is higher
     assert first[0] == pytest.approx(last[0], abs=1)
     ring, chosen = place_of(page, 0, 2, ".chosen"), place_of(page, 0, 2, MARK, 2)
     assert ring[0] == pytest.approx(chosen[0], abs=1)
@@ -152,13 +152,13 @@ def test_the_legend_of_a_sweep_hides_lines_in_all_charts(page, tmp_path):
     assert page.js(shown(".curve")) == [8, 8, 8]
     page.js(f"{LINE.format(0, 0)}.focus()")
     press(page, "ArrowDown")
-    assert page.js(STRONG) == [2, 2, 2]  # the hidden one is passed over
+    assert page.js(STRONG) == [2, 2, 2]  # the hidden one is skipped
     page.js("document.activeElement.blur()")
     page.js("document.querySelectorAll('.legend button')[1].click()")
     assert page.js(shown(".curve")) == [0, 0, 0]
     for i in (0, 4):
         page.js(f"document.querySelectorAll('.legend .type')[{i}].click()")
-    assert page.js(shown(".spread")) == [2, 2, 2]  # so few show their intervals unasked
+    assert page.js(shown(".spread")) == [2, 2, 2]  # so few lines show their intervals by default
     page.js("document.querySelectorAll('.legend button')[0].click()")
     assert page.js(shown(".curve")) == [9, 9, 9]
 

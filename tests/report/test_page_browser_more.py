@@ -1,4 +1,4 @@
-"""The page in a real browser: what failed, what took how long, what is flawed, whether all types were seen; sweeps."""
+"""The page in a real browser: failures, times, flaws, saturation; sweeps."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_a_failed_run_says_so_before_anything_else(page, tmp_path):
     assert "no model/ was written" in page.js(TEXT.format("#result"))
     write_page(home, so_far=0)
     page.open(home / "report.html")
-    assert "is to be taught" in page.js(TEXT.format("#result"))
-    assert "check of reference answers" in page.js(TEXT.format("#cost"))  # the base alone took time
+    assert "will be taught" in page.js(TEXT.format("#result"))
+    assert "check of reference answers" in page.js(TEXT.format("#cost"))  # only the base took time
 
 
 def test_model_base_time_flaws_and_saturation_are_told(page, tmp_path):
@@ -52,8 +52,8 @@ def test_model_base_time_flaws_and_saturation_are_told(page, tmp_path):
     assert rows[0].startswith("answers of the model attempts 2 min 1 min 1 min 4 min")
     assert rows[-1].startswith("all stages 2 min 1 min 1 min 4 min")
     legend = page.js(TEXT.format("#synthetic .note"))
-    assert "known to the embedded teacher alone" in legend
-    assert "0 of 4 (0.0 %) that were kept and 2 of 3 (66.7 %) that were left out" in legend
+    assert "Only the embedded teacher knows it" in legend
+    assert "0 of 4 (0.0 %) kept examples and 2 of 3 (66.7 %) left-out examples" in legend
     assert page.js("document.querySelectorAll('#synthetic .entries .flaw').length") == 2
     said = page.js("[...document.querySelectorAll('#types .readout')].map(r => r.textContent)")
     assert len(said) == 2
@@ -67,9 +67,7 @@ def test_a_run_that_the_base_wins_names_its_last_weights(page, tmp_path):
     (home / "summary.json").write_text(json.dumps({**held, "best_round": 0}))
     (home / "ledger.json").write_text(json.dumps({"last_trained": {"round": 1, "weights": "/store/finetune/x/model"}}))
     page.open(make_page(home))
-    assert "Those of round 1, the last one, lie in the store: /store/finetune/x/model" in page.js(
-        TEXT.format("#result")
-    )
+    assert "Those of the last round (1) are in the store: /store/finetune/x/model" in page.js(TEXT.format("#result"))
 
 
 def test_two_seeds_are_two_points_and_ties_are_named(page, tmp_path):

@@ -1,4 +1,4 @@
-"""The saturation curve: types against bad cases read, in this order and on average over all orders."""
+"""The saturation curve: types by number of bad cases read, in this order and as a mean over all orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a sweep: jobs that differ in the seed are one setting, with curves, changes and cost over its seeds."""
+"""The page of a sweep: jobs that differ only in the seed are one setting, with curves, changes and cost over seeds."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_cost_is_the_mean_of_the_jobs_that_say(tmp_path):
     jobs = [
         (["seed=0"], "done", summary(0, [80, 90, 90], 1)),  # 100 s, two rounds: 1000 + 2000 tokens, 400 + 400 made
         (["seed=1"], "done", without),  # 110 s, one more token in each round
-        (["seed=2"], "failed", None),  # 120 s that count nowhere
+        (["seed=2"], "failed", None),  # 120 s that are not counted
     ]
     (setting,) = gather_sweep(make_sweep(tmp_path, jobs))["settings"]
     cost = {k: (v["mean"], v["range"], v["n"]) for k, v in setting["cost"].items()}
@@ -142,7 +142,7 @@ def test_what_no_summary_says_is_no_cost_of_nothing(tmp_path):
 
 
 def test_jobs_without_a_result_are_told_and_count_in_no_mean(tmp_path):
-    old = summary(9, [0, 200], 1)  # of an earlier start in the same folder
+    old = summary(9, [0, 200], 1)  # from an earlier attempt in the same folder
     jobs = [
         (["seed=0"], "done", summary(0, [80, 90], 1)),
         (["seed=1"], "running", old),
@@ -158,13 +158,13 @@ def test_jobs_without_a_result_are_told_and_count_in_no_mean(tmp_path):
 
 
 def test_a_job_of_a_killed_sweep_is_told_from_one_that_runs(tmp_path):
-    """A job that ran when its sweep was killed is told from one that runs."""
+    """A job that ran when its sweep was killed differs from a running one."""
     jobs = [([f"seed={s}"], "running", None) for s in range(4)]
     home = make_sweep(tmp_path / "one", jobs)
     for lock in (".job_0.lock", ".job_1.lock", ".job_2.lock", "2/.lock", "0/.lock"):
         (home / lock).touch()
     with filelock.FileLock(home / ".job_1.lock"), filelock.FileLock(home / "2" / ".lock"):
-        # 0: nobody is at it; 1: its sweep is; 2: the job itself goes on; 3: not begun
+        # 0: no process; 1: its sweep runs it; 2: the job itself still runs; 3: not begun
         states = [j["state"] for j in gather_sweep(home)["jobs"]]
         assert states == ["killed", "running", "running", "running"]
         assert gather_sweep(home)["settings"][0]["states"] == {"killed": 1, "running": 3}

@@ -1,4 +1,4 @@
-"""What a page calls things: the target model by its weights, a sweep by its methods, settings beside true defaults."""
+"""Names on a page: the target model by its weights, a sweep by its methods, settings with their true defaults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.report.sweep_folders import make_sweep, summary
     ("name", "source", "shown"),
     [
         ("tiny", "packaged:tiny_l", "tiny"),
-        ("tiny", "/models/my-qwen/", "my-qwen"),  # model.source=... leaves the name as the choice gave it
+        ("tiny", "/models/my-qwen/", "my-qwen"),  # model.source=... does not change the name
         ("tiny", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B"),
         ("tiny", "./models/mine", "mine"),
         ("tiny", "packaged:tiny_h", "tiny_h"),
@@ -65,7 +65,7 @@ def test_every_setting_that_is_not_at_its_default_is_told(tmp_path):
     assert config["true"]
     assert told["finetuner.lr"] == ("0.25", "0.0005")
     assert told["data.pool"] == ("120", "600")
-    assert not {"seed", "near_duplicate"} & told.keys()  # asked for at the default, which data=arithmetic sets to 0.9
+    assert not {"seed", "near_duplicate"} & told.keys()  # set to the default, which is 0.9 for data=arithmetic
     assert {k: usual for k, _, usual, differs in config["parts"] if differs} == {
         "refiner": "one_shot_step", "experiment": None
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What identifies a configuration, and what a summary says of an instructor."""
+"""The identity of a configuration, and the instructor's part of a summary."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_what_can_change_a_result_does():
 
 
 def test_what_a_config_took_from_the_environment_is_told():
-    """What a config took from the environment is told, but for places and passwords."""
+    """Values from the environment are reported, except places and passwords."""
     written = {
         "store": "${oc.env:SEI_STORE,x}",
         "data_folder": "${oc.env:SEI_DATA,null}",

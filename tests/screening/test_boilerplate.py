@@ -1,4 +1,4 @@
-"""Wording that many questions share drops none of them; a leak is found all the same, in other words around it, too."""
+"""Wording shared by many questions drops none of them; a leak is found anyway, also inside other words."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_wording_of_many_questions_drops_none():
     assert screen(0, HELD).reason(NEW) == "test_ngram"
     assert screen(4, HELD).reason(NEW) is None
     assert screen(4, HELD[:3]).reason(NEW) == "test_ngram"  # three questions are not many
-    assert screen(4, HELD[:3], [NEW.replace("coin", "die"), HELD[4]]).reason(NEW) is None  # the pool counts, too
+    assert screen(4, HELD[:3], [NEW.replace("coin", "die"), HELD[4]]).reason(NEW) is None  # the pool counts as well
 
 
 def test_copies_of_a_question_do_not_make_its_words_common():
@@ -61,7 +61,7 @@ def read(path) -> list[str]:
 
 
 def leaked(question: str) -> list[str]:
-    """Return a question as it is, with another beginning, and with its numbers kept and small words changed."""
+    """Return a question unchanged, with another beginning, and with the same numbers but small words changed."""
     row = question.split()
     other = {"is": "was", "the": "this", "What": "Tell", "Find": "Compute", "are": "were", "Let": "Take", "of": "for"}
     begun = ["Here is a new exercise for you to try:", *row[max(3, len(row) // 4) :]]
@@ -81,4 +81,4 @@ def test_leaks_into_math_are_found_and_wording_drops_fewer(shared_data):
         found.append([sum(r is not None for r in rules.reasons(qs)) for qs in leaks])
         dropped.append(sum(r is not None for r in rules.reasons(train)))
     assert found == [[100, 100, 96], [100, 100, 96]]
-    assert dropped == [1677, 1548]  # of 7,500; 248 and 119 of them by runs of words alone
+    assert dropped == [1677, 1548]  # of 7,500; 248 and 119 of them only by runs of words

@@ -25,7 +25,7 @@ def rules(**changes):
 
 
 def test_each_rule_catches_what_it_is_for_and_no_more():
-    """Faults table, F14: verbatim and n-gram copies are dropped, other clothes and paraphrases too."""
+    """Faults table, F14: verbatim and n-gram copies are dropped, and so are renamed problems and paraphrases."""
     verbatim = TEST.upper().replace(",", "")
     copied = "Read this. " + " ".join(TEST.split()[:16]) + " and nothing else. How many are 3 boxes of 12 pens?"
     clothes = TEST.replace("Natalia", "Ruth")
@@ -80,7 +80,7 @@ def test_overlap_misses_nothing_that_rouge_finds(seed):
         near = {i for i, h in enumerate(held) if rouge(query, h) >= 0.5}
         assert near <= found
     short = RougeIndex(["one two three", held[0], "小明有三个苹果", "x"])
-    assert short.overlapping("a b", 0.5) == [0, 2, 3]  # too little to tell
+    assert short.overlapping("a b", 0.5) == [0, 2, 3]  # too little text to decide
     assert RougeIndex().overlapping("a b", 0.5) == []
 
 
@@ -117,7 +117,7 @@ def test_the_digest_tells_texts_and_rules_apart_unembedded():
     assert "_vectors" not in vars(a)
 
 
-LETTERS = str.maketrans("0123456789", "abcdefghij")  # digits would be cut off as words of their own
+LETTERS = str.maketrans("0123456789", "abcdefghij")  # digits would become separate words
 
 
 def sentences(n, seed, vocabulary=3_000):
@@ -159,7 +159,7 @@ def test_a_hundred_thousand_candidates_take_minutes():
     candidates[::1000] = held[:100]
 
     class Fast:
-        """Random unit vectors: the model's own speed is not the screen's."""
+        """Random unit vectors, so that only the screen's speed is measured."""
 
         random = np.random.default_rng(0)
 

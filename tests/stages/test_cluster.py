@@ -63,7 +63,7 @@ def test_shuffled_keeps_sizes_and_changes_members():
 
 @part
 class Costly:
-    """Puts the first half into one type and the second into another, at a price, and names them."""
+    """Puts the first half into one type and the rest into another, at a price, and names both."""
 
     version: ClassVar[int] = 1
 

@@ -1,4 +1,4 @@
-"""Which rounds' data a round's weights have seen."""
+"""Which rounds' data were used to train a round's weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of a held-out set: Wilson's interval of the accuracy, and all that is possible where nothing was counted."""
+"""Scores of a held-out set: Wilson's interval of the accuracy, or the whole range if nothing was counted."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_kept_by_order_alone_are_counted_within_a_type():
     assert tied(3, 1, 1, 1, 0, 0) == 2  # one of a's two, one of b's one
     assert tied(3, 2, 1, 1, 1, 0) == 0
     assert tied(1, 0, 0, 0, 1, 1, keep=1.0) == 0
-    assert tied(1, 1, 0, 0, 1, 0) == 0  # b's equal of a's is no rival
+    assert tied(1, 1, 0, 0, 1, 0) == 0  # a score of b equal to one of a does not compete
     assert tied(0, 0, 0, 0, 0, 0, at_least=0.5) == 0
 
 
@@ -83,7 +83,7 @@ def test_a_score_that_is_no_number_names_its_candidate(score):
 
 
 class Shortest:
-    """A refiner of one's own: short solutions first."""
+    """A user's refiner: short solutions first."""
 
     version: ClassVar[int] = 1
 
@@ -92,7 +92,7 @@ class Shortest:
 
 
 def test_a_scorer_of_ones_own_is_one_method(monkeypatch):
-    """A scorer of one's own is one method, and its stage is told apart in one config node."""
+    """A user's scorer is one method, and its stage's settings are separated in one config node."""
     module = types.ModuleType("mine")
     module.Shortest = part(Shortest)
     monkeypatch.setitem(sys.modules, "mine", module)

@@ -1,4 +1,4 @@
-"""The review file: what a person may do to error types, with any clusterer."""
+"""The review file: how a person may edit error types, with any clusterer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several answers a problem: avg@k with its interval, maj@k, pass@k, and which problems are bad cases."""
+"""Several answers per problem: avg@k with its interval, maj@k, pass@k, and which problems are bad cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.compose import SHORT
 
 
 def answers(of, *verdicts: str) -> list[Graded]:
-    """Make answers to a problem: right, unreadable, or what a wrong one states."""
+    """Make answers to a problem: right, unreadable, or the stated wrong answer."""
     out = []
     for i, v in enumerate(verdicts):
         kind = v if v in ("right", "unreadable") else "wrong"

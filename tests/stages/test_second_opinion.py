@@ -20,7 +20,7 @@ FIRST = {k.bad_case.problem.id: k.phrase for k in KEYPHRASES}
 
 @part
 class Other:
-    """Agrees with the first instructor but for every ``off``-th problem; refuses every ``refuses``-th."""
+    """Agrees with the first instructor except on every ``off``-th problem; refuses every ``refuses``-th."""
 
     version: ClassVar[int] = 1
     off: int = 10**6

@@ -26,7 +26,7 @@ def pooled(i: int) -> PoolProblem:
 
 
 def errors(*sizes: int) -> ErrorMap:
-    """Make a type of each size; half of its cases and one more are exemplars."""
+    """Make a type of each size; half of its cases plus one are exemplars."""
     types, start = [], 0
     for n, size in enumerate(sizes):
         bad = cases(pooled(start + i) for i in range(size))
@@ -64,7 +64,7 @@ def test_sharing_out(budget, sizes, shares):
 
 
 def test_exemplars_are_bad_cases_then_made_problems_join():
-    """Exemplars are bad cases of the type, then made problems join; validation is never shown."""
+    """At first all exemplars are bad cases of the type, later also made problems; validation is never shown."""
     given = errors(20)
     run(SelfInstruct(instructor=Scripted(), budget=Budget(candidates=60, per_request=10, rouge_l=0.95)), given)
     first, later = SEEN[0], SEEN[-1]
@@ -137,7 +137,7 @@ def test_test_problems_are_refused_by_type():
 
 @part
 class Parrot(Scripted):
-    """Writes its exemplars again: as they are, in capitals, with other persons and things, or one new problem twice."""
+    """Repeats its exemplars: unchanged, in capitals, with other persons and things; or one new problem twice."""
 
     version: ClassVar[int] = 1
 
@@ -157,7 +157,7 @@ def test_echoed_and_doubled_problems_are_all_dropped_and_counted():
     assert all(c.question.startswith("fresh") for c in out.candidates)
     reasons = Counter(r.reason for r in out.rejections)
     assert set(reasons) - {"over_quota"} == {"duplicate_signature", "rouge_l"}
-    assert reasons["over_quota"] <= 1  # the last new problem's double
+    assert reasons["over_quota"] <= 1  # the copy of the last new problem
     echoes = sum(3 * len([e for e in r.exemplars if e.question.startswith("pool")]) for r in SEEN)
     assert sum(reasons.values()) >= echoes
 

@@ -1,4 +1,4 @@
-"""Thoughts in training rows: kept or taken out, by option; what is thought alone is no solution."""
+"""Thoughts in training rows: kept or removed, by option; a thought alone is not a solution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules can follow is said before a run; a synthesis that keeps nothing names the remedy of its true cause."""
+"""A run reports beforehand what its rules can follow; if synthesis keeps nothing, the message names the true cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error types keep the name by which they can be followed over rounds."""
+"""Error types keep a name under which they can be followed over rounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.doubles import clustering
 
 
 def of(groups, start=0, length=1):
-    """Keyphrases of named letters: {letter: ids}; other lengths make other phrases of the same type."""
+    """Return keyphrases of named letters: {letter: ids}; other lengths make other phrases of the same type."""
     return tuple(keyphrase(start + i, letter + "x" * (length + i % 5)) for letter, ids in groups.items() for i in ids)
 
 
@@ -71,7 +71,7 @@ def test_earlier_types_change_names_and_nothing_else():
 
 
 def typed(name, vectors, ids):
-    """An error type with these bad cases, and the vectors of its members."""
+    """Return an error type with these bad cases, and the vectors of its members."""
     members = tuple(keyphrase(i, name) for i in ids)
     rows = np.array(vectors, dtype=np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -92,5 +92,5 @@ def test_a_pair_that_is_too_unlike_takes_no_name_from_another():
 def test_one_shared_case_does_not_outweigh_a_type_that_goes_on():
     x = typed("x", [[1, 0]] * 81, range(81))
     goes_on = typed("goes on", [[0.995, 0.1]] * 80, range(100, 180))
-    stray = typed("stray", [[0, 1]], [80])  # another phrase now, for a case that x held
+    stray = typed("stray", [[0, 1]], [80])  # now another phrase, for a case that x had
     assert named([stray, goes_on], [x]) == ["stray", "x"]

@@ -1,4 +1,4 @@
-"""Locks that exclude nobody are found before anything costs: shared folders would be damaged."""
+"""Locks that do not work are detected before anything costs, since shared folders would be damaged."""
 
 from __future__ import annotations
 

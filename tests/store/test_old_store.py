@@ -1,6 +1,6 @@
-"""Results of an older version are still found: the small store in fixtures was made in November 2026 and is hit.
+"""Results of an older version are still found: the small store in fixtures, made in November 2026, is used.
 
-``python -m tests.store.test_old_store`` made it, before parts had names of their own; it is not to be made anew.
+``python -m tests.store.test_old_store`` made it, before parts had names; it must not be made again.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from tests.compose import built
 KEPT = Path(__file__).parent.parent / "fixtures" / "store_2026_11"
 SMALL = ("experiment=smoke", "data.pool=40", "data.dev=10", "data.test=10", "budget.candidates=6")
 EXAMPLES = (TrainingExample(id="a", question="What is 1 + 1?", solution="1+1=2\n#### 2", source="synthetic"),)
-GONE: set[str] = set()  # names of parts that are no more
-NEWER = {"goldcheck", "grade"}  # they rest on the grader, whose third version tells more answers apart
-# keys of stages that make weights, or compute with them: their results are not kept here
+GONE: set[str] = set()  # names of removed parts
+NEWER = {"goldcheck", "grade"}  # they depend on the grader; its third version distinguishes more answers
+# keys of stages that make or use weights; their results are not stored here
 WEIGHTS = {
     "finetuner=full": "c16e9a8c11f8019a840d2eca",
     "finetuner=lora": "b15631f99afa10d81e5cd067",
@@ -40,7 +40,7 @@ WEIGHTS = {
 
 
 def ask(store: Store) -> list[tuple[str, int]]:
-    """Ask for one round up to the training set, as the loop does; returns what was made."""
+    """Request one round up to the training set, as the loop does; returns what was made."""
     parts = built(*SMALL)
     m, data = parts["method"], parts["data"].load()
     base = m.attempt.target.base()

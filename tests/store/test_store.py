@@ -82,7 +82,7 @@ def test_settings_inputs_and_seed_are_in_the_key(tmp_path):
 
 @part
 class Takes:
-    """Takes one of the things it is offered."""
+    """Takes one of the offered keywords."""
 
     version: ClassVar[int] = 1
 
@@ -145,7 +145,7 @@ def test_rows_survive_a_crash_and_a_torn_last_line(tmp_path):
     path = next(tmp_path.rglob("rows.jsonl"))
     text = path.read_text()
     assert text.count("\n") == 3
-    path.write_text(text[:-10])  # the third row is torn
+    path.write_text(text[:-10])  # the third row is incomplete
     with pytest.raises(RuntimeError):
         Store(root=tmp_path).each(Rows(fail_at=3), items=items)
     assert CALLS == [0, 1, 2, 2]

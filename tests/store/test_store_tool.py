@@ -1,4 +1,4 @@
-"""``python -m sei.store``: what is there, who uses it, what may go."""
+"""``python -m sei.store``: lists entries and their users, and prunes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Rows:
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    """A store with two checkpoints, one used by a run that exists, one by a run whose folder is gone, and rows."""
+    """Return a store with rows and two checkpoints, one used by an existing run, one by a run whose folder is gone."""
     root = tmp_path / "store"
     used, lost = Store(root=root), Store(root=root)
     used.once(Weights(), 1)
@@ -72,7 +72,7 @@ def test_prune_shows_first_and_deletes_only_what_no_run_rests_on(root, capsys):
     assert main(["prune", "--unused", "--yes", "--store", str(root)]) == 0
     assert "deleted 1 entries" in capsys.readouterr().out
     assert [bool(e.users) for e in entries(root)] == [True, True]
-    Store(root=root).once(Weights(size=5000), 2)  # what was pruned is made again when asked for
+    Store(root=root).once(Weights(size=5000), 2)  # a pruned entry is made again on request
     assert len(entries(root)) == 3
 
 
@@ -88,7 +88,7 @@ def test_what_a_job_is_working_on_is_kept(root, capsys):
     (busy,) = select(entries(root), stage="rows")
     with filelock.FileLock(busy.home / ".lock"):
         assert main(["prune", "--stage", "rows", "--yes", "--store", str(root)]) == 0
-    assert "a job is at work" in capsys.readouterr().out
+    assert "a job works" in capsys.readouterr().out
     assert select(entries(root), stage="rows")
 
 

@@ -1,4 +1,4 @@
-"""Synthesis across settings, and budgets that rare types do not starve on."""
+"""Synthesis across settings, and budgets that leave enough for rare types."""
 
 from __future__ import annotations
 

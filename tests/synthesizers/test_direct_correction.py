@@ -1,4 +1,4 @@
-"""Direct correction: bad cases come back with the right solution, and nothing new is written."""
+"""Direct correction: bad cases come back with the right solution, and no new problems are written."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_corrections_near_a_test_question_are_dropped():
 
 
 def test_the_symbolic_instructor_corrects_rightly_or_with_a_flaw():
-    """The symbolic instructor corrects rightly or with a flaw, and always the same."""
+    """The symbolic instructor's corrections are right or flawed, and always the same."""
     bad = cases(pool())
     clean = list(SymbolicInstructor(flaw_rate=0.0).correct(bad))
     spoiled = list(SymbolicInstructor(flaw_rate=1.0).correct(bad))

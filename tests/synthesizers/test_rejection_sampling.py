@@ -1,4 +1,4 @@
-"""Rejection sampling: right and distinct solutions of the model's own, within the budget, kept over a crash."""
+"""Rejection sampling: right and distinct solutions by the model itself, within the budget, kept after a crash."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GOOD = ("1+1=<<1+1=2>>2\n#### 2", "so 1+1=<<1+1=2>>2 it is\n#### 2", "4/2=<<4/2=
 
 @part
 class Drawn:
-    """Answers sample j of a question from a list; stops after ``crash`` answers."""
+    """Answers sample j of a question with the j-th text of a list; stops after ``crash`` answers."""
 
     version: ClassVar[int] = 1
     outputs: tuple[str, ...] = GOOD
@@ -73,7 +73,7 @@ def test_right_solutions_with_distinct_equations_are_kept(tmp_path):
     assert CALLS[0] == ("open", "now")
     assert {(c[2].temperature, c[2].seed) for c in CALLS[1:]} == {(0.5, 0)}
     per_problem = Counter(c.source_ids[0] for c in made.candidates)
-    assert per_problem == {f"p{i}": 2 for i in (0, 1, 3, 4, 6, 7, 8, 9)}  # validation and the unsolved are not there
+    assert per_problem == {f"p{i}": 2 for i in (0, 1, 3, 4, 6, 7, 8, 9)}  # no validation cases, no unsolved ones
     assert {c.solution for c in made.candidates} == {GOOD[0], GOOD[2]}
     assert {c.error_type for c in made.candidates if c.source_ids[0] in ("p0", "p1")} == {"x"}
     assert {c.error_type for c in made.candidates if c.source_ids[0] in ("p3", "p9")} == {"solved"}
@@ -86,7 +86,7 @@ def test_right_solutions_with_distinct_equations_are_kept(tmp_path):
 
 
 def test_the_budget_bounds_what_is_kept(tmp_path):
-    """The budget bounds what is kept: one solution a problem first."""
+    """The budget limits what is kept: first one solution per problem."""
     made = run(tmp_path, candidates=9)
     assert len(made.candidates) == 9
     assert len({c.source_ids for c in made.candidates}) == 9
@@ -104,7 +104,7 @@ def test_validation_and_screened_problems_are_never_sampled(tmp_path):
 
 
 def test_held_out_problems_are_refused_by_rejection_sampling(tmp_path):
-    """Held-out problems are refused, and a model that solves nothing is named."""
+    """Held-out problems are refused; if the model solves nothing, the message says so."""
     held = held_out()
     with pytest.raises(RoleError, match="synthesize"):
         run(tmp_path, pool=(held,))

@@ -28,7 +28,7 @@ GOLD = {p.question: p.answer for p in POOL}
 
 
 class Rewriter(Teacher):
-    """Rewrites as asked; where a request holds the words ``bad`` the answer is another one than it must be."""
+    """Rewrites as requested; if a request contains ``bad``, the answer differs from the required one."""
 
     def __init__(self, bad: str = "") -> None:
         super().__init__()
@@ -125,7 +125,7 @@ def test_evolution_goes_both_ways_and_on_from_what_it_made(ask, teacher):
     assert {(True, False), (False, True)} == set(ways)
     questions = [shown["question"] for _, shown in teacher.shown]
     assert all(set(shown) == {"question", "solution"} for _, shown in teacher.shown)
-    assert sum(q in GOLD for q in questions) == 8  # the first of every four, and anew after three turns
+    assert sum(q in GOLD for q in questions) == 8  # the first of every four, and again after three turns
     assert sum(q in {c.question for c in made.candidates} for q in questions) == 8
     held = held_out()
     with pytest.raises(RoleError, match="synthesize"):

@@ -1,4 +1,4 @@
-"""LLM2LLM and learning from error: what the teacher sees, how the budget is filled, what is never seen."""
+"""LLM2LLM and learning from error: what the teacher sees and never sees, and how the budget is filled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.doubles import SEEN, Scripted
 
 @part
 class FirstWords:
-    """Two texts are near where their first words are alike."""
+    """Two texts are near if their first words are alike."""
 
     version: ClassVar[int] = 1
 
@@ -80,7 +80,7 @@ def test_llm2llm_shows_one_wrong_problem_with_its_solution():
 
 
 def test_the_budget_is_filled_evenly():
-    """The budget is filled evenly, and the paper's one per problem may not fill it."""
+    """The budget is filled evenly; the paper's one problem per error may not fill it."""
     made = llm2llm(candidates=30)
     assert len(made.candidates) == 30
     assert set(Counter(c.source_ids[0] for c in made.candidates).values()) == {3, 4}

@@ -1,4 +1,4 @@
-"""``python -m sei.report.page FOLDER...``: build ``report.html`` of run or sweep folders again, from their files."""
+"""``python -m sei.report.page FOLDER...``: rebuild ``report.html`` of run or sweep folders from their files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sei.report.page.write import make_page, make_sweep_page
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build the page of every folder named; returns the exit code of the last folder that has none, else 0."""
+    """Build the page of every folder; returns 0, or the exit code of the last folder that failed."""
     parser = argparse.ArgumentParser(prog="python -m sei.report.page", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="a run folder or a sweep folder")
     code = 0

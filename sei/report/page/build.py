@@ -1,4 +1,4 @@
-"""What the page of a run shows, gathered from the files of its folder as one plain dict."""
+"""The data of a run's page, gathered from the files of its folder into a plain dict."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _FLIPS = ("fixed", "broken", "kept")
 
 
 def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
-    """Return everything the page shows. ``so_far``: rounds of a run that still goes on (its summary is not read).
+    """Return everything that the page shows. ``so_far``: rounds done in a running run (its summary is not read).
 
     Raises:
-        DataError: where the folder holds neither a summary nor anything of a base or a round.
+        DataError: if the folder has no summary and no results of a base or a round.
     """
     files = Files(home=folder)
     config = read_config(files)
@@ -41,9 +41,9 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
     if not isinstance(summary, dict) or "baseline" not in summary:
         summary = _unfinished(files, base, config["values"], so_far)
     if not summary["baseline"] and not summary["rounds"]:
-        raise DataError(f"{folder} is no run folder: neither summary.json nor base/report.json is in it.")
+        raise DataError(f"{folder} is not a run folder: it has no summary.json and no base/report.json.")
     reports, texts = summary["rounds"], Texts()
-    given = summary.get("attempts")  # outputs that were there already: the run ends after its error types
+    given = summary.get("attempts")  # given outputs: the run ends after its error types
     shown = [read_round(files, r["round"], texts, whole=not given) for r in reports]
     for before, after in itertools.pairwise(shown):
         for case in before["cases"]:
@@ -81,7 +81,7 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
 
 
 def sets(stages: list[dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return every held-out set with its score at each stage (``None`` where it has none), tests before dev."""
+    """Return every held-out set with its score at each stage (``None`` if missing), tests before dev."""
     names = list(dict.fromkeys(name for scores in stages for name in scores))
     out = []
     for name in names:
@@ -111,7 +111,7 @@ def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _still_wrong(report: dict[str, Any]) -> int | None:
-    """Return how many test problems were and are not right; ``None`` where faults of the grader blur the count."""
+    """Return how many test problems were wrong and still are; ``None`` if grader faults make the count unclear."""
     tests = [s for s in report["scores"].values() if s["role"] != "dev"]
     counted = sum(int(report.get(k, 0)) for k in _FLIPS)
     if not counted or any(s["grader_errors"] for s in tests):
@@ -128,7 +128,7 @@ def _invocation(ledger: Any) -> dict[str, Any]:
 
 
 def _unfinished(files: Files, base: dict[str, Any], config: dict[str, Any], so_far: int | None) -> dict[str, Any]:
-    """Return a summary of what is there of a run that has none (yet)."""
+    """Return a summary of the existing results of a run without a summary."""
     rounds: list[dict[str, Any]] = []
     while so_far is None or len(rounds) < so_far:
         report = files.json(f"round_{len(rounds) + 1}/report.json", expected=False)

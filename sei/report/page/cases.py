@@ -1,4 +1,4 @@
-"""What the page shows of one round: bad cases, points of the map, synthetic examples, and what was dropped."""
+"""The page's data on one round: bad cases, points of the map, synthetic examples, and dropped items."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from sei.report.flow import SOLVED, UNNAMED, UNREADABLE
 from sei.report.page.files import Files, cut
 
-_EXAMPLES = 40  # of each reason for dropping, in each round
+_EXAMPLES = 40  # per reason for dropping and round
 _PLACE = {"right": SOLVED, "wrong": UNNAMED, "unreadable": UNREADABLE}
 
 
 class Texts:
-    """Pool problems of a run, each once: several rounds refer to the same ones."""
+    """The pool problems of a run, each stored once for all rounds."""
 
     def __init__(self) -> None:
         self.problems: list[dict[str, str]] = []
         self._places: dict[str, int] = {}
 
     def place(self, problem: dict[str, Any]) -> int:
-        """Return where a problem stands in ``problems``; it is added where it is new."""
+        """Return the index of a problem in ``problems``; a new problem is added."""
         if problem["id"] not in self._places:
             self._places[problem["id"]] = len(self.problems)
             shown = {k: cut(problem.get(k)) for k in ("id", "question", "answer", "solution")}
@@ -30,17 +30,17 @@ class Texts:
         return self._places[problem["id"]]
 
     def id_of(self, place: int) -> str:
-        """Return the id of the problem at a place."""
+        """Return the id of the problem at an index."""
         return self.problems[place]["id"]
 
 
 def label(error_type: dict[str, Any]) -> str:
-    """Return the name under which an error type is followed over rounds; its own where it has no other."""
+    """Return an error type's name over all rounds, or its own name if it has no other."""
     return str(error_type.get("stable") or error_type["name"])
 
 
 def read_round(files: Files, number: int, texts: Texts, *, whole: bool = True) -> dict[str, Any]:
-    """Return cases, points, synthetic examples and dropped items of a round, and where each pool problem stands.
+    """Return the cases, points, synthetic examples and dropped items of a round, and the place of each pool problem.
 
     ``whole`` is false for a round that ended after its error types.
     """
@@ -116,7 +116,7 @@ def _dropped(files: Files, home: str, diagnoses: list[dict[str, Any]], *, whole:
 
 
 def _grouped(number: int, rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one entry per stage and reason with its count and the first examples, most frequent first."""
+    """Return one entry per stage and reason with its count and first examples, most frequent first."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[row["stage"], row["reason"]].append(row)

@@ -1,4 +1,4 @@
-"""The config of a run as the page shows it: what was asked for, the chosen parts, and what differs from the default."""
+"""A run's config as the page shows it: overrides, chosen parts, and differences from the default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sei.report.conf import CONF
 from sei.report.page.files import Files
 
 DEFAULTS = ".hydra/defaults.yaml"
-"""In a run folder: the default config and the part of every group in it, as composed when the run began."""
+"""File in a run folder: the default config and the part of every group in it, as composed when the run began."""
 
 _SECRETS = (
     (re.compile(r"\b(?:sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"), "(hidden)"),
@@ -25,10 +25,10 @@ _KEY = re.compile(r"( *)([^\s:#-][^\s:#]*):")
 
 
 def read_config(files: Files) -> dict[str, Any]:
-    """Return overrides, parts and settings with their defaults, and the config's lines, marked where they differ.
+    """Return overrides, parts, settings with their defaults, and the config's lines, marked if they differ.
 
-    ``values`` holds the config's own values, for the caller alone. ``true`` says whether the folder holds the default
-    config as composed; in one without it, only settings of the command and of its experiment are looked at.
+    ``values``: the config's own values, for the caller only. ``true``: whether the folder has the composed default
+    config; otherwise only settings of the command and its experiment are compared.
     """
     hydra = files.yaml(".hydra/hydra.yaml") or {}
     choices = {k: v for k, v in _at(hydra, "hydra", "runtime", "choices").items() if not k.startswith("hydra/")}
@@ -44,7 +44,7 @@ def read_config(files: Files) -> dict[str, Any]:
         changed = {o.lstrip("+~").split("=")[0].split("@")[0] for o in overrides}
         for group in ("experiment", "ablation"):
             changed |= _keys_of(CONF / group / f"{choices.get(group)}.yaml")
-    other = {k for k, _, _, differs in parts if differs}  # a part of another kind has other settings
+    other = {k for k, _, _, differs in parts if differs}  # another part has other settings
     settings = _settings(changed - set(choices), values, usual, other)
     changed = {k for k, *_, differs in parts if differs} | {k for k, *_ in settings}
     text = files.text(".hydra/config.yaml", expected=False) or ""
@@ -59,14 +59,14 @@ def read_config(files: Files) -> dict[str, Any]:
 
 
 def hidden(text: str) -> str:
-    """Return a line of a config without what looks like a key or password."""
+    """Return a line of a config with apparent keys and passwords removed."""
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
 
 
 def marked(text: str, changed: set[str]) -> list[tuple[str, bool]]:
-    """Return the lines of a YAML text, each with whether its dotted key or a part of it is in ``changed``."""
+    """Return the lines of a YAML text, each with whether its dotted key, or a part of it, is in ``changed``."""
     out, path = [], list[str]()
     for line in text.splitlines():
         found = _KEY.match(line)
@@ -83,9 +83,9 @@ def _at(values: Any, *keys: str) -> dict[str, Any]:
 
 
 def _settings(changed: set[str], values: dict[str, Any], usual: dict[str, Any], other: set[str]) -> list[list[str]]:
-    """Return key, value and default of every changed setting, those that have a default first.
+    """Return key, value and default of every changed setting; settings with a default come first.
 
-    The default is empty for settings of a part that the default config does not choose (``other``).
+    The default is empty for settings of a part that is not in the default config (``other``).
     """
     out = list[list[str]]()
     for key in sorted(changed):
@@ -93,7 +93,7 @@ def _settings(changed: set[str], values: dict[str, Any], usual: dict[str, Any], 
         now, before = (_at(tree, *path).get(last, _NOWHERE) for tree in (values, usual))
         if now != before and now is not _NOWHERE:
             foreign = before is _NOWHERE or key.split(".")[0] in other
-            if last != "_target_":  # the table of parts tells the class
+            if last != "_target_":  # the table of parts has the class
                 out.append([key, _plain(now), "" if foreign else _plain(before)])
     return sorted(out, key=lambda row: not row[2])
 
@@ -122,7 +122,7 @@ def _keys_of(path: Path) -> set[str]:
 
 
 def _leaves(values: dict[str, Any], above: str = "") -> set[str]:
-    """Return the dotted keys of all values that are no mapping."""
+    """Return the dotted keys of all values that are not mappings."""
     out: set[str] = set()
     for key, value in values.items():
         out |= _leaves(value, f"{above}{key}.") if isinstance(value, dict) and value else {f"{above}{key}"}

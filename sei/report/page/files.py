@@ -1,4 +1,4 @@
-"""Reading a run folder of which any file may be missing or damaged: what is there is shown, what is not is noted."""
+"""Reads a run folder in which any file may be missing or damaged; such files are noted, the others are used."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import yaml
 from sei.errors import DataError
 from sei.rows import read_jsonl
 
-FAILURE = "failure.json"  # what ended a run early; gone when it is done
+FAILURE = "failure.json"  # why a run ended early; deleted when the run is done
 _MOST = 6000  # characters of one text on the page
 
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """A run folder. ``notes`` collects what could not be read, for the reader of the page."""
+    """A run folder. ``notes``: what could not be read, for the reader of the page."""
 
     home: Path
     notes: list[str] = field(default_factory=list)
 
     def json(self, name: str, *, expected: bool = True) -> Any:
-        """Return what a JSON file holds, ``None`` where it cannot be read."""
+        """Return the content of a JSON file, or ``None`` if it cannot be read."""
         text = self.text(name, expected=expected)
         try:
             return None if text is None else json.loads(text)
@@ -33,7 +33,7 @@ class Files:
             return None
 
     def yaml(self, name: str) -> Any:
-        """Return what a YAML file holds, ``None`` where it cannot be read."""
+        """Return the content of a YAML file, or ``None`` if it cannot be read."""
         text = self.text(name, expected=False)
         try:
             return None if text is None else yaml.safe_load(text)
@@ -42,7 +42,7 @@ class Files:
             return None
 
     def rows(self, name: str, *fields: str) -> list[dict[str, Any]]:
-        """Return the rows of a JSONL file up to the first damaged one; none where it is missing."""
+        """Return the rows of a JSONL file up to the first damaged one; none if it is missing."""
         out: list[dict[str, Any]] = []
         if not (self.home / name).is_file():
             self.notes.append(f"{name} is not in the run folder")
@@ -54,7 +54,7 @@ class Files:
         return out
 
     def text(self, name: str, *, expected: bool = True) -> str | None:
-        """Return the text of a file, ``None`` where it cannot be read."""
+        """Return the text of a file, or ``None`` if it cannot be read."""
         try:
             return (self.home / name).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -66,6 +66,6 @@ class Files:
 
 
 def cut(text: Any) -> str:
-    """Return a text as it goes onto the page: one of extreme length is cut, and says so."""
+    """Return a text for the page; a very long one is cut, with a note."""
     whole = str(text or "")
     return whole if len(whole) <= _MOST else f"{whole[:_MOST]} … (cut here; {len(whole)} characters in the run folder)"

@@ -1,4 +1,4 @@
-"""What the target model of a run is called on its page: a name that is true of its weights, and where they are from."""
+"""The target model's name on the page, which must be true of its weights, and the source of the weights."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from sei.report.page.config import hidden
 
 
 def named(said: Any, config: dict[str, Any]) -> dict[str, str]:
-    """Return ``name``, ``source`` and ``revision`` of the target model; empty where nothing says.
+    """Return ``name``, ``source`` and ``revision`` of the target model; empty if unknown.
 
-    ``said`` is what the run wrote of its built model, ``config`` the run's config, which older folders have alone. A
-    name that a file of ``conf/model/`` gives to other weights is not taken: ``model.source=PATH`` leaves it as it was.
+    ``said``: what the run wrote about its built model. ``config``: the run's config, the only source in older folders.
+    A name from ``conf/model/`` is not used for other weights: ``model.source=PATH`` changes the weights but not the
+    name.
     """
     known = said if isinstance(said, dict) else config.get("model")
     model = known if isinstance(known, dict) else {}
@@ -29,7 +30,7 @@ def named(said: Any, config: dict[str, Any]) -> dict[str, str]:
 
 
 def _usual_source(name: str) -> str:
-    """Return the source that the config file of a model of this name gives; empty where there is none."""
+    """Return the source in the config file of a model with this name; empty if there is none."""
     for path in sorted((CONF / "model").glob("*.yaml")):
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         if isinstance(found, dict) and found.get("name") == name:

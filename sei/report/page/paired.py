@@ -1,4 +1,4 @@
-"""What changed between the base and the round shown, item by item: the same problems were answered by both."""
+"""The changes between the base and the shown round, item by item on the same problems."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SAMPLES = re.compile(r"samples_(.+)_\d{4}-\d\d-\d\dT[\d.-]+\.jsonl")
 
 
 def changes(files: Files, number: int) -> dict[str, dict[str, Any]]:
-    """Return for every held-out set what turned right and wrong from the base to a round, with an interval.
+    """Return, for every held-out set, the items fixed and broken between the base and a round, with an interval.
 
-    Sets without kept samples of both are left out.
+    Sets without saved samples of both are left out.
     """
     before, after = _samples(files.home / "base"), _samples(files.home / f"round_{number}")
     return {name: change(_right(files, before[name]), _right(files, after[name])) for name in before if name in after}
@@ -31,7 +31,7 @@ def change(before: dict[str, bool], after: dict[str, bool]) -> dict[str, Any]:
 
 
 def _samples(home: Path) -> dict[str, str]:
-    """Return the newest file of samples of every set, as a name below the run folder."""
+    """Return the newest sample file of every set, as a path below the run folder."""
     found = ((_SAMPLES.fullmatch(p.name), p) for p in sorted((home / "lm_eval").glob("samples_*.jsonl")))
     return {match[1]: f"{home.name}/lm_eval/{path.name}" for match, path in found if match}
 

@@ -1,4 +1,4 @@
-"""How many error types show up with more bad cases read: does the pool go on to bring new ones, or were all seen?"""
+"""The number of error types found by number of bad cases: does the pool still bring new ones, or were all seen?"""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-_POINTS = 60  # of a drawn curve
-_TAIL = 0.1  # share of the cases whose new types are counted
+_POINTS = 60  # points per curve
+_TAIL = 0.1  # share of last cases in which new types are counted
 
 
 def saturation(types: Sequence[str]) -> dict[str, Any] | None:
-    """Return the curve of one round from the type of every bad case, in the order in which they were read.
+    """Return the curve of one round from the type of every bad case, in the order of reading.
 
-    ``points`` holds ``[cases, found in this order, expected]``; ``expected`` is the mean over all orders. ``tail`` is
-    the number of the last cases (a tenth), ``added`` what they brought in this order, ``expected_added`` on average
-    over all orders. ``singletons`` are types with one case: their share of the cases estimates how likely a further
-    case is of a type not seen (Good and Turing). ``None`` where no case has a type.
+    ``points``: ``[cases, found in this order, expected]``, where ``expected`` is the mean over all orders. ``tail``:
+    the number of last cases (a tenth); ``added``: their new types in this order; ``expected_added``: the mean of that
+    over all orders. ``singletons``: types with one case; their share of the cases estimates the probability that a
+    further case is of an unseen type (Good and Turing). ``None`` if no case has a type.
     """
     if not types:
         return None
@@ -38,7 +38,7 @@ def saturation(types: Sequence[str]) -> dict[str, Any] | None:
 def rarefied(sizes: Sequence[int]) -> list[float]:
     """Return the expected number of types among m cases drawn without replacement, for m from 0 to all.
 
-    Of N cases, a type of size s is missed by C(N - s, m) / C(N, m); the sum over types of one less that is exact.
+    Of N cases, a type of size s is missed with probability C(N - s, m) / C(N, m). The sum of the complements is exact.
     """
     total = sum(sizes)
     out = [0.0] * (total + 1)

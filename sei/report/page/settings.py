@@ -1,4 +1,4 @@
-"""The settings of a sweep: jobs that differ in nothing but the seed are one, and their numbers are means over seeds."""
+"""The settings of a sweep: jobs that differ only in the seed form one setting, with means over seeds."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _USED = ("requests", "input_tokens", "output_tokens", "usd")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job: its overrides as they were written, what the page shows of it, and its summary once it is done.
+    """One job: its overrides as written, its data for the page, and its summary once it is done.
 
-    ``base_seconds``: what all stages took before the first round.
+    ``base_seconds``: the time of all stages before the first round.
     """
 
     overrides: tuple[str, ...]
@@ -26,7 +26,7 @@ class Job:
 
     @property
     def setting(self) -> tuple[str, ...]:
-        """Return what it shares with the jobs of other seeds. Hidden values count, though the page hides them."""
+        """Return the overrides shared with the jobs of other seeds. Values that the page hides count as well."""
         return tuple(o for o in self.overrides if not is_seed(o))
 
     @property
@@ -67,7 +67,7 @@ def _setting(jobs: list[Job], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _one_a_seed(jobs: list[Job]) -> list[Job]:
-    """Return the jobs that have a result. The same seed run twice is one result, not two."""
+    """Return the finished jobs, one per seed: the same seed run twice is one result, not two."""
     found: dict[Any, Job] = {}
     for job in jobs:
         if job.summary:
@@ -76,7 +76,7 @@ def _one_a_seed(jobs: list[Job]) -> list[Job]:
 
 
 def _curve(done: list[Job], name: str) -> list[dict[str, Any] | None]:
-    """Return the mean of the seeds that have a score, for the base and every round; nothing where none has one."""
+    """Return the mean over the seeds with a score, for the base and every round; ``None`` for a stage without any."""
     out: list[dict[str, Any] | None] = []
     for stage in range(max((len(j.stages) for j in done), default=0)):
         scores = [s for j in done if stage < len(j.stages) and (s := j.stages[stage].get(name))]
@@ -85,7 +85,7 @@ def _curve(done: list[Job], name: str) -> list[dict[str, Any] | None]:
 
 
 def _change(done: list[Job], name: str) -> dict[str, Any] | None:
-    """Return what the chosen round changed over the base, and the accuracy ``reached`` by it."""
+    """Return the change from the base to the chosen round, and the accuracy ``reached``."""
     pairs = [(s["scores"][0], s["scores"][1]) for j in done for s in j.shown["sets"] if s["name"] == name]
     known = [(a["accuracy"], b["accuracy"]) for a, b in pairs if a and b]
     if not known:
@@ -94,7 +94,7 @@ def _change(done: list[Job], name: str) -> dict[str, Any] | None:
 
 
 def _cost(done: list[Job]) -> dict[str, dict[str, Any] | None]:
-    """Return what a job took on average; ``None`` where no summary says."""
+    """Return the mean cost of a job; ``None`` for values that no summary has."""
     summaries = [j.summary for j in done if j.summary]
     used = [s.get("instructor") or {} for s in summaries]
     values: dict[str, list[float]] = {
@@ -108,6 +108,6 @@ def _cost(done: list[Job]) -> dict[str, dict[str, Any] | None]:
 
 
 def _sums(summaries: list[dict[str, Any]], key: str) -> list[float]:
-    """Return the sum over rounds of every summary whose rounds all say; seconds are summed over their stages, too."""
+    """Return the sum over rounds for every summary with a value for all rounds; seconds also summed over stages."""
     found = [[r.get(key) for r in s["rounds"]] for s in summaries]
     return [sum(sum(v.values()) if isinstance(v, dict) else v for v in f) for f in found if None not in f]

@@ -1,4 +1,4 @@
-"""Numbers of several seeds as one: their mean, their range, and how far the mean may be off."""
+"""Combines the numbers of several seeds: mean, range, and interval of the mean."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 
 from sei.statistics import alike, t_interval
 
-LEAST = 3  # values that an interval over seeds needs: that of two is 12.7 standard errors wide
+LEAST = 3  # minimum number of values for an interval over seeds; with two its half-width is 12.7 standard errors
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
     """Return ``n``, ``mean``, ``range`` and ``ci95``, Student's t-interval of the mean.
 
-    ``ci95`` is ``None`` for one or two values and for values that are all equal: one shows not how much seeds differ,
-    two show themselves (their ``range``) and hardly more, and an interval without width would claim that they do not.
+    ``ci95`` is ``None`` for one or two values and for equal values. One value says nothing about differences between
+    seeds. Two values are better shown as their ``range``. For equal values, an interval of width 0 would claim that
+    seeds never differ.
 
     Raises:
-        statistics.StatisticsError: when there is no value.
+        statistics.StatisticsError: if there is no value.
     """
     mean, ends = statistics.fmean(values), [min(values), max(values)]
     out = {"n": len(values), "mean": mean, "range": ends, "ci95": None}
@@ -28,10 +29,10 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def over_seeds(scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the mean accuracy of one set at one stage; ``how`` names what its interval is.
+    """Return the mean accuracy of one set at one stage; ``how`` names the kind of interval.
 
-    ``t``: over seeds, cut at 0 and 1. ``wilson``: a single seed's own, over the problems. ``two``: none, as two
-    seeds are shown by themselves. ``equal``: none, as all seeds have the same accuracy.
+    ``t``: over seeds, cut at 0 and 1. ``wilson``: of a single seed, over its problems. ``two``: none, since both seeds
+    are shown. ``equal``: none, since all seeds have the same accuracy.
     """
     out = spread([s["accuracy"] for s in scores])
     if len(scores) == 1:

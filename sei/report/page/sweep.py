@@ -1,4 +1,4 @@
-"""What the page of a sweep shows: its settings over their seeds, and its jobs side by side."""
+"""The data of a sweep's page: its settings over their seeds, and its jobs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sei.report.page.titles import methods_of, varied
 
 
 def gather_sweep(folder: Path) -> dict[str, Any]:
-    """Return the state, overrides and scores of every job of a sweep, and of jobs that differ in the seed as one.
+    """Return the state, overrides and scores of every job of a sweep, with jobs that differ only in the seed combined.
 
     Raises:
-        DataError: where the folder has no readable ``sweep.json``.
+        DataError: if the folder has no readable ``sweep.json``.
     """
     try:
         jobs: dict[str, dict[str, Any]] = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["jobs"]
     except (OSError, ValueError, KeyError) as e:
-        raise DataError(f"{folder} is no sweep folder: sweep.json cannot be read ({e}).") from e
+        raise DataError(f"{folder} is not a sweep folder: sweep.json cannot be read ({e}).") from e
     found = [_job(folder, number, job) for number, job in jobs.items()]
     shown = [j.shown for j in found]
     homes = [Files(home=folder / _inside(folder, Path(job["folder"]))) for job in jobs.values()]
@@ -39,9 +39,9 @@ def gather_sweep(folder: Path) -> dict[str, Any]:
 
 
 def at_work(sweep: Path, number: str, home: Path) -> bool | None:
-    """Return whether a process holds the job that has ``home`` as its folder: the sweep's, or the job's own without it.
+    """Return whether a process holds a lock of the job in folder ``home``: the sweep's lock for it, or the job's own.
 
-    ``None`` where neither ever did. The job's own lock is not touched while the sweep's is held: it may just be taken.
+    ``None`` if neither exists. While the sweep's lock is held, the job's is not touched: the job may be taking it.
     """
     locks = [p for p in (sweep / f".job_{number}.lock", home / ".lock") if p.exists()]
     try:
@@ -57,7 +57,7 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
     inside = _inside(folder, Path(job["folder"]))
     files, state = Files(home=folder / inside), job["state"]
     if state == "running" and at_work(folder, number, folder / inside) is False:
-        state = "killed"  # with its sweep, which could not say so
+        state = "killed"  # killed with its sweep, which could not record it
     summary = files.json("summary.json") if state == "done" else None
     if not isinstance(summary, dict) or "baseline" not in summary:
         summary = None
@@ -83,13 +83,13 @@ def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
 
 
 def _inside(folder: Path, job: Path) -> Path:
-    """Return a job's folder as seen from its sweep's, which may have been moved since, or lie elsewhere then."""
+    """Return a job's folder relative to its sweep's, which may have been moved or may not contain it."""
     above = [i for i, part in enumerate(job.parts) if part == folder.absolute().name]
     return Path(*job.parts[above[-1] + 1 :]) if above and above[-1] + 1 < len(job.parts) else Path(job.name)
 
 
 def _common(jobs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the overrides that all jobs share, taken out of each, and all held-out sets, tests before dev."""
+    """Return the overrides that all jobs share, removed from each job, and all held-out sets, tests before dev."""
     shared = [o for o in jobs[0]["overrides"] if all(o in j["overrides"] for j in jobs)] if len(jobs) > 1 else []
     for job in jobs:
         job["own"] = [o for o in job["overrides"] if o not in shared]
@@ -99,6 +99,6 @@ def _common(jobs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _problems(jobs: list[dict[str, Any]], name: str) -> list[int]:
-    """Return the least and the greatest number of problems that a set had in a job."""
+    """Return the smallest and largest number of problems of a set in any job."""
     numbers = [x["n"] for j in jobs for s in j["sets"] if s["name"] == name for x in s["scores"] if x]
     return [min(numbers), max(numbers)]

@@ -1,4 +1,4 @@
-"""The jobs of a sweep in words: what each method is called, and which settings were varied."""
+"""The jobs of a sweep in words: the name of each method, and the varied settings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from sei.compare.methods import method_names
 from sei.report.page.files import Files
 
-_PLACES = ("store", "tracker", "name")  # say where, and not what
+_PLACES = ("store", "tracker", "name")  # these settings are places and do not change results
 
 
 def methods_of(jobs: Iterable[Files]) -> list[str]:
-    """Return what the method of every job is called in the tables of ``sei.compare``; empty where its config is not."""
+    """Return the name of every job's method as in the tables of ``sei.compare``; empty without a config."""
     configs = [files.yaml(".hydra/config.yaml") for files in jobs]
     known = [c for c in configs if isinstance(c, dict)]
     names = iter(method_names(known) if known else [])
@@ -20,7 +20,7 @@ def methods_of(jobs: Iterable[Files]) -> list[str]:
 
 
 def varied(overrides: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """Return every setting of which jobs have different overrides, with its number of values; the seed comes last."""
+    """Return every setting with different overrides among the jobs, with its number of values; the seed comes last."""
     given = [dict(_pair(o) for o in job) for job in overrides]
     names = dict.fromkeys(k for job in given for k in job if k not in _PLACES and not k.startswith("hydra"))
     counts = {k: len({job.get(k) for job in given}) for k in names}

@@ -1,4 +1,4 @@
-"""From plain data to a page that opens from a disk: strict policy, no network, text of models as text alone."""
+"""Turns plain data into a page that opens from disk: strict content policy, no network, model text as plain text."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
 def write_page(folder: Path, so_far: int | None = None) -> None:
-    """Write the page of a run folder; whatever goes wrong is logged and harms no run.
+    """Write the page of a run folder; any error is logged and does not affect the run.
 
-    ``so_far``: how many rounds of a run that still goes on are done.
+    ``so_far``: the number of rounds done in a running run.
     """
     _carefully(lambda: make_page(folder, so_far), folder)
 
 
 def write_sweep_page(folder: Path) -> None:
-    """Write the page of a sweep folder; whatever goes wrong is logged and harms no job."""
+    """Write the page of a sweep folder; any error is logged and does not affect the jobs."""
     _carefully(lambda: make_sweep_page(folder), folder)
 
 
@@ -57,8 +57,8 @@ def make_page(folder: Path, so_far: int | None = None) -> Path:
     """Build ``report.html`` of a run folder from its files alone and return its path.
 
     Raises:
-        DataError: where the folder holds nothing of a run.
-        DiskError: where it cannot be written.
+        DataError: if the folder has no results of a run.
+        DiskError: if the page cannot be written.
     """
     return _written(folder, gather(folder, so_far))
 
@@ -67,14 +67,14 @@ def make_sweep_page(folder: Path) -> Path:
     """Build ``report.html`` of a sweep folder: its settings over their seeds, and its jobs with links to their pages.
 
     Raises:
-        DataError: where the folder holds no sweep.
-        DiskError: where it cannot be written.
+        DataError: if the folder is not that of a sweep.
+        DiskError: if the page cannot be written.
     """
     return _written(folder, gather_sweep(folder))
 
 
 def render(data: dict[str, Any]) -> str:
-    """Return the page as HTML, everything in it."""
+    """Return the complete page as HTML."""
     here = files("sei.report.page")
     css = (here / "page.css").read_text(encoding="utf-8")
     code = "\n".join((here / "js" / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS)
@@ -93,9 +93,9 @@ def render(data: dict[str, Any]) -> str:
 
 
 def embedded(data: Any) -> str:
-    """Return data as JSON that cannot end its script block or steer anything: marks that do not print are written out.
+    """Return data as JSON that cannot end its script block; unprintable characters are escaped.
 
-    Line breaks and tabs of a text stay.
+    Line breaks and tabs in a text stay.
     """
     text = json.dumps(_shown(data), ensure_ascii=False, separators=(",", ":"))
     return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
@@ -125,5 +125,5 @@ def _carefully(make: Callable[[], Path], folder: Path) -> None:
     try:
         make()
     except Exception as e:
-        again = f"python -m sei.report.page {folder} tries again"
+        again = f"python -m sei.report.page {folder} to try again"
         log.warning("%s was not written: %s: %s (%s)", NAME, type(e).__name__, e, again)

@@ -1,4 +1,4 @@
-"""The loopback server with a Batch API: files and batches in memory, done when the test says so."""
+"""The loopback server with a Batch API. Files and batches are in memory; the test decides when they are done."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def said(body: dict[str, Any]) -> str:
 
 @dataclass
 class BatchServer(FaultServer):
-    """``scripts`` gives a response for a request's text instead of ``reply``; ``None`` leaves its line out.
+    """``scripts`` gives the response for a request's text instead of ``reply``; ``None`` leaves its line out.
 
-    ``way`` is asked first with method and path of a call and may send anything itself; ``after`` is asked when
-    a call has taken effect and may lose its reply.
+    ``way``: called first with method and path, and may send any reply itself. ``after``: called once a call has taken
+    effect, and may drop its reply.
     """
 
     scripts: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class BatchServer(FaultServer):
         return [json.loads(x) for x in self.files[self.batches[batch]["input_file_id"]].splitlines()]
 
     def finish(self, status: str = "completed") -> None:
-        """End every batch that is in progress: results in reverse order, failures in the file of errors."""
+        """End every batch in progress: results in reverse order, failures in the error file."""
         for name, batch in list(self.batches.items()):
             if batch["status"] != "in_progress":
                 continue

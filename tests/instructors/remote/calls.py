@@ -1,4 +1,4 @@
-"""A client, an instructor and requests for the loopback server, as several test modules send them."""
+"""A client, an instructor and requests for the loopback server, shared by several test modules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PHRASE = json.dumps({"first_wrong_step": "", "keyphrase": "drops a step"})
 
 
 def echo(body: dict[str, Any]) -> str:
-    """Answer with the last number of the request, so that a mix-up would show."""
+    """Answer with the last number of the request, so that mixed-up replies are noticed."""
     return json.dumps({"value": int(body["messages"][0]["content"].split()[-1])})
 
 
@@ -68,7 +68,7 @@ def four(question: str = "How many?", output: str = "3") -> BadCase:
 
 
 def refuse(server: Any, setting: str, message: Any, status: int = 400, **more: Any) -> None:
-    """Let the server refuse every request that holds a setting."""
+    """Let the server refuse every request that contains a setting."""
 
     def fault(h: Any, n: int) -> bool:
         held = server.log[n].body

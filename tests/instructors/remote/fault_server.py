@@ -1,4 +1,4 @@
-"""A loopback server that speaks the chat completions protocol, with scripted faults and a log of requests."""
+"""A loopback server with the chat completions protocol, scripted faults and a log of requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass
 class Seen:
-    """One request as it came: when, its body, its key."""
+    """One request as received: its time, body and key."""
 
     at: float
     body: dict[str, Any]
@@ -25,7 +25,7 @@ class Seen:
 
 @dataclass
 class FaultServer:
-    """``reply`` gives the text for a request body; ``faults`` is asked first and may send anything itself."""
+    """``reply`` returns the text for a request body; ``faults`` is called first and may send anything itself."""
 
     reply: Callable[[dict[str, Any]], str]
     faults: list[Callable[[Any, int], bool]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class FaultServer:
     model: str = "scripted"
     log: list[Seen] = field(default_factory=list)
     most_in_flight: int = 0
-    counted: bool = False  # token counts from the texts, three characters a token, instead of 100 and 10
+    counted: bool = False  # count tokens from the texts, three characters a token, instead of 100 and 10
 
     def __post_init__(self) -> None:
         self._lock, self._in_flight = threading.Lock(), 0
@@ -41,10 +41,10 @@ class FaultServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # else each reply waits 40 ms for an acknowledgement
+            disable_nagle_algorithm = True  # otherwise each reply waits 40 ms for an acknowledgement
 
             def log_message(self, *_: Any) -> None:
-                """Be quiet."""
+                """Print nothing."""
 
             def do_POST(self) -> None:
                 outer.handle(self)

@@ -1,4 +1,4 @@
-"""A scripted teacher for the loopback server: answers every kind of request from the request's text."""
+"""A scripted teacher for the loopback server: answers every kind of request from its text."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PHRASES = ("adds where it must subtract", "forgets the second step", "takes the 
 
 
 class Teacher:
-    """A reply per request body; the same request gets the same reply. ``phrases`` are the keyphrases it knows.
+    """One reply per request body, always the same. ``phrases``: its keyphrases.
 
-    Problems are drawn from the embedded arithmetic domain, whose words the embedded models know. A share
-    ``wrong`` of them is worked out wrongly (``wrong_questions``), a share ``slips`` of what it solves anew as well.
+    Problems come from the embedded arithmetic domain, whose vocabulary the embedded models know. A share ``wrong`` of
+    them has a wrong solution (``wrong_questions``), and so has a share ``slips`` of the problems that it solves again.
     """
 
     def __init__(self, phrases: tuple[str, ...] = PHRASES, *, wrong: float = 0.0, slips: float = 0.0) -> None:
@@ -68,7 +68,7 @@ class Teacher:
 
 
 def data_in(text: str) -> Any:
-    """The last JSON value that a request shows, before the words on how to answer."""
+    """Return the last JSON value in a request, before the instructions on how to answer."""
     body = text[: text.rindex("Answer with one JSON object")]
     starts = [m.start() for m in re.finditer(r"^[\[{]", body, re.MULTILINE)]
     return json.JSONDecoder().raw_decode(body[starts[-1] :])[0]

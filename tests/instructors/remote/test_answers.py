@@ -1,4 +1,4 @@
-"""The file of paid answers, opened and closed by several workers at the same time."""
+"""The file of paid answers, opened and closed by several workers at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORKERS = 8
 
 
 def at_once(path):
-    """Look at a file, open it, keep an answer and close it, by all workers at the same moment; return what each saw."""
+    """Let all workers look at a file, open it, store an answer and close it at the same time; return what each saw."""
     start = threading.Barrier(WORKERS)
 
     def work(number):
@@ -41,7 +41,7 @@ def kept(path):
 @pytest.mark.parametrize("before", [None, b"not a database, " * 500], ids=["new", "damaged"])
 @pytest.mark.long
 def test_a_file_that_many_open_at_once_serves_all(tmp_path, before):
-    """SQLite by itself refuses some of those that make a file at once; a damaged one (F22) is put aside once."""
+    """SQLite itself fails for some workers that create a file at once; a damaged file (F22) is put aside once."""
     for turn in range(5):
         path = tmp_path / str(turn) / "answers.sqlite"
         if before:

@@ -46,7 +46,7 @@ def made(kind, server, tmp_path, more=None, **limits):
 
 @pytest.fixture
 def client(server, tmp_path):
-    """Every call is a process of its own, as far as memory goes."""
+    """Every call has a new client, like a new process."""
     return lambda more=None, **limits: made(BatchClient, server, tmp_path, more, **limits)
 
 
@@ -228,7 +228,7 @@ def test_a_kill_while_results_are_read_loses_and_repeats_nothing(server, client,
     def killed(text):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):  # results come last first: 9, 8 are kept, 7 goes with 6
+    with pytest.raises(KeyboardInterrupt):  # results arrive in reverse order: 9 and 8 are kept, 7 is lost with 6
         list(client().run([replace(r, check=killed) if i == 6 else r for i, r in enumerate(requests(N))]))
     assert rows(tmp_path, "select count(*) from answers") == [(1,)]
     stops(client(), requests(N), match="1 requests")
@@ -248,7 +248,7 @@ def test_a_failed_batch_is_told_and_submitted_anew(server, client, code, exit_co
 
 
 def test_refused_models_and_used_up_quotas_have_exit_codes(server, client):
-    """Lines that refuse the model stop with 2, and a used-up quota with 75."""
+    """Lines that refuse the model end with exit code 2, a used-up quota with 75."""
     server.scripts["say 1"] = lambda _: failure(404, "model_not_found")
     stops(client(), requests(2))
     server.finish()
@@ -271,7 +271,7 @@ def lost(tmp_path, server, how):
 @pytest.mark.parametrize("how", ["record", "id"])
 def test_a_batch_made_before_a_kill_is_found_and_not_paid_twice(server, client, tmp_path, how):
     stops(client(), requests(N))
-    for i in range(1, 5):  # others of the same account, newer, on more than one page
+    for i in range(1, 5):  # newer batches of the same account, on more than one page
         server.batches[f"batch_{i}"] = {**server.batches["batch_0"], "id": f"batch_{i}", "metadata": None}
         server.batches[f"batch_{i}"]["status"] = "cancelled"
     lost(tmp_path, server, how)
@@ -344,7 +344,7 @@ def test_a_server_without_a_batch_api_is_told(server, client):
 
 
 def test_a_batch_of_another_account_stops_the_run(server, client, tmp_path, caplog):
-    """A batch of another account stops and is asked anew after two days."""
+    """A batch of another account stops the run, and is sent again after two days."""
     stops(client(), requests(N))
     del server.batches["batch_0"]
     stops(client(), requests(N), 2, match="knows no batch batch_0")

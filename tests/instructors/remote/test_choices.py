@@ -1,4 +1,4 @@
-"""Multiple choice at every border with the instructor: what it is shown, what it must give, what is refused."""
+"""Multiple choice and the instructor: what it is shown, what it must return, what is refused."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_a_fault_on_the_way_changes_nothing(server, tmp_path, name, fault):
     before = len(server.log)
     again = client(server, tmp_path)
     assert values(again.run(requests())) == list(range(N))
-    assert len(server.log) == before  # nothing is asked twice
+    assert len(server.log) == before  # no request is sent twice
     assert again.ledger.cached == N
 
 
@@ -115,7 +115,7 @@ def test_a_used_up_quota_stops_and_the_rerun_repeats_nothing(server, tmp_path):
     server.faults.clear()
     before = len(server.log)
     assert values(client(server, tmp_path).run(requests())) == list(range(N))
-    assert len(server.log) - before == N - 25  # what was in flight when it stopped was waited for
+    assert len(server.log) - before == N - 25  # requests in flight at the stop were awaited
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 2), (403, 2), (404, 2)])
@@ -181,7 +181,7 @@ def test_useless_replies_are_reasked_at_most_once_and_counted(server, tmp_path, 
     if reason == "length":
         assert [s.body["max_tokens"] for s in server.log if s.body["messages"][0]["content"] == "say 3"] == [20, 40]
     kept = sqlite3.connect(tmp_path / "answers.sqlite").execute("select count(*) from answers").fetchone()[0]
-    assert kept == 9  # what could not be used is not kept as an answer
+    assert kept == 9  # unusable replies are not kept as answers
 
 
 def test_prose_and_fences_around_json_are_forgiven(server, tmp_path):
@@ -206,7 +206,7 @@ def test_a_budget_stops_within_what_is_in_flight(server, tmp_path):
     assert stopped.value.exit_code == 75
     sent = len(server.log)
     assert sent <= 10 + 8
-    with pytest.raises(StoppedError):  # the same budget again sends no more than what was in flight
+    with pytest.raises(StoppedError):  # the same budget again sends at most what was in flight
         list(client(server, tmp_path, max_usd=1.0, **price).run(requests()))
     assert len(server.log) <= sent + 8
     assert values(client(server, tmp_path, max_usd=100.0, **price).run(requests())) == list(range(N))
@@ -264,7 +264,7 @@ for _ in t.client(At, pathlib.Path(sys.argv[2]), concurrency=4).run(t.requests()
 
 @pytest.mark.parametrize("at", [4, 7, 12])
 def test_a_kill_repeats_no_more_than_what_was_in_flight(server, tmp_path, at):
-    """F20: an answer that waits for the disk is in flight, too."""
+    """F20: an answer that waits for the disk counts as in flight."""
     command = [sys.executable, "-c", KILLED, server.url, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as child:
         end = time.monotonic() + 60
@@ -494,7 +494,7 @@ def test_memory_is_flat_over_twenty_thousand_requests(server, tmp_path):
 
 
 def test_connections_are_closed_after_the_last_answer(server, tmp_path, monkeypatch):
-    """Cancelled while it closes them, the loop would leave them open."""
+    """If cancelled while it closes connections, the loop would leave them open."""
     import openai
 
     begun, closed, real = threading.Event(), [], openai.DefaultAsyncHttpxClient.aclose

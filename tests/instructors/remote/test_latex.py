@@ -1,4 +1,4 @@
-r"""LaTeX in the JSON text of replies: what is restored, what is refused, and what stays exactly as it is."""
+r"""LaTeX in the JSON text of replies: what is restored, what is refused, and what stays unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TWO = SynthesisRequest(error_type="t", exemplars=(), n=2, index=1, seed=0)
 
 
 def one(*bodies):
-    """Read strings of one reply; give the first."""
+    """Read the strings of one reply; return the first."""
     return decoded(bodies).texts[0]
 
 
@@ -132,7 +132,7 @@ def test_what_two_ways_of_escaping_leave_open_is_refused(bodies):
 
 @needs("SEI_DATA", "math/test.jsonl.gz")
 def test_real_latex_however_escaped_is_never_silently_wrong():
-    """Each tenth solution of MATH, escaped in six ways; ``mixed`` takes each backslash as it comes."""
+    """Every tenth solution of MATH, escaped in six ways; ``mixed`` escapes each backslash at random."""
     rng, wrong, refused = random.Random(0), [], Counter()
     with gzip.open(DATA / "math" / "test.jsonl.gz", "rt", encoding="utf-8") as f:
         texts = [json.loads(x)["solution"].strip() for i, x in enumerate(f) if not i % 10]

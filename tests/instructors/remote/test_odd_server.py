@@ -1,6 +1,6 @@
-"""A whole run against a loopback server that answers in 26 ways of real ones, each with its end (docs/instructors.md).
+"""Whole runs against a loopback server with 26 behaviours of real ones, each with its ending (docs/instructors.md).
 
-In one process with stages shared through one store; as real commands three of them here, all with ``-m slow``.
+They run in one process with stages from a shared store; three also run as commands here, and all with ``-m slow``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ REFUSED = "diagnoses were refused, more than max_fail_share=0.5 ({}: "
 
 @dataclass(frozen=True)
 class End:
-    """How a run ends: its exit code, words of its message, and what its ledger says beside the usual."""
+    """The end of a run: its exit code, words of its message, and special values in its ledger."""
 
     code: int = 0
     words: str = ""
@@ -69,7 +69,7 @@ AS_COMMANDS = ("latex", "azure_filter", "err200str")
 
 
 class Server(ThreadingHTTPServer):
-    """One whose queue holds all that come at once; a connection that finds it full is tried again after a second."""
+    """A server that queues all simultaneous connections; with a full queue they would be retried after a second."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -83,7 +83,7 @@ def odd(tmp_path_factory):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.LOGFILE = str(tmp_path_factory.mktemp("odd") / "requests.jsonl")
-    module.H.disable_nagle_algorithm = True  # else each reply waits 40 ms for an acknowledgement
+    module.H.disable_nagle_algorithm = True  # otherwise each reply waits 40 ms for an acknowledgement
     server = Server(("127.0.0.1", 0), module.H)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1"
@@ -101,7 +101,7 @@ def overrides(odd: str, mode: str) -> tuple[str, ...]:
 
 
 def judge(run: Path, code: int, said: str, mode: str) -> None:
-    """Hold the end of a run against the table."""
+    """Compare the end of a run with the table."""
     end, ledger = ENDS[mode], json.loads((run / "ledger.json").read_text())["instructor"]
     assert (code, end.words in said) == (end.code, True), said
     assert "Traceback" not in said
@@ -134,7 +134,7 @@ def judge(run: Path, code: int, said: str, mode: str) -> None:
 
 @pytest.fixture
 def quiet_process(monkeypatch, home):
-    """What ``main`` changes in its process is put back; pictures, pages and weights of a run are not looked at here."""
+    """Restore what ``main`` changes in its process, and skip a run's pictures, pages and weights."""
     handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
     monkeypatch.setattr("sei.__main__.catch_signals", lambda: None)
     monkeypatch.setattr("sei.instructors.remote.client._BACKOFF", (0.02, 0.2))
@@ -168,7 +168,7 @@ def test_the_table_names_every_way_of_the_server():
 
 
 def as_command(odd: str, place: Path, store: Path, mode: str) -> None:
-    """Run a mode as a user does; of the store it finds the attempts, since the instructor has another address."""
+    """Run a mode as a user does. The store only has its attempts, since the instructor has another address."""
     sei = Sei(place, store)
     done = sei(*overrides(odd.replace("127.0.0.1", "localhost"), mode))
     judge(sei.last_run(), done.returncode, done.stderr, mode)

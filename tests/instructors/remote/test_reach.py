@@ -1,4 +1,4 @@
-"""An address of this machine at which nothing listens is known before anything costs, and at once in a run."""
+"""A local address without a listener is detected before anything costs, and at once during a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.compose import built
 
 @pytest.fixture
 def dead() -> str:
-    """An address at which nothing listens."""
+    """Return a local address without a listener."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{s.getsockname()[1]}/v1"

@@ -1,4 +1,4 @@
-"""Which value of a reply is read: the last complete one that fits, wherever it stands and whatever is around it."""
+"""Which value of a reply is read: the last complete one that fits, anywhere in the reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies and errors as real servers send them: used, counted in the server's words, or a stop that names them."""
+"""Bodies and errors of real servers: used, counted in the server's words, or reported as the reason for a stop."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_refusals_are_found_in_parts_and_what_is_empty_says_so():
 
 
 def test_a_paid_reply_without_a_choice_is_asked_once_more(server, tmp_path):
-    """A blocked prompt comes back so, always: trying on would pay each time."""
+    """A blocked prompt always comes back like this, so further attempts would only cost."""
     paid = {"choices": [], "usage": {"prompt_tokens": 50}, "prompt_feedback": {"block_reason": "SAFETY"}}
     server.faults.append(lambda h, n: server.log[n].body["messages"][0]["content"].endswith(" 3") and send(
         h, 200, json.dumps(paid).encode()))  # fmt: skip

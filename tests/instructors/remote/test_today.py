@@ -1,4 +1,4 @@
-"""Servers and models of today: their words for what they do not take, thoughts, money, limits, and kept answers."""
+"""Current servers and models: their words for refused settings, thoughts, money, limits, and kept answers."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_answers_kept_under_keys_of_earlier_versions_are_found(tmp_path):
 
 @pytest.mark.parametrize("batch", [False, True], ids=["at once", "batch"])
 def test_kept_answers_are_read_anew_and_never_asked_again(tmp_path, batch):
-    """The server is not there: a request would end the run."""
+    """The server is down, so any request would end the run."""
     made = teacher(tmp_path, batch=batch)
     problems = (
         r'{"problems": [{"question": "What is \frac{1}{2} of 8?", "solution": "8 \times \frac12 = 4", "answer": "4"}'
@@ -352,7 +352,7 @@ def test_an_undecided_reply_is_asked_once_more_and_then_kept(server, tmp_path):
 
 
 def test_what_the_server_did_not_take_up_is_asked_again(server, tmp_path):
-    """And only that: a refusal of the model is an answer."""
+    """Nothing else is: a refusal by the model is an answer."""
     server.reply = lambda b: "no" if "Other?" in b["messages"][0]["content"] else PHRASE
     bad = error(400, message="no such template")
     server.faults.append(lambda h, n: "How many?" in server.log[n].body["messages"][0]["content"] and bad(h))

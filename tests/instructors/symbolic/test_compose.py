@@ -1,4 +1,4 @@
-"""The working of one problem in what happens in others."""
+"""The solution of one problem with the events of others."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_tail_of_another_problem_can_come_before_the_working():
     assert tail_of(core) is None
     opened = with_opening(first, donor)
     steps = carry_out(opened, opened.numerals)
-    assert [s.value for s in steps] == [4 - 2, (4 - 2) * 10]  # 14 cannot be lost of 4: half of them are
+    assert [s.value for s in steps] == [4 - 2, (4 - 2) * 10]  # 14 cannot be lost from 4, so half of them are
     assert opened.question.count(".") == first.question.count(".") + 1
     assert steps[0].unit == "boxes"
     assert opened.question.split(". ")[1] == "After that Karen loses 2 boxes"

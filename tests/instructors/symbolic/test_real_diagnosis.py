@@ -1,4 +1,4 @@
-"""Diagnosis of freely written attempts, and of real ones where they are at hand."""
+"""Diagnosis of freely written attempts, and of real ones if they are available."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_equation_with_an_unknown_is_read_at_its_value(text, steps):
         (r"\[ 5 \times 12 = 60 \]" "\n" r"\[ 60 - 20 = \boxed{40} \]", 2, "stopped_early"),
         ("5 * 12 = 60 eggs.\nBob has 17 eggs.\n60 - 17 = 43.", 2, "unfounded_number"),
         ("eggs = 5 * 12\nleft = eggs + 20\nprint(left)", 2, "wrong_operation"),
-        ("5 * 4 = 20 eggs, so there are 20.", 1, "wrong_operand"),  # 20 stands in the question by chance
+        ("5 * 4 = 20 eggs, so there are 20.", 1, "wrong_operand"),  # 20 is in the question by chance
     ],
 )
 def test_the_first_wrong_step_of_a_free_attempt_is_found(attempt, step, relation):
@@ -115,7 +115,7 @@ def test_an_equation_that_fails_at_the_right_value_is_wrong():
 
 
 def test_a_detour_that_returns_is_no_error():
-    """A detour that returns is no error, and one that only undoes itself is one."""
+    """A detour that returns is no error, but one that only undoes itself is."""
     there_and_back = "5 * 12 = 60\n60 + 20 = 80\n80 - 20 = 60\n60 - 30 = 30"
     assert find_divergence(Q, WORKED, there_and_back).step == 2
     by_another_way = "12 / 4 = 3\n5 * 3 = 15\n20 / 4 = 5\n15 - 5 = 10 eggs\n10 + 1 = 11"
@@ -167,7 +167,7 @@ def test_hostile_texts_are_survived_in_time(text):
 
 
 def test_findings_of_the_embedded_domain_are_what_they_were():
-    """The table was written by the code before free attempts could be read; frozen measurements rest on it."""
+    """The table is from the code before free attempts could be read; frozen measurements depend on it."""
     rows = [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]
     assert len(rows) > 80
     for r in rows:
@@ -211,7 +211,7 @@ def real(shared_data):
 
 
 def test_the_human_step_is_found_often(real):
-    """The human step is found more often than by the first difference."""
+    """The step marked by a person is found more often than by the first difference."""
     cases = [c for c in (*real["mr-gsm8k"], *real["processbench-gsm8k"]) if not c.chooses]
     assert len(cases) == 275
     ours, theirs = right(cases, instructor), right(cases, first_difference_rule)

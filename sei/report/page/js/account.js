@@ -1,12 +1,12 @@
-// What was dropped, what it cost, how it was set.
+// The parts on dropped items, cost and config.
 const DROPPED =
-  "By reason, most frequent first; the label says what was dropped and where. Open one for examples. " +
-  "Candidates that refinement left out are not here but above.";
-// Names of stages are those of the parts that were chosen; these are the usual ones, in words.
+  "By reason, most frequent first. The label says what was dropped and in which stage. Open an entry for examples. " +
+  "Candidates that refinement left out are not listed here but above.";
+// Stages are named after the chosen parts; these are the usual ones in words.
 const STAGES = {
   goldcheck: "check of reference answers",
   attempts: "answers of the model",
-  given_attempts: "outputs that were given",
+  given_attempts: "given outputs",
   grade: "grading",
   diagnose: "keyphrases",
   cluster: "error types",
@@ -19,14 +19,14 @@ const STAGES = {
 };
 const stageWords = (s) => (STAGES[s] ? [STAGES[s], el("span", { class: "ci" }, ` ${s}`)] : s);
 const COST =
-  "What the instructor's answers of these rounds took, whoever paid for them when; and how long making each stage's " +
-  "results took.";
+  "What the instructor's answers for these rounds needed, whenever they were paid for, and how long it took to make " +
+  "each stage's results.";
 
 const TIMES =
-  "Time by stage: how long making the results took, whenever that was. Base: the check of reference answers, the warm-up " +
-  "where the data set brings one, and the evaluation before round 1. The last column speaks of the last start of the command " +
-  "alone.";
-const FREE = "No tokens were counted: this instructor is a program that runs here, or its server did not count.";
+  "Time by stage: how long it took to make the results, whenever that was. Base: the check of reference answers, the " +
+  "warm-up if the data set has one, and the evaluation before round 1. The last column is about the last start of " +
+  "the command only.";
+const FREE = "No tokens were counted: this instructor is a local program, or its server does not count them.";
 
 function tally(share) {
   const box = { class: "tally", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" };
@@ -80,7 +80,7 @@ function timeTable(view, stages, total) {
   return table(heads, [...rows, last], TIMES, " " + "n".repeat(steps.length + 1) + "  n");
 }
 
-// For what the instructor was asked, over all rounds.
+// The instructor's requests over all rounds, by stage.
 function asked(view) {
   const sums = new Map();
   for (const r of view.rounds) for (const [k, n] of Object.entries(r.requests)) sums.set(k, (sums.get(k) || 0) + n);
@@ -110,10 +110,10 @@ function costPart(view) {
   return section("cost", "Cost", COST, el("div", { class: "tiles" }, tiles.map(tile)), asked(view), none, last, times);
 }
 
-const COMPOSED = "Every setting that is not as in a run without any override, apart from the parts below.";
+const COMPOSED = "Every setting that differs from a run without overrides, apart from the parts below.";
 const SHIPPED =
-  "Apart from the parts below. The folder does not hold the default config as composed, so only settings that the command " +
-  "or its experiment names are here, beside the value in config.yaml.";
+  "Apart from the parts below. The folder does not have the composed default config, so this lists only settings of " +
+  "the command and its experiment, with the value in config.yaml.";
 
 function configPart(view) {
   const { overrides, parts, lines, settings } = view.config, run = view.run;
@@ -126,23 +126,23 @@ function configPart(view) {
   const made = [...ids, ...Object.entries(run.versions || {})];
   const known = made.filter(([, v]) => v !== "" && v !== undefined).map(([k, v]) => [k, String(v)]);
   const list = el("ul", { class: "overrides" }, overrides.map((o) => el("li", null, el("code", null, o))));
-  const nothing = lines.length ? "Nothing: the default config." : "The run folder holds no .hydra/ to tell.";
+  const nothing = lines.length ? "Nothing: the default config." : "Unknown: the run folder has no .hydra/.";
   const none = el("p", null, nothing);
   const changed = folded(table(["setting", "value", "default"], settings.map(setting), view.config.true ? COMPOSED : SHIPPED), settings.length);
   const line = ([text, mark]) => [mark ? el("mark", null, `◆ ${text}`) : `  ${text}`, "\n"];
   const config = el("pre", { class: "config" }, lines.map(line));
   const whole = el("details", null, el("summary", null, "The whole config"), config);
-  const versions = table(["what", "value"], known, "What the numbers were made with.");
-  const chosen = table(["part", "chosen", "default"], parts.map(part), "What the run was composed of.");
+  const versions = table(["what", "value"], known, "Versions and settings behind the numbers.");
+  const chosen = table(["part", "chosen", "default"], parts.map(part), "The parts of the run.");
   return section(
     "config",
     "Config",
-    "◆ marks what differs from the default config.",
-    el("h3", null, "Asked for on the command line"),
+    "◆ marks differences from the default config.",
+    el("h3", null, "Overrides of the command line"),
     overrides.length ? list : none,
     settings.length ? [el("h3", null, "Settings that differ from the default"), changed] : null,
     parts.length ? [el("h3", null, "Parts"), chosen] : null,
-    view.prompt ? [el("h3", null, "The first prompt, as the model was asked"), el("pre", { class: "config" }, view.prompt)] : null,
+    view.prompt ? [el("h3", null, "The first prompt of the model"), el("pre", { class: "config" }, view.prompt)] : null,
     lines.length ? whole : null,
     known.length ? el("details", null, el("summary", null, "Seed, digest, commit and versions"), versions) : null,
   );

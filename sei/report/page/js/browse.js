@@ -1,8 +1,8 @@
-// Long lists: filtered as you type, drawn a page at a time, the body of an entry made when it is opened.
+// Long lists: filtered as you type and drawn page by page. The body of an entry is made when it is opened.
 const PAGE = 20;
 
 class Browser {
-  // `what` names the items; `filters` are {label, options, of}; `entry` draws an item, `textOf` is what is searched.
+  // `what` names the items; `filters` are {label, options, of}; `entry` draws an item, `textOf` returns the text to search.
   constructor({ what, items, filters, textOf, entry, empty }) {
     Object.assign(this, { what, items, filters, textOf, entry, empty, found: items, page: 0, chosen: {} });
     this.texts = new Map();
@@ -67,7 +67,7 @@ class Browser {
   }
 }
 
-// An entry that is opened: `head` stands in its line, `body` makes the rest when it is first needed.
+// An entry that can be opened: `head` is its line, `body` makes the rest when it is first opened.
 function fold(head, body) {
   const box = el("details", null, el("summary", null, head));
   box.addEventListener("toggle", () => box.open && box.children.length === 1 && box.append(body()), { once: true });
@@ -86,7 +86,7 @@ function findingText(f) {
   const sums = f.expected || f.written ? `; expected ${f.expected || "?"}, written ${f.written || "nothing"}` : "";
   const sign = f.written_operation === "none" ? "no operation" : f.written_operation;
   const wrong = f.operation !== "none" && f.operation !== f.written_operation;
-  return step + sums + (wrong ? `; ${f.operation} was called for, ${sign} written` : "");
+  return step + sums + (wrong ? `; ${f.operation} was right, ${sign} written` : "");
 }
 
 function caseBody(view, c) {
@@ -142,14 +142,14 @@ function caseBrowser(view) {
   return new Browser({
     what: "bad cases",
     items: view.cases,
-    empty: "no bad case is in the run folder",
+    empty: "the run folder has no bad cases",
     textOf: (c) => [problem(c).question, problem(c).id, c.output, c.extracted, c.phrase, c.type].join("\n"),
     filters: [roundFilter(view), typeFilter([...view.types, "(no type)"]), nextFilter(view)],
     entry: (c) => fold(caseHead(view, c), () => el("div", null, caseBody(view, c))),
   });
 }
 
-// What the embedded teacher got wrong on purpose. No part of the method is told.
+// Mistakes that the embedded teacher makes on purpose. No part of the method sees them.
 const FLAWED = {
   slip: "a slip in a calculation",
   operation: "a wrong operation",
@@ -162,7 +162,7 @@ const FLAWED = {
 };
 const flawBadge = (x) => x.flaw && badge(`⚑ ${FLAWED[x.flaw] || words(x.flaw)}`, "flaw");
 
-// How many flawed examples there are, and what refinement did with them: the reader's check of the filter.
+// The number of flawed examples, and how many refinement kept: a check of the filter.
 function flawLegend(view) {
   const all = view.synthetic, flawed = (xs) => xs.filter((x) => x.flaw).length;
   if (!flawed(all)) return null;
@@ -171,11 +171,11 @@ function flawLegend(view) {
     return `${number(flawed(of))} of ${number(of.length)}${of.length ? ` (${percent(flawed(of) / of.length)} %)` : ""}`;
   };
   const said =
-    "marks a flaw that the embedded teacher put into a problem on purpose, as a language model would by mistake. It is known " +
-    "to the embedded teacher alone: no stage sees it, and a real teacher's problems have no such mark. ";
+    "marks a flaw that the embedded teacher put into a problem on purpose, as a language model would by mistake. " +
+    "Only the embedded teacher knows it: no stage sees it, and a real teacher's problems have no such mark. ";
   const kinds = Object.entries(all.reduce((sum, x) => (x.flaw ? { ...sum, [x.flaw]: (sum[x.flaw] || 0) + 1 } : sum), {}));
   const each = kinds.map(([k, n]) => `${FLAWED[k] || words(k)} (${n})`).join(", ");
-  return el("p", { class: "note" }, badge("⚑", "flaw"), said, `Flawed are ${share(true)} that were kept and ${share(false)} that were left out: ${each}.`);
+  return el("p", { class: "note" }, badge("⚑", "flaw"), said, `Flawed: ${share(true)} kept examples and ${share(false)} left-out examples (${each}).`);
 }
 
 function exampleHead(x) {
@@ -204,7 +204,7 @@ function syntheticBrowser(view) {
   return new Browser({
     what: "synthetic examples",
     items: view.synthetic,
-    empty: "no synthetic example is in the run folder",
+    empty: "the run folder has no synthetic examples",
     textOf: (x) => [x.question, x.solution, x.type, x.reason].join("\n"),
     filters: [
       roundFilter(view),

@@ -1,4 +1,4 @@
-// Problems, and the answers that each got where it got several.
+// The number of problems, and of answers per problem if there are several.
 const counted = (s) => (s.samples ? `${number(s.n / s.samples)} × ${s.samples} answers` : number(s.n));
 
 // Scores: one panel per set with intervals, and bars of shares.
@@ -57,7 +57,7 @@ function scorePanel(set, most, best) {
   return el("figure", { class: "panel" }, el("figcaption", null, el("strong", null, set.name), role), chart);
 }
 
-// Base and best on one scale of 0 to 100: an open circle, a filled one, both with their intervals.
+// Base (open circle) and best (filled circle) on a scale of 0 to 100, both with their intervals.
 function dumbbell(base, best) {
   const w = 220,
     x = (v) => 6 + v * (w - 12);
@@ -74,7 +74,7 @@ function dumbbell(base, best) {
   );
 }
 
-// A bar of labelled parts, each wide as its share; `parts` are [name, count, class].
+// A bar of labelled parts, each as wide as its share; `parts` are [name, count, class].
 function shares(parts) {
   const chart = el("div", { class: "shares", "aria-hidden": "true" });
   for (const [name, n, kind] of parts) {

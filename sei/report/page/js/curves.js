@@ -1,10 +1,10 @@
-// Score curves of a sweep: a chart for each held-out set, a line for each setting, one legend for all charts.
+// Score curves of a sweep: one chart per held-out set, one line per setting, and a common legend.
 const CHART = { w: 340, h: 236, left: 32, right: 18, above: 16, below: 24 };
-const FEW = 3; // so many lines show their intervals unasked
-const NEAR = 16; // how far from a line a pointer still means it
-const CURVE_HINT = "Point at a line or tap it: its numbers appear here. With the keyboard: Tab to a chart, then the arrow keys.";
+const FEW = 3; // up to this many lines all show their intervals
+const NEAR = 16; // greatest distance at which a pointer selects a line
+const CURVE_HINT = "Point at a line or tap it to see its numbers here. With the keyboard: Tab to a chart, then use the arrow keys.";
 
-// A scale that holds all means; intervals far beyond them are cut at the edge of the chart.
+// A scale with room for all means. Intervals far beyond them are cut at the edge of the chart.
 function curveScale(points, stages) {
   const { w, h, left, right, above, below } = CHART;
   const shown = (p) => (p.how === "two" ? p.range : [p.mean]), ends = points.flatMap((p) => p.ci95 || []);
@@ -32,11 +32,11 @@ const bothSeeds = ({ range }) => range.map(percent).join(" and ");
 const pointEnds = (p) => (p.ci95 ? `${interval(p)}${HOW[p.how]}` : p.how === "two" ? `seeds: ${bothSeeds(p)}` : "all seeds equal");
 const pointSaid = (p, i) => `${stageName(i)} ${percent(p.mean)} % (${pointEnds(p)}, n = ${p.n})`;
 
-// The round that most seeds chose on dev, the earlier one of two.
+// The round that most seeds chose on dev; the earliest of several.
 const chosenBy = (s) => s.chosen.reduce((best, c) => (c[1] > best[1] ? c : best), [0, 0])[0];
 const chosenSaid = (s) => s.chosen.map(([r, n]) => `${stageName(r)} (${plural(n, "seed")})`).join(", ");
 
-// The interval of a line; of two seeds the seeds themselves, as points without a band.
+// The interval of a line as a band. Two seeds are shown as points, without a band.
 function curveBand(known, scale, colour) {
   const seeds = known.flatMap(([i, p]) => (p.how === "two" ? p.range.map((v) => [scale.x(i), scale.y(v)]) : []));
   const dots = seeds.map(([cx, cy]) => svg("circle", { class: "seed", cx, cy, r: 2.6, fill: "none", stroke: colour }));
@@ -49,7 +49,7 @@ function curveBand(known, scale, colour) {
   return svg("g", { class: "spread" }, area, svg("path", { d: bars, stroke: colour, fill: "none", "stroke-width": 1.3 }));
 }
 
-// A line that takes the focus. It is dashed where not all seeds of the setting went on.
+// A line that can take the focus. It is dashed where some seeds of the setting have ended.
 function curveLine(setting, known, scale) {
   const { colour, shape } = styleOf(setting.index), paint = { stroke: colour, fill: "none", "stroke-width": 1.8 };
   const piece = ([i, a], k) => {
@@ -67,7 +67,7 @@ function curveLine(setting, known, scale) {
   return svg("g", name, known.map(piece).filter(Boolean), known.map(mark), known.map(ring).filter(Boolean), known.map(value));
 }
 
-// One chart. `lines` holds, by the setting's index, its line, its interval, and its known points as [stage, point].
+// One chart. `lines` has, by setting index, the line, its interval, and its known points as [stage, point].
 class CurvePanel {
   constructor(set, settings, owner) {
     Object.assign(this, { set, settings, owner, lines: new Map() });
@@ -84,14 +84,14 @@ class CurvePanel {
     }
     const { w, h, above, below } = CHART, cut = { class: "cut", x: 0, y: above - 4, width: w, height: h - above - below + 8 };
     const bands = svg("svg", { ...cut, viewBox: `0 ${cut.y} ${w} ${cut.height}` }, [...this.lines.values()].map((l) => l.band));
-    const name = `${set.name}: one line for each setting. Up and down arrows go from line to line.`;
+    const name = `${set.name}: one line for each setting. Use the up and down arrows to go from line to line.`;
     const parts = [curveFrame(this.scale), bands, [...this.lines.values()].map((l) => l.line)];
     this.chart = svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "group", "aria-label": name }, parts);
     this.chart.addEventListener("pointermove", (e) => owner.point(this.nearest(e)));
     this.chart.addEventListener("pointerleave", () => owner.point(-1));
     this.chart.addEventListener("click", (e) => owner.keep(this.nearest(e)));
     this.readout = el("div", { class: "readout" });
-    this.readout.style.minHeight = `${1.55 * (stages + 2) + 0.6}em`; // what stands below must not jump
+    this.readout.style.minHeight = `${1.55 * (stages + 2) + 0.6}em`; // keeps the content below in place
     const role = `${words(set.role)}${set.role === "dev" ? " (chose the round)" : ""}, ${problemsSaid(set)}`;
     const caption = el("figcaption", null, el("strong", null, set.name), el("span", null, role));
     this.box = el("figure", { class: "panel" }, caption, this.chart, this.readout);
@@ -116,7 +116,7 @@ class CurvePanel {
     if (s) this.readout.append(el("p", null, `chosen on dev: ${chosenSaid(s)}`));
   }
 
-  // The line nearest to a pointer, measured straight up or down.
+  // The line nearest to a pointer.
   nearest(event) {
     const box = this.chart.getBoundingClientRect(), by = CHART.w / box.width, { x, y } = this.scale;
     const at = (event.clientX - box.left) * by, height = (event.clientY - box.top) * by;
@@ -142,7 +142,7 @@ class CurvePanel {
   }
 }
 
-// All charts: which lines are hidden, which one is pointed at, which one is kept after a click.
+// All charts, with the hidden lines, the line under the pointer, and the line kept by a click.
 class Curves {
   constructor(data) {
     Object.assign(this, { hidden: new Set(), pointed: -1, kept: -1 });
@@ -180,7 +180,7 @@ class Curves {
     this.change(() => (this.kept = i === this.kept ? -1 : i));
   }
 
-  // The line that stands out: the one pointed at, else the one kept.
+  // The highlighted line: the one under the pointer, otherwise the kept one.
   strong() {
     const i = this.pointed >= 0 ? this.pointed : this.kept;
     return this.hidden.has(i) ? -1 : i;

@@ -1,4 +1,4 @@
-// Building blocks. Text of models enters the page through textContent alone.
+// Building blocks. Text from models enters the page only through textContent.
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, attributes, children) {

@@ -1,16 +1,17 @@
-// Error types from round to round: a table of sizes, and bands that follow the problems.
+// Error types from round to round: a table of sizes, and bands that show where the problems go.
 const NOT_TYPES = ["solved", "unreadable", "no keyphrase"];
-const NAMED = 9; // types drawn by name on each side; the others are one block
+const NAMED = 9; // types with a name on each side; all others are one block
 
 const FOLLOWED =
-  "Bad cases of each error type at the start of each round, and the share of them solved one round later. A name opens " +
-  "its bad cases; (2) behind it tells types of the same name apart. Types are found anew in each round: gone means that " +
-  "no type has this name any more, not that every problem is solved. The picture below follows the problems themselves. ";
+  "Bad cases of each error type at the start of each round, and the share of them solved one round later. A name is " +
+  "a link to its bad cases. A number such as (2) separates types of the same name. Types are clustered anew in each " +
+  "round: gone means that no type has this name any more, not that every problem is solved. The picture below shows " +
+  "the problems. ";
 const CONTINUED = "A type keeps the name of the earlier type that it continues.";
-const BY_NAME = "A type is known by its own name alone: one under another name counts as appeared.";
+const BY_NAME = "Types are matched by name only: a type with a new name counts as appeared.";
 const BANDS =
-  "Each column is the whole pool before a round, by error type; a band is as wide as its number of problems, which shows " +
-  "when you hover it. Grey: solved, or no type.";
+  "Each column is the whole pool before a round, by error type. The width of a band is its number of problems, which " +
+  "is shown when you hover over it. Grey: solved, or no type.";
 const CHANGES = ["gone", "fewer", "same", "more", "appeared", "came and went"];
 
 function changeOf(was, now) {
@@ -47,7 +48,7 @@ function typeTable(view) {
   const rows = view.types.map((name, i) => typeRow(view, name, i, flows));
   if (many) rows.sort((a, b) => a.order - b.order);
   const span = `${rounds[0]} → ${rounds.at(-1)}`, heads = ["error type", ...rounds, ...(many ? [span] : [])];
-  const caption = many ? FOLLOWED + (view.followed ? CONTINUED : BY_NAME) : "Bad cases of each error type, with one of them. A name opens them all.";
+  const caption = many ? FOLLOWED + (view.followed ? CONTINUED : BY_NAME) : "Bad cases of each error type, with an example. A name is a link to all of them.";
   const draw = (shown) => {
     const box = table(heads, shown.map((r) => r.cells), caption, ` ${"n".repeat(rounds.length)} `);
     return el("div", { class: "types" }, folded(box, shown.length));
@@ -55,9 +56,9 @@ function typeTable(view) {
   return many ? changeFilter(rows, span, draw) : draw(rows);
 }
 
-// How many types went which way, as a choice of rows: what appeared stands at the end and is not to be missed.
+// A filter of rows by kind of change, with counts, so that appeared types at the end are easy to find.
 function changeFilter(rows, span, draw) {
-  const grew = (change) => change === "appeared" || change === "more"; // the largest first, here too
+  const grew = (change) => change === "appeared" || change === "more"; // largest first
   const of = (change) => {
     const found = rows.filter((r) => r.change === change);
     return grew(change) ? found.reverse() : found;
@@ -70,7 +71,7 @@ function changeFilter(rows, span, draw) {
   return [el("p", null, `By name, ${span}: ${told}.`), el("div", { class: "filters" }, label), place];
 }
 
-// A table of many rows shows the first ones until asked for all.
+// A long table shows only its first rows until a button is pressed.
 function folded(box, rows) {
   if (rows <= 14) return box;
   box.classList.add("folded");
@@ -104,7 +105,7 @@ function stacked(sizes) {
   return { blocks, home: (name) => (names.has(name) ? name : "other types") };
 }
 
-// Bands that follow the problems of each type from one round to the next.
+// Bands that show where the problems of each type go from one round to the next.
 class Flow {
   constructor(view) {
     const [rounds, sizes] = columnsOf(view.flow);
@@ -112,7 +113,7 @@ class Flow {
     this.width = Math.max(1140, 2 * this.side + 320 * rounds.length);
     const all = [...sizes[0].values()].reduce((a, b) => a + b, 0);
     this.columns = sizes.map((s) => this.placed(stacked(s), all));
-    const name = "Flow of pool problems between error types; the table above says the same in numbers";
+    const name = "Flow of pool problems between error types; the table above has the numbers";
     const box = `0 0 ${this.width} ${this.height + 44}`;
     this.chart = svg("svg", { viewBox: box, class: "sankey", role: "img", "aria-label": name });
     rounds.forEach((r, i) => this.bands(r, i));
@@ -127,7 +128,7 @@ class Flow {
     return this.view.typeIndex.has(name) ? styleOf(this.view.typeIndex.get(name)).colour : null;
   }
 
-  // Where each block of a column stands; `out` and `into` move on as bands are drawn.
+  // The position of each block in a column; `out` and `into` advance as bands are drawn.
   placed(column, all) {
     const gap = 3, unit = (this.height - gap * (column.blocks.length - 1)) / all;
     let y = 20;
@@ -172,7 +173,7 @@ class Flow {
     this.chart.append(svg("text", { class: "tick", x: x + this.bar / 2, y: 11, "text-anchor": "middle" }, when));
     const side = left ? { x: x - 17, "text-anchor": "end" } : { x: x + this.bar + 17, "text-anchor": "start" };
     const dot = { x: left ? x - 13 : x + this.bar + 5, width: 8, height: 8 };
-    let above = 0; // where the label above stands: labels of thin blocks move down, so each has its block's colour
+    let above = 0; // position of the previous label; labels of thin blocks move down and carry their block's colour
     for (const [name, b] of column.at) {
       const shade = this.colour(name), place = { x, y: b.y, width: this.bar, height: Math.max(1, b.h) };
       const title = svg("title", null, `${name}: ${b.n}`);

@@ -1,14 +1,14 @@
-// Read the data, lay out the page.
+// Reads the data and builds the page.
 const LEADS = {
   cases:
-    "Pool problems that the model answered wrongly in a readable way, with the keyphrase the instructor gave. " +
-    "Open one to compare.",
+    "Pool problems with a wrong but readable answer, and the instructor's keyphrase for each. Open one to compare " +
+    "the answers.",
   synthetic:
-    "Problems written for the error types, and what refinement decided on each. The score is what the refiner measured: " +
-    "higher is better, and only scores of one round and type compare.",
+    "Problems written for the error types, and the decision of refinement on each. The score is the refiner's " +
+    "measure: higher is better. Compare only scores of the same round and type.",
   none:
-    "No round was done, so there are no bad cases or error types to show. What an unfinished round found lies in its " +
-    "folder.",
+    "No round was finished, so there are no bad cases or error types to show. The results of an unfinished round are " +
+    "in its folder.",
 };
 
 function viewOf(data) {

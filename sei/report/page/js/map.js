@@ -1,10 +1,10 @@
-// The cluster map: a canvas of marks. A type is told by colour and by shape.
+// The cluster map: a canvas of marks. A type has a colour and a shape.
 const COLOURS = ["#3b76c4", "#d9822b", "#2f9e6e", "#c0486b", "#8a63c9", "#8a7a1f", "#1f97a8", "#b3592f", "#7b8794"];
 const SHAPES = ["circle", "square", "triangle", "diamond", "cross", "plus", "bar", "down"];
 const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const HINT =
-  "Hover a point: its bad case appears here. A click or tap keeps it, Escape lets go. With the keyboard: focus the map, " +
-  "then the arrow keys.";
+  "Hover over a point to see its bad case here. A click or tap keeps it; Escape releases it. With the keyboard: " +
+  "focus the map, then use the arrow keys.";
 const styleOf = (i) => ({ colour: COLOURS[i % COLOURS.length], shape: SHAPES[i % SHAPES.length] });
 
 function outline(shape, x, y, r) {
@@ -30,12 +30,12 @@ function markOf(type) {
 class ClusterMap {
   constructor(view) {
     Object.assign(this, { view, round: 0, points: [], chosen: -1, fixed: false, hidden: new Set() });
-    const name = "Map of bad cases. Arrow keys go from point to point.";
+    const name = "Map of bad cases. Use the arrow keys to go from point to point.";
     this.canvas = el("canvas", { class: "map", tabindex: "0", role: "application", "aria-label": name });
     this.detail = el("div", { class: "detail", "aria-live": "polite" });
     this.legend = el("div", { class: "legend", role: "group", "aria-label": "Error types shown" });
     this.mapping = el("div", { class: "mapping" }, this.canvas, this.detail, this.legend);
-    const none = "No map of this round is in the run folder (it has no cluster_map.jsonl).";
+    const none = "The run folder has no map of this round (cluster_map.jsonl is missing).";
     this.none = el("p", { class: "note", hidden: true }, none);
     const text = (r) => `${r.round} (${plural(r.points.length, "point")}, ${plural(r.types.length, "type")})`;
     const rounds = view.rounds.map((r, i) => [i, text(r)]);
@@ -80,7 +80,7 @@ class ClusterMap {
       item: view.caseOf(round, at),
       type: view.typeIndex.get(type),
     }));
-    // Equal keyphrases lie on one another: a mark grows with the number of its cases.
+    // Equal keyphrases have the same position: a mark grows with the number of its cases.
     const place = (p) => `${Math.round(p.x)} ${Math.round(p.y)} ${p.type}`, counts = new Map();
     for (const p of this.points) counts.set(place(p), (counts.get(place(p)) || 0) + 1);
     for (const p of this.points) p.grown = Math.min(2.5, Math.sqrt(counts.get(place(p))));
@@ -117,7 +117,7 @@ class ClusterMap {
     this.detail.replaceChildren(p ? el("div", null, this.others(i), this.view.describe(p.item)) : hint);
   }
 
-  // How many cases lie at the place of one, with a way to the next of them.
+  // The number of cases at the same position, with a button for the next one.
   others(i) {
     const p = this.points[i];
     const near = (q) => Math.hypot(p.x - q.x, p.y - q.y) < 2 && !this.hidden.has(q.type);

@@ -1,9 +1,9 @@
-// Reasons for dropping, in words. A reason that is not here is shown by its name.
+// Reasons for dropping, in words. Any other reason is shown by its name.
 const APART = {
   test: "a test question",
   dev: "a dev question",
   validation: "a question kept for refinement",
-  earlier: "a synthetic question of an earlier round",
+  earlier: "a synthetic question from an earlier round",
 };
 const LIKENESS = {
   exact: "the same text",
@@ -13,15 +13,15 @@ const LIKENESS = {
   embedding: "nearly the same meaning (embedding)",
 };
 const REASONS = {
-  rouge_l: "too much like a question that is there already (ROUGE-L)",
-  duplicate_signature: "the same problem with other names and objects is there already",
-  over_quota: "its error type had its share already",
+  rouge_l: "too similar to an existing question (ROUGE-L)",
+  duplicate_signature: "the same problem with other names and objects exists already",
+  over_quota: "its error type already has its share",
   answer_mismatch: "its solution does not end in its answer",
-  disagreement: "solved again, it had another answer",
-  off_contract: "the instructor's reply was not in the form asked for",
-  no_numbers_fit: "no numbers were found that fit the story",
+  disagreement: "solving it again gave another answer",
+  off_contract: "the instructor's reply was not in the requested form",
+  no_numbers_fit: "no numbers fit the story",
   no_divergence: "no first wrong step was found",
-  content_filter: "the server's content filter refused",
+  content_filter: "the server's content filter refused it",
   unavailable: "the server gave no answer",
   too_long: "it is too long",
 };
@@ -30,9 +30,9 @@ const REASONS = {
 const FLAWS = {
   no_steps: "its solution has no steps",
   wrong_arithmetic: "a step of its solution does not compute",
-  untraced_operand: "a number of its solution comes from nowhere",
-  ambiguous_operand: "a number of its solution could come from two places",
-  unused_number: "a number of its question is not used",
+  untraced_operand: "a number in its solution has no source",
+  ambiguous_operand: "a number in its solution has two possible sources",
+  unused_number: "a number in its question is not used",
   answer_is_not_last_step: "its answer is not its last step",
 };
 const NO_PROBLEM = ["off_contract", "content_filter", "unavailable", "no_numbers_fit"];
@@ -47,7 +47,7 @@ function because(reason) {
   return words(plain);
 }
 
-// What it was that was dropped.
+// The kind of item that was dropped.
 function droppedThing(stage, reason) {
   if (stage === "curriculum") return "training example";
   if (/^(diagnose|cluster)$/.test(stage) || /^(diagnose|cluster|exemplar)_/.test(reason)) return "bad case";

@@ -1,8 +1,8 @@
-// Types found against bad cases read: whether the pool still brings new ones.
+// Types found by number of bad cases read: does the pool still bring new ones?
 const SATURATION =
-  "How many error types there are among the first so many bad cases. Steps: in the order of the pool. Line: on average over " +
-  "all orders (rarefaction). Where it is flat, more problems of this kind would bring few new types. The types come from " +
-  "clustering all cases at once: a clusterer that joins rare ones makes the curve flat sooner.";
+  "The number of error types among the first cases, by number of cases. Steps: in the order of the pool. Line: the " +
+  "mean over all orders (rarefaction). Where it is flat, more problems of this kind would bring few new types. The " +
+  "types come from clustering all cases at once: a clusterer that merges rare types makes the curve flat sooner.";
 const FLAT = 0.5; // new types, on average, in the last tenth of the cases
 
 function saturationSaid({ cases, types, tail, added, expected_added: expected, singletons }) {
@@ -10,7 +10,7 @@ function saturationSaid({ cases, types, tail, added, expected_added: expected, s
   const flat = expected < FLAT ? "The curve has flattened" : "The curve still rises";
   const chance = singletons ? `about ${percent(singletons / cases)} %` : "near 0";
   const order = `${last} added ${plural(added, "new type")} in this order, ${expected.toFixed(1)} on average over all orders`;
-  const further = `${plural(singletons, "type has", "types have")} one case, so a further case is of a type not seen here with a chance of ${chance} (Good-Turing)`;
+  const further = `${plural(singletons, "type has", "types have")} one case, so the probability that a further case has an unseen type is ${chance} (Good-Turing)`;
   return `${flat}: ${plural(types, "type")} in ${plural(cases, "bad case")}. ${order}; ${further}.`;
 }
 
@@ -41,6 +41,6 @@ function saturationPanel(round) {
 function saturationPart(view) {
   const rounds = view.rounds.filter((r) => r.saturation);
   if (!rounds.length) return null;
-  const title = el("h3", null, "Were all types seen?");
+  const title = el("h3", null, "Were all types found?");
   return [title, el("p", { class: "quiet" }, SATURATION), el("div", { class: "panels curves" }, rounds.map(saturationPanel))];
 }

@@ -1,32 +1,34 @@
-// What came out of the run, and what each round did.
+// The result of the run, and the work of each round.
 const ENDS = {
   rounds: "all rounds were done",
-  plateau: "no better dev accuracy for as many rounds as the config allows (patience)",
-  converged: "the pool is solved: nothing was left to learn from",
-  unreadable: "what is not solved states no result that can be read",
+  plateau: "no better dev accuracy for `patience` rounds",
+  converged: "the pool is solved, so nothing was left to learn from",
+  unreadable: "all unsolved answers are unreadable",
   no_candidate: "no new problem passed the checks",
-  diagnosed: "the error types are found: the outputs were given, and there is no model to teach",
-  "": "it has not ended (yet): these are the rounds done so far",
+  diagnosed: "the error types are found; the outputs were given, so there is no model to train",
+  "": "it has not ended yet; these are the finished rounds",
 };
 const ACCURACY =
-  "Accuracy on each held-out set, and the change in percentage points, with 95 % intervals. The interval of the change " +
-  "is paired: the same problems before and after. Unreadable answers count as wrong; " +
-  "†: more than half of a set's answers are unreadable, which says more of the format than of the model.";
+  "Accuracy on each held-out set, and the change in percentage points, with 95 % intervals. The interval of the " +
+  "change is paired: the same problems before and after. Unreadable answers count as wrong. †: more than half of a " +
+  "set's answers are unreadable, so the number reflects the format more than the model.";
 const ONE_RUN =
-  "This is one run with one seed: the intervals speak of these two models on problems like these, not of what another " +
-  "seed would give. The dev set chose the round, so its own gain is flattered; the tests chose nothing.";
+  "This is one run with one seed: the intervals are about these two models on problems like these, not about other " +
+  "seeds. The dev set chose the round, so the gain on dev is too optimistic; the test sets chose nothing.";
 const OTHER_COUNTS =
-  "strict: the answer stands in the format asked for. macro: mean over the set's groups (skills, subjects), equally " +
-  "weighted. grader faults: answers that could not be graded and are in no other number.";
+  "strict: the answer is in the requested format. macro: mean over the set's groups (skills, subjects), equally " +
+  "weighted. grader faults: answers that could not be graded; they are in no other number.";
 const ROUND =
-  "In each round the model answers the pool, wrong answers (bad cases) get a keyphrase, similar keyphrases become an " +
-  "error type, new problems are written for every type, refinement keeps the useful ones, and the model is fine-tuned.";
+  "In each round the model answers the pool. Wrong answers (bad cases) get a keyphrase, and similar keyphrases " +
+  "become an error type. New problems are written for every type, refinement keeps the useful ones, and the model is " +
+  "fine-tuned.";
 const CURVES =
-  "Accuracy in percent; the band and whiskers are 95 % intervals, the ring marks the round that is model/. " +
-  "All panels share one scale.";
+  "Accuracy in percent. The band and whiskers are 95 % intervals; the ring marks the round of model/. All panels " +
+  "have the same scale.";
 const MAP =
-  "Each point is a bad case; near points have similar keyphrases, larger marks are several cases with the same one. " +
-  "The axes (first two principal components) mean nothing by themselves, and points that differ elsewhere may meet here.";
+  "Each point is a bad case. Near points have similar keyphrases; a larger mark is several cases with the same " +
+  "keyphrase. The axes are the first two principal components and have no meaning of their own. Different points may " +
+  "overlap here.";
 
 function verdict(base, best, change) {
   if (change) {
@@ -46,7 +48,7 @@ function gain(a, b, change) {
   return [el("b", null, signed(b.accuracy - a.accuracy)), ends, note(verdict(a, b, change), "verdict")];
 }
 
-// `shown`: the round beside the base, which is the best one, or the last where none was better than the base.
+// `shown`: the round to compare with the base: the best one, or the last if none was better than the base.
 function scoreRow(set, shown) {
   const a = set.scores[0], b = shown ? set.scores[shown] : null;
   const role = `${words(set.role)}${set.role === "dev" ? " (chose the round)" : ""}, n = ${counted(a || b)}`;
@@ -57,20 +59,20 @@ function scoreRow(set, shown) {
   return [[el("b", null, set.name), note(role)], cell(a), ...second, a ? dumbbell(a, b) : "–", unreadable];
 }
 
-// What ended a run early, and what there is to do.
+// Why a run ended early, and what to do.
 function failed(f) {
   const where = `${f.stage} of ${f.round ? `round ${f.round}` : "the base"}`;
-  const rest = "What was found until then is in the run folder; the same command goes on from there.";
+  const rest = "The results so far are in the run folder. Run the same command again to resume.";
   const code = f.exit_code === undefined ? "" : ` (exit code ${f.exit_code})`;
   return el("p", { class: "note failed", role: "alert" }, el("b", null, `✗ This run ended early, ${where}${code}: `), f.error, /[.!?]$/.test(f.error) ? " " : ". ", rest);
 }
 
-// Where the last round's weights are, where dev preferred the base to all rounds.
+// The place of the last round's weights, if no round was better than the base on dev.
 function lastTrained(view) {
   const last = view.cost.ledger.last_trained;
   if (view.best || view.failure || !view.stopped || !last) return null;
   const folder = el("code", null, last.weights);
-  return el("p", { class: "note" }, `model/ holds no trained weights. Those of round ${last.round}, the last one, lie in the store: `, folder, ". model/README.md has the command that copies them.");
+  return el("p", { class: "note" }, `model/ has no trained weights. Those of the last round (${last.round}) are in the store: `, folder, ". model/README.md has the command to copy them.");
 }
 
 function facts(view) {
@@ -81,7 +83,7 @@ function facts(view) {
   const named = (k) => el("b", null, parts.get(k)), { name, source, revision } = view.model;
   const from = [source && note(`source ${source}`), revision && note(`revision ${revision}`)];
   const model = name ? [el("b", null, name), from] : named("model");
-  const lead = ["The model ", model, n ? " was" : " is to be", " taught from its own mistakes", parts.get("data") ? [" on ", named("data")] : ""];
+  const lead = ["The model ", model, n ? " was" : " will be", " taught from its own mistakes", parts.get("data") ? [" on ", named("data")] : ""];
   const kinds = ["instructor", "clusterer", "synthesizer", "refiner", "finetuner"].filter((k) => parts.get(k));
   const done = fact("", plural(n, "round"), view.planned ? ` of ${view.planned}` : "");
   const f = view.failure, use = f ? "no model/ was written" : `the model to use (model/) is ${best}`;
@@ -110,7 +112,7 @@ function headline(view, shown) {
   return el("p", { class: "headline" }, "Test accuracy: ", parts[0], parts[1] ? ["; ", parts[1]] : "", `${which}.`);
 }
 
-// Accuracy counted in other ways, for whoever compares with other work.
+// Accuracy counted in other ways, for comparison with other work.
 function otherCounts(view, shown) {
   const both = (s, of) => [s.scores[0], shown ? s.scores[shown] : null].filter(Boolean).map(of).join(" → ");
   const share = (x) => (x === null || x === undefined ? "–" : `${percent(x)} %`);
@@ -139,7 +141,7 @@ function unreadNotes(view) {
   return view.notes.length ? el("details", { class: "note", open: view.notes.length < 4 }, title, unread) : null;
 }
 
-// A run that was given outputs: what became of them, up to the error types.
+// A run with given outputs: their counts, up to the error types.
 function givenPart(view) {
   const given = view.given, r = view.rounds[0], file = el("b", null, given.file);
   const lead = el("p", null, `${number(given.outputs)} outputs of `, file, ` (read as ${given.layout}) were graded and diagnosed.`);
@@ -152,7 +154,7 @@ function givenPart(view) {
     ["error types", number(r.types.length)],
     ...Object.entries(given.left_out).map(([reason, n]) => [`left out: ${reason}`, number(n)]),
   ];
-  return section("result", "Result", null, lead, end, table(["", "count"], rows, "From the file to the error types.", " n"), unreadNotes(view));
+  return section("result", "Result", null, lead, end, table(["", "count"], rows, "Counts from the file to the error types.", " n"), unreadNotes(view));
 }
 
 function resultPart(view) {
@@ -195,19 +197,19 @@ function roundsPart(view) {
     ["bad cases (wrong, readable)", ...each((r) => number(r.bad_cases))],
     ["unreadable answers", ...each((r) => number(r.unreadable))],
     ["error types", ...each((r) => number(r.types.length))],
-    ["bad cases and replies of no use", ...each((r) => number(lost(r, other)))],
+    ["unusable bad cases and replies", ...each((r) => number(lost(r, other)))],
     ["new problems written", ...each((r) => number(r.synthesized + lost(r, problem)))],
     ["dropped at once (copies, near a test)", ...each((r) => number(lost(r, problem)))],
     ["left as candidates", ...each((r) => number(r.synthesized))],
     ...(view.rounds.some((r) => r.pooled) ? [["types scored on pooled validation cases", ...each(pooled)]] : []),
     ["kept by refinement", ...each((r) => number(r.refined))],
-    ...(view.rounds.some((r) => r.tied) ? [["of these by order alone, among equal scores", ...each((r) => number(r.tied))]] : []),
+    ...(view.rounds.some((r) => r.tied) ? [["of these only by order, among equal scores", ...each((r) => number(r.tied))]] : []),
     ["trained on (with replay)", ...each((r) => number(r.trained_examples))],
     ["optimizer steps", ...each((r) => number(r.trained_steps))],
     ...(view.rounds.some((r) => r.opinion) ? [["second opinion on error types: kappa", ...each(kappa)]] : []),
   ];
   const heads = ["", ...each((r) => `round ${r.round}`)], kinds = " " + "n".repeat(view.rounds.length);
-  const way = table(heads, rows, "From the pool to the training set.", kinds);
+  const way = table(heads, rows, "Counts from the pool to the training set.", kinds);
   const title = el("h3", null, "Test problems fixed, kept and broken, all test sets together");
   return section("rounds", "What each round did", ROUND, title, each(flips), way);
 }

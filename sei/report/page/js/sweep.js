@@ -1,33 +1,34 @@
-// A sweep: its settings over their seeds, what they cost, its jobs.
+// A sweep: its settings over their seeds, their cost, its jobs.
 const SWEEP_CHANGES =
-  "Mean change from the base to the round chosen on dev, in percentage points; under it the 95 % interval over seeds " +
-  "(Student's t, from three seeds on) and the range. The bar shows mean and interval on one scale for all cells, of two " +
-  "seeds each by itself (small circles): the upright line is no change, an end without a tick lies beyond the scale.";
+  "Mean change from the base to the round chosen on dev, in percentage points; below it the 95 % interval over seeds " +
+  "(Student's t, from three seeds on) and the range. The bar shows mean and interval on the same scale in all cells, " +
+  "and two seeds as small circles. The upright line is no change; an end without a tick lies beyond the scale.";
 const SWEEP_CAUTION =
-  "The intervals speak of other seeds on these same problems. Of many settings, the one with the largest change owes part " +
-  "of it to luck. Paired tests of one setting against another: python -m sei.compare FOLDER.";
+  "The intervals are about other seeds on the same problems. Among many settings, part of the largest change is " +
+  "luck. For paired tests between settings: python -m sei.compare FOLDER.";
 const SWEEP_CURVES =
-  "Mean accuracy over the seeds, in percent; base is the model before round 1. The ring marks the round chosen on dev (by " +
-  "most seeds); a line is dashed where only some seeds went on. The band is the 95 % interval: over three or more seeds " +
-  "(Student's t), for a single seed over problems (Wilson); two seeds are two circles. Beyond three lines it is drawn for the line that stands out. Each chart has " +
-  "its own scale, which need not start at 0; intervals are cut at its edge.";
+  "Mean accuracy over the seeds, in percent; base is the model before round 1. The ring marks the round chosen on " +
+  "dev (by most seeds). A line is dashed where only some seeds continue. The band is the 95 % interval: over three " +
+  "or more seeds (Student's t), or over problems for a single seed (Wilson); two seeds are two circles. With more " +
+  "than three lines, only the highlighted line has a band. Each chart has its own scale, which may not start at 0; " +
+  "intervals are cut at its edge.";
 const SWEEP_COST =
-  "Means per finished job, base and all rounds together; under a mean the range where jobs differ. Instructor and stages: what the " +
-  "results needed, whoever paid or waited when. Jobs share results, so the sweep as a whole took less than the sum, and " +
-  "the time from start to end is short where others had done the work.";
+  "Means per finished job, base and all rounds together; below a mean the range, if jobs differ. Instructor and " +
+  "stages: what the results needed, whenever it was paid for. Jobs share results, so the whole sweep took less than " +
+  "the sum, and the time from start to end is short for jobs that reused results.";
 const SWEEP_JOBS =
   "Accuracy of the best checkpoint on dev, with its 95 % interval (Wilson) and the change in percentage points. " +
-  "A job's name leads to its own page.";
+  "A job's name is a link to its page.";
 const STATE_KINDS = { done: "good", failed: "bad", killed: "bad", interrupted: "bad" };
 const STATE_SIGNS = { done: "✓", running: "…", waiting: "·", failed: "✗", killed: "✗", interrupted: "✗" };
 
 const stateBadge = (state, n) => badge(`${STATE_SIGNS[state] || ""} ${n ? `${n} ` : ""}${state}`, STATE_KINDS[state]);
 const problemsSaid = ({ n: [least, most] }) => (least === most ? `n = ${number(most)}` : `n = ${number(least)} to ${number(most)}`);
 
-// Overrides may break where a line is short, after a dot or an equals sign.
+// Overrides may break after a dot or an equals sign if a line is too long.
 const overridesShown = (text) => el("code", null, text.split(/(?<=[.=])/).map((part) => [part, el("wbr")]));
 
-// What a setting is called, and the overrides that made it.
+// The name of a setting, and its overrides.
 const settingShown = (s) => (s.method ? [el("b", null, s.label), el("span", { class: "ci" }, overridesShown(s.asked))] : overridesShown(s.label));
 
 function exitSaid(job) {
@@ -53,7 +54,7 @@ function jobRow(job, names) {
   return [el("span", { id: `job-${job.number}` }, name, " ", own), state, model, ...names.map(cell), time];
 }
 
-// How many jobs there are in which state, and a way to each that ended badly.
+// The number of jobs in each state, with links to those without a result.
 function sweepFacts(data) {
   const states = Object.entries(data.jobs.reduce((sum, j) => ({ ...sum, [j.state]: (sum[j.state] || 0) + 1 }), {}));
   const seeds = data.settings.map((s) => s.seeds), [least, most] = [Math.min(...seeds), Math.max(...seeds)];
@@ -66,15 +67,15 @@ function sweepFacts(data) {
   return [el("p", null, size, " ", states.map(([state, n]) => stateBadge(state, n))), lost];
 }
 
-const TIE = 1e-9; // accuracies within it are equal: means carry rounding errors
+const TIE = 1e-9; // accuracies this close count as equal, because of rounding errors
 
-// Things as a list of a sentence, of more than `most` the first ones and how many there are besides.
+// Things listed in a sentence; beyond `most`, only the first ones and the number of others.
 function listed(things, most = 4) {
   const shown = things.length > most ? [...things.slice(0, most - 1), `${things.length - most + 1} others`] : things;
   return shown.map((thing, i) => [i ? (i === shown.length - 1 ? " and " : ", ") : "", thing]);
 }
 
-// The setting that dev would choose, with what it did on the tests: a choice by test scores would flatter itself.
+// The setting that dev would choose, with its change on the tests. A choice by test scores would be too optimistic.
 function sweepHeadline(data) {
   const dev = data.sets.filter((s) => s.role === "dev").map((s) => s.name), tests = data.sets.filter((s) => s.role !== "dev");
   const reached = (s) => dev.reduce((sum, name) => sum + s.changes[name].reached, 0) / dev.length;
@@ -91,7 +92,7 @@ function sweepHeadline(data) {
   return el("p", { class: "headline" }, "Highest on dev: ", el("b", null, best.label), level, ties, tests.map(change), ".");
 }
 
-// The ends of a scale that all changes share and that no change is on; intervals far beyond the means are cut.
+// The ends of a common scale for all changes, wider than any of them; intervals far beyond the means are cut.
 function changeScale(changes) {
   const means = [0, ...changes.map((c) => c.mean)], ends = changes.flatMap((c) => c.ci95 || []);
   const both = changes.flatMap((c) => (c.n === 2 ? c.range : [])), seen = [...means, ...both];
@@ -99,7 +100,7 @@ function changeScale(changes) {
   return [Math.max(least - room, Math.min(least, ...ends)), Math.min(most + room, Math.max(most, ...ends))];
 }
 
-// A mean and its interval beside an upright line at no change.
+// A mean and its interval, with an upright line at no change.
 function changeBar(change, [least, most]) {
   const x = (v) => 5 + (90 * (v - least)) / (most - least || 1), [low, high] = change.ci95 || [change.mean, change.mean];
   const seeds = change.n === 2 ? change.range.map((v) => svg("circle", { class: "open", cx: x(v), cy: 6, r: 2.2 })) : [];
@@ -139,7 +140,7 @@ function settingsPart(data) {
   return section("settings", "Settings", lead, sweepFacts(data), sweepHeadline(data), changes, caution);
 }
 
-// The numbers of the charts once more, to read, copy or hear.
+// The numbers of the charts as a table.
 function curvesTable(data) {
   const stages = Math.max(...data.settings.flatMap((s) => Object.values(s.curves).map((c) => c.length)));
   const each = (make) => Array.from({ length: stages }, (_, i) => make(i));
@@ -185,7 +186,7 @@ function jobsPart(data) {
   return section("jobs", "Jobs", null, table(heads, rows, SWEEP_JOBS, "   " + "n".repeat(names.length + 1)));
 }
 
-// The title of a sweep, in words: its methods, or what is varied where no job has begun.
+// The title of a sweep: its methods, or the varied settings if no job has begun.
 function sweepTitle(data) {
   const names = data.methods.map((m) => short(m, 90));
   if (names.length > 1) return [names[0], " against ", listed(names.slice(1))];
@@ -196,7 +197,7 @@ function sweepTitle(data) {
 
 function sweepParts(data) {
   const asked = (s) => s.own.join(" ") || (data.settings.length > 1 ? "(defaults)" : "(all jobs)");
-  const twice = (s) => data.settings.filter((t) => t.method === s.method).length > 1; // by what is no part of a method
+  const twice = (s) => data.settings.filter((t) => t.method === s.method).length > 1; // settings that are not part of a method
   const label = (s) => (s.method ? `${s.method}${twice(s) ? ` (${asked(s)})` : ""}` : asked(s));
   const view = { ...data, settings: data.settings.map((s, index) => ({ ...s, index, label: label(s), asked: asked(s) })) };
   const drawn = view.settings.some((s) => s.seeds) ? [curvesPart(view), sweepCostPart(view)] : [];
