@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import sys
 from collections.abc import Iterable
 from typing import Any, Protocol, get_args, get_type_hints
@@ -94,10 +95,22 @@ def _made(target: Any, fields: dict[str, Any], key: str, more: Iterable[str] = (
         raise refuse(where, first.get("input"), first["msg"], remedy) from e
     for name, port in _ports(target).items():
         for x in _items(getattr(made, name)):
-            if misfit := misfits(type(x), port):
-                remedy = f"use the same parameter names as sei's {port.__name__}"
-                raise refuse(f"{key}.{name}", type(x).__name__, misfit, remedy)
+            require_fit(f"{key}.{name}", x, port)
     return made
+
+
+def require_fit(key: str, made: Any, port: type) -> None:
+    """Refuse a part that lacks a method of its Protocol, or has one with other parameters.
+
+    Raises:
+        ConfigError: naming the key, the class and the method.
+    """
+    cls, wanted = type(made), [n for n, v in vars(port).items() if inspect.isfunction(v) and not n.startswith("_")]
+    misfit = misfits(cls, port)
+    if misfit is None and (missing := [n for n in wanted if not hasattr(cls, n)]):
+        misfit = f"{cls.__name__} has no {missing[0]}, which {port.__name__} needs"
+    if misfit:
+        raise refuse(key, cls.__name__, misfit, f"use the same parameter names as sei's {port.__name__}")
 
 
 def _ports(target: Any) -> dict[str, Any]:

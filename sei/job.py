@@ -11,7 +11,7 @@ from typing import Any
 
 import filelock
 
-from sei.build import build, build_all
+from sei.build import build, build_all, require_fit
 from sei.card.make import teacher_card
 from sei.choice import Evaluated, best_on_dev
 from sei.data.given import read_given
@@ -80,6 +80,8 @@ def perform(config: dict[str, Any], folder: Path, *, sweep: str = "", number: in
     config = named(config)
     plugins = tuple(config["plugins"])
     parts = build_all(config, ("model", "method", "data", "benchmarks", "tracker"), plugins)
+    require_fit("data", parts["data"], DataSource)
+    require_fit("tracker", parts["tracker"], Tracker)
     ablation = (config["ablation"] or {}).get("name", "full")
     job = Job(
         name=str(config["name"]),
@@ -181,6 +183,7 @@ def run(job: Job) -> dict[str, Any]:
         tell_traceable(job.method.diagnose.instructor, data.pool)
     base = job.model.base()
     store = Store(root=job.store)
+    store.keep_run(job.run_id, job.folder, job.label)
     report = _report(job)
     tracked = job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
     rounds = Rounds(job.method, data, job.rounds, job.seed, store, base)
@@ -195,7 +198,6 @@ def run(job: Job) -> dict[str, Any]:
                 tracked.baseline(e.scores)
             else:
                 tracked.round(e.record, said, job.folder / f"round_{e.record.round}")
-            store.keep_run(job.run_id, job.folder, job.label)
         summary = report.finish(evaluated, store.uses, rounds.ending)
         behind = job.method.curriculum.rounds_behind(summary["best_round"])
         tracked.model(job.folder / "model", best_on_dev(evaluated).scores, behind)
@@ -217,6 +219,7 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     attempt = GivenAttempts(outputs=found.outputs)
     method, store, report = replace(job.method, attempt=attempt), Store(root=job.store), _report(job)
     preflight(job, [method.grade, method.diagnose, method.cluster, method.second_opinion, job.tracker])
+    store.keep_run(job.run_id, job.folder, job.label)
     state = RoundState(current=attempt.checkpoint, base=attempt.checkpoint)
     data = DataSet(pool=found.problems, held_out=())
     r = Round(number=1, method=method, data=data, state=state, store=store, seed=job.seed)
@@ -229,7 +232,6 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
         said = write_diagnosis(job.folder, record)
         done.append(Evaluated(checkpoint=attempt.checkpoint, graded=(), scores={}, record=record))
         tracked.round(record, said, job.folder / f"round_{record.round}")
-        store.keep_run(job.run_id, job.folder, job.label)
         about = {"experiment": job.name, "seed": job.seed, "config_digest": config_digest(job.config)}
         skipped = len(found.problems) - len(record.graded)
         left_out = found.left_out | ({"gold answer that the grader refuses": skipped} if skipped else {})

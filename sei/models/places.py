@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib.resources
 import importlib.util
+import re
 from pathlib import Path
 
 from sei.errors import ConfigError
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
 def folder_of(source: str) -> Path | None:
     """Return the local folder of a source, or ``None`` for a hub name.
 
     Raises:
-        ConfigError: if a package or folder is missing; names the command that installs it.
+        ConfigError: if a package or folder is missing, or the source is neither a folder nor a hub id.
     """
     if source.startswith("packaged:tiny_"):
         found = Path(str(importlib.resources.files("sei.models") / "weights" / source.removeprefix("packaged:")))
@@ -27,8 +30,13 @@ def folder_of(source: str) -> Path | None:
         found = Path(spec.origin).parent
     elif source.startswith("packaged:"):
         raise ConfigError(f"model.source={source}: known packages are packaged:tiny_l, tiny_h, tiny_d, smollm2")
-    elif source.startswith((".", "/", "~")):
+    elif source.startswith((".", "/", "~")) or Path(source).is_dir():  # a folder comes before a hub id, as on the hub
         found = Path(source).expanduser()
+    elif _HUB_ID.fullmatch(source) is None:
+        raise ConfigError(
+            f"model.source={source}: there is no such folder, and it is no hub id. Rule: a hub id is NAME or OWNER/NAME "
+            f"of letters, digits, '-', '_', '.'. Remedy: the path of a folder, such as ./{source}, or a hub id."
+        )
     else:
         return None
     if not found.is_dir():

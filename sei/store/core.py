@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -80,6 +81,8 @@ class Store:
     root: Path
     uses: list[Use] = field(default_factory=list)
     at: str = ""
+    _run: tuple[str, Path, str] | None = field(default=None, init=False)
+    _needed: set[tuple[str, str]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.root = self.root.expanduser().resolve()
@@ -97,6 +100,7 @@ class Store:
         key = digest(stage, list(inputs), extra)
         home = self._home(stage, key)
         adapter: pydantic.TypeAdapter[Out] = pydantic.TypeAdapter(hints["return"])
+        self._need(stage, key)
         with locked(home):
             held = self._read(home, adapter)
             if held is not None:
@@ -150,6 +154,7 @@ class Store:
         home = self._home(stage, key)
         adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(stage.row_type)
         ids = [digest(item) for item in items]
+        self._need(stage, key)
         with locked(home):
             rows, seconds, device = read_rows(home / "rows.jsonl", adapter)
             done = {i for i, d in enumerate(ids) if d in rows}
@@ -181,9 +186,27 @@ class Store:
         return f"after {self.uses[-1].stage}" if self.uses else "before the first stage"
 
     def keep_run(self, run_id: str, folder: Path, label: str) -> None:
-        """Remember the entries that a run used, so that pruning knows what is still needed."""
-        entries = sorted({(u.stage, u.key) for u in self.uses})
-        run = {"folder": str(folder.resolve()), "label": label, "created": time.time(), "entries": entries}
+        """Remember from now on the entries that a run asks for, so that pruning knows what is still needed.
+
+        An entry counts as soon as it is asked for: a run that is killed needs what it was making. What an earlier
+        start of the same run asked for stays.
+        """
+        self._run = (run_id, folder.resolve(), label)
+        with contextlib.suppress(OSError, ValueError, KeyError):  # there is none yet, or it is damaged
+            held = json.loads((self.root / RUNS / f"{run_id}.json").read_text(encoding="utf-8"))
+            self._needed.update((stage, key) for stage, key in held["entries"])
+        self._remember()
+
+    def _need(self, stage: Any, key: str) -> None:
+        if (_name(stage), key) not in self._needed:
+            self._needed.add((_name(stage), key))
+            self._remember()
+
+    def _remember(self) -> None:
+        if self._run is None:
+            return
+        run_id, folder, label = self._run
+        run = {"folder": str(folder), "label": label, "created": time.time(), "entries": sorted(self._needed)}
         write_atomic(self.root / RUNS / f"{run_id}.json", json.dumps(run, indent=1).encode())
 
     def _home(self, stage: Any, key: str) -> Path:

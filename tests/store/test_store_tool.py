@@ -114,3 +114,27 @@ def test_the_log_says_what_changed_and_so_has_to_be_made_anew(tmp_path, caplog):
         store.once(Weights(size=2000), 2)
     lines = [r.getMessage() for r in caplog.records if "to be made" in r.getMessage()]
     assert [line.partition("to be made")[2] for line in lines] == ["", ": size 1000 -> 2000", ": other x"]
+
+
+def test_what_a_killed_run_was_making_is_not_unused(tmp_path):
+    """Pruning must leave a run what it goes on from: finished stages, and the one that it stopped in."""
+
+    @part
+    class Killed:
+        version: ClassVar[int] = 1
+
+        def __call__(self, x: int, *, folder: Path) -> Checkpoint:
+            (folder / "half.txt").write_text("a resume point")
+            raise KeyboardInterrupt
+
+    (tmp_path / "run").mkdir()
+    store = Store(root=tmp_path / "store")
+    store.keep_run("a", tmp_path / "run", "killed")
+    store.once(Weights(), 1)
+    with pytest.raises(KeyboardInterrupt):
+        store.once(Killed(), 1)
+    assert select(entries(store.root), unused=True) == []
+    again = Store(root=store.root)
+    again.keep_run("a", tmp_path / "run", "the same command, before its first stage")
+    assert select(entries(store.root), unused=True) == []
+    assert {e.state for e in entries(store.root)} == {"done", "unfinished"}
