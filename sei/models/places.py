@@ -34,8 +34,8 @@ def folder_of(source: str) -> Path | None:
         found = Path(source).expanduser()
     elif _HUB_ID.fullmatch(source) is None:
         raise ConfigError(
-            f"model.source={source}: there is no such folder, and it is no hub id. Rule: a hub id is NAME or OWNER/NAME "
-            f"of letters, digits, '-', '_', '.'. Remedy: the path of a folder, such as ./{source}, or a hub id."
+            f"model.source={source}: there is no such folder, and it is no hub id. Rule: a hub id is NAME or "
+            f"OWNER/NAME of letters, digits, '-', '_', '.'. Remedy: the path of a folder, such as ./{source}, or a hub id."
         )
     else:
         return None
