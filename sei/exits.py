@@ -20,6 +20,12 @@ AFTER_FINALISER_S = 0.01
 _TERMINATING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
+def end_with_the_pipe() -> None:
+    """Let a program that only prints end silently when its reader leaves, as in ``python -m sei.store | head``."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
 class Interruption(SystemExit):
     """Carries a signal to the end of the process; ``code`` is the exit code."""
 

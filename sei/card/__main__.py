@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sei.card.show import FILE, cards_below, markdown, show_side_by_side, side_by_side
 from sei.errors import DataError
+from sei.exits import end_with_the_pipe
 from sei.printable import printable
 
 
@@ -41,4 +42,5 @@ def _fail(message: str) -> int:
 
 
 if __name__ == "__main__":
+    end_with_the_pipe()
     raise SystemExit(main())

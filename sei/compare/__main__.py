@@ -17,6 +17,7 @@ from sei.compare.measures import STAGES, Stage
 from sei.compare.methods import Block, blocks
 from sei.compare.render import csv_text, latex, markdown
 from sei.compare.runs import Run, Skipped, collect
+from sei.exits import end_with_the_pipe
 from sei.printable import printable
 from sei.store import write_atomic
 
@@ -111,4 +112,5 @@ def _fail(message: str) -> int:
 
 
 if __name__ == "__main__":
+    end_with_the_pipe()
     raise SystemExit(main())

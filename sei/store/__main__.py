@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from sei.exits import end_with_the_pipe
 from sei.store.inventory import Entry, entries, prune, select
 
 _SORTS = {
@@ -92,4 +93,5 @@ def _size(number: float) -> str:
 
 
 if __name__ == "__main__":
+    end_with_the_pipe()
     raise SystemExit(main())

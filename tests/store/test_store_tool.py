@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -138,3 +141,12 @@ def test_what_a_killed_run_was_making_is_not_unused(tmp_path):
     again.keep_run("a", tmp_path / "run", "the same command, before its first stage")
     assert select(entries(store.root), unused=True) == []
     assert {e.state for e in entries(store.root)} == {"done", "unfinished"}
+
+
+def test_a_reader_of_the_list_may_leave(root):
+    """As in ``python -m sei.store | head -1``."""
+    command = [sys.executable, "-m", "sei.store", "--store", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
+        shown.stdout.close()
+        assert shown.stderr.read() == ""
+        assert shown.wait(timeout=60) == -signal.SIGPIPE
