@@ -35,7 +35,7 @@ def folder_of(source: str) -> Path | None:
     elif _HUB_ID.fullmatch(source) is None:
         raise ConfigError(
             f"model.source={source}: there is no such folder, and it is no hub id. Rule: a hub id is NAME or "
-            f"OWNER/NAME of letters, digits, '-', '_', '.'. Remedy: the path of a folder, such as ./{source}, or a hub id."
+            f"OWNER/NAME of letters, digits, '-', '_', '.'. Remedy: a folder, such as ./{source}, or a hub id."
         )
     else:
         return None
