@@ -265,7 +265,7 @@ def test_silent_clusterers_and_refiners_are_named_too():
     assert generates.startswith("Generates: it makes the target model generate")
     for clusterer, named in {Plain(): 1, AsksNothing(): 0}.items():
         found = of_round(replace(method, cluster=replace(method.cluster, clusterer=clusterer)), data, ASSUMED)
-        assert [w.split(",")[0] for w in found.not_estimated] == ["Plain: it may ask an instructor"] * named
+        assert [w.split(" and ")[0] for w in found.not_estimated] == ["Plain: it may ask an instructor"] * named
 
 
 @part

@@ -142,7 +142,7 @@ def test_looking_ahead_on_a_cpu_brings_no_torch():
 
 def test_a_missing_key_ends_a_run_before_data_are_loaded(tmp_path, server, monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
-    monkeypatch.setattr(Arithmetic, "load", lambda _: pytest.fail("too late"))
+    monkeypatch.setattr(Arithmetic, "load", lambda self: pytest.fail("too late"))
     remote = ("instructor=openai_compatible", f"instructor.base_url={server.url}", "instructor.api_key_env=NO_SUCH_KEY")
     with pytest.raises(ConfigError, match=r"'NO_SUCH_KEY': no such environment variable.*export NO_SUCH_KEY"):
         perform(plain(*remote, f"store={tmp_path / 's'}"), tmp_path / "run")

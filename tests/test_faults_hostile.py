@@ -154,5 +154,5 @@ def test_code_of_a_model_is_not_run(sei, tmp_path):
     assert done.returncode == 2, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
     assert f"model.source={folder}" in done.stderr
-    assert "code of a model is not run" in done.stderr
+    assert "a model's code is not run" in done.stderr
     assert not (tmp_path / "canary").exists()

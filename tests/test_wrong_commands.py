@@ -54,7 +54,7 @@ WRONG = {
     "data=gsm8k experiment=smoke": ("data.test=60: Unexpected keyword argument.", "was set by experiment=smoke"),
     "ablation=no_clustering clusterer=kmeans": ("clusterer='kmeans': contradicts ablation=no_clustering", ""),
     "trainer=gpu": ("trainer.accelerator='gpu': torch sees no CUDA device", "trainer=cpu"),
-    "trainer.devices=2": ("trainer.devices=2, trainer.strategy=auto:", "trainer=ddp"),
+    "trainer.devices=2": ("trainer.devices=2, trainer.strategy=auto.", "trainer=ddp"),
     "model.source=/nowhere": ("model.source=/nowhere: no such folder /nowhere.", ""),
     "instructor.api_key=sk-abcdefghijkl": ("an argument looks like a secret.", ""),
     "model.few_shot=/nowhere.jsonl": ("data file /nowhere.jsonl is missing.", "model.few_shot=PATH"),

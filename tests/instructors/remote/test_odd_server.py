@@ -114,7 +114,7 @@ def judge(run: Path, code: int, said: str, mode: str) -> None:
         assert {r["rejection"]["reason"] for r in rows} == set(ledger["rejected"])
         assert STOPPED_WORDS[mode] in said
         assert all(STOPPED_WORDS[mode] in r["rejection"]["detail"] for r in rows)
-        assert "round_1/diagnoses.jsonl in the run folder" in said
+        assert "round_1/diagnoses.jsonl of the run folder" in said
         return
     (one,) = json.loads((run / "summary.json").read_text())["rounds"]
     assert one["bad_cases"] == len(rows) == sum(r["keyphrase"] is not None for r in rows) > 0
