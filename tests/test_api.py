@@ -267,6 +267,7 @@ def test_a_run_in_a_thread_leaves_signals_alone():
     assert seen == [True]
 
 
+@pytest.mark.slow
 def test_log_lines_are_shown_unless_asked_not_to(home):
     code = f"import sei, sys; sei.run({[*TINY]!r}, quiet=len(sys.argv) > 1)"
     shown = []

@@ -83,6 +83,7 @@ def test_the_same_seed_gives_the_same_numbers_to_the_last_digit(first, sei):
     assert summary(sei.last_run()) == summary(first[0])
 
 
+@pytest.mark.slow
 def test_a_clusterer_of_ones_own_is_one_class_and_one_yaml(first, shared_sei, tmp_path):
     """Your own clusterer needs one class and one YAML file, and only what depends on it is made again."""
     (tmp_path / "mine").mkdir()

@@ -55,6 +55,7 @@ def test_a_sweep_finds_parts_of_ones_own_and_no_false_library(folder):
     assert [j["state"] for j in jobs.values()] == ["done", "done"]
 
 
+@pytest.mark.slow
 def test_a_clusterer_with_too_few_labels_ends_with_its_name(folder):
     text = (
         (folder / "first_words.py")
@@ -70,7 +71,7 @@ def test_a_clusterer_with_too_few_labels_ends_with_its_name(folder):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_notebook_runs_cell_by_cell(tmp_path, monkeypatch, capsys):
     """In a running event loop, as in a notebook's kernel."""
     monkeypatch.chdir(tmp_path)

@@ -32,6 +32,7 @@ def ran(sei, server, *overrides):
     return sei.last_run(), done
 
 
+@pytest.mark.slow
 def test_an_estimate_from_a_smaller_run_holds_within_a_tenth(sei, server):
     small, _ = ran(sei, server, "data.pool=150", "budget.candidates=40")
     asked = len(server.log)
@@ -109,7 +110,7 @@ def test_a_ledger_that_shows_nothing_is_refused(sei, server, tmp_path):
     assert "assume.ledger" in done.stderr
 
 
-@pytest.mark.parametrize("target", ["llama3_8b", "qwen2_5_math_7b"])
+@pytest.mark.parametrize("target", ["llama3_8b", pytest.param("qwen2_5_math_7b", marks=pytest.mark.slow)])
 def test_paper_presets_can_be_estimated_without_key_or_weights(sei, shared_data, target):
     done = sei(f"experiment=paper_{target}", "estimate=true", SEI_DATA=str(shared_data))
     assert done.returncode == 0, done.stderr[-3000:]

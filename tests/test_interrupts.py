@@ -52,6 +52,7 @@ def test_a_kill_at_a_moment_changes_nothing(reference, tmp_path, seconds):
     assert stopping.made_again(tmp_path, before, rows) == []
 
 
+@pytest.mark.slow
 def test_a_moved_store_goes_on_in_its_new_place(tmp_path):
     """F41."""
     quick = ("rounds=1", "trainer=cpu")

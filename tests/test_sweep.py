@@ -76,6 +76,7 @@ def test_jobs_that_exit_are_killed_or_fail_harm_no_other(sei: Sei, mine: Path):
     assert states(mine / "sweep") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", [pytest.param("basic", marks=pytest.mark.slow), "joblib"])
 def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher: str):
     two = () if launcher == "basic" else ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")

@@ -111,6 +111,7 @@ def test_a_job_of_store_hits_logs_as_much_as_a_fresh_one(fresh):
     assert [values(r) for r in history(sei.last_run())] == [values(r) for r in history(run)]
 
 
+@pytest.mark.slow
 def test_jobs_of_a_sweep_are_grouped_under_ids_of_their_own(fresh):
     sei, _ = fresh
     done = sei(*COMMAND, "rounds=1", "refiner=one_shot_step,none", "-m")
@@ -121,6 +122,7 @@ def test_jobs_of_a_sweep_are_grouped_under_ids_of_their_own(fresh):
     assert len({r["run_id"] for r in runs}) == 2
 
 
+@pytest.mark.slow
 def test_a_terminated_run_is_marked_as_preempted(tmp_path):
     """F21."""
     code, _, err = stopping.stop_when(tmp_path, "finetune       ", signal.SIGTERM, "tracker=wandb_offline")

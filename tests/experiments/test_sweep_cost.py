@@ -38,6 +38,7 @@ def test_a_part_that_was_interrupted_is_not_timed(tmp_path, capsys):
     assert str(tmp_path / "together") in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_jobs_together_and_apart_have_equal_scores(tmp_path, capsys):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the sweep extra")
     home = tmp_path / "cost"

@@ -29,6 +29,7 @@ def preview(tmp_path: Path, *argv: str) -> dict:
     return json.loads(out.read_text())["spec"]["section"]
 
 
+@pytest.mark.slow
 def test_every_panel_shows_something_that_a_run_logged(logged, tmp_path):
     known = {key.removesuffix("._type") for row in history(logged) for key in values(row)}
     sections = preview(tmp_path, str(logged))["panelBankConfig"]["sections"]
@@ -42,6 +43,7 @@ def test_every_panel_shows_something_that_a_run_logged(logged, tmp_path):
     assert all(f"round/{t}" in known for t in tables)
 
 
+@pytest.mark.slow
 def test_runs_are_grouped_by_settings_and_sweeps_can_be_chosen(logged, tmp_path):
     (runs,) = preview(tmp_path, str(logged), "--sweep", "tonight")["runSets"]
     assert [(f["key"]["name"], f["value"]) for f in runs["filters"]["filters"]] == [("group", "tonight")]

@@ -77,6 +77,7 @@ def test_two_devices_train_to_the_weights_of_one_up_to_rounding(examples, two, t
         assert torch.allclose(w, weights(one)[name], atol=1e-6 + 0.02 * moved[name]), name
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_on_two_devices_has_the_same_weights(examples, two, tmp_path, caplog):
     whole, _, resume = two
     points = sorted(resume.glob("*.ckpt"))
@@ -104,6 +105,7 @@ def test_dropout_draws_anew_at_each_step_and_device(monkeypatch):
     assert [drawn(step, rank) for step in range(3) for rank in range(2)] == first
 
 
+@pytest.mark.slow
 def test_an_infinite_loss_ends_a_fit_on_two_devices_as_itself(examples, tmp_path):
     trained = fit(examples, tmp_path / "a", TrainerSettings())
     file = Path(trained.checkpoint.folder) / "model.safetensors"
@@ -217,6 +219,7 @@ OOM = "CUDA out of memory. Tried to allocate 2.00 GiB"
 NCCL = "NCCL error: unhandled system error"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "words"),
     [
