@@ -282,7 +282,7 @@ def prepare(overrides: Sequence[str], config_dir: Path | None = None) -> Prepare
     given = [overrides] if isinstance(overrides, str) else overrides
     commandline.check_arguments([o for o in given if isinstance(o, str)], CONF)
     settings = commandline.of_one_run(overrides, _known())
-    folder = [] if config_dir is None else [f"hydra.searchpath=[{json.dumps(str(config_dir.absolute()))}]"]
+    folder = [] if config_dir is None else [_found_in(config_dir)]
     started = secrets.token_hex(3)
     OmegaConf.register_new_resolver("sei_hex", lambda: started, replace=True)
     OmegaConf.register_new_resolver("sei_name", folder_name, replace=True)
@@ -377,12 +377,18 @@ def _settings(arguments: list[str]) -> list[str]:
     """Return the dotted names of all settings for the parts that a command chose."""
     groups = {p.name for p in CONF.iterdir() if p.is_dir()}
     chosen = [a for a in arguments if a.partition("=")[0] in groups and "," not in a]
-    for overrides in (chosen, []):
+    own = commandline.config_dir(arguments)
+    folder = [] if own is None else [_found_in(own)]
+    for overrides in ([*folder, *chosen], []):
         GlobalHydra.instance().clear()
         with suppress(Exception), hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             plain = OmegaConf.to_container(hydra.compose("config", overrides=overrides), resolve=False)
             return list(_dotted(plain))
     return []
+
+
+def _found_in(config_dir: Path) -> str:
+    return f"hydra.searchpath=[{json.dumps(str(config_dir.absolute()))}]"
 
 
 def _dotted(node: Any, above: str = "") -> Iterator[str]:

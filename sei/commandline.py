@@ -96,6 +96,16 @@ def ordered(arguments: Sequence[str], groups: Iterable[str]) -> list[str]:
     return [*flags, *settings]
 
 
+def config_dir(arguments: Sequence[str]) -> Path | None:
+    """Return the folder that ``--config-dir`` names, or ``None``."""
+    names = ("--config-dir", "-cd")
+    for a, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = a.partition("=")
+        if name in names:
+            return Path(value if equals else after)
+    return None
+
+
 def _is_nothing(setting: str, groups: set[str]) -> bool:
     found = _NULL.fullmatch(setting)
     if found is None or found[1] not in groups:

@@ -155,3 +155,11 @@ def test_every_empty_mapping_of_conf_takes_keys_of_the_users_own():
     cfg, _ = composed(*ordered([*shown, "instructor=openai_compatible", "instructor.max_tokens={keyphrase: 9}"], ()))
     assert (cfg.data.tests, cfg.instructor.max_tokens) == ({"hard": "h.jsonl"}, {"keyphrase": 9})
     assert cfg.model.chat_template_kwargs == {"enable_thinking": False}
+
+
+def test_a_misspelled_setting_of_an_own_part_names_its_settings(capsys, monkeypatch, tmp_path):
+    (tmp_path / "conf" / "refiner").mkdir(parents=True)
+    (tmp_path / "conf" / "refiner" / "mine.yaml").write_text("_target_: mine.Mine\nkeep: 0.5\nwords: 3\n")
+    code, err = said(capsys, monkeypatch, f"--config-dir={tmp_path / 'conf'}", "refiner=mine", "refiner.kep=1")
+    assert code == 2
+    assert err.startswith("sei: refiner.kep: no such setting. Did you mean keep? Rule: refiner has keep, words.")
