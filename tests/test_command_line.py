@@ -190,6 +190,7 @@ def test_a_broken_row_is_named_by_its_line(sei, tmp_path):
     assert "mwptoolkit_test" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_after_a_job_that_fails_and_exits_1(first, shared_sei):
     done = shared_sei(*SMOKE, "replay=150,-5", "-m")
     assert done.returncode == 1, done.stderr[-2000:]

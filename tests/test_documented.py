@@ -32,6 +32,7 @@ def folder(tmp_path_factory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_a_part_pasted_from_its_page_runs_as_a_program(folder):
     """The other pages' examples run in one process: tests/test_extending.py."""
     command = ("--config-dir=conf", "plugins=[first_words]", "clusterer=first_words")

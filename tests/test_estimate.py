@@ -110,7 +110,8 @@ def test_a_ledger_that_shows_nothing_is_refused(sei, server, tmp_path):
     assert "assume.ledger" in done.stderr
 
 
-@pytest.mark.parametrize("target", ["llama3_8b", pytest.param("qwen2_5_math_7b", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["llama3_8b", "qwen2_5_math_7b"])
 def test_paper_presets_can_be_estimated_without_key_or_weights(sei, shared_data, target):
     done = sei(f"experiment=paper_{target}", "estimate=true", SEI_DATA=str(shared_data))
     assert done.returncode == 0, done.stderr[-3000:]

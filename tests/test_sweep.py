@@ -91,6 +91,7 @@ def test_what_jobs_share_is_made_once_serial_and_two_at_once(sei: Sei, launcher:
     assert len(baselines) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["same folder", pytest.param("folders of their own", marks=pytest.mark.slow)])
 def test_two_processes_on_the_same_sweep_do_nothing_twice(sei: Sei, tmp_path: Path, place: str):
     """F25."""

@@ -104,6 +104,7 @@ def test_the_cluster_map_can_be_hovered(fresh):
     assert all("<b>" in text for text in shown)
 
 
+@pytest.mark.slow
 def test_a_job_of_store_hits_logs_as_much_as_a_fresh_one(fresh):
     sei, run = fresh
     done = sei(*COMMAND)

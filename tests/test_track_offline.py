@@ -35,6 +35,7 @@ def logged(folder: Path) -> str:
 def test_what_is_sent_later_lies_in_the_run_folder(tmp_path, monkeypatch):
     """F34."""
     monkeypatch.delenv("WANDB_DATA_DIR")
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
     folder = tmp_path / "outputs" / "run"
     said = logged(folder)
     named = set(re.findall(r"/[\w./-]*/(?:staging|model|round_1)/[\w./-]*", said))

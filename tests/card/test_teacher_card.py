@@ -60,6 +60,7 @@ def card_of(sei):
     return json.loads((sei.last_run() / "teacher_card.json").read_text())
 
 
+@pytest.mark.slow
 def test_rules_are_scored_without_a_key_and_never_with_a_zero(sei):
     done = sei(*COMMAND, "card.cases=30")
     assert done.returncode == 0, done.stderr[-3000:]

@@ -114,6 +114,7 @@ def test_a_weight_is_as_good_as_repeated_rows():
     assert adjusted_rand_score(np.repeat(once, weights), many) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clusterer", [Agglomerative(exact_up_to=2000), Ward(exact_up_to=2000)])
 @pytest.mark.long
 def test_above_the_size_the_result_is_nearly_the_exact_one(clusterer):

@@ -34,7 +34,11 @@ PROTOCOLS = {
     "words_types": WORDS,
 }
 RUN = {**PROTOCOLS, "one_round_types, afterwards": AFTERWARDS}
-ARMS = [(name, arm) for name, p in RUN.items() for arm in p.arms]
+ARMS = [
+    pytest.param(name, arm, marks=() if i % 4 == 0 else pytest.mark.slow)
+    for name, p in RUN.items()
+    for i, arm in enumerate(p.arms)
+]
 
 
 @pytest.mark.parametrize(("name", "arm"), ARMS)

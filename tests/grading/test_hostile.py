@@ -36,6 +36,7 @@ def test_nothing_hangs_nothing_runs_nothing_is_right(gold, seconds, name, answer
     assert not Path("/tmp/CANARY").exists()
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded_over_all_hostile_answers():
     process = psutil.Process()
     before = process.memory_info().rss

@@ -58,7 +58,10 @@ def resumed(monkeypatch, folder, method: str):
         return fit(folder, method), len(taken)
 
 
-@pytest.mark.parametrize(("step", "left"), [(1, 8), (3, 5), (5, 5), (7, 2)])
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [pytest.param(1, 8, marks=pytest.mark.slow), (3, 5), pytest.param(5, 5, marks=pytest.mark.slow), (7, 2)],
+)
 def test_resume_is_exact_with_dropout_at_any_step(undisturbed, monkeypatch, tmp_path, step, left):
     method, whole = undisturbed
     stopped_at(monkeypatch, step, tmp_path, method)

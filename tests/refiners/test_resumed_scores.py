@@ -79,7 +79,10 @@ def counted(monkeypatch):
     return state
 
 
-@pytest.mark.parametrize("name", REFINERS)
+_QUICK = ("step", "context", "chain")  # the others keep their values in the same journal
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in _QUICK else pytest.mark.slow) for n in REFINERS])
 def test_a_stopped_refinement_goes_on_where_it_was(tmp_path, counted, name):
     refiner, given = REFINERS[name], asked(CANDIDATES)
     whole = Store(root=tmp_path / "whole").once(refiner, given, seed=1)
