@@ -33,7 +33,14 @@ atexit.register(shutil.rmtree, _CLUSTER, ignore_errors=True)
 
 ROOT = Path(__file__).parent.parent
 
-_MINUTES_IN_FEW_TESTS = ("test_sweep", "test_interrupts", "test_command_line", "test_track", "test_estimate")
+_MINUTES_IN_FEW_TESTS = (
+    "test_sweep",
+    "test_interrupts",
+    "test_command_line",
+    "test_track",
+    "test_estimate",
+    "test_wrong_commands",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -71,6 +71,7 @@ def test_importing_the_package_costs_nothing():
         sei.runs  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_run_is_the_one_that_the_command_makes(run, tmp_path):
     """With separate stores: the same digits, the same files, the same config."""
     command = Sei(tmp_path, tmp_path / "store")

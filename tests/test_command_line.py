@@ -77,6 +77,7 @@ def test_device_and_seconds_of_every_stage_are_shown(first):
     assert '"devices":{"attempts":"cpu"' in (run / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_to_the_last_digit(first, sei):
     done = sei(*SMOKE)
     assert done.returncode == 0, done.stderr[-3000:]

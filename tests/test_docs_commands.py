@@ -56,6 +56,7 @@ NEEDS = {  # what a command needs, by a word in it; and a word by which its page
     r"hydra/launcher=joblib": r"sei\[sweep\]",
 }
 FREE = [(page, c) for page, c in SHOWN if not any(re.search(word, c) for word in NEEDS)]
+QUICK = ("start.md", "configuration.md")  # commands of other pages run as slow tests
 
 
 def test_commands_are_found_and_read():
@@ -100,7 +101,13 @@ def home(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("command", sorted({c.partition("#")[0].strip() for _, c in FREE}))
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(c, marks=() if page in QUICK and "-m" not in c else pytest.mark.slow)
+        for c, page in {c.partition("#")[0].strip(): page for page, c in FREE}.items()
+    ],
+)
 def test_a_command_that_needs_nothing_runs(command, home):
     """The first job of a sweep, in small sizes."""
     said = read(command)[1]

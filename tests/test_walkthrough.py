@@ -83,6 +83,7 @@ def test_a_refused_reply_is_shown_with_its_reason(tmp_path, capsys, server):
     assert "-> refused: " in said
 
 
+@pytest.mark.slow
 def test_a_pool_without_a_bad_case_ends_with_words(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sei.walkthrough.bad_cases", lambda *_: ())
     assert preview(tmp_path) == {}

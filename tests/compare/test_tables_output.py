@@ -125,6 +125,7 @@ def test_command_writes_everything(tricky, tmp_path, capsys):
     assert (out / "main.md").read_text().splitlines()[2] in shown
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_figures_are_the_same_every_time(tricky, tmp_path):
     for name in ("a", "b"):

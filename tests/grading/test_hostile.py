@@ -46,6 +46,7 @@ def test_memory_stays_bounded_over_all_hostile_answers():
     assert sum(c.memory_info().rss for c in process.children(recursive=True)) < 2 * 2**30
 
 
+@pytest.mark.slow
 def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
     """F19."""
     worker = Worker()

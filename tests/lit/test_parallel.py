@@ -120,6 +120,7 @@ def test_an_infinite_loss_ends_a_fit_on_two_devices_as_itself(examples, tmp_path
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_children_too(examples, tmp_path, monkeypatch):
     handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
     catch_signals()

@@ -71,6 +71,7 @@ ERRORS = error_map((), cases(POOL[:12]))
 CANDIDATES = tuple(candidate(p.id, (p.question, p.solution), "ab"[i % 2]) for i, p in enumerate(POOL[20:36]))
 
 
+@pytest.mark.slow
 def test_prefix_reuse_and_racing_keep_what_the_naive_loop_keeps():
     naive, shared, raced = (
         OneShotContext(target=TINY, engine=ENGINE, grader=MathGrader(), bad=4, good=4, **how)
