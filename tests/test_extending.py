@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
+import random
 import re
 import shutil
 import sys
@@ -16,7 +18,11 @@ import sei
 from sei.__main__ import CONF
 from sei.errors import ConfigError
 from sei.models.places import folder_of
+from sei.outlook import Outlook
+from sei.records import BadCase, PoolProblem
+from sei.stages.synthesize import Budget
 from tests import pages
+from tests.compose import built
 from tests.conftest import ROOT
 from tests.instructors.remote.fault_server import FaultServer
 from tests.instructors.remote.teacher import Teacher
@@ -120,6 +126,20 @@ def test_a_synthesizer_asks_a_language_model_in_its_own_words(run, teacher, monk
     own = [text for text in asked if "Write 2 new problems that differ" in text]
     assert len(own) == len(set(own)) == 8, "a request for each of as many bad cases as the budget has candidates"
     assert 0 < len(one.synthetic) <= 8
+
+
+def test_a_synthesizer_with_requests_of_its_own_is_estimated(home):
+    twists = importlib.import_module("twists").Twists
+    made = twists(instructor=built("instructor=openai_compatible")["method"].diagnose.instructor, budget=Budget())
+    case = BadCase(
+        problem=PoolProblem(id="a", question="What is 2+3?", answer="5", solution="2+3=5"), output="6", extracted="6"
+    )
+    known = {"pool": 40, "bad": 20.0, "exemplars": 14.0, "phrase": "slip", "distinct": 1.0, "error_types": 3.0}
+    shares = {"keep": 0.5, "keep_observed": False, "written": 1.0}
+    found = made.estimate(Outlook(cases=(case,), rng=random.Random(0), **known, **shares))
+    (asks,) = found.asks
+    assert (asks.requests, asks.items, found.candidates) == (14.0, 2, 14.0)
+    assert asks.chars > 400
 
 
 def test_an_instructor_is_a_file_of_settings(run, teacher):
