@@ -113,8 +113,8 @@ def _is_nothing(setting: str, groups: set[str]) -> bool:
     if found[1] in ("experiment", "ablation"):
         return True
     raise ConfigError(
-        f"{setting}: every run needs a {found[1].replace('_', ' ')}. Remedy: {found[1]}=none where conf/{found[1]} has "
-        "it (an ablation), or leave it out for the default."
+        f"{setting}: every run needs a {found[1].replace('_', ' ')}. Remedy: leave it out for the default, or "
+        f"use {found[1]}=none if conf/{found[1]} has that option."
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks that a part can be called as its Protocol requires. This runs before anything costs."""
+"""Checks that a part can be called as its Protocol requires. This runs before a run costs anything."""
 
 from __future__ import annotations
 

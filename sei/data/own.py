@@ -1,4 +1,4 @@
-"""A user's own file of problems: finds its columns, and reads each row with certainty or refuses it by line."""
+"""A user's own file of problems: finds its columns, and reads each row, or refuses it and names its line."""
 
 from __future__ import annotations
 
