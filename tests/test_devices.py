@@ -77,7 +77,10 @@ def gpu(monkeypatch, request):
         yield fake
 
 
-@pytest.mark.parametrize("name", parts("cpu"))
+_SLOW = ("step lora", "gradient", "rejection sampling", "context of the engine")  # each shares its code with a name that stays
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in _SLOW else ()) for n in parts("cpu")])
 def test_a_stage_computes_on_the_trainers_device_alone(tmp_path, gpu, name):
     stage, inputs = parts("gpu")[name]
     store = Store(root=tmp_path)

@@ -98,6 +98,7 @@ def test_a_model_behind_a_server_is_scored_as_the_estimate_said(made, server, tm
     assert line(card, "seconds a keyphrase")["low"] >= 0
 
 
+@pytest.mark.slow
 def test_nothing_is_paid_twice(made, server):
     first = made(server)
     asked = len(server.log)

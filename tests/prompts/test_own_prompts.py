@@ -146,6 +146,7 @@ def test_every_packaged_request_has_a_template():
     assert render("choices.v1", request="x").startswith("x\n")
 
 
+@pytest.mark.slow
 def test_exports_hold_the_prompt_as_the_model_saw_it(tmp_path):
     own = f"model.ask={file(tmp_path, '$question How many?')}"
     perform(check(*composed(*SHORT, "rounds=1", own, f"store={tmp_path / 'store'}")), tmp_path / "run")

@@ -86,6 +86,7 @@ def exported(request, tmp_path_factory) -> tuple[Path, Checkpoint]:
     return home / "model", checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")  # peft uses the old name
 def test_model_and_adapter_load_afresh_with_equal_logits(exported):
     home, checkpoint = exported

@@ -174,7 +174,7 @@ def as_command(odd: str, place: Path, store: Path, mode: str) -> None:
     judge(sei.last_run(), done.returncode, done.stderr, mode)
 
 
-@pytest.mark.parametrize("mode", AS_COMMANDS)
+@pytest.mark.parametrize("mode", [AS_COMMANDS[0], *(pytest.param(m, marks=pytest.mark.slow) for m in AS_COMMANDS[1:])])
 def test_a_command_ends_the_same_way(odd, home, tmp_path, mode):
     as_command(odd, tmp_path, home / "store", mode)
 
