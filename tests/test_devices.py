@@ -77,7 +77,8 @@ def gpu(monkeypatch, request):
         yield fake
 
 
-_SLOW = ("step lora", "gradient", "rejection sampling", "context of the engine")  # each shares its code with a name that stays
+# each shares its code with a name that stays
+_SLOW = ("step lora", "gradient", "rejection sampling", "context of the engine")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in _SLOW else ()) for n in parts("cpu")])
