@@ -106,10 +106,10 @@ def require_fit(key: str, made: Any, port: type) -> None:
         ConfigError: naming the key, the class and the method.
     """
     cls, wanted = type(made), [n for n, v in vars(port).items() if inspect.isfunction(v) and not n.startswith("_")]
-    misfit = misfits(cls, port)
-    if misfit is None and (missing := [n for n in wanted if not hasattr(cls, n)]):
-        misfit = f"{cls.__name__} has no {missing[0]}, which {port.__name__} needs"
-    if misfit:
+    if missing := [n for n in wanted if not hasattr(cls, n)]:
+        lacks = f"{cls.__name__} has no method {missing[0]}, which {port.__name__} needs"
+        raise refuse(key, cls.__name__, lacks, f"write it as in sei.ports.{port.__name__}")
+    if misfit := misfits(cls, port):
         raise refuse(key, cls.__name__, misfit, f"use the same parameter names as sei's {port.__name__}")
 
 

@@ -20,7 +20,6 @@ from tests import pages
 from tests.compose import built, composed
 from tests.conftest import ROOT
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*sei (?!-)")
 
 
@@ -30,7 +29,7 @@ def text_of(page: str) -> str:
 
 def commands(page: str) -> list[str]:
     """Return the commands of a page that start runs with parts of sei, one a line."""
-    shown = "\n".join(body for language, body in _BLOCK.findall(text_of(page)) if language in ("", "text"))
+    shown = "\n".join(body for language, body in pages.blocks(text_of(page)) if language in ("", "text"))
     parts = [part.strip() for line in shown.replace("\\\n", " ").splitlines() for part in line.split("&&")]
     return [part for part in parts if _COMMAND.match(part) and not re.search(r"plugins=| --", part)]
 

@@ -14,7 +14,10 @@ WRONG = {
         "def start(self, name, config, folder): ...",
         r"Mine\.start\(self, name, config, folder\) does not fit",
     ),
-    "data": ("def loaded(self): ...", r"Mine has no load, which DataSource needs"),
+    "data": (
+        "def loaded(self): ...",
+        r"Mine has no method load, which DataSource needs\. Remedy: write it as in sei\.ports\.DataSource",
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import pages
 from tests.compose import built
 from tests.conftest import ROOT
 
@@ -20,7 +21,6 @@ COLUMNS = ("#", "question", "verdict", "effect", "seeds x n", "commit")
 
 _DEFINED = re.compile(r"(?m)^\[([^\]]+)\]: (\S+)$")
 _INLINE = re.compile(r"\]\(([^)\s]+)\)")
-_BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ENVIRONMENT = re.compile(r"[A-Z_]+=")
 _OVERRIDE = re.compile(r"[a-z_][\w./@]*=")
 
@@ -61,7 +61,7 @@ def broken(path: Path) -> list[str]:
 
 def commands(text: str) -> list[list[str]]:
     """Return the words of every command in a text's code blocks; lines broken with a backslash are joined."""
-    lines = [x for body in _BLOCK.findall(text) for x in body.replace("\\\n", " ").splitlines()]
+    lines = [x for language, body in pages.blocks(text) if not language for x in body.replace("\\\n", " ").splitlines()]
     return [shlex.split(line, comments=True) for line in lines if line and not line.startswith("#")]
 
 
