@@ -1,0 +1,66 @@
+"""Tries prompts on dev rows of the training splits: ``python -m experiments.real_student.prompt MODEL DATA [ROWS]``.
+
+``MODEL``: a Hugging Face folder. ``DATA``: a folder with GSM8K and MATH. Prints a row for each variant: right and
+unreadable answers, answers cut at the length cap, and tokens of an answer, with n. No test row is read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sei.data.competition import Math
+from sei.data.school import Gsm8k
+from sei.data.study import Study
+from sei.grading.grader import MathGrader
+from sei.lit.shared_prefix import SharedPrefix
+from sei.models.target import TargetModel
+from sei.records import Checkpoint
+
+HERE = Path(__file__).parent
+SHOTS, SHORT = str(HERE / "shots.jsonl"), str(HERE / "ask_short.txt")
+VARIANTS: dict[str, dict[str, Any]] = {
+    "hash": {"ask": "hash"},
+    "boxed": {"ask": "boxed"},
+    "short": {"ask": SHORT},
+    "plain question, 3 shots": {"ask": "plain", "few_shot": SHOTS},
+    "hash, 3 shots": {"ask": "hash", "few_shot": SHOTS},
+    "short, 3 shots": {"ask": SHORT, "few_shot": SHOTS},
+    "no chat, 3 shots": {"ask": "plain", "few_shot": SHOTS, "template": "plain"},
+}
+LONGEST = 320  # new tokens
+
+
+def main(model: str, data: str, rows: int) -> None:
+    """Print a table row for each variant and set."""
+    sets = {"gsm8k": Gsm8k(folder=data, limit=300), "math": Math(folder=data, limit=150, levels=[1, 2, 3])}
+    held = Study(sets=sets, dev={"gsm8k": rows, "math": rows // 2}, pool=10).load().held_out
+    dev = [p for p in held if p.role == "dev"]
+    grader = MathGrader()
+    print("| prompt | set | n | right | unreadable | cut | tokens of an answer | CPU seconds |\n|---|---|---|---|---|---|---|---|")
+    for name, how in VARIANTS.items():
+        target = TargetModel(**{"template": "chat", **how}, source=model, threads=1)
+        began = time.process_time()
+        with target.open(Checkpoint(digest="base")) as opened:
+            prompts = opened.prompts([p.question for p in dev])
+            answers = SharedPrefix(opened, rows=96).answers([prompts], LONGEST, ("Question:",))[0]
+            lengths = [len(opened.tokenizer(a.text)["input_ids"]) for a in answers]
+        spent = time.process_time() - began
+        verdicts = [grader.grade(p, a.text, finished=a.finished) for p, a in zip(dev, answers, strict=True)]
+        found = list(zip(dev, answers, lengths, verdicts, strict=True))
+        with (Path("/tmp/w") / f"prompt_{name.replace(' ', '_')}.jsonl").open("w") as out:
+            for p, a, _, v in found:
+                out.write(json.dumps({"q": p.question, "gold": p.answer, "out": a.text, "finished": a.finished, "v": str(v)}) + "\n")
+        for which in ("gsm8k_dev", "math_dev"):
+            mine = [x for x in found if x[0].set == which]
+            said = [v.verdict for *_, v in mine]
+            cut = sum(not a.finished for _, a, *_ in mine)
+            mean = sum(n for _, _, n, _ in mine) / len(mine)
+            print(f"| {name} | {which} | {len(mine)} | {said.count('right')} | {said.count('unreadable')} | {cut} | {mean:.0f} | {spent:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 24)
