@@ -1,6 +1,6 @@
-"""Tries prompts on dev rows of the training splits: ``python -m experiments.real_student.prompt MODEL DATA [ROWS]``.
+"""Tries prompts on dev rows of the training splits: ``python -m experiments.real_student.prompt MODEL DATA [ROWS [OUT]]``.
 
-``MODEL``: a Hugging Face folder. ``DATA``: a folder with GSM8K and MATH. Prints a row for each variant: right and
+``OUT`` gets the outputs. ``MODEL``: a Hugging Face folder. ``DATA``: a folder with GSM8K and MATH. Prints a row for each variant: right and
 unreadable answers, answers cut at the length cap, and tokens of an answer, with n. No test row is read.
 """
 
@@ -23,24 +23,24 @@ from sei.records import Checkpoint
 HERE = Path(__file__).parent
 SHOTS, SHORT = str(HERE / "shots.jsonl"), str(HERE / "ask_short.txt")
 VARIANTS: dict[str, dict[str, Any]] = {
-    "hash": {"ask": "hash"},
-    "boxed": {"ask": "boxed"},
-    "short": {"ask": SHORT},
-    "plain question, 3 shots": {"ask": "plain", "few_shot": SHOTS},
-    "hash, 3 shots": {"ask": "hash", "few_shot": SHOTS},
     "short, 3 shots": {"ask": SHORT, "few_shot": SHOTS},
+    "short": {"ask": SHORT},
     "no chat, 3 shots": {"ask": "plain", "few_shot": SHOTS, "template": "plain"},
+    "hash, 3 shots": {"ask": "hash", "few_shot": SHOTS},
+    "hash": {"ask": "hash"},
 }
-LONGEST = 320  # new tokens
+LONGEST = 256  # new tokens
 
 
-def main(model: str, data: str, rows: int) -> None:
+def main(model: str, data: str, rows: int, out: Path | None) -> None:
     """Print a table row for each variant and set."""
     sets = {"gsm8k": Gsm8k(folder=data, limit=300), "math": Math(folder=data, limit=150, levels=[1, 2, 3])}
     held = Study(sets=sets, dev={"gsm8k": rows, "math": rows // 2}, pool=10).load().held_out
     dev = [p for p in held if p.role == "dev"]
     grader = MathGrader()
-    print("| prompt | set | n | right | unreadable | cut | tokens of an answer | CPU seconds |\n|---|---|---|---|---|---|---|---|")
+    print(
+        "| prompt | set | n | right | unreadable | cut | tokens of an answer | CPU seconds |\n|---|---|---|---|---|---|---|---|"
+    )
     for name, how in VARIANTS.items():
         target = TargetModel(**{"template": "chat", **how}, source=model, threads=1)
         began = time.process_time()
@@ -51,16 +51,19 @@ def main(model: str, data: str, rows: int) -> None:
         spent = time.process_time() - began
         verdicts = [grader.grade(p, a.text, finished=a.finished) for p, a in zip(dev, answers, strict=True)]
         found = list(zip(dev, answers, lengths, verdicts, strict=True))
-        with (Path("/tmp/w") / f"prompt_{name.replace(' ', '_')}.jsonl").open("w") as out:
-            for p, a, _, v in found:
-                out.write(json.dumps({"q": p.question, "gold": p.answer, "out": a.text, "finished": a.finished, "v": str(v)}) + "\n")
         for which in ("gsm8k_dev", "math_dev"):
             mine = [x for x in found if x[0].set == which]
             said = [v.verdict for *_, v in mine]
             cut = sum(not a.finished for _, a, *_ in mine)
             mean = sum(n for _, _, n, _ in mine) / len(mine)
-            print(f"| {name} | {which} | {len(mine)} | {said.count('right')} | {said.count('unreadable')} | {cut} | {mean:.0f} | {spent:.0f} |", flush=True)
+            numbers = (len(mine), said.count("right"), said.count("unreadable"), cut, f"{mean:.0f}", f"{spent:.0f}")
+            print("|", " | ".join(map(str, (name, which, *numbers))), "|", flush=True)
+        if out is not None:
+            rows = [{"prompt": name, "id": p.id, "gold": p.answer, "output": a.text} for p, a, *_ in found]
+            with out.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(r) + "\n" for r in rows)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 24)
+    model, data, *more = sys.argv[1:]
+    main(model, data, int(more[0]) if more else 24, Path(more[1]) if len(more) > 1 else None)

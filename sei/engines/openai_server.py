@@ -217,7 +217,7 @@ class ServedEngine:
             max_tokens=self.max_new_tokens,
             temperature=sampling.temperature if sampling else 0.0,
             stop=tuple(self.stop),
-            seed=_seed(sampling, at) if sampling else None,
+            seed=sampling.seed_of(at) if sampling else None,
             sample=at if sampling else 0,
         )
 
@@ -238,10 +238,6 @@ class ServedEngine:
             cache=NoAnswers(),
             gone=server.death if self.url is None else None,
         )
-
-
-def _seed(sampling: Sampling, at: int) -> int:
-    return sampling.own[at] if sampling.own else (sampling.seed + at) % 2**31
 
 
 def _remedy(fault: str) -> str:
