@@ -1,7 +1,10 @@
-"""Tries prompts on dev rows of the training splits: ``python -m experiments.real_student.prompt MODEL DATA [ROWS [OUT]]``.
+"""Tries prompts on dev rows of the training splits.
 
-``OUT`` gets the outputs. ``MODEL``: a Hugging Face folder. ``DATA``: a folder with GSM8K and MATH. Prints a row for each variant: right and
-unreadable answers, answers cut at the length cap, and tokens of an answer, with n. No test row is read.
+``python -m experiments.real_student.prompt MODEL DATA [ROWS [OUT]]``.
+
+``MODEL``: a Hugging Face folder. ``DATA``: a folder with GSM8K and MATH. ``OUT`` gets the outputs. A row for each
+variant and set: right and unreadable answers, answers cut at the length cap, and tokens of an answer, with n. No test
+row is read.
 """
 
 from __future__ import annotations
@@ -38,9 +41,8 @@ def main(model: str, data: str, rows: int, out: Path | None) -> None:
     held = Study(sets=sets, dev={"gsm8k": rows, "math": rows // 2}, pool=10).load().held_out
     dev = [p for p in held if p.role == "dev"]
     grader = MathGrader()
-    print(
-        "| prompt | set | n | right | unreadable | cut | tokens of an answer | CPU seconds |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("| prompt | set | n | right | unreadable | cut | tokens of an answer | CPU seconds |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     for name, how in VARIANTS.items():
         target = TargetModel(**{"template": "chat", **how}, source=model, threads=1)
         began = time.process_time()

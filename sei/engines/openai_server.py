@@ -21,6 +21,7 @@ from sei.instructors.remote.answers import NoAnswers
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.terms import Limits, Request
+from sei.models.places import gguf_in
 from sei.models.target import TargetModel
 from sei.models.tokenizer import unserved_end
 from sei.opened import Answer, OpenModel, Sampling, require_sampling
@@ -107,7 +108,7 @@ class ServedEngine:
             )
         program = Path(shlex.split(self.command)[0]).name if self.command else ""
         folder = target.folder() if program in _NO_GGUF else None
-        if folder is not None and any(folder.glob("*.gguf")):
+        if folder is not None and gguf_in(folder) is not None:
             raise ConfigError(
                 f"engine.command starts {program}, which cannot serve model.source={target.source!r}: its weights are "
                 "a GGUF file. Remedy: engine=lightning, a llama.cpp server in engine.command, or a folder with "

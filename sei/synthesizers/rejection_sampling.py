@@ -50,7 +50,7 @@ class RejectionSampling:
     """
 
     identity: ClassVar[str] = "synthesizer/rejection_sampling"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     engine: Engine
     grader: Grader
