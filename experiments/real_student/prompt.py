@@ -24,7 +24,7 @@ from sei.models.target import TargetModel
 from sei.records import Checkpoint
 
 HERE = Path(__file__).parent
-SHOTS, SHORT = str(HERE / "shots.jsonl"), str(HERE / "ask_short.txt")
+SHOTS, SHORT = str(HERE / "shots.jsonl"), str(HERE / "ask.txt")
 VARIANTS: dict[str, dict[str, Any]] = {
     "short, 3 shots": {"ask": SHORT, "few_shot": SHOTS},
     "short": {"ask": SHORT},
