@@ -129,13 +129,12 @@ def test_nothing_is_left_of_a_process_that_was_killed(tmp_path):
         "POOL.ask(Question('2', '3', 60.0))\nPOOL.take().send(Question('3', '(10^9)!', 60.0))\n"
         "print('sent', flush=True)\nsys.stdin.read()"
     )
-    asker = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert asker.stdout is not None
-    assert asker.stdout.readline() == b"sent\n"
-    machine = psutil.Process(asker.pid).children(recursive=True)
-    assert len(machine) == 3  # the worker, a lane, the lane's child
-    asker.kill()
-    asker.wait()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as asker:
+        assert asker.stdout is not None
+        assert asker.stdout.readline() == b"sent\n"
+        machine = psutil.Process(asker.pid).children(recursive=True)
+        assert len(machine) == 3  # the worker, a lane, the lane's child
+        asker.kill()
     assert psutil.wait_procs(machine, timeout=5)[1] == []
 
 
