@@ -134,7 +134,7 @@ def main() -> None:
                 sums[at] += more
             ratios[kind].append((other.own / mine.on(1), other.own / mine.on(2)))
             print(
-                f"round {i + 1}, {kind:<9} n={len(rows[i :: args.rounds])}: sei {mine.own:.2f} + {mine.children:.2f} s, "
+                f"{i + 1}, {kind:<9} n={len(rows[i :: args.rounds])}: sei {mine.own:.2f} + {mine.children:.2f} s, "
                 f"Math-Verify {other.own:.2f} s; right {mine.right} and {other.right}"
                 + (f"; clock {mine.clock:.2f} and {other.clock:.2f} s" if args.clock else ""),
                 flush=True,
@@ -143,7 +143,7 @@ def main() -> None:
     for kind, found in ratios.items():
         one, two = ([pair[k] for pair in found] for k in (0, 1))
         print(
-            f"{kind:<9} {statistics.median(one):5.1f} times Math-Verify on one core ({min(one):.1f} to {max(one):.1f}), "
+            f"{kind:<9} {statistics.median(one):5.1f} times as fast on one core ({min(one):.1f} to {max(one):.1f}), "
             f"{statistics.median(two):5.1f} on two ({min(two):.1f} to {max(two):.1f}); {len(found)} rounds"
         )
 

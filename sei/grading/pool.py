@@ -24,7 +24,7 @@ from sei.grading.worker import PATIENCE
 
 _START = 120.0  # seconds for the worker to start; sympy takes one or two
 _PHASES = 3  # reading the gold answer, reading the stated one, comparing
-_TRIES = 2
+_TRIES = 3  # a lane may have ended, and the worker may be ending
 _MOST = 8  # lanes, unless the caller asks for more
 
 Reply = dict[str, Any]
@@ -126,7 +126,7 @@ class Pool:
         os.register_at_fork(after_in_child=self._forget)
 
     def ask(self, question: Question) -> Reply:
-        """Return the answer to a question. A lane that ends is replaced once; then the question is lost."""
+        """Return the answer to a question. A lane that ends is replaced; after three of them the question is lost."""
         with self._turn:
             for _ in range(_TRIES):
                 lane = None

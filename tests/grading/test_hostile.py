@@ -163,7 +163,7 @@ def test_a_grader_with_little_processor_time_is_patient(monkeypatch):
     child = worker._Child()
     child.back, writer = os.pipe()
     end = child._limits(0.3)
-    threading.Timer(0.5, lambda: os.write(writer, b"g")).start()
+    threading.Timer(0.4, lambda: os.write(writer, b"g")).start()
     assert child._ready(0.3, end)
     os.read(child.back, 1)
     monkeypatch.setattr(worker, "_cpu_seconds", lambda pid: 0.0)
