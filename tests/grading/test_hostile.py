@@ -106,7 +106,7 @@ def test_a_worker_and_lanes_that_were_killed_are_started_again():
 
 
 def test_a_slow_question_holds_no_other_row():
-    """Rows come in order; a bomb is alone on its lane, and the rows behind it are graded in the meantime."""
+    """F19: rows come in order; a bomb is alone on its lane, and the rows behind it are graded in the meantime."""
     bomb, rows = "(10^7)!", [("3", "3"), *((f"\\sqrt{{{n}}}", f"{n}^{{1/2}}") for n in range(23, 33))]
     graded: list[str] = []
 
@@ -123,7 +123,7 @@ def test_a_slow_question_holds_no_other_row():
 
 
 def test_nothing_is_left_of_a_process_that_was_killed(tmp_path):
-    """The worker, its lanes, and a child in the middle of a bomb."""
+    """F19: the worker, its lanes, and a child in the middle of a bomb."""
     code = (
         "import os, sys\nfrom sei.grading.sandbox import POOL\nfrom sei.grading.pool import Question\n"
         "POOL.ask(Question('2', '3', 60.0))\nPOOL.take().send(Question('3', '(10^9)!', 60.0))\n"
