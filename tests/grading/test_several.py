@@ -35,7 +35,7 @@ class MadeUpLane:
         self.pool.most_busy = max(self.pool.most_busy, len(self.pool.taken))
         return (
             {"result": "same" if self.question.gold == self.question.stated else "different"}
-            if self.looks > 1
+            if self.looks > 4
             else None
         )
 
