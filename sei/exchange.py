@@ -11,11 +11,14 @@ from sei.records import (
     CurvePoint,
     HeldOutProblem,
     PoolProblem,
+    Problem,
     Rejection,
     TrainingExample,
     Usage,
     Verdict,
 )
+
+ToGrade = tuple[Problem, str, bool]  # the problem, an output, and whether the output is complete
 
 
 @dataclass(frozen=True, kw_only=True)

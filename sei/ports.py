@@ -22,6 +22,7 @@ from sei.exchange import (
     Stepped,
     SynthesisRequest,
     Task,
+    ToGrade,
     Worked,
 )
 from sei.records import (
@@ -55,6 +56,7 @@ __all__ = [  # includes argument and return types, so that your own part can imp
     "Exemplar",
     "FinetuneStage",
     "Grader",
+    "GradingMany",
     "Grouping",
     "Instructor",
     "Located",
@@ -90,6 +92,15 @@ class Grader(Protocol):
 
     def check_gold(self, problems: tuple[Problem, ...]) -> list[str]:
         """Return the ids of problems whose own gold answer or reference solution the grader refuses."""
+        ...
+
+
+@runtime_checkable
+class GradingMany(Protocol):
+    """A grader that is faster with many outputs at once than one by one."""
+
+    def grade_all(self, rows: Iterable[ToGrade]) -> Iterator[Outcome]:
+        """Yield the outcome of ``grade`` for every row, in order."""
         ...
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sei.errors import ConfigError
-from sei.exchange import Grouping, Outcome
+from sei.exchange import Grouping, Outcome, ToGrade
 from sei.opened import Answer, Engine, OpenModel, Sampling
-from sei.ports import Clusterer, Embedder, Grader, Instructor
+from sei.ports import Clusterer, Embedder, Grader, GradingMany, Instructor
 from sei.records import BadCase, Diagnosis, Problem, Verdict
 
 Row = TypeVar("Row")
@@ -125,7 +125,26 @@ def graded(grader: Grader, problem: Problem, output: str, *, finished: bool) -> 
     Raises:
         ConfigError: if it returns anything else, or an unknown verdict.
     """
-    found = grader.grade(problem, output, finished=finished)
+    return _outcome(grader, problem, grader.grade(problem, output, finished=finished))
+
+
+def graded_all(grader: Grader, rows: Sequence[ToGrade]) -> Iterator[Outcome]:
+    """Yield a grader's verdicts on outputs, in order, several at a time if the grader can do that.
+
+    Raises:
+        ConfigError: if it returns anything else, an unknown verdict, or too few or too many.
+    """
+    if not isinstance(grader, GradingMany):
+        for problem, output, finished in rows:
+            yield graded(grader, problem, output, finished=finished)
+        return
+    given = one_each(grader.grade_all(rows), len(rows), Outcome, grader, "grade_all")
+    for (problem, _, _), found in zip(rows, given, strict=True):
+        yield _outcome(grader, problem, found)
+
+
+def _outcome(grader: Grader, problem: Problem, found: Outcome) -> Outcome:
+    """Return an outcome whose fields have been checked."""
     if not isinstance(found, Outcome):
         raise refused(grader, "grade", f"a {type(found).__name__}", "a sei.ports.Outcome")
     for verdict in (found.verdict, found.strict_verdict):

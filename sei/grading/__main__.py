@@ -13,7 +13,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_args
 
@@ -94,22 +93,20 @@ def _given(row: dict[str, Any]) -> Given | str:
         return str(e)
 
 
-def grade(
-    rows: list[dict[str, Any]], grader: MathGrader, workers: int, answers: Answers = "auto"
-) -> Iterator[dict[str, Any]]:
+def grade(rows: list[dict[str, Any]], grader: MathGrader, answers: Answers = "auto") -> Iterator[dict[str, Any]]:
     """Yield every row with its verdict, in order."""
-
-    def one(row: dict[str, Any], problem: Problem | str) -> dict[str, Any]:
+    problems = list(problems_of(rows, answers))
+    pairs = list(zip(rows, problems, strict=True))
+    outcomes = grader.grade_all((p, r["output"] or "", is_finished(r)) for r, p in pairs if isinstance(p, Problem))
+    for row, problem in pairs:
         if isinstance(problem, str):
-            return {**row, "verdict": _ERROR, "strict_verdict": "unreadable", "extracted": "", "fault": problem}
-        outcome = grader.grade(problem, row["output"] or "", finished=is_finished(row))
+            yield {**row, "verdict": _ERROR, "strict_verdict": "unreadable", "extracted": "", "fault": problem}
+            continue
+        outcome = next(outcomes)
         verdict = _ERROR if outcome.fault else outcome.verdict
         more = {"fault": outcome.fault} if outcome.fault else {}
         graded = {"verdict": verdict, "strict_verdict": outcome.strict_verdict, "extracted": outcome.extracted}
-        return {**row, **graded, **more}
-
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(one, rows, problems_of(rows, answers))
+        yield {**row, **graded, **more}
 
 
 def main() -> int:
@@ -117,19 +114,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sei.grading", description=__doc__.split("\n\n")[0])
     parser.add_argument("file", type=Path, help="file of rows with id, gold, output (and question, options)")
     parser.add_argument("--out", type=Path, help="file for the graded rows")
-    parser.add_argument("--workers", type=int, default=2, help="number of rows graded at the same time")
+    parser.add_argument("--workers", type=int, help="processes of computer algebra; by default one per core, at most 8")
     parser.add_argument(
         "--answers", choices=get_args(Answers), default="auto", help="how gold answers name options (docs/data.md)"
     )
     parser.add_argument("--seconds", type=float, default=0.6, help="time limit of one reading or comparison")
     args = parser.parse_args()
-    if args.workers < 1 or not 0 < args.seconds <= 60:
-        parser.error("--workers must be at least 1 and --seconds above 0 and at most 60")
+    if not 1 <= (1 if args.workers is None else args.workers) <= 64 or not 0 < args.seconds <= 60:
+        parser.error("--workers must be from 1 to 64, and --seconds above 0 and at most 60")
     rows = read(args.file)
     counts: Counter[str] = Counter()
     lines = []
     with progress("grading", len(rows)) as advance:
-        for row in grade(rows, MathGrader(seconds=args.seconds), args.workers, args.answers):
+        for row in grade(rows, MathGrader(seconds=args.seconds, workers=args.workers), args.answers):
             counts[row["verdict"]] += 1
             lines.append(json.dumps(row, ensure_ascii=False, default=repr).encode("utf-8", "surrogatepass"))
             advance(1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.exchange import Outcome
+from sei.exchange import Outcome, ToGrade
 from sei.grading import choices
 from sei.grading.colons import asks_ratio, is_colon
 from sei.grading.equality import equal, same_numbers, speaks, words
@@ -20,6 +20,7 @@ from sei.grading.quantity import quantity
 from sei.grading.readings import SHORT, assigns_several, joined_boxes, only_number, residue, said_in_words
 from sei.grading.said import doubted, visible
 from sei.grading.sandbox import LimitError, UnreadableError
+from sei.grading.several import in_order
 from sei.grading.structure import parse
 from sei.grading.text import tidy
 from sei.parts import IMMATERIAL, part
@@ -36,13 +37,15 @@ class MathGrader:
 
     ``seconds``: time limit of computer algebra, for reading and again for comparing. A killed comparison is a fault of
     the grader; a stated answer that cannot be read in time is unreadable. ``skip_bad_gold``: leave out problems whose
-    own gold answer is refused, instead of refusing the data set.
+    own gold answer is refused, instead of refusing the data set. ``workers``: processes of computer algebra at the same
+    time; ``None`` means one per core, at most 8.
     """
 
     identity: ClassVar[str] = "grader/math"
     version: ClassVar[int] = 3
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
     skip_bad_gold: Annotated[bool, IMMATERIAL] = False
+    workers: Annotated[int | None, Field(ge=1, le=64), IMMATERIAL] = None
 
     def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
         """Grade one output against a problem's gold answer, options and question."""
@@ -83,6 +86,10 @@ class MathGrader:
             extracted=flexible.text if flexible else "",
             fault=fault,
         )
+
+    def grade_all(self, rows: Iterable[ToGrade]) -> Iterator[Outcome]:
+        """Yield the outcome of ``grade`` for every row, in order; several rows are graded at a time."""
+        return in_order((partial(self.grade, p, o, finished=f) for p, o, f in rows), most=self.workers)
 
     def _judge(
         self,
@@ -219,7 +226,8 @@ class MathGrader:
 
         A worked solution without a marked answer (``####``, a box) does not count against the gold answer.
         """
-        return [p.id for p in problems if not self._accepts(p)]
+        accepted = in_order((partial(self._accepts, p) for p in problems), most=self.workers)
+        return [p.id for p, fine in zip(problems, accepted, strict=True) if not fine]
 
     def _accepts(self, p: Problem) -> bool:
         alone = f"\\boxed{{{p.answer}}}"

@@ -1,24 +1,19 @@
-"""Computer algebra in a process that can be killed: the parent's side.
+"""Computer algebra in processes that can be killed: the questions, their answers, and whose fault a limit is.
 
-The worker (``sei.grading.worker``) has sympy loaded and forks a child for the work. A child that takes too long or too
-much memory is killed, and another is forked in milliseconds. Works from any thread and process.
+An answer is remembered. ``deferring`` marks a call that must not wait: a question without a known answer then ends the
+call with ``PendingError``, and the caller repeats it later (``sei.grading.several``).
 """
 
 from __future__ import annotations
 
-import atexit
-import json
-import os
-import select
-import subprocess
-import sys
 import threading
-import warnings
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-_START = 120.0  # seconds for a worker to start; sympy takes one or two
+from sei.grading.pool import Pool, Question, Reply
+
+_REMEMBERED = 50_000
 
 
 class UnreadableError(Exception):
@@ -33,91 +28,61 @@ class NoAlgebraError(LimitError):
     """Computer algebra cannot read the gold answer: it is a recurrence, or a list with an ellipsis."""
 
 
-class Worker:
-    """One worker process, started at first use; it answers one question at a time."""
+class PendingError(BaseException):
+    """A question has no answer yet. No handler of ordinary exceptions may catch it."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self.question = question
+
+
+class _Answers:
+    """The answers of this process by question; the oldest are forgotten first."""
 
     def __init__(self) -> None:
+        self._by_question: dict[Question, Reply] = {}
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-        self._rest = b""
-        atexit.register(self.close)
 
-    def ask(self, gold: str, stated: str, seconds: float) -> dict[str, Any]:
-        """Return the worker's reply; if the worker died, it is started once more."""
-        line = json.dumps({"gold": gold, "stated": stated, "seconds": seconds}).encode() + b"\n"
+    def get(self, question: Question) -> Reply | None:
+        return self._by_question.get(question)
+
+    def put(self, question: Question, reply: Reply) -> None:
+        if reply["result"] == "lost":
+            return  # the next call may have an answer
         with self._lock:
-            for _ in range(2):
-                try:
-                    process = self._running()
-                    assert process.stdin is not None
-                    process.stdin.write(line)
-                    process.stdin.flush()
-                    return self._reply(seconds * 20 + 5)  # three phases, with room for a busy machine
-                except (OSError, EOFError, ValueError):
-                    self._stop()
-        return {"result": "lost"}
+            self._by_question[question] = reply
+            if len(self._by_question) > _REMEMBERED:
+                del self._by_question[next(iter(self._by_question))]
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
-            return self._process
-        self._stop()  # a dead worker would keep its pipes open
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-        self._rest = b""
-        self._owner = os.getpid()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-m", "sei.grading.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        self._reply(_START)  # waits until the worker is ready
-        return self._process
-
-    def _reply(self, seconds: float) -> dict[str, Any]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        stream = self._process.stdout.fileno()
-        while b"\n" not in self._rest:
-            if not select.select([stream], [], [], seconds)[0]:
-                raise EOFError("no reply")
-            got = os.read(stream, 65_536)
-            if not got:
-                raise EOFError("worker ended")
-            self._rest += got
-        line, self._rest = self._rest.split(b"\n", 1)
-        reply: dict[str, Any] = json.loads(line)
-        return reply
-
-    def _stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None or self._owner != os.getpid():
-            return
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    continue
-        process.kill()
-        process.wait()
-
-    def close(self) -> None:
-        """End the worker."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            self._stop()
+    def clear(self) -> None:
+        with self._lock:
+            self._by_question.clear()
 
 
-_WORKER = Worker()
+POOL = Pool()
+ANSWERS = _Answers()
+_GIVEN: ContextVar[Mapping[Question, Reply] | None] = ContextVar("_GIVEN", default=None)
 
 
-@lru_cache(maxsize=50_000)
-def _answer(gold: str, stated: str, seconds: float) -> tuple[str, str]:
-    reply = _WORKER.ask(gold, stated, seconds)
-    return str(reply["result"]), str(reply.get("why", ""))
+@contextmanager
+def deferring(given: Mapping[Question, Reply]) -> Iterator[None]:
+    """Let no call inside wait for an answer; ``given`` are answers beside the remembered ones."""
+    before = _GIVEN.set(given)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(before)
+
+
+def _answer(question: Question) -> Reply:
+    given = _GIVEN.get()
+    reply = ANSWERS.get(question) or (given or {}).get(question)
+    if reply is None:
+        if given is not None:
+            raise PendingError(question)
+        reply = POOL.ask(question)
+        ANSWERS.put(question, reply)
+    return reply
 
 
 def ask(gold: str, stated: str, *, seconds: float) -> bool:
@@ -127,8 +92,10 @@ def ask(gold: str, stated: str, *, seconds: float) -> bool:
         UnreadableError: if the stated text is not a formula, or cannot be evaluated within the limits.
         NoAlgebraError: if the gold formula cannot be read.
         LimitError: if the comparison reached a limit.
+        PendingError: inside ``deferring``, if the answer is not known.
     """
-    result, why = _answer(gold, stated, seconds)
+    reply = _answer(Question(gold, stated, seconds))
+    result, why = str(reply["result"]), str(reply.get("why", ""))
     if result == "unreadable":
         raise UnreadableError(why)
     if result == "no_algebra":

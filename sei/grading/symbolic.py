@@ -11,9 +11,11 @@ import random
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from sei.grading.quantity import long_decimal, written_out
+from sei.grading.short import install
 
 _DIGITS = 50
 _GAP_DIGITS, _MOST_DIGITS = 15, 400  # digits of a difference; most digits used to compute it
@@ -30,6 +32,7 @@ Reply = dict[str, str]
 
 def warm_up() -> None:
     """Load everything and parse once, so that forked children start fast."""
+    install()
     read(r"\frac{\sqrt{3}}{2}+x")
 
 
@@ -143,6 +146,11 @@ def evaluate(expr: Any) -> Any:
 
     if isinstance(expr, MatrixBase) or not isinstance(expr, Expr) or expr.free_symbols:
         return None
+    return _value(expr)
+
+
+@lru_cache(maxsize=64)
+def _value(expr: Any) -> Any:
     value = expr.doit().evalf(_DIGITS)
     return value if value.is_number and not value.has(*_infinities()) else None
 
@@ -211,7 +219,7 @@ def _same_expression(a: Any, b: Any) -> bool:
         return _close(x, y) and not _differ(a, b)
     if not a.free_symbols and not b.free_symbols:
         return bool(a == b) or _by_math_verify(a, b)
-    pairs = _sampled(a, b)
+    pairs = _sampled(a, b, until_apart=True)
     if len(pairs) < _ENOUGH:
         return _by_math_verify(a, b)
     return all(_close(x, y) for x, y in pairs)
@@ -240,27 +248,35 @@ def _settled(value: Any) -> Any:
     return parts[0] + parts[1] * I
 
 
-def _sampled(a: Any, b: Any, *, samples: int = _SAMPLES) -> list[tuple[Any, Any]]:
-    """Return the values of two expressions at the same rational points, real values if there are enough."""
+def _sampled(a: Any, b: Any, *, samples: int = _SAMPLES, until_apart: bool = False) -> list[tuple[Any, Any]]:
+    """Return the values of two expressions at the same rational points, real values if there are enough.
+
+    ``until_apart``: stop when there are enough pairs and one of real values differs. Such a pair is among those
+    returned whatever the further points give.
+    """
     from sympy import Integer, Product, Rational, Sum
 
     rng = random.Random(0)
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
     counted = [x for e in (a, b) for s in e.atoms(Sum, Product) for limit in s.limits for x in limit[1:]]
     whole = {s for x in counted for s in x.free_symbols}  # the limits of a sum are whole numbers
-    real, every = [], []
+    real, every, apart = [], [], False
     for i in range(samples):
         low = 1 if i % 2 else -40
         point = {s: Rational(rng.randint(low, 40) or 7, rng.choice((7, 11, 13))) for s in symbols}
         point |= {s: Integer(rng.randint(2, 9)) for s in whole}
         try:
-            values = [e.subs(point).doit().evalf(_DIGITS) for e in (a, b)]
+            x = a.subs(point).doit().evalf(_DIGITS)
+            values = [x, x if a is b else b.subs(point).doit().evalf(_DIGITS)]
         except (TypeError, ValueError, ZeroDivisionError, ArithmeticError):
             continue
         if all(v.is_number and not v.has(*_infinities()) for v in values):
             every.append((values[0], values[1]))
             if all(v.is_real for v in values):
                 real.append((values[0], values[1]))
+                apart = apart or (until_apart and not _close(values[0], values[1]))
+        if apart and len(every) >= _ENOUGH:
+            break
     return real if len(real) >= _ENOUGH else every
 
 

@@ -18,7 +18,7 @@ from sei.prompts import asked
 from sei.records import PoolProblem, SyntheticExample
 from sei.refiners.questions import questions_of, weights_of
 from sei.refiners.racing import Race, run
-from sei.returned import answered, graded
+from sei.returned import answered, graded_all
 from sei.scorer import Candidates, by_type, kept_of_type, pair_of
 from sei.store.journal import Journal
 
@@ -84,7 +84,7 @@ class OneShotContext:
                 shown = [(questions[i][0], questions[i][1][q]) for i, q in pairs]
                 answers = self._answers(opened, shown, kept, f"ask/{next(asks)}")
                 advance(len(pairs))
-                return [self._right(problem, a) for (_, problem), a in zip(shown, answers, strict=True)]
+                return self._right([problem for _, problem in shown], answers)
 
             advance(total - run(races, ask, step=self.step, rows=2 * self.rows))
         scores = [0.0] * len(candidates)
@@ -99,13 +99,12 @@ class OneShotContext:
             return Estimate(unknown="it asks the target model for every candidate, and their number is not estimated")
         return Estimate(generates={"for refinement": outlook.candidates * (self.bad + self.good)})
 
-    def _right(self, problem: PoolProblem, answer: Answered) -> bool | None:
-        """Tell whether an answer is right, or return None if the server or the grader failed."""
-        text, finished, fault = answer
-        if fault:
-            return None
-        outcome = graded(self.grader, problem, text, finished=finished)
-        return None if outcome.fault else outcome.verdict == "right"
+    def _right(self, problems: Sequence[PoolProblem], answers: Sequence[Answered]) -> list[bool | None]:
+        """Tell of every answer whether it is right, or None if the server or the grader failed."""
+        rows = [(p, text, fine) for p, (text, fine, fault) in zip(problems, answers, strict=True) if not fault]
+        outcomes = graded_all(self.grader, rows)
+        given = [None if fault else next(outcomes) for _, _, fault in answers]
+        return [None if o is None or o.fault else o.verdict == "right" for o in given]
 
     def _answers(
         self, opened: OpenModel, pairs: Sequence[tuple[SyntheticExample, PoolProblem]], kept: Journal, name: str

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from sei import returned
 from sei.errors import DataError, TooManyBadRecordsError
-from sei.exchange import DataSet
+from sei.exchange import DataSet, Outcome
 from sei.parts import part
 from sei.ports import Grader
 from sei.records import Attempt, BadCase, Graded, HeldOutProblem, PoolProblem, Problem, Score, Solved
@@ -32,19 +32,24 @@ class Grade:
 
     def __call__(self, attempts: tuple[Attempt, ...]) -> tuple[Graded, ...]:
         """Return one graded attempt per attempt, in order."""
-        return tuple(self._grade(a) for a in attempts)
-
-    def _grade(self, a: Attempt) -> Graded:
-        if a.fault:
-            return Graded(attempt=a, verdict="unreadable", strict_verdict="unreadable", fault=f"no output: {a.fault}")
-        outcome = returned.graded(self.grader, a.problem, a.output, finished=a.finished)
-        return Graded(
-            attempt=a,
-            verdict=outcome.verdict,
-            strict_verdict=outcome.strict_verdict,
-            extracted=outcome.extracted,
-            fault=outcome.fault,
+        outcomes = returned.graded_all(
+            self.grader, [(a.problem, a.output, a.finished) for a in attempts if not a.fault]
         )
+        return tuple(_without_output(a) if a.fault else _with(a, next(outcomes)) for a in attempts)
+
+
+def _without_output(a: Attempt) -> Graded:
+    return Graded(attempt=a, verdict="unreadable", strict_verdict="unreadable", fault=f"no output: {a.fault}")
+
+
+def _with(a: Attempt, outcome: Outcome) -> Graded:
+    return Graded(
+        attempt=a,
+        verdict=outcome.verdict,
+        strict_verdict=outcome.strict_verdict,
+        extracted=outcome.extracted,
+        fault=outcome.fault,
+    )
 
 
 @part

@@ -20,8 +20,8 @@ from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Grader, Screen
 from sei.prompts import asked
-from sei.records import Checkpoint, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, require_pool
-from sei.returned import answered, graded
+from sei.records import Checkpoint, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, Verdict, require_pool
+from sei.returned import answered, graded_all
 from sei.stages.sampled import seed_of
 from sei.stages.synthesize import Budget
 from sei.store import digest
@@ -83,8 +83,12 @@ class RejectionSampling:
         rejections = [_rejected(r, p) for p, r in zip(free, reasons, strict=True) if r is not None]
         free = [p for p, r in zip(free, reasons, strict=True) if r is None]
         found: list[list[str]] = []
-        for p, outputs in zip(free, self._sampled(free, checkpoint, seed, folder), strict=True):
-            right, refused = self._distinct(p, outputs)
+        sampled = self._sampled(free, checkpoint, seed, folder)
+        rows = [(p, text, finished) for p, outputs in zip(free, sampled, strict=True) for text, finished in outputs]
+        outcomes = graded_all(self.grader, rows)
+        for p, outputs in zip(free, sampled, strict=True):
+            verdicts = [next(outcomes).verdict for _ in outputs]
+            right, refused = self._distinct(p, [(t, v) for (t, _), v in zip(outputs, verdicts, strict=True)])
             found.append(right)
             rejections += refused
         by_lot = random.Random(f"rejection sampling/{seed}/{round}").sample(range(len(free)), len(free))
@@ -128,12 +132,13 @@ class RejectionSampling:
         rows = [[k for k in ids[i : i + self.samples] if k in kept] for i in range(0, len(ids), self.samples)]
         return [[kept[k] for k in row] for row in rows]
 
-    def _distinct(self, problem: PoolProblem, outputs: Sequence[Sample]) -> tuple[list[str], list[Rejection]]:
+    def _distinct(
+        self, problem: PoolProblem, outputs: Sequence[tuple[str, Verdict]]
+    ) -> tuple[list[str], list[Rejection]]:
         """Return the first right solution of each distinct reasoning, and rejections of the others."""
         kept: dict[tuple[str, ...], str] = {}
         refused: list[Rejection] = []
-        for text, finished in outputs:
-            verdict = graded(self.grader, problem, text, finished=finished).verdict
+        for text, verdict in outputs:
             path = reasoning(text) if verdict == "right" else None
             if path is None:
                 refused.append(_rejected(f"sample_{verdict}" if verdict != "right" else "sample_wrong_step", problem))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -8,8 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sei.exchange import Outcome
 from sei.grading import MathGrader, sandbox, worker
-from sei.grading.sandbox import LimitError, UnreadableError, Worker
+from sei.grading.pool import Pool, Question
+from sei.grading.sandbox import LimitError, UnreadableError
 from sei.records import Problem
 from tests.grading.hostile import HOSTILE
 
@@ -49,14 +53,14 @@ def test_memory_stays_bounded_over_all_hostile_answers():
 @pytest.mark.slow
 def test_fifty_bombs_in_a_row_cost_little_more_than_their_limits():
     """F19."""
-    worker = Worker()
-    worker.ask("1", "2", 0.3)
+    pool = Pool()
+    pool.ask(Question("1", "2", 0.3))
     start = time.perf_counter()
-    replies = [worker.ask("3", f"({n}!)!", 0.1)["result"] for n in range(20_000, 20_050)]
+    replies = [pool.ask(Question("3", f"({n}!)!", 0.1))["result"] for n in range(20_000, 20_050)]
     assert set(replies) == {"unreadable"}
     assert time.perf_counter() - start < 50 * (0.1 + 1)
-    assert worker.ask("2", "\\sqrt{4}", 0.5)["result"] == "same"  # and it still works
-    worker.close()
+    assert pool.ask(Question("2", "\\sqrt{4}", 0.5))["result"] == "same"  # and it still works
+    pool.close()
 
 
 def test_it_works_from_many_threads_at_once():
@@ -91,13 +95,57 @@ def test_a_forked_process_gets_a_worker_of_its_own():
     assert sandbox.ask("\\sqrt{13}", "13^{0.5}", seconds=0.6)  # the parent's still answers
 
 
-def test_a_worker_that_was_killed_is_started_again():
-    worker = Worker()
-    assert worker.ask("2", "\\sqrt{4}", 1.0)["result"] == "same"
-    assert worker._process is not None
-    worker._process.kill()
-    assert worker.ask("3", "\\sqrt{9}", 1.0)["result"] == "same"
-    worker.close()
+def test_a_worker_and_lanes_that_were_killed_are_started_again():
+    pool = Pool()
+    assert pool.ask(Question("2", "\\sqrt{4}", 1.0))["result"] == "same"
+    assert pool._worker is not None
+    for p in (*psutil.Process(pool._worker.pid).children(recursive=True), pool._worker):
+        p.kill()
+    assert pool.ask(Question("3", "\\sqrt{9}", 1.0))["result"] == "same"
+    pool.close()
+
+
+def test_a_slow_question_holds_no_other_row():
+    """F19: rows come in order; a bomb is alone on its lane, and the rows behind it are graded in the meantime."""
+    bomb, rows = "(10^7)!", [("3", "3"), *((f"\\sqrt{{{n}}}", f"{n}^{{1/2}}") for n in range(23, 33))]
+    graded: list[str] = []
+
+    class Watched(MathGrader):
+        def grade(self, problem: Problem, output: str, *, finished: bool = True) -> Outcome:
+            outcome = super().grade(problem, output, finished=finished)
+            graded.append(problem.answer)
+            return outcome
+
+    told = [(Problem(id="x", question="", answer=g), f"\\boxed{{{s}}}", True) for g, s in [("5", bomb), *rows]]
+    found = [o.verdict for o in Watched(seconds=0.4, workers=2).grade_all(told)]
+    assert found == ["unreadable", *["right"] * 11]
+    assert graded[-1] == "5"
+
+
+def test_nothing_is_left_of_a_process_that_was_killed(tmp_path):
+    """F19: the worker, its lanes, and a child in the middle of a bomb."""
+    code = (
+        "import os, sys\nfrom sei.grading.sandbox import POOL\nfrom sei.grading.pool import Question\n"
+        "POOL.ask(Question('2', '3', 60.0))\nPOOL.take().send(Question('3', '(10^9)!', 60.0))\n"
+        "print('sent', flush=True)\nsys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as asker:
+        assert asker.stdout is not None
+        assert asker.stdout.readline() == b"sent\n"
+        machine = psutil.Process(asker.pid).children(recursive=True)
+        assert len(machine) == 3  # the worker, a lane, the lane's child
+        asker.kill()
+    assert psutil.wait_procs(machine, timeout=5)[1] == []
+
+
+def test_an_abandoned_question_disturbs_no_later_one():
+    pool = Pool()
+    lane = pool.take()
+    lane.send(Question("\\sqrt{2}", "\\sqrt{3}", 1.0))
+    pool.give(lane)
+    assert pool.ask(Question("2", "\\sqrt{4}", 1.0))["result"] == "same"
+    assert pool.take() is lane
+    pool.close()
 
 
 def test_whose_fault_a_limit_is():
@@ -111,10 +159,11 @@ def test_a_grader_with_little_processor_time_is_patient(monkeypatch):
     """A grader with little processor time waits, and one without any does not."""
     told = iter([0.0, 0.1, 0.2, 0.3])  # a starved child: a tenth of a second of processor time per second
     monkeypatch.setattr(worker, "_cpu_seconds", lambda pid: next(told))
+    monkeypatch.setattr(worker, "PATIENCE", 5.0)
     child = worker._Child()
     child.back, writer = os.pipe()
     end = child._limits(0.3)
-    threading.Timer(0.5, lambda: os.write(writer, b"g")).start()
+    threading.Timer(0.4, lambda: os.write(writer, b"g")).start()
     assert child._ready(0.3, end)
     os.read(child.back, 1)
     monkeypatch.setattr(worker, "_cpu_seconds", lambda pid: 0.0)

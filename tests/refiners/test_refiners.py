@@ -10,7 +10,7 @@ import pytest
 
 from sei.data.arithmetic import draw
 from sei.data.skills import SKILLS
-from sei.lit.one_step import Gradients
+from sei.lit.one_step import Gradients, OneStep
 from sei.parts import part
 from sei.records import RefinedSet
 from sei.refiners.chain import Chain
@@ -22,6 +22,7 @@ from sei.refiners.perplexity import Perplexity, solution_losses
 from sei.refiners.random import RandomRefinement
 from sei.stages.refine import Refine, decide
 from sei.store import digest
+from sei.store.identity import canonical
 from tests.builders import NO_TYPES, TINY, candidate, held_against, refine, sums
 
 
@@ -56,6 +57,33 @@ def test_one_step_refiners_prefer_what_corrects_the_mistake(refiner, weights):
     assert refined.pooled_share == 0.0
     assert all(-1 <= s.score <= 1 for s in refined.scored)
     assert min(s.score for s in refined.scored if s.kept) > max(s.score for s in refined.scored if not s.kept)
+
+
+@pytest.mark.parametrize("weights", ["all", "lora"])
+@pytest.mark.long
+def test_only_the_best_by_cosine_take_a_step(weights, monkeypatch):
+    """Of each type, a quarter is tested as without the ranking; the others come below, in the order of the cosines."""
+    candidates = tuple(candidate(i, sums(20 + i, 3 + i % 4), "xy"[i % 2]) for i in range(16))
+    told = (TINY.base(), held_against(*(sums(a, 5) for a in range(11, 17))), candidates)
+    whole = [s.score for s in refine(OneShotStep(target=TINY, weights=weights), *told, seed=0).scored]
+    cosines = [s.score for s in refine(Gradient(target=TINY, weights=weights), *told, seed=0).scored]
+    steps: list[tuple[str, str]] = []
+    real = OneStep.loss_after
+    monkeypatch.setattr(OneStep, "loss_after", lambda s, n, p, sample: steps.append(sample) or real(s, n, p, sample))
+    found = [s.score for s in refine(OneShotStep(target=TINY, weights=weights, exact=0.25), *told, seed=0).scored]
+    for kind in range(2):
+        mine = sorted(range(kind, 16, 2), key=lambda i: -cosines[i])
+        assert [found[i] for i in mine[:2]] == [whole[i] for i in mine[:2]]
+        assert sorted(mine[2:], key=lambda i: -found[i]) == mine[2:]
+        assert max(found[i] for i in mine[2:]) < min(found[i] for i in mine[:2])
+    assert len(steps) == 4
+
+
+def test_the_ranking_is_in_the_key_only_if_it_is_on():
+    plain = canonical(OneShotStep(target=TINY))
+    assert plain == canonical(OneShotStep(target=TINY, exact=1.0))
+    assert "exact" not in str(plain)
+    assert canonical(OneShotStep(target=TINY, exact=0.5)) not in (plain, canonical(OneShotStep(target=TINY, exact=0.4)))
 
 
 def test_perplexity_keeps_what_surprises_the_model_least():

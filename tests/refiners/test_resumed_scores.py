@@ -30,6 +30,7 @@ ENGINE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_token
 SETTINGS = {"target": TINY}
 SCORERS = {
     "step": OneShotStep(**SETTINGS),
+    "ranked": OneShotStep(**SETTINGS, exact=0.25),
     "gradient": Gradient(**SETTINGS),
     "perplexity": Perplexity(**SETTINGS, batch_size=4),
     "difficulty": Difficulty(**SETTINGS, batch_size=4),

@@ -243,15 +243,16 @@ class OpenAICompatible:
         grader = MathGrader()
         for request, reply in zip(requests, replies, strict=True):
             kept, rejections, usage = [], list(reply.rejections), reply.usage
-            for draft in reply.drafts:
-                answer = next(answers)
+            again = [next(answers) for _ in reply.drafts]
+            solved = [(d, a.value.answer) for d, a in zip(reply.drafts, again, strict=True) if a.value is not None]
+            outcomes = grader.grade_all([(posed_as(d), f"#### {answer}", True) for d, answer in solved])
+            for draft, answer in zip(reply.drafts, again, strict=True):
                 usage += self.usage(answer)
                 if answer.value is None:
                     rejections.append(_rejection("synthesize", replace(answer, reason=f"unchecked_{answer.reason}"),
                                                  request.error_type))  # fmt: skip
                     continue
-                posed = posed_as(draft)
-                if grader.grade(posed, f"#### {answer.value.answer}").verdict == "right":
+                if next(outcomes).verdict == "right":
                     kept.append(draft)
                 else:
                     detail = f"{draft.answer} | {answer.value.answer} | {draft.question[:300]}"
