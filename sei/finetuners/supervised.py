@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import shutil
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -39,6 +41,12 @@ class Finetune:
     ``max_length`` tokens, or with words that the tokenizer does not know, are left out; ``Trained.examples`` counts the
     remaining ones. LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o). ``quantize=nf4`` (QLoRA,
     Dettmers et al. 2023) trains the adapter on frozen 4-bit weights and merges it into the unquantized weights.
+
+    Two settings save memory. With ``micro_batch``, a device has at most that many rows in memory: a step adds up their
+    gradients, weighted by supervised tokens. This changes results by rounding only, except that dropout draws other
+    numbers. ``gradient_checkpointing`` computes the layers' activations again in the backward pass, with equal results
+    (4-bit training always does). ``supervised_logits`` leaves out logits that no loss uses (``sei.lit.losses``).
+    ``deterministic`` lets torch use deterministic algorithms alone. On a CPU it changes nothing.
     """
 
     identity: ClassVar[str] = "finetuner/supervised"
@@ -54,6 +62,11 @@ class Finetune:
     max_length: Annotated[int, Field(ge=8)] = 512
     resume_every: Annotated[int, IMMATERIAL, Field(ge=1)] = 200
     quantize: Literal["none", "nf4"] = "none"
+    # ``reads`` puts those that change results into the key if they are set, so that earlier keys stay valid
+    micro_batch: Annotated[int, IMMATERIAL, Field(ge=0)] = 0
+    gradient_checkpointing: Annotated[bool, IMMATERIAL] = False
+    supervised_logits: Annotated[bool, IMMATERIAL] = False
+    deterministic: Annotated[bool, IMMATERIAL] = True
     lora_r: Annotated[int, Field(ge=1)] = 8
     lora_alpha: Annotated[int, Field(ge=1)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -80,6 +93,12 @@ class Finetune:
                 f"device needs a row of every batch. Remedy: finetuner.schedule.batch_size={devices} or more, or "
                 "trainer.devices=1."
             )
+
+    def reads(self) -> dict[str, str]:
+        """Return the settings that change results by rounding, if they are set."""
+        held = {"micro_batch": self.micro_batch, "supervised_logits": self.supervised_logits}
+        out = {name: str(value).lower() for name, value in held.items() if value}
+        return out if self.deterministic else {**out, "deterministic": "false"}
 
     def preflight(self) -> None:
         """Refuse 4-bit training if its library is missing."""
@@ -135,7 +154,7 @@ class Finetune:
         from sei.lit import parallel, resume
         from sei.lit.data import SupervisedData
         from sei.lit.module import Heartbeat, LitCausalLM
-        from sei.lit.trainer import quiet
+        from sei.lit.trainer import determinism, quiet
 
         pl.seed_everything(seed, verbose=False)
         with quiet():
@@ -145,6 +164,8 @@ class Finetune:
             "warmup_ratio": self.warmup_ratio,
             "weight_decay": self.weight_decay,
             "total_steps": len(plan),
+            "micro_batch": self.micro_batch,
+            "supervised_logits": self.supervised_logits,
         }
         data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
         point = resume.latest(folder / "resume")
@@ -153,9 +174,13 @@ class Finetune:
 
         def trainer(*callbacks: Any) -> Any:
             several = {"epochs": data.num_intervals, "devices": self.trainer.devices}
-            return self.trainer.build(folder, clip=self.clip, callbacks=(*callbacks, *points), **several)
+            every = (*callbacks, *points)
+            return self.trainer.build(
+                folder, clip=self.clip, callbacks=every, deterministic=self.deterministic, **several
+            )
 
-        with quiet(), progress("fine-tuning", len(plan)) as advance:
+        checkpointed = checkpointing(model) if self.gradient_checkpointing else nullcontext()
+        with quiet(), determinism(self.deterministic), checkpointed, progress("fine-tuning", len(plan)) as advance:
             if self.trainer.devices > 1:
                 _tell_of_idle_devices(plan, self.trainer.devices)
                 settings |= {"seed": seed, "threads": self.target.threads}
@@ -164,7 +189,10 @@ class Finetune:
                 lit = LitCausalLM(model, **settings)
                 trainer(Heartbeat(advance)).fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
         lit.require_finite()
-        return model, tuple(StepLog(step=i, loss=round(x, 6), tokens=n) for i, (x, n) in enumerate(lit.curve, 1))
+        return model, tuple(
+            StepLog(step=i, loss=round(x, 6), tokens=n, throughput=lit.speeds.get(i))
+            for i, (x, n) in enumerate(lit.curve, 1)
+        )
 
     def _wrap(self, model: Any) -> Any:
         from peft import PeftModel
@@ -234,6 +262,30 @@ def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Seq
             task_type="CAUSAL_LM",
         ),
     )
+
+
+@contextmanager
+def checkpointing(model: Any) -> Iterator[None]:
+    """Compute activations again in the backward pass instead of keeping them, inside a block.
+
+    Raises:
+        ConfigError: if the model cannot do it.
+    """
+    try:
+        with warnings.catch_warnings():  # transformers 5.23 has a new name for it
+            warnings.filterwarnings("ignore", message=".*gradient_checkpointing_enable. is deprecated.*")
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    except ValueError as e:
+        raise ConfigError(
+            f"finetuner.gradient_checkpointing=true: {type(model).__name__} does not support it. Remedy: "
+            "finetuner.gradient_checkpointing=false, and a finetuner.micro_batch to save memory."
+        ) from e
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*gradient_checkpointing_disable. is deprecated.*")
+            model.gradient_checkpointing_disable()
 
 
 def save_adapter(model: Any, source: str, folder: Path) -> None:

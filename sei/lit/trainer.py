@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 log = logging.getLogger("sei.trainer")
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+_UNDETERMINED = "does not have a deterministic implementation"  # torch's words
 _SPEAKERS = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric")
 
 
@@ -92,6 +95,7 @@ class TrainerSettings:
         callbacks: tuple[Any, ...] = (),
         epochs: int = 1,
         devices: int = 1,
+        deterministic: bool = True,
     ) -> pl.Trainer:
         """Return a quiet Trainer without logger, progress bar or checkpoints, except those of a callback.
 
@@ -121,7 +125,7 @@ class TrainerSettings:
             gradient_clip_val=clip,
             callbacks=list(callbacks),
             default_root_dir=str(folder),
-            deterministic=True,
+            deterministic=deterministic,
         )
 
 
@@ -130,6 +134,38 @@ def cpu_has_bf16() -> bool:
     import torch
 
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@contextmanager
+def determinism(on: bool) -> Iterator[None]:
+    """Let torch use deterministic algorithms alone, or any, inside a block. What was set before holds again after it.
+
+    Raises:
+        ConfigError: if an operation of the block has no deterministic algorithm; names it.
+    """
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    workspace = os.environ.get(_WORKSPACE)
+    torch.use_deterministic_algorithms(on)
+    if on:
+        os.environ[_WORKSPACE] = ":4096:8"  # NVIDIA's condition for equal results of its matrix products
+    try:
+        yield
+    except RuntimeError as e:
+        if _UNDETERMINED not in str(e):
+            raise
+        operation = str(e).partition(" ")[0]
+        raise ConfigError(
+            f"finetuner.deterministic=true: {operation} has no deterministic algorithm on this device. Rule: every "
+            "operation must have one. Remedy: finetuner.deterministic=false."
+        ) from e
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        if workspace is None:
+            os.environ.pop(_WORKSPACE, None)
+        else:
+            os.environ[_WORKSPACE] = workspace
 
 
 @contextmanager

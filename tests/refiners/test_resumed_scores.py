@@ -45,7 +45,7 @@ WORK = (
     (one_step.Gradients, "cosine"),
     (shared_prefix.SharedPrefix, "_likelihood"),
     (shared_prefix.SharedPrefix, "_decode"),
-    (one_step, "_token_losses"),
+    (one_step, "token_losses"),
     (LitCausalLM, "predict_step"),
 )
 
