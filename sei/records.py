@@ -363,9 +363,10 @@ class Throughput:
 class StepLog:
     """One point of the training curve: loss and supervised tokens of an optimizer step.
 
-    Two steps are equal whatever their ``throughput``, which records made before it have not.
+    Two steps are equal whatever their ``throughput``. Older records have none.
     """
 
+    IDENTITY: ClassVar[tuple[str, ...]] = ("step", "loss", "tokens")
     step: int
     loss: float
     tokens: int

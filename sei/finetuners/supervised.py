@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import shutil
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -159,6 +157,11 @@ class Finetune:
         pl.seed_everything(seed, verbose=False)
         with quiet():
             model = self._wrap(opened.weights).train()
+        if self.gradient_checkpointing and not model.supports_gradient_checkpointing:
+            raise ConfigError(
+                f"finetuner.gradient_checkpointing=true: {type(opened.model).__name__} does not support it. Remedy: "
+                "finetuner.gradient_checkpointing=false, and a small finetuner.micro_batch to save memory."
+            )
         settings: dict[str, Any] = {
             "lr": self.lr,
             "warmup_ratio": self.warmup_ratio,
@@ -166,6 +169,7 @@ class Finetune:
             "total_steps": len(plan),
             "micro_batch": self.micro_batch,
             "supervised_logits": self.supervised_logits,
+            "gradient_checkpointing": self.gradient_checkpointing,
         }
         data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
         point = resume.latest(folder / "resume")
@@ -179,8 +183,7 @@ class Finetune:
                 folder, clip=self.clip, callbacks=every, deterministic=self.deterministic, **several
             )
 
-        checkpointed = checkpointing(model) if self.gradient_checkpointing else nullcontext()
-        with quiet(), determinism(self.deterministic), checkpointed, progress("fine-tuning", len(plan)) as advance:
+        with quiet(), determinism(self.deterministic), progress("fine-tuning", len(plan)) as advance:
             if self.trainer.devices > 1:
                 _tell_of_idle_devices(plan, self.trainer.devices)
                 settings |= {"seed": seed, "threads": self.target.threads}
@@ -262,30 +265,6 @@ def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Seq
             task_type="CAUSAL_LM",
         ),
     )
-
-
-@contextmanager
-def checkpointing(model: Any) -> Iterator[None]:
-    """Compute activations again in the backward pass instead of keeping them, inside a block.
-
-    Raises:
-        ConfigError: if the model cannot do it.
-    """
-    try:
-        with warnings.catch_warnings():  # transformers 5.23 has a new name for it
-            warnings.filterwarnings("ignore", message=".*gradient_checkpointing_enable. is deprecated.*")
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    except ValueError as e:
-        raise ConfigError(
-            f"finetuner.gradient_checkpointing=true: {type(model).__name__} does not support it. Remedy: "
-            "finetuner.gradient_checkpointing=false, and a finetuner.micro_batch to save memory."
-        ) from e
-    try:
-        yield
-    finally:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*gradient_checkpointing_disable. is deprecated.*")
-            model.gradient_checkpointing_disable()
 
 
 def save_adapter(model: Any, source: str, folder: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,7 @@ class LitCausalLM(pl.LightningModule):
         total_steps: int = 0,
         micro_batch: int = 0,
         supervised_logits: bool = False,
+        gradient_checkpointing: bool = False,
         max_new_tokens: int = 0,
         pad: int = 0,
     ) -> None:
@@ -50,6 +53,7 @@ class LitCausalLM(pl.LightningModule):
         self.lr, self.warmup_ratio, self.weight_decay = lr, warmup_ratio, weight_decay
         self.total_steps = total_steps
         self.micro_batch, self.supervised_logits = micro_batch, supervised_logits
+        self.gradient_checkpointing = gradient_checkpointing
         self.max_new_tokens, self.pad = max_new_tokens, pad
         self.curve: list[tuple[float, int]] = []
         self.speeds: dict[int, Throughput] = {}
@@ -62,6 +66,18 @@ class LitCausalLM(pl.LightningModule):
         self.beat: Callable[[str], None] = _unheard  # is told the number of generated tokens of a batch
         # resume points, and states returned by child processes, contain only trainable weights
         self.register_state_dict_post_hook(_without_frozen)
+
+    def on_fit_start(self) -> None:
+        """Turn on checkpointing of activations. A model with it cannot be sent to child processes."""
+        if self.gradient_checkpointing:
+            with _without_new_names():
+                self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+    def on_fit_end(self) -> None:
+        """Turn it off again."""
+        if self.gradient_checkpointing:
+            with _without_new_names():
+                self.model.gradient_checkpointing_disable()
 
     def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return mean_loss(self.model, batch, supervised_logits=self.supervised_logits)
@@ -208,6 +224,14 @@ class LitCausalLM(pl.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+@contextmanager
+def _without_new_names() -> Iterator[None]:
+    """Ignore that transformers 5.23 has new names for checkpointing, which earlier versions lack."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing_.*able. is deprecated.*")
+        yield
 
 
 def _without_frozen(module: torch.nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
