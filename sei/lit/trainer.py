@@ -155,7 +155,7 @@ def determinism(on: bool) -> Iterator[None]:
     except RuntimeError as e:
         if _UNDETERMINED not in str(e):
             raise
-        operation = str(e).partition(" ")[0]
+        operation = str(e).partition(f" {_UNDETERMINED}")[0]
         raise ConfigError(
             f"finetuner.deterministic=true: {operation} has no deterministic algorithm on this device. Rule: every "
             "operation must have one. Remedy: finetuner.deterministic=false."

@@ -22,7 +22,7 @@ def require_attention(wanted: Attention, *, device: str, dtype: str, architectur
     """
     said, remedy = f"model.attn_implementation={wanted}", "Remedy: model.attn_implementation=sdpa"
     if wanted == "flash_attention_2":
-        if importlib.util.find_spec("flash_attn") is None:
+        if not _has_flash_attention():
             raise ConfigError(
                 f"{said} needs the flash-attn package, which is not installed. {remedy}, or pip install flash-attn."
             )
@@ -41,3 +41,7 @@ def require_attention(wanted: Attention, *, device: str, dtype: str, architectur
         if known is not None and not getattr(known, _MARKS[wanted], False):
             remedy = "Remedy: model.attn_implementation=null, which takes what transformers chooses"
             raise ConfigError(f"{said}: {name} has no such attention in transformers. {remedy}, or eager.")
+
+
+def _has_flash_attention() -> bool:
+    return importlib.util.find_spec("flash_attn") is not None

@@ -22,7 +22,7 @@ def test_sizes_leave_padding_and_spare_rows_out():
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_operations_are_those_of_the_layers_the_head_and_attention(tied):
+def test_operations_of_layers_head_and_attention(tied):
     model = LlamaForCausalLM(LlamaConfig(**CONFIG, num_key_value_heads=2, tie_word_embeddings=tied))
     layers = 2 * (4 * 8 * 8 + 3 * 8 * 12 + 2 * 8) + 8  # attention, feed-forward, norms, and the last norm
     costs = costs_of(model)
