@@ -112,6 +112,7 @@ class Finetune:
         Raises:
             ConfigError: if no example can be used (too long, or unknown words).
             NumericError: at the first NaN or infinite loss. Nothing is saved then.
+            DeviceError: if the device's memory is used up.
         """
         for half_made in ("model", "adapter"):
             shutil.rmtree(folder / half_made, ignore_errors=True)
@@ -152,7 +153,7 @@ class Finetune:
         from sei.lit import parallel, resume
         from sei.lit.data import SupervisedData
         from sei.lit.module import Heartbeat, LitCausalLM
-        from sei.lit.trainer import determinism, quiet
+        from sei.lit.trainer import determinism, enough_memory, quiet
 
         pl.seed_everything(seed, verbose=False)
         with quiet():
@@ -183,7 +184,8 @@ class Finetune:
                 folder, clip=self.clip, callbacks=every, deterministic=self.deterministic, **several
             )
 
-        with quiet(), determinism(self.deterministic), progress("fine-tuning", len(plan)) as advance:
+        strict = determinism(self.deterministic)
+        with quiet(), strict, enough_memory(), progress("fine-tuning", len(plan)) as advance:
             if self.trainer.devices > 1:
                 _tell_of_idle_devices(plan, self.trainer.devices)
                 settings |= {"seed": seed, "threads": self.target.threads}

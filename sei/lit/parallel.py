@@ -25,7 +25,7 @@ from sei.errors import DeviceError, SeiError
 from sei.lit.batches import SPARE, micro_batches
 from sei.lit.module import LitCausalLM, supervised_tokens
 from sei.lit.throughput import Sizes, sizes_of
-from sei.lit.trainer import hush
+from sei.lit.trainer import LESS_MEMORY, hush
 from sei.records import Throughput
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ POLL_S = 0.1
 _REMEDIES = (  # by a word in the last line of a child's traceback
     (
         "out of memory",
-        "a smaller batch (finetuner.schedule.tokens_per_step, or batch_size), a shorter finetuner.max_length, or "
-        "trainer.precision=bf16-true; the same command goes on from the last resume point.",
+        LESS_MEMORY,
     ),
     (
         "nccl",

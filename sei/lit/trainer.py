@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.devices import Accelerator, device_of, sees_gpu, type_of
-from sei.errors import ConfigError
+from sei.errors import ConfigError, DeviceError
 from sei.parts import part
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 log = logging.getLogger("sei.trainer")
+LESS_MEMORY = (  # the remedy of a fit that runs out of memory
+    "finetuner.gradient_checkpointing=true, with which the same command goes on from the last resume point; or "
+    "finetuner.micro_batch=1 (rows at once), finetuner.supervised_logits=true, a shorter finetuner.max_length or "
+    "trainer.precision=bf16-true, with which it trains from the start."
+)
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _UNDETERMINED = "does not have a deterministic implementation"  # torch's words
 _SPEAKERS = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric")
@@ -166,6 +171,22 @@ def determinism(on: bool) -> Iterator[None]:
             os.environ.pop(_WORKSPACE, None)
         else:
             os.environ[_WORKSPACE] = workspace
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Name the remedies if a GPU's memory is used up inside a block.
+
+    Raises:
+        DeviceError: then.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as e:
+        said = str(e).partition(". ")[0].rstrip(".")
+        raise DeviceError(f"the fine-tune needs more memory than the device has ({said}). Remedy: {LESS_MEMORY}") from e
 
 
 @contextmanager

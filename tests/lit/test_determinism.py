@@ -1,4 +1,4 @@
-"""``finetuner.deterministic``: only inside the fit, and an operation without such an algorithm is named."""
+"""``finetuner.deterministic`` holds only inside the fit. What a device cannot do is named with its remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import torch
 
-from sei.errors import ConfigError
+from sei.errors import ConfigError, DeviceError
 from sei.lit.batches import TokenBudget
 from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings, determinism
@@ -70,3 +70,14 @@ def test_a_fit_uses_it_and_leaves_nothing(tmp_path, monkeypatch, wanted):
     assert seen == [wanted]
     assert not torch.are_deterministic_algorithms_enabled()
     assert WORKSPACE not in os.environ
+
+
+def test_memory_that_is_used_up_is_told_with_its_remedies(tmp_path, monkeypatch):
+    """F30."""
+
+    def full(self, batch, index):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB. GPU 0 has a total capacity of ...")
+
+    monkeypatch.setattr(LitCausalLM, "training_step", full)
+    with pytest.raises(DeviceError, match=r"\(CUDA out of memory\).*gradient_checkpointing=true.*micro_batch=1"):
+        fit(lessons(), tmp_path, TrainerSettings(), schedule=TokenBudget(steps=1, tokens_per_step=50))
