@@ -142,12 +142,17 @@ class Answer(NamedTuple):
 class Sampling(NamedTuple):
     """Sample tokens at ``temperature`` (above 0) from the whole distribution instead of taking the most likely one.
 
-    ``own``: one seed per prompt, so that an answer does not depend on its batch; ``seed`` is then unused.
+    Every prompt has a seed, so that an answer does not depend on its batch: its entry in ``own``, or without ``own``
+    ``seed`` plus its index.
     """
 
     temperature: float
     seed: int
     own: tuple[int, ...] = ()
+
+    def seed_of(self, at: int) -> int:
+        """Return the seed of the prompt at an index."""
+        return self.own[at] if self.own else (self.seed + at) % 2**31
 
 
 @runtime_checkable

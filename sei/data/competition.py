@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from sei.data.source import Place, Row, at_most, rows_of, text
 from sei.errors import DataError
@@ -35,7 +37,8 @@ class Math:
     r"""MATH (Hendrycks et al. 2021, MIT; the hub's first copy was taken down after a DMCA notice in January 2025).
 
     7,500 training and 5,000 test problems with subject and level; the answer is the last ``\boxed`` of the solution.
-    Two training rows with empty boxes are left out (5530 and 5532 in the original order).
+    Two training rows with empty boxes are left out (5530 and 5532 in the original order). ``levels``: the levels
+    of difficulty (1 to 5) that are read; ``None``: all, also rows without one.
     Hub: EleutherAI/hendrycks_math (seven configurations by subject).
     """
 
@@ -45,6 +48,7 @@ class Math:
     folder: str | None = None
     revision: str | None = "21a5633873b6a120296cce3e2df9d5550074f4a3"
     limit: int | None = None
+    levels: list[Annotated[int, Field(ge=1, le=5)]] | None = None
 
     def train(self) -> list[Row]:
         """Return the training split."""
@@ -57,8 +61,11 @@ class Math:
     def _rows(self, split: str) -> list[Row]:
         place = Place(f"math/{split}.jsonl.gz", "EleutherAI/hendrycks_math", _SUBJECTS, split)
         fields = ("problem", "level", "type", "solution")
+        wanted = None if self.levels is None else {f"Level {n}" for n in self.levels}
         out = []
         for where, n, row in rows_of(place, fields, folder=self.folder, revision=self.revision):
+            if wanted is not None and text(where, n, row, "level") not in wanted:
+                continue
             solution = text(where, n, row, "solution")
             if [content for _, content in boxes(solution)] == [""]:
                 log.warning("%s line %d is left out: its solution has an empty box", where, n)

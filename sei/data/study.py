@@ -23,6 +23,7 @@ from sei.signature import masked_signature
 from sei.store import digest
 
 log = logging.getLogger(__name__)
+_Each = Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]]
 
 
 @runtime_checkable
@@ -53,16 +54,26 @@ class Study:
     """One or more training sets, with their own test sets as in-domain tests.
 
     From every training split, ``dev`` rows are cut by content hash, then ``warm_up`` rows, then at most ``pool`` rows
-    (``None``: all others). A training row with a masked signature of a test set is left out. The cut does not depend on
-    the order of the file.
+    (``None``: all others). ``dev`` and ``pool`` are one number, or one for each set by its name in ``sets``. A training
+    row with a masked signature of a test set is left out. The cut does not depend on the order of the file.
     """
 
     identity: ClassVar[str] = "data/study"
     version: ClassVar[int] = 2
     sets: dict[str, TrainingSet]
-    dev: Annotated[int, Field(ge=1)] = 500
-    pool: Annotated[int, Field(ge=10)] | None = None
+    dev: _Each = 500
+    pool: Annotated[int, Field(ge=10)] | dict[str, Annotated[int, Field(ge=10)]] | None = None
     warm_up: Annotated[int, Field(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        """Refuse sizes for sets that are not there, and sets without a size."""
+        for setting, sizes in (("dev", self.dev), ("pool", self.pool)):
+            if isinstance(sizes, dict) and sizes.keys() != self.sets.keys():
+                named, held = (", ".join(sorted(x)) for x in (sizes, self.sets))
+                raise ConfigError(
+                    f"data.{setting} names {named}, but data.sets has {held}. Rule: one number for all sets, or one "
+                    f"for each. Remedy: data.{setting}={{{held.replace(', ', ': N, ')}: N}}, or a number."
+                )
 
     def load(self) -> DataSet:
         """Read all splits, and make repeated ids unique.
@@ -84,17 +95,19 @@ class Study:
         )
         tests = {s.name: rows[f"{s.name} test"] for s in self.sets.values()}
         forbidden = {masked_signature(r.question) for found in tests.values() for r in found}
-        for s in self.sets.values():
+        for key, s in self.sets.items():
             order = cut_order(rows[f"{s.name} train"], s.name, forbidden)
-            rest = self.dev + self.warm_up
+            dev, most = (x[key] if isinstance(x, dict) else x for x in (self.dev, self.pool))
+            assert dev is not None, "only the pool may be None"
+            rest = dev + self.warm_up
             if len(order) < rest + 1:
                 raise DataError(
-                    f"{s.name} has {len(order)} usable training rows; dev={self.dev} and "
+                    f"{s.name} has {len(order)} usable training rows; dev={dev} and "
                     f"warm_up={self.warm_up} leave none for the pool. Remedy: smaller data.dev."
                 )
-            end = None if self.pool is None else rest + self.pool
-            held += [r.held_out(f"{s.name}_dev", "dev") for r in order[: self.dev]]
-            warm += [r.warm_up() for r in order[self.dev : rest]]
+            end = None if most is None else rest + most
+            held += [r.held_out(f"{s.name}_dev", "dev") for r in order[:dev]]
+            warm += [r.warm_up() for r in order[dev:rest]]
             pool += [r.pool() for r in order[rest:end]]
             held += [r.held_out(f"{s.name}_test", "in_domain") for r in tests[s.name]]
         return DataSet(pool=tuple(pool), held_out=tuple(held), warm_up=tuple(warm))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,11 +24,16 @@ class LightningEngine:
     An answer is finished at any end-of-text token of the model (``ends_of``) or at the first of the ``stop`` strings
     (for models that continue with another question). ``samples`` answers per problem are drawn at ``temperature``. With
     temperature 0, the default, the single answer is greedy.
+
+    ``decoder``: ``generate`` is Hugging Face's, which keeps finished rows in the batch. ``compact`` drops them, and
+    reads the beginning that all prompts of a batch share once (``sei.lit.decoder``): the same answers up to rounding.
     """
 
     identity: ClassVar[str] = "engine/lightning"
     version: ClassVar[int] = 3
     trainer: TrainerSettings
+    # ``reads`` puts it into the key only if set, so that earlier keys stay valid
+    decoder: Annotated[Literal["generate", "compact"], IMMATERIAL] = "generate"
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
@@ -41,8 +45,9 @@ class LightningEngine:
         require_sampling(self.samples, self.temperature)
 
     def reads(self) -> dict[str, str]:
-        """Return the temperature if answers are sampled."""
-        return {"temperature": str(self.temperature)} if self.temperature else {}
+        """Return the temperature if answers are sampled, and the decoder unless it is ``generate``."""
+        sampled = {"temperature": str(self.temperature)} if self.temperature else {}
+        return sampled | ({} if self.decoder == "generate" else {"decoder": self.decoder})
 
     def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
         """Return a context that loads a checkpoint of the target model in this process."""
@@ -63,10 +68,12 @@ class LightningEngine:
         """Yield an answer per rendered prompt (``OpenModel.prompts``) that is not in ``done``.
 
         Batches are cut from all prompts, done or not, and a batch with any missing answer is run as a whole. An
-        interrupted run thus continues with the same batches as an uninterrupted one. For the same reason, with
-        ``sampling`` every batch has its own seed, unless every prompt has one. Repeat a prompt to get several samples.
+        interrupted run thus continues with the same batches as an uninterrupted one. With ``sampling`` every prompt has
+        its own random numbers. Repeat a prompt to get several samples.
         """
+        from sei.lit.answers import Reader
         from sei.lit.data import PromptData
+        from sei.lit.decoder import Decoder
         from sei.lit.module import LitCausalLM
 
         tok, model, ends = opened.tokenizer, opened.weights, ends_of(opened)
@@ -76,23 +83,15 @@ class LightningEngine:
         batches = [b for b in batches if not set(b) <= done]
         with quiet(), progress(what, sum(map(len, batches))) as advance:
             if opened.predictor is None:  # one predictor while the model is open
-                lit = LitCausalLM(model, max_new_tokens=self.max_new_tokens, pad=tok.pad_token_id)
+                decoder = Decoder(model, ends, int(tok.pad_token_id), compact=self.decoder == "compact")
+                lit = LitCausalLM(model, decoder=decoder)
                 opened.predictor = lit, self.trainer.build(Path(tempfile.gettempdir()))
             lit, trainer = opened.predictor
-            lit.max_new_tokens, lit.sampling, lit.beat = self.max_new_tokens, None, inside(advance)
+            reader = Reader(tok, ends, self.stop)
+            lit.max_new_tokens, lit.sampling, lit.beat = self.max_new_tokens, sampling, inside(advance)
+            lit.stopped = reader.stopped
             for batch in batches:  # one call per batch: its rows are on disk before the next begins
                 data = PromptData(prompts, [batch], tok.pad_token_id)
-                if sampling is not None:
-                    lit.sampling = sampling._replace(seed=0 if sampling.own else _seed(sampling.seed, batch))
                 for indices, tokens in trainer.predict(lit, datamodule=data):
-                    for index, row in zip(indices, tokens.tolist(), strict=True):
-                        end = next((i for i, t in enumerate(row) if t in ends), None)
-                        finished = end is not None
-                        text = tok.decode(row[:end], skip_special_tokens=True)
-                        cut = min((at for s in self.stop if (at := text.find(s)) >= 0), default=None)
-                        yield Answer(index, text[:cut].strip(), finished or cut is not None)
+                    yield from (reader.answer(i, row) for i, row in zip(indices, tokens, strict=True))
                     advance(len(indices))
-
-
-def _seed(seed: int, batch: Sequence[int]) -> int:
-    return int(hashlib.sha256(f"{seed}/{batch[0]}".encode()).hexdigest()[:8], 16)

@@ -21,6 +21,7 @@ from sei.instructors.remote.answers import NoAnswers
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.reach import nobody_listens, words
 from sei.instructors.remote.terms import Limits, Request
+from sei.models.places import gguf_in
 from sei.models.target import TargetModel
 from sei.models.tokenizer import unserved_end
 from sei.opened import Answer, OpenModel, Sampling, require_sampling
@@ -107,7 +108,7 @@ class ServedEngine:
             )
         program = Path(shlex.split(self.command)[0]).name if self.command else ""
         folder = target.folder() if program in _NO_GGUF else None
-        if folder is not None and any(folder.glob("*.gguf")):
+        if folder is not None and gguf_in(folder) is not None:
             raise ConfigError(
                 f"engine.command starts {program}, which cannot serve model.source={target.source!r}: its weights are "
                 "a GGUF file. Remedy: engine=lightning, a llama.cpp server in engine.command, or a folder with "
@@ -217,7 +218,7 @@ class ServedEngine:
             max_tokens=self.max_new_tokens,
             temperature=sampling.temperature if sampling else 0.0,
             stop=tuple(self.stop),
-            seed=_seed(sampling, at) if sampling else None,
+            seed=sampling.seed_of(at) if sampling else None,
             sample=at if sampling else 0,
         )
 
@@ -238,10 +239,6 @@ class ServedEngine:
             cache=NoAnswers(),
             gone=server.death if self.url is None else None,
         )
-
-
-def _seed(sampling: Sampling, at: int) -> int:
-    return sampling.own[at] if sampling.own else (sampling.seed + at) % 2**31
 
 
 def _remedy(fault: str) -> str:

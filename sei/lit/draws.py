@@ -8,7 +8,7 @@ import torch
 
 
 class OwnDraws:
-    """A logits processor for greedy generation that leaves one token per row, drawn at ``temperature`` by inversion.
+    """Draws one token per row at ``temperature`` by inversion. Also a logits processor that leaves that token alone.
 
     A row's random numbers, one per step, come from its own seed alone. They do not depend on the batch or the order.
     """
@@ -18,10 +18,14 @@ class OwnDraws:
         rows = [torch.rand(steps, generator=torch.Generator().manual_seed(s), dtype=torch.float64) for s in seeds]
         self.uniform = torch.stack(rows)
 
+    def tokens(self, scores: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """Return a token per row (B) for scores (B, V). ``rows``: their numbers if some have left; else all rows."""
+        share = torch.softmax(scores.double() / self.temperature, dim=-1).cumsum(dim=-1)
+        uniform = self.uniform[:, self.step : self.step + 1]
+        drawn = (uniform if rows is None else uniform[rows.cpu()]).to(scores.device) * share[:, -1:]
+        self.step += 1
+        return (share <= drawn).sum(dim=-1).clamp(max=scores.shape[-1] - 1)
+
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return scores (B, V) that leave one token per row."""
-        share = torch.softmax(scores.double() / self.temperature, dim=-1).cumsum(dim=-1)
-        drawn = self.uniform[:, self.step : self.step + 1].to(scores.device) * share[:, -1:]
-        self.step += 1
-        token = (share <= drawn).sum(dim=-1, keepdim=True).clamp(max=scores.shape[-1] - 1)
-        return torch.full_like(scores, float("-inf")).scatter(-1, token, 0.0)
+        return torch.full_like(scores, float("-inf")).scatter(-1, self.tokens(scores)[:, None], 0.0)

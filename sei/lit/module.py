@@ -14,6 +14,7 @@ import torch
 
 from sei.errors import NumericError
 from sei.lit.batches import IGNORE, micro_batches
+from sei.lit.decoder import Decoder, Row, Tokens
 from sei.lit.draws import OwnDraws
 from sei.lit.losses import mean_loss
 from sei.lit.throughput import Meter, Sizes, sizes_of
@@ -30,8 +31,8 @@ class LitCausalLM(pl.LightningModule):
 
     Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step, and ``speeds`` the
     throughput by step. With ``micro_batch``, at most that many rows are in memory: a step adds up the gradients of its
-    parts, weighted by supervised tokens. Generation is greedy unless ``sampling`` is set. Sampling restores the random
-    state afterwards.
+    parts, weighted by supervised tokens. Generation needs a ``decoder``; it is greedy unless ``sampling`` is set, and
+    draws from generators of its own.
     """
 
     def __init__(
@@ -45,8 +46,7 @@ class LitCausalLM(pl.LightningModule):
         micro_batch: int = 0,
         supervised_logits: bool = False,
         gradient_checkpointing: bool = False,
-        max_new_tokens: int = 0,
-        pad: int = 0,
+        decoder: Decoder | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -54,7 +54,9 @@ class LitCausalLM(pl.LightningModule):
         self.total_steps = total_steps
         self.micro_batch, self.supervised_logits = micro_batch, supervised_logits
         self.gradient_checkpointing = gradient_checkpointing
-        self.max_new_tokens, self.pad = max_new_tokens, pad
+        self.decoder = decoder
+        self.max_new_tokens = 0
+        self.stopped: Callable[[Tokens], bool] | None = None
         self.curve: list[tuple[float, int]] = []
         self.speeds: dict[int, Throughput] = {}
         self._meter: Meter | None = None
@@ -188,27 +190,20 @@ class LitCausalLM(pl.LightningModule):
         """Return the mean loss over supervised tokens (scalar)."""
         return self._loss(batch)
 
-    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> tuple[list[int], torch.Tensor]:
-        """Generate and return the items' indices and the new tokens (B, up to max_new_tokens)."""
-        how: dict[str, Any] = {"do_sample": False}
-        before = random_state() if self.sampling else None
-        if self.sampling and self.sampling.own:
-            seeds = [self.sampling.own[i] for i in batch["indices"]]
-            how["logits_processor"] = [OwnDraws(seeds, self.sampling.temperature, self.max_new_tokens)]
-        elif self.sampling:
-            how = {"do_sample": True, "temperature": self.sampling.temperature, "top_k": 0, "top_p": 1.0}
-            torch.manual_seed(self.sampling.seed)
-        out = self.model.generate(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            max_new_tokens=self.max_new_tokens,
-            pad_token_id=self.pad,
-            stopping_criteria=[_Beat(self.beat, self.max_new_tokens)],
-            **how,
-        )
-        if before is not None:
-            set_random_state(before)
-        return batch["indices"], out[:, batch["input_ids"].shape[1] :]
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> tuple[list[int], list[Tokens]]:
+        """Generate and return the items' indices and their new tokens, up to the token that ends an answer."""
+        assert self.decoder is not None, "set for generation"
+        rows = _rows(batch)
+        draws = None
+        if self.sampling is not None:
+            seeds = [self.sampling.seed_of(i) for i in batch["indices"]]
+            draws = OwnDraws(seeds, self.sampling.temperature, self.max_new_tokens)
+        found = self.decoder.tokens(rows, self.max_new_tokens, draws=draws, stopped=self.stopped, beat=self._step)
+        return batch["indices"], [found[r.at] for r in rows]
+
+    def _step(self, made: int) -> None:
+        if made % 16 == 0:
+            self.beat(f"token {made} of at most {self.max_new_tokens}")
 
     def configure_optimizers(self) -> Any:
         """Return AdamW over trainable weights, with linear warm-up and then linear decay to zero."""
@@ -268,17 +263,14 @@ def _unheard(_: str) -> None:
     """Do nothing. A module-level function can be sent to child processes."""
 
 
-class _Beat:
-    """A stopping criterion that never stops. It reports the number of tokens after every 16."""
-
-    def __init__(self, beat: Callable[[str], None], most: int) -> None:
-        self.beat, self.most, self.made = beat, most, 0
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        self.made += 1
-        if self.made % 16 == 0:
-            self.beat(f"token {self.made} of at most {self.most}")
-        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+def _rows(batch: dict[str, Any]) -> list[Row]:
+    """Return the prompts of a batch of ``PromptData``, with the beginning that all of them share as their prefix."""
+    lengths = batch["attention_mask"].sum(1).tolist()
+    ids = [row[len(row) - n :] for row, n in zip(batch["input_ids"].tolist(), lengths, strict=True)]
+    first, last = min(ids), max(ids)  # what these two share, all share
+    shared = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    shared = min(shared, min(map(len, ids)) - 1)
+    return [Row(i, row[:shared], row[shared:]) for i, row in enumerate(ids)]
 
 
 class Heartbeat(pl.Callback):

@@ -7,10 +7,10 @@ from typing import Any
 
 
 def last_part(source: str) -> str:
-    """Return the last part of a hub id, or the name of the folder."""
+    """Return the last part of a hub id, or the name of the folder or of the GGUF file."""
     if source.startswith((".", "/", "~")):
-        return Path(source).expanduser().resolve().name
-    return source.rstrip("/").rpartition("/")[2]
+        return Path(source).expanduser().resolve().name.removesuffix(".gguf")
+    return source.rstrip("/").rpartition("/")[2].removesuffix(".gguf")
 
 
 def named(config: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Locates the weights of a target model: in a package, in a folder, or on the hub."""
+"""Locates the weights of a target model: in a package, in a folder, in a single GGUF file, or on the hub."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 
 from sei.errors import ConfigError
 
+_GGUF = ".gguf"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
 def folder_of(source: str) -> Path | None:
-    """Return the local folder of a source, or ``None`` for a hub name.
+    """Return the local folder of a source, or the GGUF file that it names, or ``None`` for a hub name.
 
     Raises:
-        ConfigError: if a package or folder is missing, or the source is neither a folder nor a hub id.
+        ConfigError: if a package, folder or file is missing, if the source is none of these and no hub id, or if a file
+            is no GGUF file.
     """
     if source.startswith("packaged:tiny_"):
         found = Path(str(importlib.resources.files("sei.models") / "weights" / source.removeprefix("packaged:")))
@@ -30,7 +32,9 @@ def folder_of(source: str) -> Path | None:
         found = Path(spec.origin).parent
     elif source.startswith("packaged:"):
         raise ConfigError(f"model.source={source}: known packages are packaged:tiny_l, tiny_h, tiny_d, smollm2")
-    elif source.startswith((".", "/", "~")) or Path(source).is_dir():  # a folder comes before a hub id, as on the hub
+    elif (
+        source.startswith((".", "/", "~")) or source.lower().endswith(_GGUF) or Path(source).exists()
+    ):  # a folder or file comes before a hub id, as on the hub
         found = Path(source).expanduser()
     elif _HUB_ID.fullmatch(source) is None:
         raise ConfigError(
@@ -39,9 +43,34 @@ def folder_of(source: str) -> Path | None:
         )
     else:
         return None
-    if not found.is_dir():
-        raise ConfigError(f"model.source={source}: no such folder {found}. Remedy: give a folder or a hub id")
+    if found.is_file() and found.suffix.lower() != _GGUF:
+        raise ConfigError(
+            f"model.source={source}: a single file of weights must be a GGUF file (.gguf). Remedy: a GGUF file, or the "
+            "folder with the weights, config.json and tokenizer of a model."
+        )
+    if not found.exists():
+        raise ConfigError(
+            f"model.source={source}: no such folder or file {found}. Remedy: give a folder, a GGUF file or a hub id"
+        )
     return found
+
+
+def gguf_in(place: Path) -> Path | None:
+    """Return the GGUF file that holds the weights in a place, or ``None``. Safetensors in a folder come first.
+
+    Raises:
+        ConfigError: if a folder has several GGUF files and no safetensors, so that it does not name one.
+    """
+    if place.is_file():
+        return place
+    found = [] if any(place.glob("*.safetensors")) else sorted(place.glob(f"*{_GGUF}"))
+    if len(found) > 1:
+        names = ", ".join(f.name for f in found)
+        raise ConfigError(
+            f"model.source={place}: the folder has {len(found)} GGUF files ({names}). Rule: one model. Remedy: "
+            f"model.source={found[0]}, or another of them."
+        )
+    return found[0] if found else None
 
 
 def require_reader(folder: Path | None) -> None:
@@ -50,9 +79,9 @@ def require_reader(folder: Path | None) -> None:
     Raises:
         ConfigError: names the command that installs it.
     """
-    if folder is None or not any(folder.glob("*.gguf")) or importlib.util.find_spec("gguf") is not None:
+    if folder is None or (file := gguf_in(folder)) is None or importlib.util.find_spec("gguf") is not None:
         return
     raise ConfigError(
-        f"model.source: {folder} contains a GGUF file, but the gguf package that reads it is not installed. Remedy: "
+        f"model.source: {file} is a GGUF file, but the gguf package that reads it is not installed. Remedy: "
         "pip install 'sei[offline]', or a folder with safetensors."
     )

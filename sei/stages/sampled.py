@@ -21,10 +21,11 @@ def draws(stage: Any, problems: Sequence[PoolProblem | HeldOutProblem], seed: in
     """
     if not isinstance(stage, Sampled) or stage.temperature == 0:
         return tuple(problems)
-    return tuple(Draw(problem=p, sample=i, seed=_seed(seed, p.id, i)) for p in problems for i in range(stage.samples))
+    return tuple(Draw(problem=p, sample=i, seed=seed_of(seed, p.id, i)) for p in problems for i in range(stage.samples))
 
 
-def _seed(seed: int, name: str, i: int) -> int:
+def seed_of(seed: int, name: str, i: int) -> int:
+    """Return the seed of draw ``i`` of a problem."""
     return int(hashlib.sha256(f"{seed}/{name}/{i}".encode()).hexdigest()[:8], 16) % 2**31
 
 

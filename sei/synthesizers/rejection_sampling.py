@@ -22,6 +22,7 @@ from sei.ports import Grader, Screen
 from sei.prompts import asked
 from sei.records import Checkpoint, ErrorMap, PoolProblem, Rejection, Synthesis, SyntheticExample, require_pool
 from sei.returned import answered, graded
+from sei.stages.sampled import seed_of
 from sei.stages.synthesize import Budget
 from sei.store import digest
 from sei.store.files import appending, read_rows
@@ -49,7 +50,7 @@ class RejectionSampling:
     """
 
     identity: ClassVar[str] = "synthesizer/rejection_sampling"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     target: TargetModel
     engine: Engine
     grader: Grader
@@ -117,7 +118,8 @@ class RejectionSampling:
             last = time.perf_counter()
             with self.engine.open(self.target, checkpoint) as opened, appending(path) as append:
                 texts = opened.prompts([asked(p.question, p.options) for p in problems for _ in range(self.samples)])
-                sampling = Sampling(self.temperature, seed)
+                own = tuple(seed_of(seed, p.id, i) for p in problems for i in range(self.samples))
+                sampling = Sampling(self.temperature, seed, own)
                 for index, text, finished, fault in answered(self.engine, opened, texts, done, "sampling", sampling):
                     if ids[index] not in kept and not fault:
                         kept[ids[index]] = (text, finished)

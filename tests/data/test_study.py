@@ -87,3 +87,20 @@ def test_benchmarks_join_any_data_set_out_of_domain(shared_data):
     left = with_benchmarks(data, {"same": Same()}).pool
     assert len(left) == 19
     assert data.pool[0] not in left
+
+
+def test_dev_and_pool_may_have_a_size_for_each_set(shared_data):
+    sets = {
+        "words": Gsm8k(folder=str(shared_data), limit=20),
+        "math": Math(folder=str(shared_data), limit=20, levels=[1, 2]),
+    }
+    data = Study(sets=sets, dev={"words": 30, "math": 10}, pool={"words": 60, "math": 25}).load()
+    assert [sum(p.id.startswith(s) for p in data.pool) for s in ("gsm8k", "math")] == [60, 25]
+    assert [sum(p.set == s for p in data.held_out) for s in ("gsm8k_dev", "math_dev")] == [30, 10]
+    levels = {r.level for r in sets["math"].train()} | {r.level for r in sets["math"].test()}
+    assert levels == {"Level 1", "Level 2"}
+
+
+def test_a_size_for_a_set_that_is_not_there_is_refused():
+    with pytest.raises(ConfigError, match=r"data.pool names gsm8k, but data.sets has words.*Remedy: .*\{words: N\}"):
+        Study(sets={"words": Gsm8k()}, pool={"gsm8k": 10})

@@ -8,7 +8,7 @@ import pytest
 
 from sei.engines.lightning import LightningEngine
 from sei.grading import MathGrader
-from sei.lit import one_step, shared_prefix
+from sei.lit import decoder, one_step
 from sei.lit.module import LitCausalLM
 from sei.lit.trainer import TrainerSettings
 from sei.records import RefineInput
@@ -43,8 +43,8 @@ REFINERS["chain"] = Chain(steps={"first": REFINERS["perplexity"], "then": REFINE
 WORK = (
     (one_step.OneStep, "loss_after"),
     (one_step.Gradients, "cosine"),
-    (shared_prefix.SharedPrefix, "_likelihood"),
-    (shared_prefix.SharedPrefix, "_decode"),
+    (decoder.Decoder, "likelihoods"),
+    (decoder.Decoder, "tokens"),
     (one_step, "token_losses"),
     (LitCausalLM, "predict_step"),
 )

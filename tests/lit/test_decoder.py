@@ -1,0 +1,138 @@
+"""The compact decoder answers as ``generate`` does, in fewer steps, and leaves other caches to ``generate``."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from sei.engines.lightning import LightningEngine
+from sei.lit.answers import Reader
+from sei.lit.decoder import Decoder, Row, has_plain_cache
+from sei.lit.shared_prefix import SharedPrefix
+from sei.lit.trainer import TrainerSettings
+from sei.opened import Sampling, ends_of
+from sei.parts import settings
+from tests.builders import TINY, pool
+
+GENERATE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
+COMPACT = dataclasses.replace(GENERATE, decoder="compact")
+POOL = pool(24)
+
+
+@pytest.fixture(scope="module")
+def opened():
+    with TINY.open(TINY.base()) as found:
+        yield found
+
+
+def answers(engine, opened, prompts, sampling=None):
+    opened.predictor = None
+    return [a[1:] for a in sorted(engine.answer(opened, prompts, frozenset(), "test", sampling))]
+
+
+@pytest.mark.parametrize("sampling", [None, Sampling(1.0, 5)])
+def test_the_compact_decoder_answers_as_generate(opened, sampling):
+    prompts = opened.prompts([p.question for p in POOL])
+    expected = answers(GENERATE, opened, prompts, sampling)
+    assert answers(COMPACT, opened, prompts, sampling) == expected
+    assert len({text for text, *_ in expected}) > 12
+
+
+def test_a_draw_does_not_depend_on_its_batch(opened):
+    prompts = opened.prompts([p.question for p in POOL[:7]])
+    found = [
+        answers(dataclasses.replace(e, batch_size=n), opened, prompts, Sampling(1.0, 5))
+        for e in (GENERATE, COMPACT)
+        for n in (7, 2)
+    ]
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+def rows(opened, n):
+    return [
+        Row(i, [], ids)
+        for i, ids in enumerate(opened.tokenizer(opened.prompts([p.question for p in POOL[:n]]))["input_ids"])
+    ]
+
+
+def test_a_row_leaves_the_batch_once_its_answer_is_over(opened, monkeypatch):
+    sizes = []
+    forward = Decoder._forward
+
+    def seen(self, ids, *args, **more):
+        sizes.append(len(ids))
+        return forward(self, ids, *args, **more)
+
+    monkeypatch.setattr(Decoder, "_forward", seen)
+    found = Decoder(opened.weights, ends_of(opened), 0).tokens(rows(opened, 16), 60)
+    assert sizes[0] == 16
+    assert sizes[-1] < 0.8 * 16
+    assert len(sizes) == max(map(len, found.values()))
+
+
+def test_a_text_that_ends_an_answer_ends_its_row(opened):
+    reader = Reader(opened.tokenizer, frozenset(), ["####"])  # without end tokens, only the text ends a row
+    steps = []
+    found = Decoder(opened.weights, frozenset(), 0).tokens(
+        rows(opened, 6), 90, stopped=reader.stopped, beat=steps.append
+    )
+    free = Decoder(opened.weights, frozenset(), 0).tokens(rows(opened, 6), 90)
+    assert max(steps) < 90
+    given, expected = ([reader.answer(i, tokens[i]) for i in range(6)] for tokens in (found, free))
+    assert given == expected
+    assert all(a.finished for a in given)
+
+
+def windowed():
+    """Return a random model whose layers see a window of 8 tokens, and one that sees all."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    made = [
+        MistralForCausalLM(
+            MistralConfig(vocab_size=50, num_key_value_heads=2, sliding_window=w, pad_token_id=0, **size)
+        ).eval()
+        for w in (8, None)
+    ]
+    made[1].load_state_dict(made[0].state_dict())
+    return made
+
+
+def test_a_model_with_a_sliding_window_is_left_to_generate():
+    near, far = windowed()
+    assert (has_plain_cache(near), has_plain_cache(far)) == (False, True)
+    prompts = [list(range(3, 30)), list(range(20, 40)), [7, 8]]
+    batch = [Row(i, p[:1], p[1:]) for i, p in enumerate(prompts)]
+    together = Decoder(near, frozenset(), 0).tokens(batch, 12)
+    for i, p in enumerate(prompts):
+        alone = near.generate(torch.tensor([p]), max_new_tokens=12, do_sample=False, eos_token_id=None)
+        assert together[i] == alone[0, len(p) :].tolist()
+    assert together != Decoder(far, frozenset(), 0).tokens(batch, 12)
+    solutions = [[5, 6, 7], [9], [11, 12]]
+    read = [Decoder(near, frozenset(), 0).likelihoods([r], [s])[r.at] for r, s in zip(batch, solutions, strict=True)]
+    assert list(Decoder(near, frozenset(), 0).likelihoods(batch, solutions).values()) == pytest.approx(read, abs=1e-5)
+
+
+def test_the_decoder_is_in_the_key_only_where_it_is_not_the_usual_one():
+    assert GENERATE.reads() == {}
+    assert COMPACT.reads() == {"decoder": "compact"}
+    assert "decoder" not in settings(GENERATE)
+
+
+def test_in_context_answers_of_a_group_share_their_prefix(opened, monkeypatch):
+    widths = []
+    forward = Decoder._forward
+
+    def seen(self, ids, *args, **more):
+        widths.append(tuple(ids.shape))
+        return forward(self, ids, *args, **more)
+
+    monkeypatch.setattr(Decoder, "_forward", seen)
+    shown = (POOL[20].question, POOL[20].solution)
+    SharedPrefix(opened).answers([opened.prompts([p.question for p in POOL[:5]], shown)], 4)
+    (one, longest), (five, rest), *_ = widths
+    assert (one, five) == (1, 5)
+    assert longest > rest
