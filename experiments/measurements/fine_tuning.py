@@ -6,7 +6,7 @@
 their reference solutions, in the model's own prompt. All ways run in turn in one process with one thread, so many
 ``times``. Prints CPU seconds of each, the median ratio to the plain way of the same turn with its range, the largest
 difference of losses and of gradients (relative to the gradient's norm), and the memory that a forward pass keeps for
-the backward pass.
+the backward pass. Validation losses are also compared with float64 arithmetic on the same logits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 
 from sei.data.arithmetic import Arithmetic
 from sei.finetuners.supervised import with_adapter
-from sei.lit.batches import micro_batches
+from sei.lit.batches import IGNORE, micro_batches
 from sei.lit.losses import mean_loss, token_losses
 from sei.lit.module import supervised_tokens
 from sei.lit.one_step import encode_batch
@@ -162,8 +162,20 @@ def scoring(model: Any, batch: Batch, times: int) -> dict[str, Any]:
                 took, found[name] = timed(lambda fewer=fewer: token_losses(model, batch, supervised_logits=fewer))
                 if turn:  # the first warms up
                     seconds[name].append(took)
+        exact = in_float64(model, batch)
     apart = float((found["plain"] - found["supervised_logits"]).abs().max())
-    return {**ratios(seconds, "plain"), "largest_difference": apart}
+    wrong = {name: float((each.double() - exact).abs().max()) for name, each in found.items()}
+    return {**ratios(seconds, "plain"), "largest_difference": apart, "from_float64": wrong}
+
+
+def in_float64(model: Any, batch: Batch) -> torch.Tensor:
+    """Return the mean loss of every row from the model's float32 logits, all further arithmetic in float64."""
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
+    out = []
+    for row, labels in zip(logits[:, :-1], batch["labels"][:, 1:], strict=True):
+        counted = labels != IGNORE
+        out.append(torch.nn.functional.cross_entropy(row[counted].double(), labels[counted]))
+    return torch.stack(out)
 
 
 if __name__ == "__main__":
