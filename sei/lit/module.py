@@ -137,6 +137,11 @@ class LitCausalLM(pl.LightningModule):
             )
         self.curve.append((loss, tokens))
 
+    def on_train_start(self) -> None:
+        """Prepare to measure the steps, now that the model is on its device."""
+        how = {"devices": self.trainer.world_size, "supervised_logits": self.supervised_logits}
+        self._meter = Meter(self.model, str(self.trainer.precision), **how)
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Restore the random state of a resume point once, before the first draw, and start the step's clock."""
         if self._random is not None:
@@ -146,10 +151,8 @@ class LitCausalLM(pl.LightningModule):
 
     def start_clock(self) -> None:
         """Start to measure a step."""
-        if self._meter is None:
-            how = {"devices": self.trainer.world_size, "supervised_logits": self.supervised_logits}
-            self._meter = Meter(self.model, str(self.trainer.precision), **how)
-        self._meter.start()
+        if self._meter is not None:
+            self._meter.start()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Note the throughput of a step."""

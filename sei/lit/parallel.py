@@ -70,6 +70,7 @@ class ParallelCausalLM(LitCausalLM):
 
     def on_train_start(self) -> None:
         """Send the parent the steps that a resume point already contains."""
+        super().on_train_start()
         for loss, tokens in self.curve:
             self._tell((loss, tokens))
         for step, found in self.speeds.items():
