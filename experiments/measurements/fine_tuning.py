@@ -32,11 +32,11 @@ Batch = dict[str, torch.Tensor]
 WAYS: dict[str, dict[str, Any]] = {
     "plain": {},
     "supervised_logits": {"supervised_logits": True},
-    "micro_batch=1": {"micro_batch": 1},
-    "micro_batch=2": {"micro_batch": 2},
-    "micro_batch=4": {"micro_batch": 4},
+    "micro_batch:1": {"micro_batch": 1},
+    "micro_batch:2": {"micro_batch": 2},
+    "micro_batch:4": {"micro_batch": 4},
     "gradient_checkpointing": {"gradient_checkpointing": True},
-    "all three (micro_batch=2)": {"micro_batch": 2, "gradient_checkpointing": True, "supervised_logits": True},
+    "all three (micro_batch:2)": {"micro_batch": 2, "gradient_checkpointing": True, "supervised_logits": True},
 }
 
 
