@@ -45,6 +45,7 @@ _SETTINGS = (
     "rounds",
     "bad_cases",
     "patience",
+    "evaluate",
     "start_from",
     "train_on",
     "replay",

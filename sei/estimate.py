@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -239,12 +239,14 @@ def first_requests(found: RoundEstimate) -> dict[str, Shown]:
     return first
 
 
-def generations(found: RoundEstimate, data: DataSet, rounds: int, samples: int = 1) -> dict[str, int]:
+def generations(
+    found: RoundEstimate, data: DataSet, rounds: int, samples: int = 1, evaluate: Literal["all", "dev"] = "all"
+) -> dict[str, int]:
     """Return how many answers the target model gives in all rounds at most, by purpose, with ``samples`` a problem."""
     return {
         "attempts at the pool": rounds * len(data.pool) * samples,
         **{what: rounds * round(n) for what, n in found.generates.items()},
-        "for evaluation": (rounds + 1) * len(data.held_out) * samples,
+        "for evaluation": (rounds + 1) * len(data.evaluated(evaluate)) * samples,
     }
 
 

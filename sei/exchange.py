@@ -49,6 +49,10 @@ class DataSet:
                 "(sei.data.ids.tell_apart does)."
             )
 
+    def evaluated(self, which: Literal["all", "dev"]) -> tuple[HeldOutProblem, ...]:
+        """Return all held-out problems, or those of dev sets alone."""
+        return tuple(p for p in self.held_out if which == "all" or p.role == "dev")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Output:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -57,7 +57,8 @@ class Method:
     keeps synthetic questions apart from held-out text. A run stops if more than ``max_unreadable`` of the base's
     answers on dev or pool are unreadable, or if more than ``max_fail_share`` of the diagnoses are refused.
     ``wrong_in``: the share of a problem's answers that must be wrong for a bad case. ``patience``: a run ends after
-    this many rounds without a better dev accuracy (0: never).
+    this many rounds without a better dev accuracy (0: never). ``evaluate``: the held-out sets that checkpoints answer,
+    ``all`` or those with the role ``dev`` alone.
     """
 
     attempt: AttemptStage
@@ -73,7 +74,9 @@ class Method:
     decontaminate: Decontamination
     max_fail_share: Annotated[float, Field(ge=0, le=1)]
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.5
-    wrong_in: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 0.5  # it only selects inputs, which are in keys
+    # these two only select inputs, which are in keys
+    wrong_in: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 0.5
+    evaluate: Annotated[Literal["all", "dev"], IMMATERIAL] = "all"
     patience: Annotated[int, Field(ge=0)]
     identity: ClassVar[str] = "method/self_error_instruct"
     version: ClassVar[int] = 1
@@ -254,8 +257,8 @@ def attempted(
 
 
 def evaluate(method: Method, data: DataSet, checkpoint: Checkpoint, store: Store, seed: int) -> tuple[Graded, ...]:
-    """Attempt and grade all held-out sets."""
-    return attempted(method, data.held_out, checkpoint, store, seed)
+    """Attempt and grade the held-out sets that the method evaluates on."""
+    return attempted(method, data.evaluated(method.evaluate), checkpoint, store, seed)
 
 
 class Rounds:

@@ -80,7 +80,8 @@ def preview(
         show_requests(first_requests(told), told.not_estimated)
         return {}
     priced = lines(told, rounds, assume)
-    show(priced, generations(told, data, rounds, getattr(method.attempt, "samples", 1)), told.not_estimated)
+    samples = getattr(method.attempt, "samples", 1)
+    show(priced, generations(told, data, rounds, samples, method.evaluate), told.not_estimated)
     found = as_dict(priced, told.not_estimated)
     write_json(folder / "estimate.json", found)
     return found

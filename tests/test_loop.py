@@ -259,3 +259,12 @@ def test_a_model_that_knows_no_word_of_the_data_is_named():
     assert "all 5 training examples have words that the tokenizer of model.source=packaged:tiny_l does not know" in said
     assert "max_length" not in said
     assert "(2 others have words" in str(none_left(5, 3, 512, "x"))
+
+
+def test_dev_alone_is_evaluated_while_settings_are_chosen(tmp_path):
+    seen, _ = rounds(tmp_path, 8, "evaluate=dev", n=1)
+    assert [list(s.scores) for s in seen] == [["arithmetic_dev"], ["arithmetic_dev"]]
+    every, _ = rounds(tmp_path, 8, n=1)
+    assert every[1].checkpoint == seen[1].checkpoint  # test questions were screened all the same
+    assert set(every[0].scores) > {"arithmetic_dev"}
+    assert every[0].scores["arithmetic_dev"] == seen[0].scores["arithmetic_dev"]
