@@ -344,12 +344,33 @@ class TrainingExample:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepLog:
-    """One point of the training curve: loss and supervised tokens of an optimizer step."""
+class Throughput:
+    """How fast an optimizer step was. It differs from run to run.
 
+    ``tokens_per_second``: prompt and solution tokens of all devices, without padding. ``padding``: its share of all
+    positions. ``peak_gib``: the most memory so far, of tensors on a GPU, or of the process on a CPU. ``mfu``: the share
+    of the GPU's bfloat16 peak, where that is known.
+    """
+
+    seconds: float
+    tokens_per_second: float
+    padding: float
+    peak_gib: float
+    mfu: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepLog:
+    """One point of the training curve: loss and supervised tokens of an optimizer step.
+
+    Two steps are equal whatever their ``throughput``. Older records have none.
+    """
+
+    IDENTITY: ClassVar[tuple[str, ...]] = ("step", "loss", "tokens")
     step: int
     loss: float
     tokens: int
+    throughput: Throughput | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,9 +38,11 @@ def test_a_measurement_that_fails_is_told_and_harms_no_other(monkeypatch, capsys
 
 def test_mfu_counts_four_operations_a_frozen_weight(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100 80GB HBM3")
-    monkeypatch.setattr(shape, "parameters", lambda _: (8_000_000_000, 40_000_000))
+    model = shape.opened(shape.TOY, "cpu").weights.requires_grad_(False)
+    model.lm_head.weight.requires_grad_(True)
+    total, trained = shape.parameters(model)
     bench = rates.Bench(toy=False)
-    each = 4 * 7_960_000_000 + 6 * 40_000_000 + 6 * 32 * 4096 * 512
-    assert bench.mfu(10_000, None, 512) == pytest.approx(each * 10_000 / 989e12, abs=5e-4)
+    each = 4 * (total - trained) + 6 * trained + 6 * 2 * 64 * 512
+    assert bench.mfu(1e9, model, 512) == pytest.approx(each * 1e9 / 989e12, abs=5e-4)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "another")
-    assert bench.mfu(10_000, None, 512) is None
+    assert bench.mfu(1e9, model, 512) is None

@@ -16,10 +16,10 @@ import torch
 
 from benchmarks.gpu import shape as shapes
 from sei.finetuners.supervised import with_adapter
+from sei.lit.throughput import Sizes, costs_of, operations, peak_of
 from sei.lit.trainer import TrainerSettings, quiet
 from sei.opened import OpenModel
 
-PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # dense bfloat16 operations a second, by the makers' sheets
 Row = dict[str, Any]
 
 
@@ -45,14 +45,13 @@ class Bench:
     def mfu(self, tokens_per_second: float, model: Any, length: int) -> float | None:
         """Return the share of the GPU's bfloat16 peak that LoRA training reaches.
 
-        A token costs 4 operations a frozen weight (forward, and backward to the activations), 6 a trained one, and
-        6 x layers x hidden x length for causal attention. What checkpointing computes twice is not counted.
+        The operations of a token are those of the product's own step logs (``sei.lit.throughput``).
         """
-        name = "" if self.toy else torch.cuda.get_device_name(0)
-        peak = next((v for k, v in PEAK.items() if k in name), None)
-        total, trained = shapes.parameters(model)
-        each = 4 * (total - trained) + 6 * trained + 6 * self.shape.layers * self.shape.hidden * length
-        return None if peak is None else round(each * tokens_per_second / peak, 3)
+        peak, costs = (None, None) if self.toy else (peak_of(torch.cuda.get_device_name(0)), costs_of(model))
+        if peak is None or costs is None:
+            return None
+        each = operations(costs, Sizes(length, length, length**2, length)) / length
+        return round(each * tokens_per_second / peak, 3)
 
     def wait(self) -> None:
         """Wait until the device has done what it was given."""

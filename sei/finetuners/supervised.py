@@ -39,6 +39,12 @@ class Finetune:
     ``max_length`` tokens, or with words that the tokenizer does not know, are left out; ``Trained.examples`` counts the
     remaining ones. LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o). ``quantize=nf4`` (QLoRA,
     Dettmers et al. 2023) trains the adapter on frozen 4-bit weights and merges it into the unquantized weights.
+
+    Two settings save memory. With ``micro_batch``, a device has at most that many rows in memory: a step adds up their
+    gradients, weighted by supervised tokens. This changes results by rounding only, except that dropout draws other
+    numbers. ``gradient_checkpointing`` computes the layers' activations again in the backward pass, with equal results
+    (4-bit training always does). ``supervised_logits`` leaves out logits that no loss uses (``sei.lit.losses``).
+    ``deterministic`` lets torch use deterministic algorithms alone. On a CPU it changes nothing.
     """
 
     identity: ClassVar[str] = "finetuner/supervised"
@@ -54,6 +60,11 @@ class Finetune:
     max_length: Annotated[int, Field(ge=8)] = 512
     resume_every: Annotated[int, IMMATERIAL, Field(ge=1)] = 200
     quantize: Literal["none", "nf4"] = "none"
+    # ``reads`` puts those that change results into the key if they are set, so that earlier keys stay valid
+    micro_batch: Annotated[int, IMMATERIAL, Field(ge=0)] = 0
+    gradient_checkpointing: Annotated[bool, IMMATERIAL] = False
+    supervised_logits: Annotated[bool, IMMATERIAL] = False
+    deterministic: Annotated[bool, IMMATERIAL] = True
     lora_r: Annotated[int, Field(ge=1)] = 8
     lora_alpha: Annotated[int, Field(ge=1)] = 32
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -81,6 +92,12 @@ class Finetune:
                 "trainer.devices=1."
             )
 
+    def reads(self) -> dict[str, str]:
+        """Return the settings that change results by rounding, if they are set."""
+        held = {"micro_batch": self.micro_batch, "supervised_logits": self.supervised_logits}
+        out = {name: str(value).lower() for name, value in held.items() if value}
+        return out if self.deterministic else {**out, "deterministic": "false"}
+
     def preflight(self) -> None:
         """Refuse 4-bit training if its library is missing."""
         if self.quantize != "none" and importlib.util.find_spec("bitsandbytes") is None:
@@ -95,6 +112,7 @@ class Finetune:
         Raises:
             ConfigError: if no example can be used (too long, or unknown words).
             NumericError: at the first NaN or infinite loss. Nothing is saved then.
+            DeviceError: if the device's memory is used up.
         """
         for half_made in ("model", "adapter"):
             shutil.rmtree(folder / half_made, ignore_errors=True)
@@ -135,16 +153,24 @@ class Finetune:
         from sei.lit import parallel, resume
         from sei.lit.data import SupervisedData
         from sei.lit.module import Heartbeat, LitCausalLM
-        from sei.lit.trainer import quiet
+        from sei.lit.trainer import determinism, enough_memory, quiet
 
         pl.seed_everything(seed, verbose=False)
         with quiet():
             model = self._wrap(opened.weights).train()
+        if self.gradient_checkpointing and not model.supports_gradient_checkpointing:
+            raise ConfigError(
+                f"finetuner.gradient_checkpointing=true: {type(opened.model).__name__} does not support it. Remedy: "
+                "finetuner.gradient_checkpointing=false, and a small finetuner.micro_batch to save memory."
+            )
         settings: dict[str, Any] = {
             "lr": self.lr,
             "warmup_ratio": self.warmup_ratio,
             "weight_decay": self.weight_decay,
             "total_steps": len(plan),
+            "micro_batch": self.micro_batch,
+            "supervised_logits": self.supervised_logits,
+            "gradient_checkpointing": self.gradient_checkpointing,
         }
         data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
         point = resume.latest(folder / "resume")
@@ -153,9 +179,13 @@ class Finetune:
 
         def trainer(*callbacks: Any) -> Any:
             several = {"epochs": data.num_intervals, "devices": self.trainer.devices}
-            return self.trainer.build(folder, clip=self.clip, callbacks=(*callbacks, *points), **several)
+            every = (*callbacks, *points)
+            return self.trainer.build(
+                folder, clip=self.clip, callbacks=every, deterministic=self.deterministic, **several
+            )
 
-        with quiet(), progress("fine-tuning", len(plan)) as advance:
+        strict = determinism(self.deterministic)
+        with quiet(), strict, enough_memory(), progress("fine-tuning", len(plan)) as advance:
             if self.trainer.devices > 1:
                 _tell_of_idle_devices(plan, self.trainer.devices)
                 settings |= {"seed": seed, "threads": self.target.threads}
@@ -164,7 +194,10 @@ class Finetune:
                 lit = LitCausalLM(model, **settings)
                 trainer(Heartbeat(advance)).fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
         lit.require_finite()
-        return model, tuple(StepLog(step=i, loss=round(x, 6), tokens=n) for i, (x, n) in enumerate(lit.curve, 1))
+        return model, tuple(
+            StepLog(step=i, loss=round(x, 6), tokens=n, throughput=lit.speeds.get(i))
+            for i, (x, n) in enumerate(lit.curve, 1)
+        )
 
     def _wrap(self, model: Any) -> Any:
         from peft import PeftModel

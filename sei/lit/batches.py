@@ -120,6 +120,16 @@ def share(batch: Sequence[int], rank: int, devices: int) -> tuple[Sequence[int],
     return (rows, False) if rows else (batch[:1], True)
 
 
+def micro_batches(batch: dict[str, torch.Tensor], most: int) -> list[dict[str, torch.Tensor]]:
+    """Cut a padded batch into parts of at most ``most`` rows, each as wide as its longest row; 0 cuts nothing."""
+    rows = len(batch["input_ids"])
+    if not most or rows <= most:
+        return [batch]
+    names, lengths = ("input_ids", "attention_mask", "labels"), batch["attention_mask"].sum(dim=1).tolist()
+    cuts = [slice(start, start + most) for start in range(0, rows, most)]
+    return [{name: batch[name][cut, : max(lengths[cut])] for name in names} for cut in cuts]
+
+
 def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> dict[str, torch.Tensor]:
     """Pad (prompt, completion) token ids on the right.
 

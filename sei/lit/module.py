@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 
 from sei.errors import NumericError
-from sei.lit.batches import IGNORE
+from sei.lit.batches import IGNORE, micro_batches
 from sei.lit.decoder import Decoder, Row, Tokens
 from sei.lit.draws import OwnDraws
+from sei.lit.losses import mean_loss
+from sei.lit.throughput import Meter, Sizes, sizes_of
+from sei.records import Throughput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,8 +29,10 @@ if TYPE_CHECKING:
 class LitCausalLM(pl.LightningModule):
     """Trains on the solution only, with AdamW, linear warm-up and decay. Also generates.
 
-    Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step. Generation needs a
-    ``decoder``; it is greedy unless ``sampling`` is set, and draws from generators of its own.
+    Batches are those of ``sei.lit.data``. ``curve`` collects (loss, supervised tokens) per step, and ``speeds`` the
+    throughput by step. With ``micro_batch``, at most that many rows are in memory: a step adds up the gradients of its
+    parts, weighted by supervised tokens. Generation needs a ``decoder``; it is greedy unless ``sampling`` is set, and
+    draws from generators of its own.
     """
 
     def __init__(
@@ -35,16 +43,25 @@ class LitCausalLM(pl.LightningModule):
         warmup_ratio: float = 0.0,
         weight_decay: float = 0.0,
         total_steps: int = 0,
+        micro_batch: int = 0,
+        supervised_logits: bool = False,
+        gradient_checkpointing: bool = False,
         decoder: Decoder | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.lr, self.warmup_ratio, self.weight_decay = lr, warmup_ratio, weight_decay
         self.total_steps = total_steps
+        self.micro_batch, self.supervised_logits = micro_batch, supervised_logits
+        self.gradient_checkpointing = gradient_checkpointing
         self.decoder = decoder
         self.max_new_tokens = 0
         self.stopped: Callable[[Tokens], bool] | None = None
         self.curve: list[tuple[float, int]] = []
+        self.speeds: dict[int, Throughput] = {}
+        self._meter: Meter | None = None
+        self._sizes = Sizes(0, 1, 0, 0)
+        self._in_parts = False
         self.strict_loading = False  # resume points contain only trainable weights
         self._random: dict[str, Any] | None = None
         self.sampling: Sampling | None = None
@@ -52,14 +69,20 @@ class LitCausalLM(pl.LightningModule):
         # resume points, and states returned by child processes, contain only trainable weights
         self.register_state_dict_post_hook(_without_frozen)
 
+    def on_fit_start(self) -> None:
+        """Turn on checkpointing of activations. A model with it cannot be sent to child processes."""
+        if self.gradient_checkpointing:
+            with _without_new_names():
+                self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+    def on_fit_end(self) -> None:
+        """Turn it off again."""
+        if self.gradient_checkpointing:
+            with _without_new_names():
+                self.model.gradient_checkpointing_disable()
+
     def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        loss: torch.Tensor = self.model(
-            input_ids=batch["input_ids"],
-            attention_mask=batch["attention_mask"],
-            labels=batch["labels"],
-            use_cache=False,
-        ).loss
-        return loss
+        return mean_loss(self.model, batch, supervised_logits=self.supervised_logits)
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         """Return the mean loss over supervised tokens (scalar).
@@ -67,9 +90,39 @@ class LitCausalLM(pl.LightningModule):
         Raises:
             NumericError: at the first loss that is NaN or infinite, before it changes the weights.
         """
-        loss = self._loss(batch)
-        self.note(float(loss.detach()), supervised_tokens(batch))
-        return loss
+        parts = micro_batches(batch, self.micro_batch)
+        tokens = [supervised_tokens(part) for part in parts]
+        whole = sum(tokens)
+        losses, last = self.accumulate(parts, [n / max(1, whole) for n in tokens])
+        self._sizes = sizes_of(parts)
+        self.note(weighted_mean(losses, tokens), whole)
+        return last
+
+    def accumulate(
+        self, parts: list[dict[str, torch.Tensor]], weights: list[float]
+    ) -> tuple[list[float], torch.Tensor]:
+        """Add up the weighted gradients of all parts but the last, which is left to Lightning.
+
+        Returns:
+            The loss of every part, and the last one's weighted loss (scalar).
+        """
+        self._in_parts = len(parts) > 1
+        if self._in_parts:
+            self.zero_grad()  # Lightning would do it after the first parts
+        losses = []
+        for number, (part, weight) in enumerate(zip(parts, weights, strict=True), 1):
+            loss = self._loss(part)
+            losses.append(float(loss.detach()))
+            loss = loss * weight
+            if number < len(parts):
+                with torch.autocast(self.device.type, enabled=False):  # as Lightning's own backward pass
+                    self.trainer.strategy.backward(loss, None)
+        return losses, loss
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer) -> None:
+        """Keep the gradients of a step's first parts. Lightning calls this before the last part's backward pass."""
+        if not self._in_parts:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
     def note(self, loss: float, tokens: int) -> None:
         """Add a step to the curve.
@@ -84,21 +137,44 @@ class LitCausalLM(pl.LightningModule):
             )
         self.curve.append((loss, tokens))
 
+    def on_train_start(self) -> None:
+        """Prepare to measure the steps, now that the model is on its device."""
+        how = {"devices": self.trainer.world_size, "supervised_logits": self.supervised_logits}
+        self._meter = Meter(self.model, str(self.trainer.precision), **how)
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Restore the random state of a resume point once, before the first draw."""
+        """Restore the random state of a resume point once, before the first draw, and start the step's clock."""
         if self._random is not None:
             set_random_state(self._random)
             self._random = None
+        self.start_clock()
+
+    def start_clock(self) -> None:
+        """Start to measure a step."""
+        if self._meter is not None:
+            self._meter.start()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Note the throughput of a step."""
+        if self._meter is not None:
+            self.note_speed(len(self.curve), self._meter.stop(self._sizes))
+
+    def note_speed(self, step: int, found: Throughput) -> None:
+        """Keep the throughput of a step."""
+        self.speeds[step] = found
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the curve so far and the random state, which Lightning does not save."""
         self.require_finite()
-        checkpoint["sei"] = {"curve": self.curve, "random": random_state()}
+        speeds = {step: asdict(found) for step, found in self.speeds.items()}
+        checkpoint["sei"] = {"curve": self.curve, "random": random_state(), "speeds": speeds}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Read the curve and the random state. The latter is set when the next batch starts."""
         self.curve = [(float(x), int(n)) for x, n in checkpoint["sei"]["curve"]]
         self._random = checkpoint["sei"]["random"]
+        held = checkpoint["sei"].get("speeds", {})  # older points have none
+        self.speeds = {int(step): Throughput(**found) for step, found in held.items()}
 
     def require_finite(self) -> None:
         """Refuse weights that are not finite.
@@ -148,6 +224,14 @@ class LitCausalLM(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+@contextmanager
+def _without_new_names() -> Iterator[None]:
+    """Ignore that transformers 5.23 has new names for checkpointing, which earlier versions lack."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing_.*able. is deprecated.*")
+        yield
+
+
 def _without_frozen(module: torch.nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
     trainable = {prefix + n for n, p in module.named_parameters() if p.requires_grad}
     for name in [k for k in state if k not in trainable]:
@@ -157,6 +241,13 @@ def _without_frozen(module: torch.nn.Module, state: dict[str, Any], prefix: str,
 def supervised_tokens(batch: dict[str, torch.Tensor]) -> int:
     """Return the number of labels that count in a batch's loss."""
     return int((batch["labels"][:, 1:] != IGNORE).sum())
+
+
+def weighted_mean(losses: list[float], tokens: list[int]) -> float:
+    """Return the mean of the parts' losses, weighted by supervised tokens."""
+    if len(losses) == 1:
+        return losses[0]
+    return sum(x * n for x, n in zip(losses, tokens, strict=True)) / sum(tokens)
 
 
 def random_state() -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from sei.lit.batches import IGNORE, collate
+from sei.lit.batches import collate
+from sei.lit.losses import token_losses
 from sei.opened import OpenModel
 from sei.store.journal import Journal
 
@@ -23,23 +24,20 @@ def encode_batch(opened: OpenModel, pairs: Sequence[Pair]) -> dict[str, torch.Te
     return collate(rows, opened.tokenizer.pad_token_id)
 
 
-def _token_losses(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:  # (B,)
-    """Return the mean loss per supervised token of every row."""
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
-    labels = batch["labels"][:, 1:]
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].float().transpose(1, 2), labels, ignore_index=IGNORE, reduction="none"
-    )
-    return losses.sum(dim=1) / (labels != IGNORE).sum(dim=1)
-
-
 @torch.no_grad()
-def mean_losses(opened: OpenModel, pairs: Sequence[Pair], batch_size: int, kept: Journal | None = None) -> list[float]:
+def mean_losses(
+    opened: OpenModel,
+    pairs: Sequence[Pair],
+    batch_size: int,
+    kept: Journal | None = None,
+    *,
+    supervised_logits: bool = False,
+) -> list[float]:
     """Return the mean loss per solution token of every pair. ``kept`` stores the losses of finished batches."""
 
     def losses(start: int) -> list[float]:
         batch = _to(encode_batch(opened, pairs[start : start + batch_size]), opened.weights)
-        found: list[float] = _token_losses(opened.weights, batch).tolist()
+        found: list[float] = token_losses(opened.weights, batch, supervised_logits=supervised_logits).tolist()
         return found
 
     out: list[float] = []
@@ -71,8 +69,11 @@ class OneStep:
     With ``lora`` the step changes only a fresh rank-8 adapter (for large models).
     """
 
-    def __init__(self, opened: OpenModel, *, step_size: float, lora: bool, seed: int) -> None:
+    def __init__(
+        self, opened: OpenModel, *, step_size: float, lora: bool, seed: int, supervised_logits: bool = False
+    ) -> None:
         self.opened, self.step_size = opened, step_size
+        self.losses = partial(token_losses, supervised_logits=supervised_logits)
         self.model, self.params = _trainable(opened, lora=lora, seed=seed)
         self._batches: dict[str, dict[str, torch.Tensor]] = {}
 
@@ -84,12 +85,12 @@ class OneStep:
     @torch.no_grad()
     def loss(self, name: str, pairs: Sequence[Pair]) -> float:
         """Return the mean loss over a named set of pairs, which is encoded once per name."""
-        return float(_token_losses(self.model, self._batch(name, pairs)).mean())
+        return float(self.losses(self.model, self._batch(name, pairs)).mean())
 
     def loss_after(self, name: str, pairs: Sequence[Pair], sample: Pair) -> float:
         """Return the mean loss over pairs after one step on the sample. The weights are restored afterwards."""
         batch = _to(encode_batch(self.opened, [sample]), self.model)
-        grads = torch.autograd.grad(_token_losses(self.model, batch).mean(), self.params, allow_unused=True)
+        grads = torch.autograd.grad(self.losses(self.model, batch).mean(), self.params, allow_unused=True)
         moved = [(p, g) for p, g in zip(self.params, grads, strict=True) if g is not None]
         length = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for _, g in moved]))
         saved = [p.detach().clone() for p, _ in moved]
@@ -109,14 +110,15 @@ class Gradients:
     ``B`` has a gradient: a fixed random projection of the weight's gradient (compare Xia et al. 2024, LESS, section 4).
     """
 
-    def __init__(self, opened: OpenModel, *, lora: bool, seed: int) -> None:
+    def __init__(self, opened: OpenModel, *, lora: bool, seed: int, supervised_logits: bool = False) -> None:
         self.opened = opened
+        self.losses = partial(token_losses, supervised_logits=supervised_logits)
         self.model, self.params = _trainable(opened, lora=lora, seed=seed)
         self._directions: dict[str, list[torch.Tensor]] = {}
 
     def _gradient(self, pairs: Sequence[Pair]) -> list[torch.Tensor]:
         batch = _to(encode_batch(self.opened, pairs), self.model)
-        found = torch.autograd.grad(_token_losses(self.model, batch).mean(), self.params, allow_unused=True)
+        found = torch.autograd.grad(self.losses(self.model, batch).mean(), self.params, allow_unused=True)
         return [torch.zeros_like(p) if g is None else g for p, g in zip(self.params, found, strict=True)]
 
     def cosine(self, name: str, pairs: Sequence[Pair], sample: Pair) -> float:

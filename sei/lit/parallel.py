@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,9 +22,11 @@ import torch
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from sei.errors import DeviceError, SeiError
-from sei.lit.batches import SPARE
+from sei.lit.batches import SPARE, micro_batches
 from sei.lit.module import LitCausalLM, supervised_tokens
-from sei.lit.trainer import hush
+from sei.lit.throughput import Sizes, sizes_of
+from sei.lit.trainer import LESS_MEMORY, hush
+from sei.records import Throughput
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -34,14 +36,14 @@ POLL_S = 0.1
 _REMEDIES = (  # by a word in the last line of a child's traceback
     (
         "out of memory",
-        "a smaller batch (finetuner.schedule.tokens_per_step, or batch_size), a shorter finetuner.max_length, or "
-        "trainer.precision=bf16-true; the same command goes on from the last resume point.",
+        LESS_MEMORY,
     ),
     (
         "nccl",
         "the devices could not talk to each other; NCCL_DEBUG=INFO in front of the same command says why, and it goes "
         "on from the last resume point. trainer.devices=1 needs no NCCL.",
     ),
+    ("deterministic implementation", "finetuner.deterministic=false; the same command then trains from the start."),
     ("", "sei.log and the console hold what the process said; the same command goes on from the last resume point."),
 )
 
@@ -68,13 +70,22 @@ class ParallelCausalLM(LitCausalLM):
 
     def on_train_start(self) -> None:
         """Send the parent the steps that a resume point already contains."""
+        super().on_train_start()
         for loss, tokens in self.curve:
             self._tell((loss, tokens))
+        for step, found in self.speeds.items():
+            self._tell((step, found))
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Seed the draws of this device at this step."""
         key = f"{self.seed}/{len(self.curve)}/{self.global_rank}"
         torch.manual_seed(int(hashlib.sha256(key.encode()).hexdigest()[:8], 16))
+        self.start_clock()
+
+    def note_speed(self, step: int, found: Throughput) -> None:
+        """Keep the throughput of a step, and send it to the parent."""
+        super().note_speed(step, found)
+        self._tell((step, found))
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         """Return this device's part of the whole batch's mean loss, times the number of devices, by which DDP divides.
@@ -82,15 +93,22 @@ class ParallelCausalLM(LitCausalLM):
         Raises:
             NumericError: on every device, if the loss of the whole batch is NaN or infinite.
         """
-        loss = self._loss(batch)
-        own = 0 if SPARE in batch else supervised_tokens(batch)
-        summed = torch.tensor([float(loss.detach()) * own, float(own)], device=loss.device)
-        total, tokens = self.trainer.strategy.reduce(summed, reduce_op="sum").tolist()
+        parts = micro_batches(batch, self.micro_batch)
+        own = [0 if SPARE in part else supervised_tokens(part) for part in parts]
+        self._sizes = Sizes(*self._sum(sizes_of(parts)))
+        tokens = self._sizes.supervised
+        losses, mine = self.accumulate(parts, [n * self.trainer.world_size / tokens for n in own])
+        (total,) = self._sum([sum(x * n for x, n in zip(losses, own, strict=True))])
         with self._telling():
             self.note(total / tokens, int(tokens))
         self._tell(self.curve[-1])
-        mine: torch.Tensor = loss * (own * self.trainer.world_size / tokens)
         return mine
+
+    def _sum(self, numbers: Sequence[float]) -> list[float]:
+        """Return the sums of numbers over all devices."""
+        own = torch.tensor(list(numbers), device=self.device, dtype=torch.float32)
+        summed: list[float] = self.trainer.strategy.reduce(own, reduce_op="sum").tolist()
+        return summed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save as on one device, and send errors to the parent."""
@@ -132,7 +150,7 @@ def fit(
     others = multiprocessing.active_children()
     errors: list[SeiError] = []
     try:
-        with _listening(receive, lit.curve, errors, advance):
+        with _listening(receive, lit, errors, advance):
             try:
                 trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
             finally:
@@ -150,7 +168,7 @@ def fit(
 
 @contextmanager
 def _listening(
-    receive: Connection, curve: list[Any], errors: list[SeiError], advance: Callable[[int], None]
+    receive: Connection, lit: LitCausalLM, errors: list[SeiError], advance: Callable[[int], None]
 ) -> Iterator[None]:
     """Receive what the first child sends, until the block has ended and the pipe is empty."""
     over = threading.Event()
@@ -161,8 +179,10 @@ def _listening(
                 said = receive.recv()
                 if isinstance(said, SeiError):
                     errors.append(said)
+                elif isinstance(said[1], Throughput):
+                    lit.speeds[said[0]] = said[1]
                 else:
-                    curve.append(said)
+                    lit.curve.append(said)
                     advance(1)
 
     listener = threading.Thread(target=listen, daemon=True)

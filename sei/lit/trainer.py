@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.devices import Accelerator, device_of, sees_gpu, type_of
-from sei.errors import ConfigError
+from sei.errors import ConfigError, DeviceError
 from sei.parts import part
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 log = logging.getLogger("sei.trainer")
+LESS_MEMORY = (  # the remedy of a fit that runs out of memory
+    "finetuner.gradient_checkpointing=true, with which the same command goes on from the last resume point; or "
+    "finetuner.micro_batch=1 (rows at once), finetuner.supervised_logits=true, a shorter finetuner.max_length or "
+    "trainer.precision=bf16-true, with which it trains from the start."
+)
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+_UNDETERMINED = "does not have a deterministic implementation"  # torch's words
 _SPEAKERS = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric")
 
 
@@ -92,6 +100,7 @@ class TrainerSettings:
         callbacks: tuple[Any, ...] = (),
         epochs: int = 1,
         devices: int = 1,
+        deterministic: bool = True,
     ) -> pl.Trainer:
         """Return a quiet Trainer without logger, progress bar or checkpoints, except those of a callback.
 
@@ -121,7 +130,7 @@ class TrainerSettings:
             gradient_clip_val=clip,
             callbacks=list(callbacks),
             default_root_dir=str(folder),
-            deterministic=True,
+            deterministic=deterministic,
         )
 
 
@@ -130,6 +139,54 @@ def cpu_has_bf16() -> bool:
     import torch
 
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@contextmanager
+def determinism(on: bool) -> Iterator[None]:
+    """Let torch use deterministic algorithms alone, or any, inside a block. What was set before holds again after it.
+
+    Raises:
+        ConfigError: if an operation of the block has no deterministic algorithm; names it.
+    """
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    workspace = os.environ.get(_WORKSPACE)
+    torch.use_deterministic_algorithms(on)
+    if on:
+        os.environ[_WORKSPACE] = ":4096:8"  # NVIDIA's condition for equal results of its matrix products
+    try:
+        yield
+    except RuntimeError as e:
+        if _UNDETERMINED not in str(e):
+            raise
+        operation = str(e).partition(f" {_UNDETERMINED}")[0]
+        raise ConfigError(
+            f"finetuner.deterministic=true: {operation} has no deterministic algorithm on this device. Rule: every "
+            "operation must have one. Remedy: finetuner.deterministic=false."
+        ) from e
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        if workspace is None:
+            os.environ.pop(_WORKSPACE, None)
+        else:
+            os.environ[_WORKSPACE] = workspace
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Name the remedies if a GPU's memory is used up inside a block.
+
+    Raises:
+        DeviceError: then.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as e:
+        said = str(e).partition(". ")[0].rstrip(".")
+        raise DeviceError(f"the fine-tune needs more memory than the device has ({said}). Remedy: {LESS_MEMORY}") from e
 
 
 @contextmanager

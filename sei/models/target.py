@@ -14,6 +14,7 @@ from pydantic import Field
 
 from sei.devices import Accelerator, device_of, note, type_of
 from sei.errors import ConfigError
+from sei.models.attention import Attention, require_attention
 from sei.models.chat_template import require_usable
 from sei.models.four_bits import four_bits
 from sei.models.greedy import decoding_of, ids_of, make_greedy, unused
@@ -61,7 +62,8 @@ class TargetModel:
     or a text file with ``$question`` (``./ask.txt``). ``few_shot``: a file of worked ``question`` and ``solution`` rows
     shown before every question. ``system_prompt``: the system turn of a chat, as text or as the path of a file
     (``./system.txt``). ``chat_template_kwargs``: arguments of the chat template, such as ``{enable_thinking: false}``.
-    ``accelerator``: the device for the weights, the same as the trainer's.
+    ``accelerator``: the device for the weights, the same as the trainer's. ``attn_implementation``: how transformers
+    computes attention where it opens the weights; ``None`` leaves the choice to it.
     """
 
     identity: ClassVar[str] = "model/target"
@@ -74,10 +76,12 @@ class TargetModel:
     few_shot: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
-    # ``reads`` puts them into the key only if set, so that earlier keys stay valid
+    # ``reads`` puts them, and ``attn_implementation``, into the key only if set, so that earlier keys stay valid
     system_prompt: Annotated[str | None, IMMATERIAL] = None
     chat_template_kwargs: Annotated[dict[str, Any], IMMATERIAL] = Field(default_factory=dict)
     accelerator: Annotated[Accelerator, IMMATERIAL] = "cpu"  # ``reads`` puts the type of device into the key
+
+    attn_implementation: Annotated[Attention | None, IMMATERIAL] = None
 
     def reads(self) -> dict[str, str]:
         """Return digests of the base weights and prompts, and the type of device unless it is the CPU."""
@@ -91,6 +95,8 @@ class TargetModel:
         device = {} if kind == "cpu" else {"device": kind}
         if self.system():
             asked["system"] = digest(self.system())
+        if self.attn_implementation:
+            asked["attn_implementation"] = self.attn_implementation
         if self.chat_template_kwargs:
             asked["chat_template_kwargs"] = digest(self.chat_template_kwargs)
         if self.kind == "chat" and not self.source.startswith("packaged:") and here(self) and (mark := seen(self).mark):
@@ -192,10 +198,14 @@ class TargetModel:
         template, a missing tokenizer is not checked, because the store may already have all results.
 
         Raises:
-            ConfigError: if a package is missing, or if the tokenizer is not available, has no chat template, has one
-                that does not accept the settings, or has no end-of-text token.
+            ConfigError: if a package or the attention asked for is missing, or if the tokenizer is not available, has
+                no chat template, has one that does not accept the settings, or has no end-of-text token.
         """
         require_reader(self.folder())
+        if self.attn_implementation:
+            architectures = self._settings("config.json").get("architectures") or []
+            where = {"device": device_of(self.accelerator), "dtype": self.dtype}
+            require_attention(self.attn_implementation, architectures=architectures, **where)
         settled = self.settled()
         unseen = not here(self) and (offline() or settled.kind == "plain")
         if not self.source.startswith("packaged:") and not unseen and (key := key_of(settled)) not in _USABLE:
@@ -324,6 +334,8 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
         where, more = weights.folder, {}
     if quantize != "none":
         more = {**more, **four_bits(target.source, dtype, packed="gguf_file" in more)}
+    if target.attn_implementation:
+        more = {**more, "attn_implementation": target.attn_implementation}
     with reading(target, where):
         model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True, **safe, **more)
     if (tokenizer.pad_token_id or 0) >= model.get_input_embeddings().num_embeddings:  # a token without an embedding

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from sei.models.target import TargetModel
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 from sei.refiners.perplexity import solution_losses
 from sei.scorer import Candidates
 from sei.store.journal import Journal
@@ -21,7 +21,7 @@ class Difficulty:
     Difficulty is the mean loss per solution token (nats). The window of a type lies between the quantiles ``low`` and
     ``high`` of its validation cases' losses. Score: the distance to the nearer edge, positive inside the window and
     negative outside. The best scores are those nearest the middle. With ``at_least: 0`` candidates outside the window
-    are dropped.
+    are dropped. ``supervised_logits``: leave out logits that no loss uses.
     """
 
     identity: ClassVar[str] = "refiner/difficulty"
@@ -32,6 +32,11 @@ class Difficulty:
     min_validation: Annotated[int, Field(ge=1)] = 5
     max_validation: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 32
+    supervised_logits: Annotated[bool, IMMATERIAL] = False  # ``reads`` puts it into the key if it is set
+
+    def reads(self) -> dict[str, str]:
+        """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
+        return {"supervised_logits": "true"} if self.supervised_logits else {}
 
     def __post_init__(self) -> None:
         """Refuse an empty window."""
@@ -42,7 +47,8 @@ class Difficulty:
         """Score every candidate by the distance of its loss from the edge of its type's window."""
         groups = given.validation.cases
         cases = [b.problem for group in groups.values() for b in group]
-        losses = solution_losses(self.target, given.checkpoint, [*given.examples, *cases], self.batch_size, kept)
+        how = {"supervised_logits": self.supervised_logits}
+        losses = solution_losses(self.target, given.checkpoint, [*given.examples, *cases], self.batch_size, kept, **how)
         mine, theirs = losses[: len(given.examples)], iter(losses[len(given.examples) :])
         windows = {
             name: np.quantile([next(theirs) for _ in group], [self.low, self.high]).tolist()

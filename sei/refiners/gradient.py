@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from sei.models.target import TargetModel
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.scorer import Candidates, pair_of
 from sei.store.journal import Journal
@@ -21,7 +21,7 @@ class Gradient:
     It is the first-order effect of one training step on these cases, independent of the step's length (as in LESS, Xia
     et al. 2024). It takes one backward pass per candidate and no training step. Score: -1 to 1. Types with fewer than
     ``min_validation`` cases are scored on the round's pooled cases. ``weights``: gradients of all weights or of a fresh
-    LoRA adapter.
+    LoRA adapter. ``supervised_logits``: leave out logits that no loss uses.
     """
 
     identity: ClassVar[str] = "refiner/gradient"
@@ -30,6 +30,11 @@ class Gradient:
     min_validation: Annotated[int, Field(ge=1)] = 5
     max_validation: Annotated[int, Field(ge=1)] = 16
     weights: Literal["all", "lora"] = "lora"
+    supervised_logits: Annotated[bool, IMMATERIAL] = False  # ``reads`` puts it into the key if it is set
+
+    def reads(self) -> dict[str, str]:
+        """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
+        return {"supervised_logits": "true"} if self.supervised_logits else {}
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate by its gradient's cosine with its type's."""
@@ -38,7 +43,8 @@ class Gradient:
         out: list[float] = []
         tests = given.validation
         with self.target.open(given.checkpoint) as opened, progress("refinement", len(given.examples)) as advance:
-            gradients = Gradients(opened, lora=self.weights == "lora", seed=given.seed)
+            how = {"lora": self.weights == "lora", "supervised_logits": self.supervised_logits}
+            gradients = Gradients(opened, seed=given.seed, **how)
             for i, c in enumerate(given.examples):
                 name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
                 out.append(kept.once(f"cosine/{i}", partial(gradients.cosine, name, pairs, sample)))

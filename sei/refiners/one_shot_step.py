@@ -24,11 +24,15 @@ class OneShotStep:
     Score: the validation loss (mean per solution token) before the step minus the loss after it. The gradient is scaled
     to unit length, so ``step_size`` is the length of every step. The weights are restored exactly. Types with fewer
     than ``min_validation`` cases are scored on the round's pooled cases. ``weights``: train all weights or a fresh LoRA
+<<<<<<< HEAD
     adapter.
 
     ``exact``: the share of every type's candidates that is tested by the step. Below 1 the candidates are ranked first
     by the cosine of their gradient with that of the validation cases, and the best are tested. The others get scores
     below these, in the order of their cosines.
+=======
+    adapter. ``supervised_logits``: leave out logits that no loss uses.
+>>>>>>> wt-tune
     """
 
     identity: ClassVar[str] = "refiner/one_shot_step"
@@ -38,11 +42,19 @@ class OneShotStep:
     min_validation: Annotated[int, Field(ge=1)] = 5
     max_validation: Annotated[int, Field(ge=1)] = 16
     weights: Literal["all", "lora"] = "all"
+<<<<<<< HEAD
     exact: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 1.0  # ``reads`` puts it into the key if below 1
 
     def reads(self) -> dict[str, str]:
         """Return the share of tested candidates if it is below 1."""
         return {"exact": str(self.exact)} if self.exact < 1 else {}
+=======
+    supervised_logits: Annotated[bool, IMMATERIAL] = False  # ``reads`` puts it into the key if it is set
+
+    def reads(self) -> dict[str, str]:
+        """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
+        return {"supervised_logits": "true"} if self.supervised_logits else {}
+>>>>>>> wt-tune
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate on the validation cases of its type."""
@@ -63,10 +75,17 @@ class OneShotStep:
 
         out: dict[int, float] = {}
         tests = given.validation
+<<<<<<< HEAD
         with self.target.open(given.checkpoint) as opened, progress("refinement", len(which)) as advance:
             step = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=given.seed)
             for i in which:
                 c = given.examples[i]
+=======
+        with self.target.open(given.checkpoint) as opened, progress("refinement", len(given.examples)) as advance:
+            how = {"lora": self.weights == "lora", "supervised_logits": self.supervised_logits}
+            step = OneStep(opened, step_size=self.step_size, seed=given.seed, **how)
+            for i, c in enumerate(given.examples):
+>>>>>>> wt-tune
                 name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
                 before = kept.once(f"before/{name}", partial(step.loss, name, pairs))
                 out[i] = before - kept.once(f"after/{i}", partial(step.loss_after, name, pairs, sample))

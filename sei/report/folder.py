@@ -34,6 +34,7 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
     write_rows(home / "dropped.jsonl", (*record.error_map.rejections, *record.synthesis.rejections))
     write_rows(home / "refined.jsonl", record.refined.scored)
     write_rows(home / "withheld.jsonl", record.withheld)
+    write_rows(home / "training.jsonl", record.trained.curve)
     write_rows(home / "evaluation.jsonl", record.evaluation)
     write_json(home / "report.json", report)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from sei.exits import was_signal
 from sei.parts import part
-from sei.records import RoundRecord, Score
+from sei.records import RoundRecord, Score, StepLog
 from sei.report import interactive
 from sei.store import write_atomic
 
@@ -41,6 +42,12 @@ def _flat(scores: dict[str, Score]) -> dict[str, float]:
         out[f"{name}/accuracy"] = s.accuracy
         out[f"{name}/low95"], out[f"{name}/high95"] = s.ci95
     return out
+
+
+def _speed(step: StepLog) -> dict[str, float]:
+    """Return the throughput of a step by metric; nothing for a step without it."""
+    held = asdict(step.throughput) if step.throughput else {}
+    return {f"train/{name}": value for name, value in held.items() if value is not None}
 
 
 def _learned_before(record: RoundRecord) -> bool:
@@ -116,7 +123,8 @@ class WandbRun:
 
         before = (record.round - 1) * record.trained.steps
         for s in record.trained.curve:
-            self._run.log({"train/step": before + s.step, "train/loss": s.loss, "train/tokens": s.tokens})
+            point = {"train/step": before + s.step, "train/loss": s.loss, "train/tokens": s.tokens}
+            self._run.log({**point, **_speed(s)})
         counts = {k: v for k, v in report.items() if isinstance(v, (int, float)) and k != "round"}
         self._run.log(
             {

@@ -262,10 +262,10 @@ def test_only_a_killed_child_is_said_to_have_wanted_memory():
         return str(parallel._ended(ProcessExitedException("x", 1, 7, code, name), 2))
 
     assert "memory" in message(-9, "SIGKILL")
-    assert "smaller batch" in message(-9, "SIGKILL")
+    assert "finetuner.micro_batch" in message(-9, "SIGKILL")
     for other in (message(-11, "SIGSEGV"), message(3, None)):
         assert "memory" not in other
-        assert "smaller batch" not in other
+        assert "finetuner.micro_batch" not in other
 
 
 SLURM = {

@@ -46,7 +46,7 @@ WORK = (
     (one_step.Gradients, "cosine"),
     (decoder.Decoder, "likelihoods"),
     (decoder.Decoder, "tokens"),
-    (one_step, "_token_losses"),
+    (one_step, "token_losses"),
     (LitCausalLM, "predict_step"),
 )
 

@@ -13,6 +13,7 @@ from sei.report.page.files import FAILURE, Files, cut
 from sei.report.page.model import named
 from sei.report.page.paired import changes
 from sei.report.page.saturation import saturation
+from sei.report.page.training import training
 
 _COUNTS = (
     "bad_cases",
@@ -66,7 +67,7 @@ def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
         "best": summary["best_round"],
         "sets": scores,
         "base": {"seconds": base.get("seconds") or {}, "devices": base.get("devices") or {}},
-        "rounds": [_round(r, s) for r, s in zip(reports, shown, strict=True)],
+        "rounds": [_round(r, s, training(files, r["round"])) for r, s in zip(reports, shown, strict=True)],
         "followed": any("stable" in t for r in reports for t in r["error_types"]),
         "problems": texts.problems,
         "cases": [c for s in shown for c in s["cases"]],
@@ -91,7 +92,7 @@ def sets(stages: list[dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     return sorted(out, key=lambda s: bool(s["role"] == "dev"))
 
 
-def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
+def _round(report: dict[str, Any], shown: dict[str, Any], speed: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "round": report["round"],
         **{k: report.get(k, 0) for k in (*_COUNTS, *_FLIPS)},
@@ -103,6 +104,7 @@ def _round(report: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
         "types": [[label(t), t["size"]] for t in report["error_types"]],
         "dropped": report.get("dropped", {}),
         "seconds": report.get("seconds", {}),
+        "training": speed,
         "devices": report.get("devices", {}),
         "opinion": report.get("second_opinion"),
         "points": shown["points"],

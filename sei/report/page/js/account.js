@@ -26,6 +26,9 @@ const TIMES =
   "Time by stage: how long it took to make the results, whenever that was. Base: the check of reference answers, the " +
   "warm-up if the data set has one, and the evaluation before round 1. The last column is about the last start of " +
   "the command only.";
+const SPEED =
+  "Speed of fine-tuning when it was done, without loading and saving: tokens of prompts and solutions, without " +
+  "padding. Memory: tensors on a GPU, the whole process on a CPU.";
 const FREE = "No tokens were counted: this instructor is a local program, or its server does not count them.";
 
 function tally(share) {
@@ -80,6 +83,20 @@ function timeTable(view, stages, total) {
   return table(heads, [...rows, last], TIMES, " " + "n".repeat(steps.length + 1) + "  n");
 }
 
+// How fast the fine-tunes were; rounds of a run folder of an earlier version have no such numbers.
+function speedTable(view) {
+  const each = view.rounds.map((r) => r.training), some = (make) => (t) => (t ? make(t) : "–");
+  if (!each.some(Boolean)) return null;
+  const row = (name, make) => [name, ...each.map(some(make))];
+  const rows = [
+    row("tokens per second, median", (t) => number(Math.round(t.rate))),
+    row("padding, median", (t) => `${percent(t.padding)} %`),
+    row("peak memory", (t) => `${t.peak_gib.toFixed(1)} GiB`),
+    ...(each.some((t) => t && t.mfu !== null) ? [row("use of the GPU (MFU), median", (t) => (t.mfu === null ? "–" : `${percent(t.mfu)} %`))] : []),
+  ];
+  return table(["fine-tuning", ...view.rounds.map((r) => `round ${r.round}`)], rows, SPEED, " " + "n".repeat(each.length));
+}
+
 // The instructor's requests over all rounds, by stage.
 function asked(view) {
   const sums = new Map();
@@ -107,7 +124,7 @@ function costPart(view) {
   const free = needed.requests && !needed.input_tokens && !needed.output_tokens;
   const none = free ? el("p", null, FREE) : null;
   const times = stages.length ? timeTable(view, stages, total) : null;
-  return section("cost", "Cost", COST, el("div", { class: "tiles" }, tiles.map(tile)), asked(view), none, last, times);
+  return section("cost", "Cost", COST, el("div", { class: "tiles" }, tiles.map(tile)), asked(view), none, last, times, speedTable(view));
 }
 
 const COMPOSED = "Every setting that differs from a run without overrides, apart from the parts below.";
