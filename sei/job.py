@@ -184,7 +184,7 @@ def run(job: Job) -> dict[str, Any]:
     base = job.model.base()
     store = Store(root=job.store)
     store.keep_run(job.run_id, job.folder, job.label)
-    report = _report(job)
+    report = _report(job, store)
     tracked = job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
     rounds = Rounds(job.method, data, job.rounds, job.seed, store, base)
     exit_code = 1
@@ -217,7 +217,8 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     """Grade given outputs, diagnose and cluster their errors, and return the summary; no model is opened."""
     found = read_given(file, job.data, lambda: with_benchmarks(job.data.load(), job.benchmarks))
     attempt = GivenAttempts(outputs=found.outputs)
-    method, store, report = replace(job.method, attempt=attempt), Store(root=job.store), _report(job)
+    method, store = replace(job.method, attempt=attempt), Store(root=job.store)
+    report = _report(job, store)
     preflight(job, [method.grade, method.diagnose, method.cluster, method.second_opinion, job.tracker])
     store.keep_run(job.run_id, job.folder, job.label)
     state = RoundState(current=attempt.checkpoint, base=attempt.checkpoint)
@@ -229,7 +230,7 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     done: list[Evaluated] = []
     try:
         record, ending = find_given_errors(r, str(file))
-        said = write_diagnosis(job.folder, record)
+        said = write_diagnosis(job.folder, record, store)
         done.append(Evaluated(checkpoint=attempt.checkpoint, graded=(), scores={}, record=record))
         tracked.round(record, said, job.folder / f"round_{record.round}")
         about = {"experiment": job.name, "seed": job.seed, "config_digest": config_digest(job.config)}
@@ -248,7 +249,7 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     return summary
 
 
-def _report(job: Job) -> RunReport:
+def _report(job: Job, store: Store) -> RunReport:
     return RunReport(
         folder=job.folder,
         experiment=job.name,
@@ -258,6 +259,7 @@ def _report(job: Job) -> RunReport:
         model=job.model,
         method=job.method,
         data=job.data,
+        store=store,
     )
 
 

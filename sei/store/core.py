@@ -185,6 +185,15 @@ class Store:
             return f"in {self.at}"
         return f"after {self.uses[-1].stage}" if self.uses else "before the first stage"
 
+    def aside(self) -> Store:
+        """Return this store for things that are no results, such as pictures: their uses are not counted here.
+
+        Pruning knows that the run needs their entries, too.
+        """
+        other = Store(root=self.root)
+        other._run, other._needed = self._run, self._needed
+        return other
+
     def keep_run(self, run_id: str, folder: Path, label: str) -> None:
         """Remember from now on the entries that a run asks for, so that pruning knows what is still needed.
 
