@@ -12,7 +12,6 @@ from typing import Any
 import filelock
 
 from sei.build import build, build_all, require_fit
-from sei.card.make import teacher_card
 from sei.choice import Evaluated, best_on_dev
 from sei.data.given import read_given
 from sei.data.study import Benchmark, with_benchmarks
@@ -127,6 +126,8 @@ def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
 def _card(job: Job, plugins: tuple[str, ...]) -> dict[str, Any]:
     card, assume = (build(job.config[key], key, plugins) for key in ("card", "assume"))
     ahead = {key: job.config[key] for key in ("estimate", "dry_run")}
+    from sei.card.make import teacher_card  # a run needs nothing of it
+
     with _alone_in(job.folder):
         return teacher_card(
             job.method, job.data, card, assume, folder=job.folder, digest=card_digest(job.config), **ahead

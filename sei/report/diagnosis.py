@@ -30,7 +30,7 @@ _OF_ERRORS = (
 
 
 def write_diagnosis(folder: Path, record: RoundRecord, store: Store) -> dict[str, Any]:
-    """Write ``round_1/`` up to its error types, with pictures from the store; return the round's part of the summary."""
+    """Write ``round_1/`` up to its error types; return its part of the summary. ``store`` keeps the pictures."""
     home = folder / f"round_{record.round}"
     (folder / FAILURE).unlink(missing_ok=True)  # from an earlier attempt
     said = round_dict(record, ())

@@ -37,7 +37,9 @@ def score_histograms(refined: RefinedSet, path: Path) -> None:
     width, height = max(4.4, _WIDTH * columns), _HEIGHT * rows  # one column is as wide as the title
     figure = Figure(figsize=(width, height))  # fixed margins: a layout that is solved takes as long as the drawing
     margins = {"left": 0.35 / width, "right": 1 - 0.1 / width, "bottom": 0.25 / height, "top": 1 - 0.48 / height}
-    cells = figure.subplots(rows, columns, squeeze=False, gridspec_kw={**margins, "wspace": 0.16, "hspace": 0.33}).ravel()
+    cells = figure.subplots(
+        rows, columns, squeeze=False, gridspec_kw={**margins, "wspace": 0.16, "hspace": 0.33}
+    ).ravel()
     for axes, (name, scored) in zip(cells, groups.items(), strict=False):
         _histogram(axes, name, scored)
     for axes in cells[len(groups) :]:

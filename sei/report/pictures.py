@@ -48,7 +48,7 @@ class Pictures:
         code = b"".join((here / name).read_bytes() for name in _SOURCES)
         return {"code": hashlib.sha256(code).hexdigest()[:24], "matplotlib": version("matplotlib")}
 
-    def __call__(self, shown: Shown, *, folder: Path) -> tuple[str, ...]:
+    def __call__(self, shown: Shown, *, folder: Path = Path()) -> tuple[str, ...]:
         """Draw all pictures into a folder and return their paths."""
         plots.cluster_map(shown.error_map, folder / "cluster_map.png")
         plots.criterion_curve(shown.error_map, folder / "criterion_curve.png")
