@@ -68,9 +68,9 @@ def the_plain_reason(q: str, apart: dict[str, list[str]], pool: list[str], rules
         return f"{found}_exact"
     held = [t for texts in apart.values() for t in texts]
     stock = stock_of(tuple(held), tuple(pool), n, rules.boilerplate)
-    own = runs(row, n)
+    own = runs(row, n) if n else []
     for name, texts in apart.items():
-        known = {run for t in texts for run, _ in runs(words(t), n)}
+        known = {run for t in texts for run, _ in runs(words(t), n)} if n else set()
         shared = [at for run, at in own if run in known]
         if 2 * len(shared) >= len(own) and shared:
             return f"{name}_ngram"
@@ -115,7 +115,7 @@ def plain_overlap(row: list[str], text: str, held: list[str], least: float) -> b
 
 @cache
 def stock_of(held: tuple[str, ...], pool: tuple[str, ...], n: int, least: int) -> StockPhrases:
-    return StockPhrases(held, pool, n, least)
+    return StockPhrases(held, pool, n or 9, least)
 
 
 @cache
