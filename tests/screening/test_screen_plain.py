@@ -128,7 +128,9 @@ def corpus(seed: int) -> tuple[dict[str, list[str]], list[str], list[str]]:
     apart = {name: [question(rng) for _ in range(n)] for name, n in (("test", 30), ("dev", 10), ("none", 0))}
     apart["validation"] = [question(rng) for _ in range(10)] + apart["dev"][:2] + [""]
     held = [t for texts in apart.values() for t in texts]
-    copies = [t.replace("Ada", "Eva") for t in held[:12]] + [t.replace("5", "6") for t in held[12:24]] + apart["dev"][:4]
+    copies = (
+        [t.replace("Ada", "Eva") for t in held[:12]] + [t.replace("5", "6") for t in held[12:24]] + apart["dev"][:4]
+    )
     return apart, [question(rng) for _ in range(20)], [*(question(rng) for _ in range(50)), *copies, "", "x", "?"]
 
 
