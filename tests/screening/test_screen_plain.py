@@ -149,7 +149,7 @@ def test_every_reason_is_that_of_a_plain_screen(seed, ngram):
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
-def test_a_growing_index_finds_what_pairs_show_looked_ahead_or_not(threshold):
+def test_a_growing_index_finds_what_all_pairs_show(threshold):
     rng = random.Random(1)
     held, asked = [question(rng) for _ in range(100)], [question(rng) for _ in range(80)]
     index, plainly = RougeIndex(held), [words(t) for t in held]
