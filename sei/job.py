@@ -12,7 +12,6 @@ from typing import Any
 import filelock
 
 from sei.build import build, build_all, require_fit
-from sei.card.make import teacher_card
 from sei.choice import Evaluated, best_on_dev
 from sei.data.given import read_given
 from sei.data.study import Benchmark, with_benchmarks
@@ -127,6 +126,8 @@ def show_a_few(job: Job, assume: Assumptions) -> dict[str, Any]:
 def _card(job: Job, plugins: tuple[str, ...]) -> dict[str, Any]:
     card, assume = (build(job.config[key], key, plugins) for key in ("card", "assume"))
     ahead = {key: job.config[key] for key in ("estimate", "dry_run")}
+    from sei.card.make import teacher_card  # a run needs nothing of it
+
     with _alone_in(job.folder):
         return teacher_card(
             job.method, job.data, card, assume, folder=job.folder, digest=card_digest(job.config), **ahead
@@ -184,7 +185,7 @@ def run(job: Job) -> dict[str, Any]:
     base = job.model.base()
     store = Store(root=job.store)
     store.keep_run(job.run_id, job.folder, job.label)
-    report = _report(job)
+    report = _report(job, store)
     tracked = job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
     rounds = Rounds(job.method, data, job.rounds, job.seed, store, base)
     exit_code = 1
@@ -217,7 +218,8 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     """Grade given outputs, diagnose and cluster their errors, and return the summary; no model is opened."""
     found = read_given(file, job.data, lambda: with_benchmarks(job.data.load(), job.benchmarks))
     attempt = GivenAttempts(outputs=found.outputs)
-    method, store, report = replace(job.method, attempt=attempt), Store(root=job.store), _report(job)
+    method, store = replace(job.method, attempt=attempt), Store(root=job.store)
+    report = _report(job, store)
     preflight(job, [method.grade, method.diagnose, method.cluster, method.second_opinion, job.tracker])
     store.keep_run(job.run_id, job.folder, job.label)
     state = RoundState(current=attempt.checkpoint, base=attempt.checkpoint)
@@ -229,7 +231,7 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     done: list[Evaluated] = []
     try:
         record, ending = find_given_errors(r, str(file))
-        said = write_diagnosis(job.folder, record)
+        said = write_diagnosis(job.folder, record, store)
         done.append(Evaluated(checkpoint=attempt.checkpoint, graded=(), scores={}, record=record))
         tracked.round(record, said, job.folder / f"round_{record.round}")
         about = {"experiment": job.name, "seed": job.seed, "config_digest": config_digest(job.config)}
@@ -248,7 +250,7 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     return summary
 
 
-def _report(job: Job) -> RunReport:
+def _report(job: Job, store: Store) -> RunReport:
     return RunReport(
         folder=job.folder,
         experiment=job.name,
@@ -258,6 +260,7 @@ def _report(job: Job) -> RunReport:
         model=job.model,
         method=job.method,
         data=job.data,
+        store=store,
     )
 
 

@@ -20,6 +20,7 @@ from sei.records import (
     Score,
 )
 from sei.report import console, interactive, plots
+from sei.report.flow import places
 from sei.track.local import LocalTracker
 from tests.builders import case, error_type, problem
 from tests.conftest import ROOT
@@ -64,7 +65,8 @@ def score(correct: int = 1) -> Score:
 def test_pictures_are_drawn_whatever_a_type_is_called(tmp_path, name):
     """F17."""
     plots.cluster_map(error_map((name, f"{name} (2)")), tmp_path / "map.png")
-    plots.type_flow([record(1, {name: [0, 1, 2], "b": [3]}), record(2, {name: [0, 1]})], tmp_path / "flow.png")
+    rounds = [record(1, {name: [0, 1, 2], "b": [3]}), record(2, {name: [0, 1]})]
+    plots.type_flow([places(r) for r in rounds], tmp_path / "flow.png")
     plots.score_curve([("base", {name: score()}), ("round 1", {name: score()})], tmp_path / "scores.png")
     assert all((tmp_path / f"{p}.png").stat().st_size > 1000 for p in ("map", "flow", "scores"))
 

@@ -35,6 +35,11 @@ def template(name: str) -> str:
     """
     if is_path(name):
         return _text_of(name)
+    return _packaged(name)
+
+
+@lru_cache(maxsize=256)
+def _packaged(name: str) -> str:
     folder = files(__package__)
     path = folder / f"{name}.txt"
     if not path.is_file():

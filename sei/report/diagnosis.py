@@ -8,10 +8,12 @@ from typing import Any
 
 from sei.choice import DIAGNOSED, Ending
 from sei.records import RoundRecord
-from sei.report import console, plots
+from sei.report import console
 from sei.report.folder import write_errors, write_json, write_rows
 from sei.report.page.files import FAILURE
+from sei.report.pictures import Shown, draw
 from sei.report.summary import git_commit, instructor_dict, machine, round_dict
+from sei.store import Store
 
 _OF_ERRORS = (
     "round",
@@ -27,8 +29,8 @@ _OF_ERRORS = (
 )
 
 
-def write_diagnosis(folder: Path, record: RoundRecord) -> dict[str, Any]:
-    """Write ``round_1/`` up to its error types, with pictures; return the round's part of the summary."""
+def write_diagnosis(folder: Path, record: RoundRecord, store: Store) -> dict[str, Any]:
+    """Write ``round_1/`` up to its error types; return its part of the summary. ``store`` keeps the pictures."""
     home = folder / f"round_{record.round}"
     (folder / FAILURE).unlink(missing_ok=True)  # from an earlier attempt
     said = round_dict(record, ())
@@ -39,8 +41,7 @@ def write_diagnosis(folder: Path, record: RoundRecord) -> dict[str, Any]:
     write_errors(home, record)
     write_rows(home / "dropped.jsonl", record.error_map.rejections)
     write_json(home / "report.json", report)
-    plots.cluster_map(record.error_map, home / "cluster_map.png")
-    plots.criterion_curve(record.error_map, home / "criterion_curve.png")
+    draw(Shown(error_map=record.error_map), folder, record.round, store)
     return report
 
 

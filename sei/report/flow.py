@@ -28,18 +28,27 @@ class TypeFlow:
         return self.goes_to.get(SOLVED, 0) / self.size
 
 
-def places(record: RoundRecord) -> dict[str, str]:
-    """Return the place of every pool problem at the start of a round: its error type, or why it has none."""
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The place of every pool problem (by id) at the start of a round: its error type, or why it has none."""
+
+    round: int
+    of: dict[str, str]
+
+
+def places(record: RoundRecord) -> Places:
+    """Return the places of the pool problems at the start of a round."""
     typed = {k.bad_case.problem.id: t.label for t in record.error_map.types for k in t.members}
     other = {"right": SOLVED, "wrong": UNNAMED, "unreadable": UNREADABLE}
-    return {g.attempt.problem.id: typed.get(g.attempt.problem.id, other[g.verdict]) for g in record.graded}
+    of = {g.attempt.problem.id: typed.get(g.attempt.problem.id, other[g.verdict]) for g in record.graded}
+    return Places(round=record.round, of=of)
 
 
 def flows(records: Sequence[RoundRecord]) -> tuple[TypeFlow, ...]:
     """Return the flow of every error type (and of problems without one) between consecutive rounds, largest first."""
     out: list[TypeFlow] = []
     for before, after in itertools.pairwise(records):
-        was, now = places(before), places(after)
+        was, now = places(before).of, places(after).of
         for name, size in Counter(was.values()).most_common():
             to = Counter(now[i] for i, place in was.items() if place == name)
             out.append(TypeFlow(round=before.round, error_type=name, size=size, goes_to=dict(to.most_common())))

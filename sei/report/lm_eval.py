@@ -63,8 +63,7 @@ def write_lm_eval(
     write_atomic(folder / f"results_{stamp}.json", (json.dumps(results, indent=2) + "\n").encode())
     for task, rows in tasks.items():
         places = {i: at for at, i in enumerate(dict.fromkeys(g.attempt.problem.id for g in rows))}
-        lines = [s for i, answers in by_problem(rows).items() for s in _samples(places[i], answers, asked_as[i])]
-        body = "".join(json.dumps(s, ensure_ascii=False) + "\n" for s in lines)
+        body = "".join(_samples(places[i], answers, asked_as[i]) for i, answers in by_problem(rows).items())
         write_atomic(folder / f"samples_{task}_{stamp}.jsonl", body.encode("utf-8", "surrogatepass"))
 
 
@@ -107,7 +106,8 @@ def _config(task: str, shots: int, samples: int) -> dict[str, Any]:
     }
 
 
-def _samples(i: int, answers: Sequence[Graded], prompt: str) -> list[dict[str, Any]]:
+def _samples(i: int, answers: Sequence[Graded], prompt: str) -> str:
+    """Return the rows of one problem, one for each filter."""
     p = answers[0].attempt.problem
     doc = {"id": p.id, "question": p.question, "answer": p.answer, "solution": p.solution, "options": list(p.options)}
     common = {
@@ -123,11 +123,17 @@ def _samples(i: int, answers: Sequence[Graded], prompt: str) -> list[dict[str, A
         "target_hash": _hash(p.answer),
     }
     strict = [g.extracted if g.strict_verdict != "unreadable" else "[invalid]" for g in answers]
-    return [
-        {**common, "filter": STRICT, "filtered_resps": strict, "exact_match": _share(answers, strict=True)},
-        {**common, "filter": FLEXIBLE, "filtered_resps": [g.extracted or "[invalid]" for g in answers],
-         "exact_match": _share(answers, strict=False)},
-    ]  # fmt: skip
+    flexible = [g.extracted or "[invalid]" for g in answers]
+    own = (
+        {"filter": STRICT, "filtered_resps": strict, "exact_match": _share(answers, strict=True)},
+        {"filter": FLEXIBLE, "filtered_resps": flexible, "exact_match": _share(answers, strict=False)},
+    )
+    shared = _json(common).removesuffix("}")  # the rows of a problem differ in their last fields alone
+    return "".join(f"{shared}, {_json(fields).removeprefix('{')}\n" for fields in own)
+
+
+def _json(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _hash(text: str) -> str:

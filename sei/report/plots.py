@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sei.printable import printable
-from sei.records import ErrorMap, RoundRecord, Score, StepLog
+from sei.records import ErrorMap, Score, StepLog
 from sei.report import flow
 
 
@@ -92,14 +92,14 @@ _NAMED_TYPES = 10  # per round; all others are one block
 _BAR = 0.12
 
 
-def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
+def type_flow(places: Sequence[flow.Places], path: Path) -> None:
     """Draw where the bad cases of each error type go from round to round, as bands between stacked bars.
 
     From the top: the largest types first, then problems without a type, then solved ones.
     """
     import matplotlib as mpl
 
-    columns = [flow.grouped(flow.places(r), _NAMED_TYPES) for r in records]
+    columns = [flow.grouped(p.of, _NAMED_TYPES) for p in places]
     figure, axes = _figure(4 + 3.2 * len(columns), 7)
     colours = mpl.colormaps["tab20"]
     stacks = [_stack(c) for c in columns]
@@ -113,8 +113,8 @@ def type_flow(records: Sequence[RoundRecord], path: Path) -> None:
                 axes.text(where["x"], (low + high) / 2, label, ha=where["ha"], va="center", fontsize=6.5)
     for x, (was, now) in enumerate(itertools.pairwise(columns)):
         _bands(axes, x, was, now, stacks[x], stacks[x + 1], colours)
-    axes.set(xticks=range(len(records)), xticklabels=[f"before round {r.round}" for r in records], yticks=[])
-    axes.set(xlim=(-0.9, len(records) - 0.1), title=f"{len(columns[0])} pool problems by error type")
+    axes.set(xticks=range(len(places)), xticklabels=[f"before round {p.round}" for p in places], yticks=[])
+    axes.set(xlim=(-0.9, len(places) - 0.1), title=f"{len(columns[0])} pool problems by error type")
     for side in ("top", "left", "right"):
         axes.spines[side].set_visible(False)
     save(figure, path)

@@ -6,11 +6,9 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from sei.choice import Ending, Evaluated, best_on_dev, stop_reason
 from sei.clusterers.none import NoClustering
@@ -20,16 +18,17 @@ from sei.loop import Method, SoFar
 from sei.models.target import TargetModel
 from sei.prompts import asked
 from sei.records import Graded, RoundRecord, Score
-from sei.report import console, histograms, plots
+from sei.report import console
 from sei.report.cards import Origin, described
 from sei.report.dataset import write_dataset
-from sei.report.flow import flows
+from sei.report.flow import flows, places
 from sei.report.folder import write_json, write_round, write_rows
 from sei.report.ledger import last_trained, ledger
 from sei.report.lm_eval import write_lm_eval
 from sei.report.model_folder import instead, write_model
 from sei.report.page import write_page
-from sei.report.page.files import FAILURE
+from sei.report.page.files import FAILURE, Known, parsed
+from sei.report.pictures import Shown, draw
 from sei.report.summary import (
     config_digest,
     from_environment,
@@ -45,6 +44,7 @@ from sei.stages.harvest import NothingKeptError
 from sei.store import Store, Use, write_atomic
 
 log = logging.getLogger("sei")
+Stage = tuple[str, dict[str, Score]]  # its name and its scores
 _SEVERAL = 3  # from this many different keyphrases, one error type is unlikely
 
 
@@ -52,7 +52,7 @@ _SEVERAL = 3  # from this many different keyphrases, one error type is unlikely
 class RunReport:
     """The run folder of one job: files of every round, pictures, page, summary, ledger and model.
 
-    ``config`` is the job's resolved config; ``rounds`` the maximum number of rounds.
+    ``config`` is the job's resolved config; ``rounds`` the maximum number of rounds. ``store`` keeps the pictures.
     """
 
     folder: Path
@@ -63,6 +63,8 @@ class RunReport:
     model: TargetModel
     method: Method
     data: Any
+    store: Store
+    known: Known = field(default_factory=dict)  # what the pages so far have read
 
     def publish(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
         """Write the results of the last of ``evaluated``; return its part of the summary."""
@@ -97,8 +99,8 @@ class RunReport:
             records = [e.record for e in evaluated if e.record is not None]
             write_dataset(where / "dataset", records, report["dropped"], self._origin())
             write_json(self.folder / "error_type_flow.json", [dataclasses.asdict(f) for f in flows(records)])
-            _draw(self.folder, records, _stages(evaluated))
-        write_page(self.folder, so_far=len(evaluated) - 1)
+            _draw(self.folder, records, _stages(evaluated), self.store)
+        write_page(self.folder, so_far=len(evaluated) - 1, known=self.known)
         return report
 
     def _warn_of_one_type(self, record: RoundRecord) -> None:
@@ -170,9 +172,9 @@ class RunReport:
         records = [e.record for e in evaluated if e.record is not None]
         write_json(self.folder / "ledger.json", ledger(store, self.method, records))
         if done:
-            write_page(self.folder)
+            write_page(self.folder, known=self.known)
         elif evaluated:
-            write_page(self.folder, so_far=len(evaluated) - 1)
+            write_page(self.folder, so_far=len(evaluated) - 1, known=self.known)
 
     def _summary(self, evaluated: Sequence[Evaluated], ending: Ending | None) -> dict[str, Any]:
         """Return the summary of a run; for equal configs it is equal except for ``seconds``."""
@@ -210,24 +212,24 @@ class RunReport:
         )
 
 
-def _draw(folder: Path, records: Sequence[RoundRecord], stages: Sequence[tuple[str, dict[str, Score]]]) -> None:
+def _draw(folder: Path, records: Sequence[RoundRecord], stages: Sequence[Stage], store: Store) -> None:
     record = records[-1]
-    home = folder / f"round_{record.round}"
-    plots.cluster_map(record.error_map, home / "cluster_map.png")
-    plots.criterion_curve(record.error_map, home / "criterion_curve.png")
-    plots.training_curve(record.trained.curve, home / "training_curve.png")
-    histograms.score_histograms(record.refined, home / "refinement_scores.png")
-    plots.score_curve(stages, folder / "scores.png")
-    if len(records) > 1:
-        plots.type_flow(records, folder / "error_type_flow.png")
+    shown = Shown(
+        error_map=record.error_map,
+        losses=record.trained.curve,
+        refined=record.refined,
+        stages=tuple(stages),
+        places=tuple(map(places, records)),
+    )
+    draw(shown, folder, record.round, store)
 
 
-def _stages(evaluated: Sequence[Evaluated]) -> list[tuple[str, dict[str, Score]]]:
+def _stages(evaluated: Sequence[Evaluated]) -> list[Stage]:
     return [("base" if e.record is None else f"round {e.record.round}", e.scores) for e in evaluated]
 
 
 def _as_written(folder: Path) -> dict[str, Any]:
     """Return the config as written by Hydra, with unresolved references; empty for a run without Hydra."""
     path = folder / ".hydra" / "config.yaml"
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = parsed(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found if isinstance(found, dict) else {}

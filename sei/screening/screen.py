@@ -6,7 +6,6 @@ The rules, in order: exact text, shared n-gram, masked signature, ROUGE-L, embed
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
@@ -17,8 +16,9 @@ from pydantic import Field
 from sei.parts import IMMATERIAL, part
 from sei.ports import Embedder
 from sei.returned import embedded
-from sei.screening.near import NgramIndex, RougeIndex, StockPhrases
-from sei.signature import masked_signature
+from sei.screening.group import Group, group
+from sei.screening.near import StockPhrases, counts, words
+from sei.screening.overlap import Overlap
 from sei.store import digest
 
 _BLOCK = 2_048  # number of questions compared at once
@@ -73,18 +73,8 @@ class HeldOutScreen:
         return digest(texts, self.rules, list(self.pool)) if self.rules.reads() else digest(texts, self.rules)
 
     @cached_property
-    def _exact(self) -> dict[str, str]:
-        return {_plain(q): name for name, qs in self.apart.items() for q in qs}
-
-    @cached_property
-    def _signatures(self) -> dict[str, str]:
-        return {masked_signature(q): name for name, qs in self.apart.items() for q in qs}
-
-    @cached_property
-    def _ngrams(self) -> dict[str, NgramIndex]:
-        n = self.rules.ngram
-        stock = (lambda: self._stock) if n and self.rules.boilerplate else None
-        return {name: NgramIndex(qs, n, stock) for name, qs in self.apart.items()} if n else {}
+    def _groups(self) -> dict[str, Group]:
+        return {name: group(tuple(qs), self.rules.ngram) for name, qs in self.apart.items()}
 
     @cached_property
     def _stock(self) -> StockPhrases:
@@ -92,14 +82,10 @@ class HeldOutScreen:
         return StockPhrases(held, self.pool, self.rules.ngram, self.rules.boilerplate)
 
     @cached_property
-    def _rouge(self) -> dict[str, RougeIndex]:
-        return {n: RougeIndex(qs) for n, qs in self.apart.items()} if self.rules.rouge_l < 1 else {}
-
-    @cached_property
-    def _all(self) -> tuple[list[str], list[str], RougeIndex]:
-        """Return all held-out questions, the group of each, and their word index."""
+    def _all(self) -> tuple[list[str], list[str], Overlap]:
+        """Return all held-out questions, the group of each, and their words."""
         pairs = [(q, name) for name, qs in self.apart.items() for q in qs]
-        return [q for q, _ in pairs], [name for _, name in pairs], RougeIndex(q for q, _ in pairs)
+        return [q for q, _ in pairs], [name for _, name in pairs], Overlap([g.index for g in self._groups.values()])
 
     @cached_property
     def _vectors(self) -> dict[str, Any]:
@@ -111,8 +97,8 @@ class HeldOutScreen:
         return self.reasons([question])[0]
 
     def reasons(self, questions: Sequence[str]) -> list[str | None]:
-        """Return the reason for each question; embedding them together is much faster than one by one."""
-        found = [self._by_text(q) for q in questions]
+        """Return the reason for each question; many together take much less time than one by one."""
+        found = self._by_text(questions)
         if self.rules.embedding < 1:
             left = [q for q, reason in zip(questions, found, strict=True) if reason is None]
             new = [q for q in dict.fromkeys(left) if q not in self._similar]
@@ -123,19 +109,29 @@ class HeldOutScreen:
             found = [r or self._similar.get(q) for q, r in zip(questions, found, strict=True)]
         return found
 
-    def _by_text(self, question: str) -> str | None:
-        name = self._exact.get(_plain(question))
-        if name is not None:
-            return f"{name}_exact"
-        for name, ngrams in self._ngrams.items():
-            if ngrams.shares(question):
+    def _by_text(self, questions: Sequence[str]) -> list[str | None]:
+        reasons = {q: self._alike(q) for q in dict.fromkeys(questions)}
+        left = [q for q, reason in reasons.items() if reason is None]
+        for name, held in self._groups.items() if self.rules.rouge_l < 1 else ():
+            near = held.near(left, self.rules.rouge_l)
+            reasons.update(dict.fromkeys(near, f"{name}_rouge"))
+            left = [q for q in left if q not in near]
+        return [reasons[q] for q in questions]
+
+    def _alike(self, question: str) -> str | None:
+        """Return the reason by the rules that compare no pair of texts."""
+        found = {name: held.alike(question) for name, held in self._groups.items()}
+        last_first = list(reversed(found.items()))
+        for name, (exact, _, _) in last_first:
+            if exact:
+                return f"{name}_exact"
+        stock = (lambda: self._stock) if self.rules.ngram and self.rules.boilerplate else None
+        for name, (_, shared, _) in found.items():
+            if shared[0] and counts(words(question), shared, self.rules.ngram, stock):
                 return f"{name}_ngram"
-        name = self._signatures.get(masked_signature(question))
-        if name is not None:
-            return f"{name}_signature"
-        for name, index in self._rouge.items():
-            if index.closest(question, self.rules.rouge_l) is not None:
-                return f"{name}_rouge"
+        for name, (_, _, signature) in last_first:
+            if signature:
+                return f"{name}_signature"
         return None
 
     def _compare(self, block: Sequence[str]) -> None:
@@ -147,8 +143,9 @@ class HeldOutScreen:
 
     def _compare_near(self, block: Sequence[str]) -> None:
         """Embed only questions that share words with a held-out one, and compare only such pairs."""
-        texts, names, index = self._all
-        partners = {q: rows for q in block if (rows := index.overlapping(q, self.rules.overlap))}
+        texts, names, overlap = self._all
+        found = zip(block, overlap.rows(block, self.rules.overlap), strict=True)
+        partners = {q: rows for q, rows in found if rows}
         wanted = sorted({i for rows in partners.values() for i in rows} - self._held.keys())
         if wanted:
             self._held.update(zip(wanted, embedded(self.rules.embedder, [texts[i] for i in wanted]), strict=True))
@@ -157,7 +154,3 @@ class HeldOutScreen:
             near = np.flatnonzero(np.stack([self._held[i] for i in rows]) @ vector > self.rules.embedding)
             if len(near):  # rows are ordered by group; the first gives the reason
                 self._similar[q] = f"{names[rows[int(near[0])]]}_embedding"
-
-
-def _plain(question: str) -> str:
-    return re.sub(r"\W+", " ", question.lower()).strip()

@@ -36,6 +36,7 @@ class Sieve:
         """Ask the screen about all drafts of a reply at once, which is cheaper than one by one."""
         questions = [d.question for d in drafts]
         self.held_out = dict(zip(questions, self.screen.reasons(questions), strict=True))
+        self.near.look_ahead((q for q, reason in self.held_out.items() if reason is None), self.rouge_l)
 
     def reason(self, draft: Draft) -> str | None:
         """Return why a draft must be dropped. ``None`` accepts it, and later drafts are compared with it."""

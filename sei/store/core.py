@@ -131,8 +131,9 @@ class Store:
     def kept(self, stage: EachWith[Context, Item, Row], context: Context, *, items: Sequence[Item]) -> tuple[Row, ...]:
         """Return the stored rows for some items; never makes one."""
         home = self._home(stage, digest(stage, [context]))
-        rows, *_ = read_rows(home / "rows.jsonl", pydantic.TypeAdapter(stage.row_type))  # type: ignore[attr-defined]
         ids = [digest(item) for item in items]
+        adapter: pydantic.TypeAdapter[Row] = pydantic.TypeAdapter(stage.row_type)  # type: ignore[attr-defined]
+        rows, *_ = read_rows(home / "rows.jsonl", adapter, frozenset(ids))
         return tuple(rows[i] for i in ids if i in rows)
 
     @overload
@@ -156,7 +157,7 @@ class Store:
         ids = [digest(item) for item in items]
         self._need(stage, key)
         with locked(home):
-            rows, seconds, device = read_rows(home / "rows.jsonl", adapter)
+            rows, seconds, device = read_rows(home / "rows.jsonl", adapter, frozenset(ids))
             done = {i for i, d in enumerate(ids) if d in rows}
             made = 0
             if len(done) < len(ids):
@@ -184,6 +185,15 @@ class Store:
         if self.at:
             return f"in {self.at}"
         return f"after {self.uses[-1].stage}" if self.uses else "before the first stage"
+
+    def aside(self) -> Store:
+        """Return this store for things that are no results, such as pictures: their uses are not counted here.
+
+        Pruning knows that the run needs their entries, too.
+        """
+        other = Store(root=self.root)
+        other._run, other._needed = self._run, self._needed
+        return other
 
     def keep_run(self, run_id: str, folder: Path, label: str) -> None:
         """Remember from now on the entries that a run asks for, so that pruning knows what is still needed.
@@ -251,9 +261,11 @@ class Store:
                 path = home / name
                 if path.stat().st_size != size or (size <= _FULL_HASH_LIMIT and file_digest(path) != sha):
                     raise ValueError(f"{name} differs from its digest")
-            rows = [json.loads(line) for line in body.decode().split("\n") if line]
-            data = relocated(rows if entry["rows"] else rows[0], _ROOT, f"{self.root}/")
-            made = adapter.validate_json(json.dumps(data))
+            lines = [line for line in body.split(b"\n") if line]
+            text = b"[" + b",".join(lines) + b"]" if entry["rows"] else lines[0]
+            if _ROOT.encode() in text:
+                text = json.dumps(relocated(json.loads(text), _ROOT, f"{self.root}/")).encode()
+            made = adapter.validate_json(text)
             return made, float(entry["seconds"]), str(entry.get("device", ""))
         except (OSError, ValueError, KeyError, IndexError) as e:
             quarantine(home, e)

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,9 +140,11 @@ def quarantine(home: Path, reason: object) -> None:
 
 
 def read_rows(
-    path: Path, adapter: pydantic.TypeAdapter[Row]
+    path: Path, adapter: pydantic.TypeAdapter[Row], wanted: Container[str] | None = None
 ) -> tuple[dict[str, Row], dict[str, float], dict[str, str]]:
     """Return stored rows, and the seconds and device of each, by item digest; damaged rows are made again.
+
+    ``wanted``: the digests of the items to read; other rows are left as they are and not checked.
 
     A crash leaves an incomplete last line, which is dropped. For any other damaged line the file is first copied to
     ``rows.damaged-*``.
@@ -156,6 +158,9 @@ def read_rows(
     good, bad = [], []
     for number, line in enumerate(lines):
         if not line:
+            continue
+        if wanted is not None and number < len(lines) - 1 and _other(line, wanted):
+            good.append(line)
             continue
         try:
             kept = json.loads(line)
@@ -173,6 +178,13 @@ def read_rows(
             shutil.copy2(path, path.with_name(f"rows.damaged-{int(time.time() * 1000)}"))
         write_atomic(path, b"".join(line + b"\n" for line in good))
     return rows, seconds, device
+
+
+def _other(line: bytes, wanted: Container[str]) -> bool:
+    """Say whether a line belongs to an item that is not wanted; ``appending`` writes the item's digest first."""
+    start, _, rest = line.partition(b'{"id": "')
+    name, end, _ = rest.partition(b'"')
+    return not start and bool(end) and name.isalnum() and name.decode("ascii", "replace") not in wanted
 
 
 @contextmanager

@@ -10,7 +10,12 @@ from typing import Any
 
 from sei.former import FORMER
 from sei.imports import sources
-from sei.parts import identity_of, is_part, settings
+from sei.parts import identity_of, is_part_class, settings
+
+_Kind = tuple[str, tuple[str, ...], frozenset[str]]
+_KINDS: dict[type, _Kind] = {}
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def canonical(obj: Any) -> Any:
@@ -22,13 +27,21 @@ def canonical(obj: Any) -> Any:
     Raises:
         TypeError: for anything without a stable identity (functions, open files, arbitrary objects).
     """
-    if obj is None or isinstance(obj, (str, int, float, bool)):
+    kind, names, unless_empty = _KINDS.get(type(obj)) or _kind(type(obj))
+    if kind == "value":
         return obj
-    if isinstance(obj, (tuple, list)):
+    if kind == "record":
+        out: dict[str, Any] = {"record": type(obj).__name__}
+        for n in names:
+            value = getattr(obj, n)
+            if n not in unless_empty or value:
+                out[n] = value if type(value) in _PLAIN else canonical(value)
+        return out
+    if kind == "list":
         return [canonical(o) for o in obj]
-    if isinstance(obj, dict):
+    if kind == "dict":
         return {str(k): canonical(v) for k, v in sorted(obj.items(), key=lambda kv: str(kv[0]))}
-    if is_part(obj):
+    if kind == "part":
         obj = obj.settled() if hasattr(obj, "settled") else obj  # an automatic setting counts as its chosen value
         cls = type(obj)
         name = identity_of(cls)
@@ -38,13 +51,29 @@ def canonical(obj: Any) -> Any:
         if own := _source(cls.__module__):
             reads["source"] = own
         return {**out, "reads": canonical(reads)} if reads else out
-    if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
-        names = getattr(obj, "IDENTITY", None) or [f.name for f in dataclasses.fields(obj)]
-        names = [n for n in names if n not in getattr(obj, "UNLESS_EMPTY", ()) or getattr(obj, n)]
-        return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in names}}
-    if hasattr(obj, "IDENTITY"):
-        return {"record": type(obj).__name__, **{n: canonical(getattr(obj, n)) for n in obj.IDENTITY}}
     raise TypeError(f"{type(obj).__name__} has no stable identity; give the store parts, records or plain values")
+
+
+def _kind(cls: type) -> _Kind:
+    """Note and return what objects of a class are to ``canonical``, its fields, and those that count unless empty."""
+    found = _KINDS[cls] = _looked_at(cls)
+    return found
+
+
+def _looked_at(cls: type) -> _Kind:
+    if issubclass(cls, (str, int, float, bool, type(None))):
+        return "value", (), frozenset()
+    if issubclass(cls, (tuple, list)):
+        return "list", (), frozenset()
+    if issubclass(cls, dict):
+        return "dict", (), frozenset()
+    if is_part_class(cls):
+        return "part", (), frozenset()
+    names = getattr(cls, "IDENTITY", None)
+    if dataclasses.is_dataclass(cls):
+        names = names or [f.name for f in dataclasses.fields(cls)]
+        return "record", tuple(names), frozenset(getattr(cls, "UNLESS_EMPTY", ()))
+    return ("record", tuple(names), frozenset()) if names else ("other", (), frozenset())
 
 
 def _source(module: str) -> str:
@@ -60,7 +89,7 @@ def _source(module: str) -> str:
 
 def digest(*objs: Any) -> str:
     """Return the first 24 hex digits of the sha256 of canonical JSON."""
-    text = json.dumps([canonical(o) for o in objs], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = _JSON.encode([canonical(o) for o in objs])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

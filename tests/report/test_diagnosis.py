@@ -12,6 +12,7 @@ from sei.report.diagnosis import finish_diagnosis, write_diagnosis
 from sei.report.page import make_page, make_sweep_page
 from sei.report.page.build import gather
 from sei.stages.given import GivenAttempts
+from sei.store import Store
 from sei.track.wandb import WandbRun
 from tests.browser import CHROMIUM, browser
 from tests.builders import error_type, graded, keyphrase, problem
@@ -40,7 +41,7 @@ def record(cases=3):
 
 def run_folder(folder, cases=3):
     made = record(cases)
-    said = write_diagnosis(folder, made)
+    said = write_diagnosis(folder, made, Store(root=folder / "store"))
     about = {"experiment": "x", "seed": 0, "config_digest": "d", "attempts": GIVEN}
     return made, said, finish_diagnosis(folder, made, said, None if cases else "converged", about)
 

@@ -26,7 +26,8 @@ from tests.compose import built
 def report(tmp_path) -> RunReport:
     parts = built()
     more = {"model": parts["model"], "method": parts["method"], "data": parts["data"]}
-    return RunReport(folder=tmp_path, experiment="x", seed=0, rounds=2, config={}, **more)
+    store = Store(root=tmp_path / "store")
+    return RunReport(folder=tmp_path, experiment="x", seed=0, rounds=2, config={}, store=store, **more)
 
 
 def test_what_an_unfinished_round_found_is_written(report, tmp_path, caplog):

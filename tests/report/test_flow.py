@@ -22,12 +22,12 @@ def test_every_problem_of_a_type_is_followed_into_the_next_round():
 
 
 def test_small_types_are_grouped_and_what_has_no_type_is_not():
-    column = grouped(places(FIRST), 1)
+    column = grouped(places(FIRST).of, 1)
     assert sorted(set(column.values())) == ["adds", "other types", SOLVED, "unreadable"]
 
 
 def test_the_picture_is_drawn_for_any_number_of_rounds(tmp_path):
-    plots.type_flow([FIRST, SECOND, record(3, {})], tmp_path / "flow.png")
+    plots.type_flow([places(r) for r in (FIRST, SECOND, record(3, {}))], tmp_path / "flow.png")
     assert (tmp_path / "flow.png").stat().st_size > 5000
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import threading
 import time
 from dataclasses import replace
@@ -11,6 +14,7 @@ import pytest
 from sei.parts import IMMATERIAL, part
 from sei.records import Checkpoint, CurvePoint
 from sei.store import Store, canonical, digest
+from tests.builders import graded, held_out, problem
 
 CALLS: list[object] = []
 
@@ -187,3 +191,36 @@ def test_lists_that_join_alike_have_other_digests():
 def test_objects_without_identity_are_refused():
     with pytest.raises(TypeError, match="stable identity"):
         canonical(lambda: None)
+
+
+def test_rows_of_other_items_are_neither_checked_nor_lost(tmp_path):
+    items = [CurvePoint(num_types=i, score=0.0) for i in range(5)]
+    Store(root=tmp_path).each(Rows(), items=items)
+    path = next(tmp_path.rglob("rows.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], lines[1].replace(b'"sha": "', b'"sha": "x'), *lines[2:], lines[4][:-10]]))
+    CALLS.clear()
+    Store(root=tmp_path).each(Rows(), items=[items[0], items[3]])
+    assert CALLS == []
+    assert path.read_bytes().splitlines()[1].startswith(lines[1][:20]), "a damaged row of another item stays"
+    assert len(path.read_bytes().splitlines()) == 5, "a torn last line is dropped, whatever its item"
+    Store(root=tmp_path).each(Rows(), items=items)
+    assert CALLS == [1]
+
+
+def test_a_digest_is_that_of_the_plain_rule():
+    """``canonical`` as it was before it learned what the objects of a class are."""
+
+    def plain(obj):
+        if dataclasses.is_dataclass(obj):
+            names = getattr(obj, "IDENTITY", None) or [f.name for f in dataclasses.fields(obj)]
+            names = [n for n in names if n not in getattr(obj, "UNLESS_EMPTY", ()) or getattr(obj, n)]
+            return {"record": type(obj).__name__, **{n: plain(getattr(obj, n)) for n in names}}
+        if isinstance(obj, (tuple, list)):
+            return [plain(o) for o in obj]
+        return {str(k): plain(v) for k, v in obj.items()} if isinstance(obj, dict) else obj
+
+    mixed = {"b": (1, None), "a": [True, 0.5, "x"]}
+    for given in (graded(problem(1), "wrong"), graded(held_out("x"), "right"), mixed):
+        text = json.dumps([plain(given)], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        assert digest(given) == hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -9,7 +9,7 @@ from typing import Any
 from sei.errors import DataError
 from sei.report.page.cases import Texts, label, read_round
 from sei.report.page.config import read_config
-from sei.report.page.files import FAILURE, Files, cut
+from sei.report.page.files import FAILURE, Files, Known, cut
 from sei.report.page.model import named
 from sei.report.page.paired import changes
 from sei.report.page.saturation import saturation
@@ -28,13 +28,15 @@ _COUNTS = (
 _FLIPS = ("fixed", "broken", "kept")
 
 
-def gather(folder: Path, so_far: int | None = None) -> dict[str, Any]:
+def gather(folder: Path, so_far: int | None = None, known: Known | None = None) -> dict[str, Any]:
     """Return everything that the page shows. ``so_far``: rounds done in a running run (its summary is not read).
+
+    ``known``: what earlier pages of this run have read; files that have not changed since are not read again.
 
     Raises:
         DataError: if the folder has no summary and no results of a base or a round.
     """
-    files = Files(home=folder)
+    files = Files(home=folder, known={} if known is None else known)
     config = read_config(files)
     base = files.json("base/report.json", expected=False)
     base = base if isinstance(base, dict) else {}

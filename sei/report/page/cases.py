@@ -39,19 +39,32 @@ def label(error_type: dict[str, Any]) -> str:
     return str(error_type.get("stable") or error_type["name"])
 
 
+_READ = (
+    *("error_types.json", "diagnoses.jsonl", "cluster_map.jsonl", "refined.jsonl", "attempts.jsonl"),
+    *("dropped.jsonl", "withheld.jsonl"),
+)
+
+
 def read_round(files: Files, number: int, texts: Texts, *, whole: bool = True) -> dict[str, Any]:
     """Return the cases, points, synthetic examples and dropped items of a round, and the place of each pool problem.
 
     ``whole`` is false for a round that ended after its error types.
     """
+    names = [f"round_{number}/{name}" for name in _READ]
+    read = files.once(f"round/{number}/{whole}", names, lambda: _read(files, number, whole=whole))
+    return {**read, "cases": [{**c, "problem": texts.place(c["problem"])} for c in read["cases"]]}
+
+
+def _read(files: Files, number: int, *, whole: bool) -> dict[str, Any]:
+    """Return the same with whole problems in its cases, so that it does not depend on other rounds."""
     home = f"round_{number}"
     types = files.json(f"{home}/error_types.json") or []
     stable = {t["name"]: label(t) for t in types}
     type_of = {m["problem"]: label(t) for t in types for m in t["members"]}
     part_of = {i: part for t in types for part in ("exemplars", "validation") for i in t[part]}
     diagnoses = files.rows(f"{home}/diagnoses.jsonl", "bad_case")
-    cases = [_case(d, number, texts, type_of, part_of) for d in diagnoses]
-    at = {texts.id_of(c["problem"]): i for i, c in enumerate(cases)}
+    cases = [_case(d, number, type_of, part_of) for d in diagnoses]
+    at = {c["problem"]["id"]: i for i, c in enumerate(cases)}
     points = files.rows(f"{home}/cluster_map.jsonl", "problem_id", "error_type", "x", "y")
     refined = files.rows(f"{home}/refined.jsonl", "example", "kept") if whole else []
     places = {
@@ -71,15 +84,13 @@ def read_round(files: Files, number: int, texts: Texts, *, whole: bool = True) -
     }
 
 
-def _case(
-    diagnosis: dict[str, Any], number: int, texts: Texts, type_of: dict[str, str], part_of: dict[str, str]
-) -> dict[str, Any]:
+def _case(diagnosis: dict[str, Any], number: int, type_of: dict[str, str], part_of: dict[str, str]) -> dict[str, Any]:
     case, keyphrase = diagnosis["bad_case"], diagnosis.get("keyphrase") or {}
     refused = diagnosis.get("rejection") or {}
     name = case["problem"]["id"]
     return {
         "round": number,
-        "problem": texts.place(case["problem"]),
+        "problem": case["problem"],
         "output": cut(case["output"]),
         "extracted": cut(case["extracted"]),
         "phrase": cut(keyphrase.get("phrase")),

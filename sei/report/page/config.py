@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from sei.report.conf import CONF
-from sei.report.page.files import Files
+from sei.report.page.files import Files, parsed
 
 DEFAULTS = ".hydra/defaults.yaml"
 """File in a run folder: the default config and the part of every group in it, as composed when the run began."""
@@ -104,7 +104,7 @@ def _plain(value: Any) -> str:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = parsed(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}

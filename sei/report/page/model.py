@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-import yaml
-
 from sei.report.conf import CONF
 from sei.report.page.config import hidden
+from sei.report.page.files import parsed
 
 
 def named(said: Any, config: dict[str, Any]) -> dict[str, str]:
@@ -32,7 +31,7 @@ def named(said: Any, config: dict[str, Any]) -> dict[str, str]:
 def _usual_source(name: str) -> str:
     """Return the source in the config file of a model with this name; empty if there is none."""
     for path in sorted((CONF / "model").glob("*.yaml")):
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = parsed(path.read_text(encoding="utf-8"))
         if isinstance(found, dict) and found.get("name") == name:
             return str(found.get("source", ""))
     return ""

@@ -37,5 +37,9 @@ def _samples(home: Path) -> dict[str, str]:
 
 
 def _right(files: Files, name: str) -> dict[str, bool]:
+    return files.once(f"right/{name}", [name], lambda: _read_right(files, name))
+
+
+def _read_right(files: Files, name: str) -> dict[str, bool]:
     rows = files.rows(name, "doc", "filter", "exact_match")
     return {r["doc"]["id"]: r["exact_match"] == 1 for r in rows if r["filter"] == FLEXIBLE}

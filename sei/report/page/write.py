@@ -17,6 +17,7 @@ from typing import Any
 
 from sei.printable import printable
 from sei.report.page.build import gather
+from sei.report.page.files import Known
 from sei.report.page.sweep import gather_sweep
 from sei.store import write_atomic
 
@@ -40,12 +41,12 @@ _SCRIPTS = (
 _UNSAFE = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
-def write_page(folder: Path, so_far: int | None = None) -> None:
+def write_page(folder: Path, so_far: int | None = None, known: Known | None = None) -> None:
     """Write the page of a run folder; any error is logged and does not affect the run.
 
-    ``so_far``: the number of rounds done in a running run.
+    ``so_far``: the number of rounds done in a running run. ``known``: what its earlier pages have read.
     """
-    _carefully(lambda: make_page(folder, so_far), folder)
+    _carefully(lambda: make_page(folder, so_far, known), folder)
 
 
 def write_sweep_page(folder: Path) -> None:
@@ -53,14 +54,14 @@ def write_sweep_page(folder: Path) -> None:
     _carefully(lambda: make_sweep_page(folder), folder)
 
 
-def make_page(folder: Path, so_far: int | None = None) -> Path:
+def make_page(folder: Path, so_far: int | None = None, known: Known | None = None) -> Path:
     """Build ``report.html`` of a run folder from its files alone and return its path.
 
     Raises:
         DataError: if the folder has no results of a run.
         DiskError: if the page cannot be written.
     """
-    return _written(folder, gather(folder, so_far))
+    return _written(folder, gather(folder, so_far, known))
 
 
 def make_sweep_page(folder: Path) -> Path:
