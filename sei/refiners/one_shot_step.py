@@ -24,15 +24,11 @@ class OneShotStep:
     Score: the validation loss (mean per solution token) before the step minus the loss after it. The gradient is scaled
     to unit length, so ``step_size`` is the length of every step. The weights are restored exactly. Types with fewer
     than ``min_validation`` cases are scored on the round's pooled cases. ``weights``: train all weights or a fresh LoRA
-<<<<<<< HEAD
-    adapter.
+    adapter. ``supervised_logits``: leave out logits that no loss uses.
 
     ``exact``: the share of every type's candidates that is tested by the step. Below 1 the candidates are ranked first
     by the cosine of their gradient with that of the validation cases, and the best are tested. The others get scores
     below these, in the order of their cosines.
-=======
-    adapter. ``supervised_logits``: leave out logits that no loss uses.
->>>>>>> wt-tune
     """
 
     identity: ClassVar[str] = "refiner/one_shot_step"
@@ -42,19 +38,14 @@ class OneShotStep:
     min_validation: Annotated[int, Field(ge=1)] = 5
     max_validation: Annotated[int, Field(ge=1)] = 16
     weights: Literal["all", "lora"] = "all"
-<<<<<<< HEAD
-    exact: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 1.0  # ``reads`` puts it into the key if below 1
+    # ``reads`` puts these into the key if they are set
+    exact: Annotated[float, Field(gt=0, le=1), IMMATERIAL] = 1.0
+    supervised_logits: Annotated[bool, IMMATERIAL] = False
 
     def reads(self) -> dict[str, str]:
-        """Return the share of tested candidates if it is below 1."""
-        return {"exact": str(self.exact)} if self.exact < 1 else {}
-=======
-    supervised_logits: Annotated[bool, IMMATERIAL] = False  # ``reads`` puts it into the key if it is set
-
-    def reads(self) -> dict[str, str]:
-        """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
-        return {"supervised_logits": "true"} if self.supervised_logits else {}
->>>>>>> wt-tune
+        """Return the share of tested candidates if it is below 1, and ``supervised_logits`` if it is set."""
+        exact = {"exact": str(self.exact)} if self.exact < 1 else {}
+        return exact | ({"supervised_logits": "true"} if self.supervised_logits else {})
 
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate on the validation cases of its type."""
@@ -69,23 +60,20 @@ class OneShotStep:
             tested += best[: kept_of_type(len(members), self.exact)]
         return _joined(given, cosines, self._gains(given, kept, sorted(tested)))
 
+    @property
+    def _how(self) -> dict[str, bool]:
+        return {"lora": self.weights == "lora", "supervised_logits": self.supervised_logits}
+
     def _gains(self, given: Candidates, kept: Journal, which: Sequence[int]) -> dict[int, float]:
         """Return the gain of a step on each of these candidates."""
         from sei.lit.one_step import OneStep
 
         out: dict[int, float] = {}
         tests = given.validation
-<<<<<<< HEAD
         with self.target.open(given.checkpoint) as opened, progress("refinement", len(which)) as advance:
-            step = OneStep(opened, step_size=self.step_size, lora=self.weights == "lora", seed=given.seed)
+            step = OneStep(opened, step_size=self.step_size, seed=given.seed, **self._how)
             for i in which:
                 c = given.examples[i]
-=======
-        with self.target.open(given.checkpoint) as opened, progress("refinement", len(given.examples)) as advance:
-            how = {"lora": self.weights == "lora", "supervised_logits": self.supervised_logits}
-            step = OneStep(opened, step_size=self.step_size, seed=given.seed, **how)
-            for i, c in enumerate(given.examples):
->>>>>>> wt-tune
                 name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
                 before = kept.once(f"before/{name}", partial(step.loss, name, pairs))
                 out[i] = before - kept.once(f"after/{i}", partial(step.loss_after, name, pairs, sample))
@@ -102,10 +90,10 @@ class OneShotStep:
         for i, c in enumerate(given.examples):
             by_cases.setdefault(tests.name(c), []).append(i)
         with self.target.open(given.checkpoint) as opened, progress("ranking", len(out)) as advance:
-            gradients = Gradients(opened, lora=lora, seed=given.seed)
+            gradients = Gradients(opened, seed=given.seed, **self._how)
             for name, members in by_cases.items():
                 if not lora:  # a gradient of all weights is as large as the model, so only one is kept
-                    gradients = Gradients(opened, lora=lora, seed=given.seed)
+                    gradients = Gradients(opened, seed=given.seed, **self._how)
                 for i in members:
                     c = given.examples[i]
                     cosine: Callable[[], float] = partial(gradients.cosine, name, tests.pairs(c), pair_of(c))
