@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from sei.lit.trainer import TrainerSettings, quiet
+from sei.lit.trainer import TrainerSettings, determinism, quiet
 from sei.opened import Answer, OpenModel, Sampling, Target, ends_of, require_sampling
 from sei.parts import IMMATERIAL, part
 from sei.progress import inside, progress
@@ -81,7 +81,7 @@ class LightningEngine:
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         batches = [b for b in batches if not set(b) <= done]
-        with quiet(), progress(what, sum(map(len, batches))) as advance:
+        with quiet(), determinism(True), progress(what, sum(map(len, batches))) as advance:
             if opened.predictor is None:  # one predictor while the model is open
                 decoder = Decoder(model, ends, int(tok.pad_token_id), compact=self.decoder == "compact")
                 lit = LitCausalLM(model, decoder=decoder)

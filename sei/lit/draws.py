@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
+_PARTS = 2**52  # a distribution in whole numbers: as exact as fractions of float64, and far from overflow
+
 
 class OwnDraws:
     """Draws one token per row at ``temperature`` by inversion. Also a logits processor that leaves that token alone.
@@ -20,11 +22,12 @@ class OwnDraws:
 
     def tokens(self, scores: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """Return a token per row (B) for scores (B, V). ``rows``: their numbers if some have left; else all rows."""
-        share = torch.softmax(scores.double() / self.temperature, dim=-1).cumsum(dim=-1)
+        parts = (torch.softmax(scores.double() / self.temperature, dim=-1) * _PARTS).long()
+        share = parts.cumsum(dim=-1)  # of whole numbers: a GPU has no deterministic sum of fractions
         uniform = self.uniform[:, self.step : self.step + 1]
         drawn = (uniform if rows is None else uniform[rows.cpu()]).to(scores.device) * share[:, -1:]
         self.step += 1
-        return (share <= drawn).sum(dim=-1).clamp(max=scores.shape[-1] - 1)
+        return (share <= drawn.long()).sum(dim=-1).clamp(max=scores.shape[-1] - 1)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return scores (B, V) that leave one token per row."""

@@ -116,7 +116,7 @@ def test_a_model_with_a_sliding_window_is_left_to_generate():
     assert list(Decoder(near, frozenset(), 0).likelihoods(batch, solutions).values()) == pytest.approx(read, abs=1e-5)
 
 
-def test_the_decoder_is_in_the_key_only_where_it_is_not_the_usual_one():
+def test_the_decoder_is_in_the_key_if_it_is_not_generate():
     assert GENERATE.reads() == {}
     assert COMPACT.reads() == {"decoder": "compact"}
     assert "decoder" not in settings(GENERATE)

@@ -33,6 +33,22 @@ def test_a_low_temperature_takes_the_likeliest():
     assert set(left.argmax(dim=-1).tolist()) == {1}
 
 
+def test_whole_numbers_draw_the_tokens_of_fractions():
+    """They are summed because a GPU has no deterministic sum of fractions."""
+    scores = 3 * torch.randn(2_000, 300, generator=torch.Generator().manual_seed(2))
+    own = OwnDraws(range(2_000), 0.7, 1)
+    share = torch.softmax(scores.double() / 0.7, dim=-1).cumsum(dim=-1)
+    expected = (share <= own.uniform * share[:, -1:]).sum(dim=-1)
+    assert torch.equal(own.tokens(scores), expected)
+
+
+def test_generation_leaves_the_determinism_of_the_process_alone():
+    with ENGINE.open(TINY, TINY.base()) as opened:
+        torch.use_deterministic_algorithms(False)
+        list(ENGINE.answer(opened, opened.prompts(["What is 2 plus 3?"]), frozenset(), "x"))
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_a_row_is_the_same_alone_and_among_others():
     scores = torch.randn(3, 40, generator=torch.Generator().manual_seed(1))
     together, alone = OwnDraws([5, 6, 7], 1.0, 3), OwnDraws([6], 1.0, 3)
