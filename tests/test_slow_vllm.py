@@ -12,13 +12,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sei.data.mawps import Mawps
 from sei.engines import server
 from sei.engines.lightning import LightningEngine
 from sei.engines.openai_server import ServedEngine
 from sei.errors import ConfigError, SeiError
+from sei.finetuners.supervised import Finetune
+from sei.grading import MathGrader
+from sei.lit.batches import TokenBudget
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.opened import Sampling
+from sei.prompts import asked
+from sei.records import Checkpoint
 from tests.models import real_vllm
 from tests.models.older import NotMadeError
 from tests.servers import counted, needs, ok, plain_weights, served
@@ -90,6 +96,71 @@ def test_greedy_answers_are_those_of_this_process(vllm, target, questions):
     for pair in differ:
         print(pair)
     assert len(differ) <= 0.02 * len(here)
+
+
+@pytest.fixture(scope="module")
+def words(shared_data):
+    """Return pairs to train on, and 100 held-out problems."""
+    data = Mawps(folder=str(shared_data), warm_up=320, pool=40, dev=40, test=60, svamp=0, gsm8k=0).load()
+    return data.warm_up, data.held_out
+
+
+@pytest.fixture(scope="module")
+def checkpoints(smollm2, words, tmp_path_factory) -> list[Checkpoint]:
+    """Return two adapters, the second of which goes on from the first, and one with another rank."""
+    target = TargetModel(name="smollm2", source=str(smollm2), template="chat")
+    made = [target.base()]
+    for seed, (start, rank) in enumerate([(0, 16), (1, 16), (0, 8)]):
+        tune = Finetune(
+            target=target,
+            trainer=TrainerSettings(),
+            schedule=TokenBudget(steps=40, tokens_per_step=200),
+            method="lora",
+            lr=1e-3,
+            lora_r=rank,
+            lora_targets="all-linear",
+        )
+        made.append(tune(made[start], words[0], seed=seed, folder=tmp_path_factory.mktemp("lora")).checkpoint)
+    assert [c.onto for c in made[1:]] == [made[0]] * 3
+    return made[1:]
+
+
+def test_three_adapters_are_answered_by_one_server_as_by_this_process(vllm, target, words, checkpoints):
+    """At least 98 of 100 verdicts are those of the merged weights in this process; each difference is printed."""
+    grader, problems, starts = MathGrader(), words[1], set()
+    served_by = engine(vllm, finetunes="lora", stop=["\n\n"])
+    here_by = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60, stop=["\n\n"])
+    found: list[dict[str, list]] = []
+    for at, checkpoint in enumerate(checkpoints):
+        row = {}
+        for name, e in (("vllm", served_by), ("here", here_by)):
+            began, used = time.monotonic(), time.process_time()
+            with e.open(target, checkpoint) as opened:
+                ready = time.monotonic() - began
+                texts = opened.prompts([asked(p.question, p.options) for p in problems])
+                answers = sorted(e.answer(opened, texts, frozenset(), "x"))
+            if name == "vllm":
+                starts.add(server._running.process.pid)
+            row[name] = [(a.text, a.finished) for a in answers]
+            took = time.monotonic() - began
+            print(
+                f"checkpoint {at}, {name}: ready {ready:.2f} s, in all {took:.1f} s, {time.process_time() - used:.1f}"
+            )
+        found.append(row)
+    same = judged = 0
+    right = [0, 0]
+    for at, row in enumerate(found):
+        for p, a, b in zip(problems, row["vllm"], row["here"], strict=True):
+            verdicts = [grader.grade(p, x[0], finished=x[1]).verdict for x in (a, b)]
+            judged, same = judged + 1, same + (verdicts[0] == verdicts[1])
+            right = [n + (v == "right") for n, v in zip(right, verdicts, strict=True)]
+            if a != b:
+                print(at, p.id, verdicts, a, b)
+    texts = sum(a == b for row in found for a, b in zip(row["vllm"], row["here"], strict=True))
+    print(f"{same} of {judged} verdicts and {texts} texts equal, right: {right}")
+    assert len(starts) == 1
+    assert same >= 0.98 * judged
+    assert len({str(row["vllm"]) for row in found}) == 3  # three adapters, not one
 
 
 def test_prompts_that_the_window_would_cut_are_refused(vllm, target, questions):

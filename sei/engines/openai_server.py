@@ -43,8 +43,8 @@ class ServedEngine:
     ``compare_merged``: at the end of a run, so many test problems are asked of merged weights too (``sei.merged``).
 
     Alternatively ``url`` names a running server, which serves the base checkpoint. With ``adapters=served`` it is asked
-    to load adapters of the base too. ``prompt``: ``tokens`` sends token ids, exactly as in training; ``text`` is for servers
-    that accept only text. A prompt that the server cannot answer is counted as a fault. A share of more than
+    to load adapters of the base too. ``prompt``: ``tokens`` sends token ids, exactly as in training; ``text`` is for
+    servers that accept only text. A prompt that the server cannot answer is counted as a fault. A share of more than
     ``max_missing`` of them stops the run.
 
     The store's key contains the digest of the weights, ``command`` and ``env`` (both may change answers), and whether
