@@ -252,8 +252,8 @@ def test_a_failed_start_says_its_cause_and_keeps_its_log(tmp_path, cause, remedy
     (tmp_path / "log").write_text(log)
     program = f"import sys, pathlib; print(pathlib.Path({str(tmp_path / 'log')!r}).read_text()); sys.exit(1)"
     (tmp_path / "dies.py").write_text(program)
+    command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
     with pytest.raises(ConfigError) as e:
-        command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
         server.serve(server.Launch(command=command, model="m", weights="w", startup=20))
     first, rest = str(e.value).split("\n", 1)
     assert first.endswith(f"ValueError: {cause}")

@@ -158,7 +158,7 @@ def test_a_server_whose_port_is_taken_gets_another_one(command, base, monkeypatc
     start = server._start
     monkeypatch.setattr(server, "_start", lambda launch: tried.append(1) or start(launch))
     for env in ({"SAY": "OSError: [Errno 98] Address already in use"}, {"ROOT": "/other/weights"}):
-        with pytest.raises(BusyError, match="taken by another program, 3 times"):
+        with pytest.raises(BusyError, match=r"taken by another program, 3 times"):
             ask(engine(command, env=env), base)
     assert len(tried) == 6
 
@@ -178,7 +178,7 @@ def test_a_running_server_is_asked_for_adapters_of_the_base_alone(tmp_path, comm
     with pytest.raises(ConfigError, match=r"fixed weights.*fine-tune"):
         ask(e, adapter(tmp_path, weights(tmp_path, "full"), "round_2"), told)
     fixed = ServedEngine(url=url, prompt="text")
-    with pytest.raises(ConfigError, match="engine.adapters=served"):
+    with pytest.raises(ConfigError, match=r"engine\.adapters=served"):
         ask(fixed, Checkpoint(digest="x", kind="adapter", adapter="a", folder="f", onto=base), told)
     assert target.source  # unused otherwise
 
@@ -225,11 +225,11 @@ def test_scale_is_words_of_the_command_line():
 
 def test_the_ranks_of_adapters_and_servers(tmp_path):
     assert [vllm.served_rank(r) for r in (1, 2, 16, 17, 512)] == [1, 8, 16, 32, 512]
-    with pytest.raises(ConfigError, match="rank 513.*up to rank 512"):
+    with pytest.raises(ConfigError, match=r"rank 513.*up to rank 512"):
         vllm.served_rank(513)
     words = shlex.split("vllm serve m --enable_lora --max_lora_rank=8")
     assert vllm.adapter_flags(words, 8) == []
-    with pytest.raises(ConfigError, match="--max-lora-rank 8, but an adapter has rank 16"):
+    with pytest.raises(ConfigError, match=r"--max-lora-rank 8, but an adapter has rank 16"):
         vllm.adapter_flags(words, 16)
     (tmp_path / "adapter_config.json").write_text('{"r": 8, "rank_pattern": {"q_proj": 24}}')
     assert vllm.rank_of(tmp_path) == 24
