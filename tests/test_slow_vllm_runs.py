@@ -109,16 +109,7 @@ def test_one_server_is_student_and_teacher(vllm, smollm2, sei, shared_data, tmp_
 def test_a_killed_run_leaves_no_server(vllm, smollm2, shared_data, tmp_path):
     """The run is killed while the server answers, and so holds the weights."""
     own = ("engine=openai_server", f"engine.command='{vllm} {SERVE} {real_vllm.FLAGS}'", f"model.source={smollm2}")
-    words = (
-        sys.executable,
-        "-m",
-        "sei",
-        "experiment=local_teacher",
-        "tracker=local",
-        "rounds=0",
-        "data.warm_up=0",
-        *own,
-    )
+    settings = ("experiment=local_teacher", "tracker=local", "rounds=0", "data.warm_up=0", "engine.startup=1500")
     env = {**os.environ, "SEI_STORE": str(tmp_path / "store"), "SEI_DATA": str(shared_data)}
     with (tmp_path / "out").open("wb") as out:
         run = subprocess.Popen(

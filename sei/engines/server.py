@@ -78,7 +78,7 @@ class Launch:
     def met_by(self, other: Launch) -> bool:
         """Tell whether a server that was started with ``other`` serves this launch too."""
         same = replace(other, rank=self.rank, model=self.model, startup=self.startup)
-        return same == self and bool(other.rank) >= bool(self.rank) and other.rank >= self.rank
+        return same == self and other.rank >= self.rank
 
 
 @dataclass
