@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class Scale:
     is not started again.
     """
 
+    identity: ClassVar[str] = "engine/scale"
+    version: ClassVar[int] = 1
     data_parallel: Annotated[int, Field(ge=1)] = 1
     memory_share: Annotated[float, Field(gt=0, le=1)] | None = None
     api_servers: Annotated[int, Field(ge=1)] | None = None
