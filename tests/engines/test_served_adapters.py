@@ -73,7 +73,7 @@ def events() -> list:
         return json.load(reply)
 
 
-def test_one_server_answers_for_every_adapter_on_the_same_weights(tmp_path, command, base):
+def test_one_server_answers_for_every_adapter_on_its_weights(tmp_path, command, base):
     e, before = engine(command, env={"OWN": 1}, lora_rank=32), []
     for name in ("round_1", "round_2"):
         checkpoint = adapter(tmp_path, base, name)
@@ -93,7 +93,7 @@ def test_one_server_answers_for_every_adapter_on_the_same_weights(tmp_path, comm
     assert before[0].poll() is not None
 
 
-def test_a_larger_adapter_than_expected_and_a_merged_one_start_the_server_again(tmp_path, command, base):
+def test_larger_adapters_and_merged_ones_start_it_again(tmp_path, command, base):
     plain = engine(command, finetunes="full")
     assert ask(plain, base)
     assert events()[0]["options"][2:] == []
@@ -109,7 +109,7 @@ def test_a_larger_adapter_than_expected_and_a_merged_one_start_the_server_again(
     assert events()[0]["options"][2:] == []
 
 
-def test_a_server_sleeps_while_this_process_computes_on_its_device(tmp_path, command, base, monkeypatch):
+def test_a_server_sleeps_while_this_process_computes(tmp_path, command, base, monkeypatch):
     e, first = engine(command, scale=Scale(sleep=True)), adapter(tmp_path, base, "round_1")
     ask(e, first)
     process = server._running.process
@@ -146,7 +146,7 @@ def test_a_server_that_does_not_wake_is_started_again(command, base):
     assert server._running.process is not process
 
 
-def test_an_adapter_that_the_server_refuses_is_told_in_its_words(tmp_path, command, base):
+def test_a_refused_adapter_is_told_in_the_servers_words(tmp_path, command, base):
     e = engine(command, env={"FAIL": "/v1/load_lora_adapter"})
     with pytest.raises(ConfigError, match=r"HTTP 400.*rank 99 is greater.*Remedy: engine.adapters=merged"):
         ask(e, adapter(tmp_path, base, "round_1"))
