@@ -24,6 +24,7 @@ from sei.opened import Sampling
 from sei.prompts import asked
 from sei.records import Checkpoint
 from tests.models import real_vllm
+from tests.vllm_server import SERVE, smollm2, vllm
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 __all__ = ["smollm2", "vllm"]  # fixtures
@@ -85,7 +86,7 @@ def checkpoints(smollm2, words, tmp_path_factory) -> list[Checkpoint]:
         tune = Finetune(
             target=target,
             trainer=TrainerSettings(),
-            schedule=TokenBudget(steps=8, tokens_per_step=150),
+            schedule=TokenBudget(steps=5, tokens_per_step=60),
             method="lora",
             lr=2e-3,
             lora_r=rank,

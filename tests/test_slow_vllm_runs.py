@@ -47,7 +47,9 @@ def test_three_rounds_with_vllm_in_both_roles(vllm, smollm2, sei, shared_data, t
         own = ("engine=openai_server", f"engine.command='{command}'", "engine.startup=1500", f"model.source={smollm2}")
         settings = ("experiment=local_teacher", "tracker=local", f"instructor.base_url={url}", *own, "rounds=3")
         size = ("data.pool=16", "data.warm_up=80", "data.dev=10", "data.test=20", "data.svamp=10", "patience=0")
-        done = sei(*settings, *size, SEI_DATA=str(shared_data), timeout=6000)
+        short = ("finetuner.schedule.tokens_per_step=60", "max_unreadable=1")
+        warm_up = ("method.warm_up.schedule.steps=8", "method.warm_up.schedule.tokens_per_step=60")
+        done = sei(*settings, *size, *short, *warm_up, SEI_DATA=str(shared_data), timeout=6000)
         ok(done)
     run = sei.last_run("local_teacher")
     for n in (1, 2, 3):

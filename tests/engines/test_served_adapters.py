@@ -163,7 +163,7 @@ def test_a_server_whose_port_is_taken_gets_another_one(command, base, monkeypatc
     assert len(tried) == 6
 
 
-def test_a_running_server_is_asked_for_adapters_of_the_base_alone(tmp_path, command):
+def test_a_running_server_loads_adapters_of_the_base_alone(tmp_path, command):
     """One server at a fixed address may be student and teacher."""
     where = tmp_path / "base"
     weights(tmp_path, "base")
