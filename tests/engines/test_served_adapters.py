@@ -9,7 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from sei.build import build
 from sei.engines import memory, server, vllm
 from sei.engines.openai_server import ServedEngine
 from sei.engines.scale import Scale
@@ -18,6 +20,7 @@ from sei.models.target import TargetModel
 from sei.records import Checkpoint
 from sei.store import digest
 from tests.builders import TINY
+from tests.compose import composed
 
 pytestmark = [
     pytest.mark.usefixtures("quick"),
@@ -243,3 +246,16 @@ def test_the_memory_that_weights_take(tmp_path):
     assert memory.size_of(tmp_path) == 100
     assert memory.size_of(Path("a/hub-name")) == float("inf")
     assert memory.available() > 1e6
+
+
+def test_the_papers_presets_serve_adapters_and_sleep():
+    """Refinement and rejection sampling use the same engine as attempts."""
+    cfg, _ = composed("experiment=paper_qwen2_5_math_7b", "synthesizer=rejection_sampling")
+    found = [OmegaConf.to_container(x.engine, resolve=True) for x in (cfg, cfg.refiner, cfg.synthesizer)]
+    assert found[0] == found[1] == found[2]
+    e = build(found[0], "engine", ())
+    assert e.serves_adapters
+    assert (e.finetunes, e.lora_rank, e.scale.sleep, e.compare_merged) == ("lora", 8, True, 64)
+    assert build(OmegaConf.to_container(composed("engine=openai_server")[0].engine, resolve=True), "engine", ()) == (
+        ServedEngine(command=e.command, max_new_tokens=96)
+    )
