@@ -31,9 +31,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.Pytes
 
 
 def ours() -> list[psutil.Process]:
-    """Return the processes of the environment with vLLM; its engine has a name of its own."""
+    """Return the processes of vLLM: its program, and its engine, which has a name of its own."""
     home = str(real_vllm.program().parent.parent)
-    return [p for p in psutil.process_iter(["exe", "cmdline"]) if home in f"{p.info['exe']}{p.info['cmdline']}"]
+    told = ((p, " ".join(p.info["cmdline"] or [])) for p in psutil.process_iter(["cmdline"]))
+    return [p for p, words in told if home in words or "VLLM::" in words]
 
 
 def starts(run: Path) -> int:
