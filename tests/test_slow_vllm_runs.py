@@ -30,11 +30,14 @@ __all__ = ["smollm2", "vllm"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 
-def ours() -> list[psutil.Process]:
-    """Return the processes of vLLM: its program, and its engine, which has a name of its own."""
-    home = str(real_vllm.program().parent.parent)
-    told = ((p, " ".join(p.info["cmdline"] or [])) for p in psutil.process_iter(["cmdline"]))
-    return [p for p, words in told if home in words or "VLLM::" in words]
+def servers_of(store: Path) -> list[str]:
+    """Return the command lines of servers whose weights are in a store."""
+    lines = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+    return [line for line in lines if "vllm serve" in line and str(store) in line]
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def starts(run: Path) -> int:
@@ -57,7 +60,7 @@ def test_three_rounds_with_vllm_in_both_roles(vllm, smollm2, sei, shared_data, t
         print(json.dumps(json.loads((run / f"round_{n}" / "report.json").read_text()), indent=1))
     assert starts(run) == 1
     assert "takes no response format" not in (run / "sei.log").read_text()
-    assert ours() == []
+    assert servers_of(sei.store) == []
     same, judged = compared(run, sei.store, TargetModel(name="smollm2", source=str(smollm2), template="chat"))
     print(f"{same} of {judged} verdicts equal")
     assert judged == 3 * 40
@@ -122,11 +125,13 @@ def test_a_killed_run_leaves_no_server(vllm, smollm2, shared_data, tmp_path):
     while time.monotonic() < until and not list(tmp_path.glob("store/*/*/rows.jsonl")):
         assert run.poll() is None, (tmp_path / "out").read_text()[-2000:]
         time.sleep(0.2)
-    assert len(ours()) >= 2  # the program and its engine
+    started = psutil.Process(run.pid).children(recursive=True)
+    print([p.name() for p in started])
+    assert any("EngineCore" in p.name() for p in started)
     run.send_signal(signal.SIGKILL)
     run.wait()
     killed = time.monotonic()
-    while time.monotonic() < killed + 60 and ours():
+    while time.monotonic() < killed + 60 and alive(started):
         time.sleep(0.2)
     print(f"no process is left after {time.monotonic() - killed:.1f} s")
-    assert ours() == []
+    assert alive(started) == []

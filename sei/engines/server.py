@@ -62,9 +62,8 @@ class Launch:
             ConfigError: see ``command_of`` and ``vllm.adapter_flags``.
         """
         words = [*command_of(self.command, model, port), *self.scale.flags()]
-        if not vllm.is_vllm(words):
-            return words
-        return [*words, *(vllm.adapter_flags(words, self.rank) if self.rank else [])]
+        knows_adapters = self.rank and vllm.is_vllm(shlex.split(self.command))
+        return [*words, *(vllm.adapter_flags(words, self.rank) if knows_adapters else [])]
 
     def environment(self) -> dict[str, str]:
         """Return the variables of the server process: those of this process, and what its options need."""
