@@ -22,6 +22,7 @@ from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.prompts import asked
 from sei.records import Graded, Trained
+from tests.conftest import ROOT
 from tests.models import real_vllm
 from tests.servers import counted, ok, served
 from tests.vllm_server import SERVE, smollm2, vllm
@@ -47,17 +48,20 @@ def starts(run: Path) -> int:
 def test_three_rounds_with_vllm_in_both_roles(vllm, smollm2, sei, shared_data, tmp_path):
     """One start serves the student of all rounds; verdicts are those of this process on the same weights.
 
-    The student samples its own training solutions, because a teacher of 135M leaves later rounds without a candidate.
+    The training rows are the pool's own, because a teacher of 135M leaves later rounds without a candidate.
     """
+    (tmp_path / "conf" / "synthesizer").mkdir(parents=True)
+    (tmp_path / "conf" / "synthesizer" / "gold_pairs.yaml").write_text("_target_: tests.gold_pairs.GoldPairs\n")
     command = f"{vllm} {SERVE} {real_vllm.FLAGS}"
     with served(f"{command} --served-model-name local", str(smollm2), tmp_path / "server.log") as url:
         own = ("engine=openai_server", f"engine.command='{command}'", "engine.startup=1500", f"model.source={smollm2}")
         settings = ("experiment=local_teacher", "tracker=local", f"instructor.base_url={url}", *own, "rounds=3")
         size = ("data.pool=16", "data.warm_up=80", "data.dev=10", "data.test=20", "data.svamp=10", "patience=0")
+        data = {"SEI_DATA": str(shared_data), "timeout": 6000}
         short = ("finetuner.schedule.tokens_per_step=60", "max_unreadable=1")
         warm_up = ("method.warm_up.schedule.steps=8", "method.warm_up.schedule.tokens_per_step=60")
-        written = ("synthesizer=rejection_sampling", "synthesizer.samples=2", "refiner=none", "budget.candidates=2")
-        done = sei(*settings, *size, *short, *warm_up, *written, SEI_DATA=str(shared_data), timeout=6000)
+        written = (f"--config-dir={tmp_path / 'conf'}", "plugins=[tests.gold_pairs]", "synthesizer=gold_pairs")
+        done = sei(*settings, *size, *short, *warm_up, *written, "refiner=none", PYTHONPATH=str(ROOT), **data)
         ok(done)
     run = sei.last_run("local_teacher")
     for n in (1, 2, 3):
