@@ -1,4 +1,4 @@
-"""A synthesizer for tests, ``plugins=[tests.gold_pairs]``: pool problems with their own solutions, two a round.
+"""A synthesizer for tests, ``plugins=[tests]``: pool problems with their own solutions, two a round.
 
 So a run of several rounds needs no teacher that writes usable problems.
 """

@@ -60,7 +60,7 @@ def test_three_rounds_with_vllm_in_both_roles(vllm, smollm2, sei, shared_data, t
         data = {"SEI_DATA": str(shared_data), "timeout": 6000}
         short = ("finetuner.schedule.tokens_per_step=60", "max_unreadable=1")
         warm_up = ("method.warm_up.schedule.steps=8", "method.warm_up.schedule.tokens_per_step=60")
-        written = (f"--config-dir={tmp_path / 'conf'}", "plugins=[tests.gold_pairs]", "synthesizer=gold_pairs")
+        written = (f"--config-dir={tmp_path / 'conf'}", "plugins=[tests]", "synthesizer=gold_pairs")
         done = sei(*settings, *size, *short, *warm_up, *written, "refiner=none", PYTHONPATH=str(ROOT), **data)
         ok(done)
     run = sei.last_run("local_teacher")
