@@ -100,7 +100,7 @@ def compared(run: Path, store: Path, target: TargetModel) -> tuple[int, int]:
 
 def trained(store: Path):
     """Return the checkpoints in a store, in the order in which they were made."""
-    found = [p for p in store.glob("*/*/entry.json") if '"curve"' in (p.parent / "result.jsonl").read_text()]
+    found = [p for p in store.glob("*/*/entry.json") if '"checkpoint"' in (p.parent / "result.jsonl").read_text()]
     found.sort(key=lambda p: json.loads(p.read_text())["created"])
     texts = [(p.parent / "result.jsonl").read_text().replace("store://", f"{store}/") for p in found]
     return [pydantic.TypeAdapter(Trained).validate_json(t).checkpoint for t in texts]
