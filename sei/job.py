@@ -21,6 +21,7 @@ from sei.estimate import Assumptions
 from sei.exchange import DataSet
 from sei.exits import exit_code_of
 from sei.loop import Method, Round, Rounds, RoundState
+from sei.merged import against_merged
 from sei.models.own import named
 from sei.models.reading import require_words
 from sei.models.target import TargetModel
@@ -199,6 +200,7 @@ def run(job: Job) -> dict[str, Any]:
                 tracked.baseline(e.scores)
             else:
                 tracked.round(e.record, said, job.folder / f"round_{e.record.round}")
+        evaluated = against_merged(job.method, evaluated, store)
         summary = report.finish(evaluated, store.uses, rounds.ending)
         behind = job.method.curriculum.rounds_behind(summary["best_round"])
         tracked.model(job.folder / "model", best_on_dev(evaluated).scores, behind)

@@ -227,6 +227,25 @@ class Limited(Protocol):
 
 
 @runtime_checkable
+class Merging(Protocol):
+    """An engine that can serve a LoRA as one, or merged into its weights."""
+
+    @property
+    def compare_merged(self) -> int:
+        """Return of how many problems a run asks the merged weights too."""
+        ...
+
+    @property
+    def serves_adapters(self) -> bool:
+        """Tell whether a LoRA is served as one."""
+        ...
+
+    def as_merged(self) -> Engine:
+        """Return the same engine, which serves merged weights."""
+        ...
+
+
+@runtime_checkable
 class Serving(Protocol):
     """An engine with a server that may not support every model."""
 

@@ -434,11 +434,23 @@ class Solved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BothAnswers:
+    """The answers to one problem by a served LoRA, and by the weights that it was merged into."""
+
+    problem_id: str
+    served: str
+    merged: str
+    served_verdict: Verdict
+    merged_verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoundRecord:
     """Everything one round made. Tracker, summary and report are rebuilt from it.
 
     ``withheld``: examples that training may not use this round, such as earlier ones near validation cases. ``seconds``
-    and ``devices``: by stage, how long its results took and on which device.
+    and ``devices``: by stage, how long its results took and on which device. ``served_vs_merged``: some answers beside
+    those of merged weights (``sei.merged``), at the end of a run.
     """
 
     round: int
@@ -455,6 +467,7 @@ class RoundRecord:
     opinion: Opinion = field(default_factory=Opinion)
     seconds: dict[str, float] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
+    served_vs_merged: tuple[BothAnswers, ...] = ()
 
 
 def require_pool(problems: tuple[Problem, ...], stage: str) -> None:

@@ -48,7 +48,7 @@ def served(template: str, model: str, log: Path) -> Iterator[str]:
     with log.open("wb") as out:
         process = subprocess.Popen(words, stdout=out, stderr=subprocess.STDOUT, env=env)
     try:
-        for _ in range(600):
+        for _ in range(3000):
             assert process.poll() is None, log.read_text()[-2000:]
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
                 break

@@ -1,30 +1,29 @@
-"""``engine=openai_server``: answers from a server (vLLM, SGLang, llama.cpp), started for each checkpoint."""
+"""``engine=openai_server``: answers from a server (vLLM, SGLang, llama.cpp) that this process starts, or finds."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import shlex
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from sei.devices import note
-from sei.engines import server
+from sei.engines import server, vllm
+from sei.engines.scale import Scale
+from sei.engines.served import Served, prompts_for, remedy_of, require_room
 from sei.errors import ConfigError, TooManyBadRecordsError
 from sei.instructors.remote.answers import NoAnswers
 from sei.instructors.remote.client import Client
 from sei.instructors.remote.reach import nobody_listens, words
-from sei.instructors.remote.terms import Limits, Request
+from sei.instructors.remote.terms import Limits, Request, StoppedError
 from sei.models.places import gguf_in
 from sei.models.target import TargetModel
 from sei.models.tokenizer import unserved_end
-from sei.opened import Answer, OpenModel, Sampling, require_sampling
+from sei.opened import Answer, Sampling, require_sampling
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint
@@ -32,28 +31,25 @@ from sei.records import Checkpoint
 _NO_GGUF = ("vllm", "sglang")
 
 
-@dataclass
-class Served(OpenModel):
-    """A model behind a server. ``name`` is the server's name for it; the weights are not in this process.
-
-    ``window``: the most tokens of a prompt and its answer together, or ``None`` if the server does not report it.
-    """
-
-    url: str = ""
-    name: str = ""
-    window: int | None = None
-
-
 @part
 class ServedEngine:
     """Completions over HTTP, many at once, greedy by default. Every request states its sampling settings explicitly.
 
-    ``command`` starts a server for a folder of merged weights, with ``{model}`` and ``{port}`` filled in. The server is
-    stopped before other weights are served or trained. Alternatively ``url`` names a running server, which can serve
-    the base checkpoint only. ``prompt``: ``tokens`` sends token ids, exactly as in training; ``text`` is for servers
-    that accept only text. A prompt that the server cannot answer is counted as a fault. A share of more than
-    ``max_missing`` of them stops the run. The store's key contains the digest of the weights and the command, but not
-    the address or the number of requests at once.
+    ``command`` starts a server for a folder of weights, with ``{model}`` and ``{port}`` filled in. ``adapters=served``
+    starts it once for the weights that a LoRA was trained on, and loads each LoRA under its digest while the server
+    runs; ``merged`` starts it for each checkpoint; ``auto`` is ``served`` for vLLM. Other whole weights always need a
+    new server. ``finetunes`` and ``lora_rank`` say what the fine-tunes of the run make, so that a server for a LoRA is
+    ready for it from the start. ``sei.engines.server.release`` says when a server stays while this process trains.
+    ``env`` sets variables of the server's environment. ``scale`` adds options of vLLM that are a matter of speed.
+    ``compare_merged``: at the end of a run, so many test problems are asked of merged weights too (``sei.merged``).
+
+    Alternatively ``url`` names a running server, which serves the base checkpoint. With ``adapters=served`` it is asked
+    to load adapters of the base too. ``prompt``: ``tokens`` sends token ids, exactly as in training; ``text`` is for
+    servers that accept only text. A prompt that the server cannot answer is counted as a fault. A share of more than
+    ``max_missing`` of them stops the run.
+
+    The store's key contains the digest of the weights, ``command`` and ``env`` (both may change answers), and whether
+    adapters are served. It contains neither the address, nor ``scale``, nor the number of requests at once.
     """
 
     identity: ClassVar[str] = "engine/openai_server"
@@ -66,6 +62,12 @@ class ServedEngine:
     stop: list[str] = Field(default_factory=list)
     samples: Annotated[int, Field(ge=1, le=1024), IMMATERIAL] = 1  # each answer has its own number in the key
     temperature: Annotated[float, Field(ge=0, le=2), IMMATERIAL] = 0.0  # ``reads`` puts it into the key if set
+    adapters: Annotated[Literal["auto", "served", "merged"], IMMATERIAL] = "auto"
+    finetunes: Annotated[str, IMMATERIAL] = "full"
+    lora_rank: Annotated[int, Field(ge=1), IMMATERIAL] = 16
+    env: Annotated[dict[str, str | int | float | bool], IMMATERIAL] = Field(default_factory=dict)
+    scale: Annotated[Scale, IMMATERIAL] = Field(default_factory=Scale)
+    compare_merged: Annotated[int, Field(ge=0), IMMATERIAL] = 0
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.01
     batch_size: Annotated[int, Field(ge=1), IMMATERIAL] = 128
     startup: Annotated[float, Field(gt=0), IMMATERIAL] = 900.0
@@ -74,7 +76,7 @@ class ServedEngine:
     tries: Annotated[int, Field(ge=1), IMMATERIAL] = 6
 
     def __post_init__(self) -> None:
-        """Refuse both or neither of ``command`` and ``url``, and several greedy answers per problem."""
+        """Refuse both or neither of ``command`` and ``url``, and settings that do not fit together."""
         require_sampling(self.samples, self.temperature)
         if (self.command is None) == (self.url is None):
             raise ConfigError(
@@ -82,10 +84,39 @@ class ServedEngine:
                 "Remedy: a command such as 'vllm serve {model} --port {port}', or the address of a server with the "
                 "base model."
             )
+        self.scale.require_fit(self.command, self._words, adapters=self.serves_adapters)
+        if self.compare_merged and (self.url is not None or self.temperature):
+            raise ConfigError(
+                f"engine.compare_merged={self.compare_merged} with engine.url={self.url!r} and "
+                f"engine.temperature={self.temperature}. Rule: it compares greedy answers, and needs a server of "
+                "merged weights. Remedy: engine.compare_merged=0, or engine.command and engine.temperature=0."
+            )
+
+    @property
+    def _words(self) -> list[str]:
+        return shlex.split(self.command) if self.command else []
+
+    @property
+    def serves_adapters(self) -> bool:
+        """Tell whether a LoRA is served as one, and not merged into its weights."""
+        return self.adapters == "served" or (self.adapters == "auto" and vllm.is_vllm(self._words))
+
+    def as_merged(self) -> ServedEngine:
+        """Return the same engine, which serves every checkpoint merged."""
+        return replace(self, adapters="merged")
 
     def reads(self) -> dict[str, str]:
-        """Return the temperature if answers are sampled."""
-        return {"temperature": str(self.temperature)} if self.temperature else {}
+        """Return the temperature if answers are sampled, the server's own variables, and whether adapters are served.
+
+        Each stands in the key only where it is not the default of earlier keys.
+        """
+        found = {"temperature": str(self.temperature)} if self.temperature else {}
+        found |= {f"env {name}": value for name, value in self._env.items()}
+        return found | ({"adapters": "served"} if self.serves_adapters else {})
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {name: str(value) for name, value in sorted(self.env.items())}
 
     def preflight(self) -> None:
         """Refuse a command that cannot be run, before any cost arises."""
@@ -120,28 +151,71 @@ class ServedEngine:
         """Serve a checkpoint for the duration of a block. The server keeps running for the next block.
 
         Raises:
-            ConfigError: if the server cannot be started, or if a server at ``url`` is asked for other weights.
+            ConfigError: if the server cannot be started or does not load the adapter, or if a server at ``url`` is
+                asked for other weights.
+            StoppedError: if the server ends while it loads the adapter (exit 75).
         """
         note("server")
         asked = target.without_weights()
-        where = target.location(checkpoint)
+        under = self._under(checkpoint)
+        where = target.location(under)
         if self.url is not None:
-            if checkpoint.kind != "base":
-                raise ConfigError(
-                    f"engine.url={self.url} serves fixed weights, but the run needs those of a fine-tune "
-                    f"({checkpoint.digest}). Remedy: engine.command, which starts a server for each checkpoint."
-                )
+            self._require_base(checkpoint, under)
             url = self.url.rstrip("/")
             if nobody_listens(url):
                 raise ConfigError(words("engine.url", url))
         else:
-            assert self.command is not None, "checked when built"
-            running = server.serve(self.command, where, checkpoint.digest, startup=self.startup)
+            running = server.serve(self._launch(where, checkpoint, under))
             url, where = running.url, running.model
-        listed = _listed(url)
-        name = self.model or (listed[0]["id"] if len(listed) == 1 else "") or where
-        own = [m for m in listed if m["id"] == name]
-        yield Served(**vars(asked), url=url, name=name, window=own[0]["window"] if own else None)
+        models = [m for m in vllm.listed(url) if not m.parent]
+        name = self.model or (models[0].name if len(models) == 1 else "") or where
+        window = next((m.window for m in models if m.name == name), None)
+        if under is not checkpoint:
+            name = self._loaded(url, checkpoint)
+        yield Served(**vars(asked), url=url, name=name, window=window)
+
+    def _under(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Return the weights that the server is started for: those below a LoRA that is served, or its own."""
+        if checkpoint.kind == "adapter" and checkpoint.onto is not None and self.serves_adapters:
+            return checkpoint.onto
+        return checkpoint
+
+    def _launch(self, where: str, checkpoint: Checkpoint, under: Checkpoint) -> server.Launch:
+        assert self.command is not None, "checked when built"
+        rank = self.lora_rank if self.serves_adapters and self.finetunes == "lora" else 0
+        if under is not checkpoint:
+            rank = max(rank, vllm.rank_of(Path(checkpoint.adapter)))
+        return server.Launch(
+            command=self.command,
+            model=where,
+            weights=under.digest,
+            startup=self.startup,
+            scale=self.scale,
+            env=self._env,
+            rank=rank,
+        )
+
+    def _require_base(self, checkpoint: Checkpoint, under: Checkpoint) -> None:
+        if under.kind != "base":
+            served = ", or engine.adapters=served for a LoRA on the base, if the server can load one"
+            raise ConfigError(
+                f"engine.url={self.url} serves fixed weights, but the run needs those of a fine-tune "
+                f"({checkpoint.digest}). Remedy: engine.command, which starts a server for other weights"
+                f"{'' if self.serves_adapters else served}."
+            )
+
+    def _loaded(self, url: str, checkpoint: Checkpoint) -> str:
+        """Return the name of an adapter that the server has loaded: its digest, which no other adapter ever has."""
+        try:
+            vllm.load_adapter(url, checkpoint.digest, Path(checkpoint.adapter))
+        except OSError as e:
+            if self.url is None and (how := server.death()) is not None:
+                raise StoppedError(f"{how} Answers so far are kept; the same command continues.", 75) from e
+            raise ConfigError(
+                f"the model server at {url} did not load the adapter {checkpoint.adapter} ({e}). Remedy: look at the "
+                "server's log, or engine.adapters=merged."
+            ) from e
+        return checkpoint.digest
 
     def limits(self) -> tuple[int, tuple[str, ...]]:
         """Return the cap on new tokens and the strings that end an answer."""
@@ -165,8 +239,8 @@ class ServedEngine:
             StoppedError: if the server is silent for ``give_up`` seconds (exit 75).
         """
         missing = [i for i in range(len(texts)) if i not in done]
-        prompts = self._prompts(opened, [texts[i] for i in missing])
-        self._require_room(opened, prompts)
+        prompts = prompts_for(opened, [texts[i] for i in missing], tokens=self.prompt == "tokens")
+        require_room(opened, prompts, self.max_new_tokens)
         requests = [self._request(p, i, sampling) for i, p in zip(missing, prompts, strict=True)]
         faults: list[str] = []
         with progress(what, len(missing)) as advance:
@@ -181,32 +255,8 @@ class ServedEngine:
         if len(faults) > self.max_missing * len(texts):
             raise TooManyBadRecordsError(
                 f"{len(faults)} of {len(texts)} prompts got no answer, over engine.max_missing={self.max_missing}; "
-                f"a score without them would mislead. First fault: {faults[0]}. Remedy: {_remedy(faults[0])}, then run "
-                "the same command again; answers so far are kept."
-            )
-
-    def _prompts(self, opened: Served, texts: Sequence[str]) -> list[Any]:
-        if self.prompt == "text":
-            return list(texts)
-        special = opened.template == "plain"
-        ids = opened.tokenizer(list(texts), add_special_tokens=special)["input_ids"] if texts else []
-        return [tuple(row) for row in ids]
-
-    def _require_room(self, opened: Served, prompts: Sequence[Any]) -> None:
-        """Refuse prompts that leave too little room for an answer: vLLM would silently shorten it.
-
-        Raises:
-            ConfigError: names the longest prompt, the window and the remedy.
-        """
-        if opened.window is None or not prompts:
-            return
-        longest = max(len(opened.tokenizer(p)["input_ids"]) if isinstance(p, str) else len(p) for p in prompts)
-        if longest + self.max_new_tokens > opened.window:
-            raise ConfigError(
-                f"the longest prompt has {longest} tokens and engine.max_new_tokens={self.max_new_tokens}; together "
-                f"they exceed the server's window of {opened.window}, so it would cut answers short. Remedy: a larger "
-                "--max-model-len in engine.command (if the model allows it), a smaller engine.max_new_tokens, or "
-                "fewer shots in the prompt."
+                f"a score without them would mislead. First fault: {faults[0]}. Remedy: {remedy_of(faults[0])}, then "
+                "run the same command again; answers so far are kept."
             )
 
     def _request(self, prompt: Any, at: int, sampling: Sampling | None) -> Request:
@@ -239,23 +289,3 @@ class ServedEngine:
             cache=NoAnswers(),
             gone=server.death if self.url is None else None,
         )
-
-
-def _remedy(fault: str) -> str:
-    low = fault.lower()
-    if "too_long" in low or "max_model_len" in low or "context length" in low:
-        return "a larger --max-model-len in engine.command, or a smaller engine.max_new_tokens"
-    return "repair the server"
-
-
-def _listed(url: str) -> list[dict[str, Any]]:
-    """Return the models that a server lists, each with its id and its window, if reported."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        with urllib.request.urlopen(f"{url}/models", timeout=30) as reply:  # noqa: S310  # an http address by config
-            data = json.load(reply)["data"]
-        windows = [m.get("max_model_len") for m in data]
-        return [
-            {"id": str(m["id"]), "window": w if isinstance(w, int) and w > 0 else None}
-            for m, w in zip(data, windows, strict=True)
-        ]
-    return []

@@ -62,6 +62,11 @@ def cause_of(output: Path) -> str:
     return f"{said}\nRemedy: {remedy} The whole log: {output}"
 
 
+def port_is_taken(output: Path) -> bool:
+    """Tell whether a log says that the server's port was taken."""
+    return "address already in use" in output.read_text("utf-8", "replace").lower()
+
+
 def _remedy(text: str) -> str | None:
     return next((r for words, r in _USUAL if any(w in text.lower() for w in words)), None)
 

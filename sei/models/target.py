@@ -265,7 +265,7 @@ class TargetModel:
 
         from sei.engines import server
 
-        server.stop()  # a running server would occupy the memory
+        server.release(device_of(self.accelerator))  # a running server may occupy the memory
         torch.set_num_threads(self.threads)
         opened = _load(self, checkpoint, keep_adapter=keep_adapter, quantize=quantize)
         assert opened.model is not None, "loaded just now"

@@ -39,6 +39,13 @@ def write_round(folder: Path, record: RoundRecord, report: dict[str, Any]) -> No
     write_json(home / "report.json", report)
 
 
+def write_merged(folder: Path, record: RoundRecord, report: dict[str, Any]) -> None:
+    """Write the answers of served adapters beside those of merged weights, and the report with their counts."""
+    home = folder / f"round_{record.round}"
+    write_rows(home / "served_vs_merged.jsonl", record.served_vs_merged)
+    write_json(home / "report.json", report)
+
+
 def write_errors(home: Path, record: RoundRecord) -> None:
     """Write the attempts of a round and the errors found in them."""
     write_rows(home / "attempts.jsonl", record.graded)

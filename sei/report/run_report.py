@@ -22,7 +22,7 @@ from sei.report import console
 from sei.report.cards import Origin, described
 from sei.report.dataset import write_dataset
 from sei.report.flow import flows, places
-from sei.report.folder import write_json, write_round, write_rows
+from sei.report.folder import write_json, write_merged, write_round, write_rows
 from sei.report.ledger import last_trained, ledger
 from sei.report.lm_eval import write_lm_eval
 from sei.report.model_folder import instead, write_model
@@ -159,6 +159,9 @@ class RunReport:
         """Write summary and model, show the table in the terminal, and return the summary."""
         summary = self._summary(evaluated, ending)
         write_json(self.folder / "summary.json", summary)
+        for e, report in zip((e for e in evaluated if e.record is not None), summary["rounds"], strict=True):
+            if e.record is not None and e.record.served_vs_merged:  # known only at the end of a run
+                write_merged(self.folder, e.record, report)
         best, number = best_on_dev(evaluated), summary["best_round"]
         last = last_trained([e.record for e in evaluated if e.record is not None])
         write_model(self.folder, best.checkpoint, best.scores, self._origin(), best_round=number, last=last)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sei.records import Graded, HeldOutProblem, Opinion, RoundRecord, Score, Usage
+from sei.records import BothAnswers, Graded, HeldOutProblem, Opinion, RoundRecord, Score, Usage
 from sei.report.page.config import hidden
 from sei.stages.sampled import by_problem, majority
 from sei.store import digest
@@ -129,6 +129,18 @@ def round_dict(record: RoundRecord, before: Sequence[Graded]) -> dict[str, Any]:
         "instructor": {k: _rounded(u) for k, u in usages(record).items() if u.requests},
         "seconds": record.seconds,
         "devices": record.devices,
+        **({"served_vs_merged": both_dict(record.served_vs_merged)} if record.served_vs_merged else {}),
+    }
+
+
+def both_dict(rows: Sequence[BothAnswers]) -> dict[str, int]:
+    """Return how many answers of a served LoRA equal those of its merged weights."""
+    return {
+        "n": len(rows),
+        "equal_texts": sum(r.served == r.merged for r in rows),
+        "equal_verdicts": sum(r.served_verdict == r.merged_verdict for r in rows),
+        "right_served": sum(r.served_verdict == "right" for r in rows),
+        "right_merged": sum(r.merged_verdict == "right" for r in rows),
     }
 
 

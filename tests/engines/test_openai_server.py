@@ -210,7 +210,7 @@ def test_a_killed_run_leaves_no_server(tmp_path):
     (tmp_path / "w" / "name").write_text("w")
     code = (
         "import time; from sei.engines import server\n"
-        f"server.serve({COMMAND!r}, {str(tmp_path / 'w')!r}, 'w', startup=30)\n"
+        f"server.serve(server.Launch(command={COMMAND!r}, model={str(tmp_path / 'w')!r}, weights='w', startup=30))\n"
         "print(server._running.process.pid, flush=True); time.sleep(60)"
     )
     run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ)
@@ -252,8 +252,9 @@ def test_a_failed_start_says_its_cause_and_keeps_its_log(tmp_path, cause, remedy
     (tmp_path / "log").write_text(log)
     program = f"import sys, pathlib; print(pathlib.Path({str(tmp_path / 'log')!r}).read_text()); sys.exit(1)"
     (tmp_path / "dies.py").write_text(program)
+    command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
     with pytest.raises(ConfigError) as e:
-        server.serve(f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", "m", "w", startup=20)
+        server.serve(server.Launch(command=command, model="m", weights="w", startup=20))
     first, rest = str(e.value).split("\n", 1)
     assert first.endswith(f"ValueError: {cause}")
     assert remedy in rest

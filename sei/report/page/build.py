@@ -109,6 +109,7 @@ def _round(report: dict[str, Any], shown: dict[str, Any], speed: dict[str, Any] 
         "training": speed,
         "devices": report.get("devices", {}),
         "opinion": report.get("second_opinion"),
+        "merged": report.get("served_vs_merged"),
         "points": shown["points"],
         "saturation": saturation([c["type"] for c in shown["cases"] if c["type"]]),
     }

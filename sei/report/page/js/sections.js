@@ -192,6 +192,7 @@ function roundsPart(view) {
   const pooled = (r) => (r.pooled === null ? "–" : `${percent(r.pooled)} %`);
   const problem = (thing) => thing === "new problem", other = (thing) => !problem(thing);
   const kappa = (r) => (r.opinion && r.opinion.kappa !== null ? r.opinion.kappa.toFixed(2) : "–");
+  const merged = (r) => (r.merged ? `${number(r.merged.equal_verdicts)} of ${number(r.merged.n)}` : "–");
   const rows = [
     ["pool problems", ...each((r) => (r.pool ? number(r.pool) : "–"))],
     ["bad cases (wrong, readable)", ...each((r) => number(r.bad_cases))],
@@ -207,6 +208,7 @@ function roundsPart(view) {
     ["trained on (with replay)", ...each((r) => number(r.trained_examples))],
     ["optimizer steps", ...each((r) => number(r.trained_steps))],
     ...(view.rounds.some((r) => r.opinion) ? [["second opinion on error types: kappa", ...each(kappa)]] : []),
+    ...(view.rounds.some((r) => r.merged) ? [["served adapter: verdicts as with merged weights", ...each(merged)]] : []),
   ];
   const heads = ["", ...each((r) => `round ${r.round}`)], kinds = " " + "n".repeat(view.rounds.length);
   const way = table(heads, rows, "Counts from the pool to the training set.", kinds);
