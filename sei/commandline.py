@@ -28,7 +28,7 @@ _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
 _SWEEP = re.compile(r"Ambiguous value for argument '(.+)'$|Sweep parameters '(.+)' requires", re.MULTILINE)
 _NULL = re.compile(r"([a-z_]+)=(null)?")
-OPEN = ("tests", "chat_template_kwargs", "extra_body", "max_tokens")
+OPEN = ("tests", "chat_template_kwargs", "extra_body", "max_tokens", "env")
 """Settings that are mappings of the user's own keys, empty by default."""
 _OPENED = re.compile(rf"[a-z_.]+\.(?:{'|'.join(OPEN)})(?:\.[^=+~@]+=|=\{{).*", re.DOTALL)
 

@@ -55,7 +55,7 @@ WRONG = {
     "ablation=no_clustering clusterer=kmeans": ("clusterer='kmeans': contradicts ablation=no_clustering", ""),
     "trainer=gpu": ("trainer.accelerator='gpu': torch sees no CUDA device", "trainer=cpu"),
     "trainer.devices=2": ("trainer.devices=2, trainer.strategy=auto.", "trainer=ddp"),
-    "model.source=/nowhere": ("model.source=/nowhere: no such folder /nowhere.", ""),
+    "model.source=/nowhere": ("model.source=/nowhere: no such folder or file /nowhere.", ""),
     "instructor.api_key=sk-abcdefghijkl": ("an argument looks like a secret.", ""),
     "model.few_shot=/nowhere.jsonl": ("data file /nowhere.jsonl is missing.", "model.few_shot=PATH"),
     "review=/nowhere.yaml": ("review=/nowhere.yaml", ""),

@@ -25,15 +25,14 @@ class LightningEngine:
     (for models that continue with another question). ``samples`` answers per problem are drawn at ``temperature``. With
     temperature 0, the default, the single answer is greedy.
 
-    ``decoder``: ``generate`` is Hugging Face's, which keeps finished rows in the batch. ``compact`` drops them, and
-    reads the beginning that all prompts of a batch share once (``sei.lit.decoder``): the same answers up to rounding.
+    ``decoder``: ``compact`` drops finished rows from the batch, and reads the beginning that all prompts of a batch
+    share once (``sei.lit.decoder``). ``generate`` is Hugging Face's, which keeps them: the same answers up to rounding.
     """
 
     identity: ClassVar[str] = "engine/lightning"
     version: ClassVar[int] = 3
     trainer: TrainerSettings
-    # ``reads`` puts it into the key only if set, so that earlier keys stay valid
-    decoder: Annotated[Literal["generate", "compact"], IMMATERIAL] = "generate"
+    decoder: Annotated[Literal["compact", "generate"], IMMATERIAL] = "compact"  # ``reads`` names ``generate``
     batch_size: Annotated[int, Field(ge=1)] = 128
     max_new_tokens: Annotated[int, Field(ge=1)] = 96
     stop: list[str] = Field(default_factory=list)
@@ -45,9 +44,13 @@ class LightningEngine:
         require_sampling(self.samples, self.temperature)
 
     def reads(self) -> dict[str, str]:
-        """Return the temperature if answers are sampled, and the decoder unless it is ``generate``."""
+        """Return the temperature if answers are sampled, and the decoder if it is ``generate``.
+
+        Answers of earlier versions, made by ``generate``, are found under ``compact``: they are the same up to
+        rounding, and on the default run all of them are equal (experiments/measurements/decoder.md).
+        """
         sampled = {"temperature": str(self.temperature)} if self.temperature else {}
-        return sampled | ({} if self.decoder == "generate" else {"decoder": self.decoder})
+        return sampled | ({"decoder": "generate"} if self.decoder == "generate" else {})
 
     def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
         """Return a context that loads a checkpoint of the target model in this process."""

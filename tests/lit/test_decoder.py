@@ -14,10 +14,12 @@ from sei.lit.shared_prefix import SharedPrefix
 from sei.lit.trainer import TrainerSettings
 from sei.opened import Sampling, ends_of
 from sei.parts import settings
+from sei.prompts import asked
 from tests.builders import TINY, pool
+from tests.compose import built
 
-GENERATE = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
-COMPACT = dataclasses.replace(GENERATE, decoder="compact")
+COMPACT = LightningEngine(trainer=TrainerSettings(), batch_size=16, max_new_tokens=60)
+GENERATE = dataclasses.replace(COMPACT, decoder="generate")
 POOL = pool(24)
 
 
@@ -116,10 +118,21 @@ def test_a_model_with_a_sliding_window_is_left_to_generate():
     assert list(Decoder(near, frozenset(), 0).likelihoods(batch, solutions).values()) == pytest.approx(read, abs=1e-5)
 
 
-def test_the_decoder_is_in_the_key_if_it_is_not_generate():
-    assert GENERATE.reads() == {}
-    assert COMPACT.reads() == {"decoder": "compact"}
+def test_the_decoder_is_in_the_key_if_it_is_generate():
+    assert COMPACT.reads() == {}
+    assert GENERATE.reads() == {"decoder": "generate"}
     assert "decoder" not in settings(GENERATE)
+
+
+@pytest.mark.slow
+def test_all_answers_of_the_base_in_the_default_run_are_equal(opened):
+    data = built()["data"].load()
+    prompts = opened.prompts([asked(p.question, p.options) for p in (*data.pool, *data.held_out)])
+    found = [
+        answers(dataclasses.replace(e, batch_size=128, max_new_tokens=96), opened, prompts) for e in (GENERATE, COMPACT)
+    ]
+    assert len(prompts) == 2_900
+    assert found[0] == found[1]
 
 
 def test_in_context_answers_of_a_group_share_their_prefix(opened, monkeypatch):

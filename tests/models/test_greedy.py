@@ -12,6 +12,7 @@ from sei.data.arithmetic import Arithmetic
 from sei.engines import server
 from sei.engines.lightning import LightningEngine
 from sei.engines.openai_server import ServedEngine
+from sei.engines.served import prompts_for
 from sei.finetuners.grpo import GRPO, Groups
 from sei.grading import MathGrader
 from sei.lit.shared_prefix import SharedPrefix
@@ -74,7 +75,7 @@ def test_a_repetition_penalty_changes_no_answer(tmp_path, expected, monkeypatch)
     with served.open(target, target.base()) as asked:
         prompts = asked.prompts(ASKED)
         assert [a.text for a in served.answer(asked, prompts, frozenset(), "x")] == expected
-        body = served._request(served._prompts(asked, prompts)[3], 3, None).body("m", structured=False)
+        body = served._request(prompts_for(asked, prompts, tokens=True)[3], 3, None).body("m", structured=False)
         body = json.dumps({k: v for k, v in body.items() if k != "repetition_penalty"}).encode()
         with urllib.request.urlopen(f"{asked.url}/completions", body) as reply:
             assert json.load(reply)["choices"][0]["text"] != expected[3]  # the server follows its folder
