@@ -24,6 +24,7 @@ import numpy as np
 
 from sei.models.embedder import SentenceEmbedder
 from sei.screening.near import RougeIndex, words
+from sei.screening.overlap import Overlap
 from sei.screening.screen import Decontamination
 
 _NAMES = ("question", "problem", "Problem", "query", "Question")
@@ -77,19 +78,19 @@ def screen(held: list[str], candidates: list[str], threads: int) -> None:
 def near_pairs(held: list[str], least: float = 0.95) -> Counter[float]:
     """Count pairs above a cosine by their weighted F-measure of words, in steps of 0.05."""
     some = [q for q in held if len(words(q)) >= 8]
-    vectors, index = SentenceEmbedder().embed(some), RougeIndex(some)
+    vectors, overlap = SentenceEmbedder().embed(some), Overlap([RougeIndex(some)])
     shares: Counter[float] = Counter()
     for start in range(0, len(some), 1000):
         for i, j in np.argwhere(vectors[start : start + 1000] @ vectors.T > least).tolist():
             if start + i < j:
-                shares[_shared(index, some[start + i], j)] += 1
+                shares[_shared(overlap, some[start + i], j)] += 1
     return shares
 
 
-def _shared(index: RougeIndex, text: str, other: int) -> float:
+def _shared(overlap: Overlap, text: str, other: int) -> float:
     """Return the largest step of 0.05 at which a text still overlaps with another one."""
     at = 20
-    while at and other not in index.overlapping(text, at / 20):
+    while at and other not in overlap.rows([text], at / 20)[0]:
         at -= 1
     return at / 20
 

@@ -73,12 +73,6 @@ class RougeIndex:
                 return found
         return None
 
-    def overlapping(self, text: str, least: float) -> list[int]:
-        """Return the indices of texts that share words with this one, as ``sei.screening.overlap`` says."""
-        from sei.screening.overlap import Overlap
-
-        return Overlap([self]).rows([text], least)[0]
-
     def matrix(self) -> Any:
         """Return a sparse matrix of texts by words: one where the text has the word."""
         from scipy.sparse import csr_matrix

@@ -10,6 +10,7 @@ from rapidfuzz.distance import LCSseq
 
 from sei.models.embedder import SentenceEmbedder
 from sei.screening.near import NgramIndex, RougeIndex, words
+from sei.screening.overlap import Overlap
 from sei.screening.screen import Decontamination
 
 MINILM = SentenceEmbedder()
@@ -76,12 +77,12 @@ def test_overlap_misses_nothing_that_rouge_finds(seed):
         row = source.split()
         rng.shuffle(row)
         query = " ".join(row[: rng.randint(8, len(row))])
-        found = set(index.overlapping(query, 0.5))
+        found = set(Overlap([index]).rows([query], 0.5)[0])
         near = {i for i, h in enumerate(held) if rouge(query, h) >= 0.5}
         assert near <= found
     short = RougeIndex(["one two three", held[0], "小明有三个苹果", "x"])
-    assert short.overlapping("a b", 0.5) == [0, 2, 3]  # too little text to decide
-    assert RougeIndex().overlapping("a b", 0.5) == []
+    assert Overlap([short]).rows(["a b"], 0.5) == [[0, 2, 3]]  # too little text to decide
+    assert Overlap([RougeIndex()]).rows(["a b"], 0.5) == [[]]
 
 
 def rouge(a, b):
