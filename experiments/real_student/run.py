@@ -1,6 +1,6 @@
 """Run the protocol's jobs, one after another, in the order of its arms.
 
-``python -m experiments.real_student.run FOLDER --model MODEL --data DATA [--arms NAME...] [--seeds N...] [OVERRIDES]``
+``python -m experiments.real_student.run FOLDER [OVERRIDES] --model MODEL --data DATA [--arms NAME...] [--seeds N...]``
 
 Every arm but the base is trained with each learning rate and answers the dev questions (``evaluate=dev``). The rate
 with more right answers on dev, over the seeds, then answers all questions. Finished jobs are skipped, so the same
