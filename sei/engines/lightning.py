@@ -16,6 +16,8 @@ from sei.parts import IMMATERIAL, part
 from sei.progress import inside, progress
 from sei.records import Checkpoint
 
+_ELSEWHERE = "engine=openai_server, or trainer=cpu"  # generation is always deterministic here
+
 
 @part
 class LightningEngine:
@@ -84,7 +86,7 @@ class LightningEngine:
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         batches = [b for b in batches if not set(b) <= done]
-        with quiet(), determinism(True), progress(what, sum(map(len, batches))) as advance:
+        with quiet(), determinism(True, "generation", _ELSEWHERE), progress(what, sum(map(len, batches))) as advance:
             if opened.predictor is None:  # one predictor while the model is open
                 decoder = Decoder(model, ends, int(tok.pad_token_id), compact=self.decoder == "compact")
                 lit = LitCausalLM(model, decoder=decoder)

@@ -142,8 +142,10 @@ def cpu_has_bf16() -> bool:
 
 
 @contextmanager
-def determinism(on: bool) -> Iterator[None]:
+def determinism(on: bool, what: str = "the fine-tune", remedy: str = "finetuner.deterministic=false") -> Iterator[None]:
     """Let torch use deterministic algorithms alone, or any, inside a block. What was set before holds again after it.
+
+    ``what`` and ``remedy`` are words of the error.
 
     Raises:
         ConfigError: if an operation of the block has no deterministic algorithm; names it.
@@ -162,8 +164,8 @@ def determinism(on: bool) -> Iterator[None]:
             raise
         operation = str(e).partition(f" {_UNDETERMINED}")[0]
         raise ConfigError(
-            f"finetuner.deterministic=true: {operation} has no deterministic algorithm on this device. Rule: every "
-            "operation must have one. Remedy: finetuner.deterministic=false."
+            f"{what} uses {operation}, which has no deterministic algorithm on this device. Rule: every operation must "
+            f"have one, so that the same seed gives the same results. Remedy: {remedy}."
         ) from e
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])

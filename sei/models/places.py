@@ -32,9 +32,8 @@ def folder_of(source: str) -> Path | None:
         found = Path(spec.origin).parent
     elif source.startswith("packaged:"):
         raise ConfigError(f"model.source={source}: known packages are packaged:tiny_l, tiny_h, tiny_d, smollm2")
-    elif (
-        source.startswith((".", "/", "~")) or source.lower().endswith(_GGUF) or Path(source).exists()
-    ):  # a folder or file comes before a hub id, as on the hub
+    # a folder or file comes before a hub id, as on the hub
+    elif source.startswith((".", "/", "~")) or source.lower().endswith(_GGUF) or Path(source).exists():
         found = Path(source).expanduser()
     elif _HUB_ID.fullmatch(source) is None:
         raise ConfigError(

@@ -124,6 +124,27 @@ def test_the_decoder_is_in_the_key_if_it_is_generate():
     assert "decoder" not in settings(GENERATE)
 
 
+def other_kinds():
+    """Return random models that take no positions (Bloom) and that learn them (GPT-2)."""
+    from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
+    yield BloomForCausalLM(BloomConfig(vocab_size=50, hidden_size=16, n_layer=2, n_head=2, **ends)).eval()
+    yield GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=64, **ends)).eval()
+
+
+def test_models_of_other_kinds_answer_as_with_generate():
+    prompts = [list(range(3, 30)), list(range(20, 40)), [7, 8]]
+    batch = [Row(i, p[:1], p[1:]) for i, p in enumerate(prompts)]
+    for model in other_kinds():
+        assert has_plain_cache(model)
+        ends = frozenset({int(model.generation_config.eos_token_id)})
+        expected = Decoder(model, ends, 0, compact=False).tokens(batch, 12)
+        assert Decoder(model, ends, 0).tokens(batch, 12) == expected
+        assert len(set(map(tuple, expected.values()))) > 1
+
+
 @pytest.mark.slow
 def test_all_answers_of_the_base_in_the_default_run_are_equal(opened):
     data = built()["data"].load()

@@ -49,7 +49,10 @@ def test_an_operation_without_a_deterministic_algorithm_is_named():
     said = (
         "kthvalue CUDA does not have a deterministic implementation, but you set 'torch.use_deterministic_algorithms'"
     )
-    with pytest.raises(ConfigError, match=r": kthvalue CUDA has no .*deterministic=false"), determinism(True):
+    with (
+        pytest.raises(ConfigError, match=r"fine-tune uses kthvalue CUDA, which has no .*deterministic=false"),
+        determinism(True),
+    ):
         raise RuntimeError(said)
     with pytest.raises(RuntimeError, match="another"), determinism(True):
         raise RuntimeError("another")
