@@ -6,7 +6,6 @@ The tokens are the same up to rounding: another number of rows may change the la
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -55,7 +54,6 @@ class Decoder:
         self.model, self.pad = model, pad
         self.plain = has_plain_cache(model)
         self.compact = compact and self.plain
-        self._takes = inspect.signature(model.forward).parameters
         self._ends = torch.tensor(sorted(ends), dtype=torch.long, device=model.device)
 
     @torch.inference_mode()
@@ -162,10 +160,15 @@ class Decoder:
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, new: int, cache: Any, *, keep: int) -> torch.Tensor:
         """Return the logits of the last ``keep`` positions. ``mask`` covers the cache and the ``new`` tokens."""
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -new:]
-        more = {"position_ids": positions, "logits_to_keep": keep}  # some models take positions from the mask alone
-        given = {name: value for name, value in more.items() if name in self._takes}
-        out = self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **given)
-        logits: torch.Tensor = out.logits[:, -keep:]
+        out = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        logits: torch.Tensor = out.logits
         return logits
 
 

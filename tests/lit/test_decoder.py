@@ -125,7 +125,7 @@ def test_the_decoder_is_in_the_key_if_it_is_generate():
 
 
 def other_kinds():
-    """Return random models that take no positions (Bloom) and that learn them (GPT-2)."""
+    """Return random models that take positions from the mask (Bloom), and from a learned table (GPT-2)."""
     from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
