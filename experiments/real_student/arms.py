@@ -24,5 +24,4 @@ ARMS: dict[str, tuple[str, ...]] = {  # in the order in which they are run
     "rejection_sampling": ("synthesizer=rejection_sampling", "refiner=none", "synthesizer.samples=4"),
     "sei_1_5b_teacher": _TEACHER,
 }
-PROMPT = ("model.ask=./experiments/real_student/ask.txt", "model.few_shot=./experiments/real_student/shots.jsonl")
-PROTOCOL = Protocol("real_student", SEEDS, ARMS, {"main": (PROMPT, tuple(ARMS))})
+PROTOCOL = Protocol("real_student", SEEDS, ARMS, {"main": ((), tuple(ARMS))})

@@ -56,6 +56,8 @@ class Study:
     From every training split, ``dev`` rows are cut by content hash, then ``warm_up`` rows, then at most ``pool`` rows
     (``None``: all others). ``dev`` and ``pool`` are one number, or one for each set by its name in ``sets``. A training
     row with a masked signature of a test set is left out. The cut does not depend on the order of the file.
+    ``warm_up_chars``: the longest solution of a warm-up pair, in characters; ``None``: any. A model learns the length
+    of its answers from these pairs, and an answer beyond ``answer_tokens`` is cut.
     """
 
     identity: ClassVar[str] = "data/study"
@@ -64,6 +66,7 @@ class Study:
     dev: _Each = 500
     pool: Annotated[int, Field(ge=10)] | dict[str, Annotated[int, Field(ge=10)]] | None = None
     warm_up: Annotated[int, Field(ge=0)] = 0
+    warm_up_chars: Annotated[int, Field(ge=1)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse sizes for sets that are not there, and sets without a size."""
@@ -99,18 +102,32 @@ class Study:
             order = cut_order(rows[f"{s.name} train"], s.name, forbidden)
             dev, most = (x[key] if isinstance(x, dict) else x for x in (self.dev, self.pool))
             assert dev is not None, "only the pool may be None"
-            rest = dev + self.warm_up
-            if len(order) < rest + 1:
+            if len(order) < dev + self.warm_up + 1:
                 raise DataError(
                     f"{s.name} has {len(order)} usable training rows; dev={dev} and "
                     f"warm_up={self.warm_up} leave none for the pool. Remedy: smaller data.dev."
                 )
-            end = None if most is None else rest + most
+            pairs, rest = self._warm(s.name, order[dev:])
             held += [r.held_out(f"{s.name}_dev", "dev") for r in order[:dev]]
-            warm += [r.warm_up() for r in order[dev:rest]]
-            pool += [r.pool() for r in order[rest:end]]
+            warm += [r.warm_up() for r in pairs]
+            pool += [r.pool() for r in rest[:most]]
             held += [r.held_out(f"{s.name}_test", "in_domain") for r in tests[s.name]]
         return DataSet(pool=tuple(pool), held_out=tuple(held), warm_up=tuple(warm))
+
+    def _warm(self, name: str, rows: list[Row]) -> tuple[list[Row], list[Row]]:
+        """Return the first rows whose solutions are short enough, and all others."""
+        if self.warm_up_chars is None:
+            return rows[: self.warm_up], rows[self.warm_up :]
+        short = [r for r in rows if len(r.solution) <= self.warm_up_chars]
+        if len(short) < self.warm_up:
+            raise DataError(
+                f"{name} has {len(short)} training rows with a solution of at most {self.warm_up_chars} characters "
+                f"(data.warm_up_chars); data.warm_up={self.warm_up} needs more. Remedy: a larger data.warm_up_chars, "
+                "or a smaller data.warm_up."
+            )
+        taken = short[: self.warm_up]
+        ids = {r.id for r in taken}
+        return taken, [r for r in rows if r.id not in ids]
 
 
 def _require_names(names: list[str]) -> None:
