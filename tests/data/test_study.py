@@ -34,12 +34,12 @@ def test_short_warm_up_pairs_leave_the_others_to_the_pool(shared_data):
     def load(**more):
         return Study(sets={"math": Math(folder=str(shared_data), limit=5)}, dev=5, pool=200, **more).load()
 
-    short = load(warm_up=15, warm_up_chars=120)
-    assert len(short.warm_up) == 15
+    short = load(warm_up=5, warm_up_chars=120)
+    assert len(short.warm_up) == 5
     assert max(len(x.solution) for x in short.warm_up) <= 120
     assert not {x.id for x in short.warm_up} & {p.id for p in short.pool}
     assert {len(p.solution) > 120 for p in short.pool} == {True, False}  # the pool has both kinds
-    assert [p.id for p in short.held_out] == [p.id for p in load(warm_up=15).held_out]
+    assert [p.id for p in short.held_out] == [p.id for p in load(warm_up=5).held_out]
     with pytest.raises(DataError, match=r"math has 0 training rows with a solution of at most 1 characters"):
         load(warm_up=15, warm_up_chars=1)
 
