@@ -64,6 +64,16 @@ def is_part(obj: Any) -> bool:
     return dataclasses.is_dataclass(obj) and not isinstance(obj, type) and hasattr(obj, "__pydantic_config__")
 
 
+def node_of(obj: Any) -> Any:
+    """Return a built value as the plain config node that ``sei.build.build`` makes the same value of."""
+    if is_part(obj):
+        held = {f.name: node_of(getattr(obj, f.name)) for f in dataclasses.fields(obj) if f.init}
+        return {"_target_": f"{type(obj).__module__}.{type(obj).__qualname__}", **held}
+    if isinstance(obj, dict):
+        return {k: node_of(v) for k, v in obj.items()}
+    return [node_of(v) for v in obj] if isinstance(obj, (list, tuple)) else obj
+
+
 def parts_in(obj: Any) -> Iterator[Any]:
     """Yield every part inside a built value, each before the parts that it holds, in field and entry order."""
     if is_part(obj):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import shutil
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from sei.devices import device_of, note
 from sei.errors import ConfigError
 from sei.lit.batches import Epochs, Schedule
+from sei.lit.fits import Fit, Followed, Handover, Pair
 from sei.lit.trainer import TrainerSettings
 from sei.models.portable import mend
 from sei.models.target import TargetModel
@@ -22,6 +26,9 @@ from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint, StepLog, Trained, TrainingExample
 from sei.store import folder_digest
+
+if TYPE_CHECKING:
+    from sei.lit.module import LitCausalLM
 
 log = logging.getLogger(__name__)
 Weights = Literal["full", "lora"]
@@ -79,7 +86,7 @@ class Finetune:
                 f"finetuner.quantize={self.quantize} with finetuner.method={self.method}: 4-bit weights are frozen. "
                 "Rule: they take an adapter only. Remedy: finetuner=lora, or finetuner.quantize=none."
             )
-        devices = self.trainer.devices
+        devices = self.trainer.world_size
         if self.quantize != "none" and devices > 1:
             raise ConfigError(
                 f"finetuner.quantize={self.quantize} with trainer.devices={devices}. Rule: 4-bit training uses one "
@@ -116,14 +123,18 @@ class Finetune:
         """
         for half_made in ("model", "adapter"):
             shutil.rmtree(folder / half_made, ignore_errors=True)
-        how: dict[str, Any] = {"keep_adapter": self.method == "lora", "quantize": self.quantize}
-        if self.trainer.devices > 1:  # each device's process gets its own copy
-            how["device"] = "cpu"
+        several = self.trainer.world_size > 1
+        if several:  # each device's process opens its own copy
             note(device_of(self.trainer.accelerator))
-        with self.target.open(start, **how) as opened:
+        with self.trainable(start, seed, device="cpu" if several else None) as (model, opened):
             pairs = self._pairs(opened, examples)
             plan = self.schedule.plan([len(p) + len(c) for p, c in pairs], [len(c) for _, c in pairs], seed)
-            model, curve = self._fit(opened, pairs, plan, seed, folder)
+            job = self._job(pairs, plan, opened.tokenizer.pad_token_id, seed)
+            fit = self._fit_on_devices(start, model, job, folder) if several else self._fit_here(model, job, folder)
+            curve = tuple(
+                StepLog(step=i, loss=round(x, 6), tokens=n, throughput=fit.speeds.get(i))
+                for i, (x, n) in enumerate(fit.curve, 1)
+            )
             self._save(model, opened.tokenizer, folder)
             del model  # free memory before the plain weights are read
         if self.quantize != "none":
@@ -145,24 +156,33 @@ class Finetune:
             raise none_left(len(examples), len(known), self.max_length, self.target.source)
         return pairs
 
-    def _fit(
-        self, opened: OpenModel, pairs: Sequence[Any], plan: Sequence[Sequence[int]], seed: int, folder: Path
-    ) -> tuple[Any, tuple[StepLog, ...]]:
+    @contextmanager
+    def trainable(self, start: Checkpoint, seed: int, *, device: str | None = None) -> Iterator[tuple[Any, OpenModel]]:
+        """Open the weights for training, with a LoRA if the method has one, and seed the draws.
+
+        ``device`` replaces the trainer's device; with several processes each places its own copy.
+
+        Raises:
+            ConfigError: if the model does not support checkpointing of activations, which is asked for.
+        """
         import pytorch_lightning as pl
 
-        from sei.lit import parallel, resume
-        from sei.lit.data import SupervisedData
-        from sei.lit.module import Heartbeat, LitCausalLM
-        from sei.lit.trainer import determinism, enough_memory, quiet
+        from sei.lit.trainer import quiet
 
-        pl.seed_everything(seed, verbose=False)
-        with quiet():
-            model = self._wrap(opened.weights).train()
-        if self.gradient_checkpointing and not model.supports_gradient_checkpointing:
-            raise ConfigError(
-                f"finetuner.gradient_checkpointing=true: {type(opened.model).__name__} does not support it. Remedy: "
-                "finetuner.gradient_checkpointing=false, and a small finetuner.micro_batch to save memory."
-            )
+        how: dict[str, Any] = {"keep_adapter": self.method == "lora", "quantize": self.quantize, "device": device}
+        with self.target.open(start, **how) as opened:
+            pl.seed_everything(seed, verbose=False)
+            with quiet():
+                model = self._wrap(opened.weights).train()
+            if self.gradient_checkpointing and not model.supports_gradient_checkpointing:
+                raise ConfigError(
+                    f"finetuner.gradient_checkpointing=true: {type(opened.model).__name__} does not support it. "
+                    "Remedy: finetuner.gradient_checkpointing=false, and a small finetuner.micro_batch to save memory."
+                )
+            yield model, opened
+            del model
+
+    def _job(self, pairs: Sequence[Pair], plan: Sequence[Sequence[int]], pad: int, seed: int) -> Fit:
         settings: dict[str, Any] = {
             "lr": self.lr,
             "warmup_ratio": self.warmup_ratio,
@@ -172,32 +192,57 @@ class Finetune:
             "supervised_logits": self.supervised_logits,
             "gradient_checkpointing": self.gradient_checkpointing,
         }
-        data = SupervisedData(pairs, plan, opened.tokenizer.pad_token_id, self.resume_every)
-        point = resume.latest(folder / "resume")
+        return Fit(
+            pairs=pairs,
+            plan=plan,
+            pad=pad,
+            interval=self.resume_every,
+            seed=seed,
+            settings=settings,
+            clip=self.clip,
+            deterministic=self.deterministic,
+        )
+
+    def _fit_here(self, model: Any, job: Fit, folder: Path) -> LitCausalLM:
+        """Train in this process."""
+        from sei.lit import resume
+        from sei.lit.data import SupervisedData
+        from sei.lit.module import Heartbeat, LitCausalLM
+        from sei.lit.trainer import determinism, enough_memory, quiet
+
+        data = SupervisedData(job.pairs, job.plan, job.pad, job.interval)
         # an interrupted fit of one interval starts again
         points: list[Any] = [resume.points(folder / "resume")] if data.num_intervals > 1 else []
-
-        def trainer(*callbacks: Any) -> Any:
-            several = {"epochs": data.num_intervals, "devices": self.trainer.devices}
-            every = (*callbacks, *points)
-            return self.trainer.build(
-                folder, clip=self.clip, callbacks=every, deterministic=self.deterministic, **several
-            )
-
+        point = resume.latest(folder / "resume")
+        lit = LitCausalLM(model, **job.settings)
         strict = determinism(self.deterministic)
-        with quiet(), strict, enough_memory(), progress("fine-tuning", len(plan)) as advance:
-            if self.trainer.devices > 1:
-                _tell_of_idle_devices(plan, self.trainer.devices)
-                settings |= {"seed": seed, "threads": self.target.threads}
-                lit: LitCausalLM = parallel.fit(model, data, trainer(), point, advance, **settings)
-            else:
-                lit = LitCausalLM(model, **settings)
-                trainer(Heartbeat(advance)).fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
+        with quiet(), strict, enough_memory(), progress("fine-tuning", len(job.plan)) as advance:
+            trainer = self.trainer.build(
+                folder,
+                clip=self.clip,
+                callbacks=(Heartbeat(advance), *points),
+                epochs=data.num_intervals,
+                deterministic=self.deterministic,
+            )
+            trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
         lit.require_finite()
-        return model, tuple(
-            StepLog(step=i, loss=round(x, 6), tokens=n, throughput=lit.speeds.get(i))
-            for i, (x, n) in enumerate(lit.curve, 1)
+        return lit
+
+    def _fit_on_devices(self, start: Checkpoint, model: Any, job: Fit, folder: Path) -> Followed:
+        """Train in the processes of several devices."""
+        from sei.lit import launch, resume
+
+        _tell_of_idle_devices(job.plan, self.trainer.world_size)
+        handover = Handover(
+            finetuner=self,
+            start=start,
+            fit=job,
+            resume=folder / "resume",
+            point=resume.latest(folder / "resume"),
+            parent=(socket.gethostname(), os.getpid()),
         )
+        with progress("fine-tuning", len(job.plan)) as advance:
+            return launch.fit(folder, handover, model, advance)
 
     def _wrap(self, model: Any) -> Any:
         from peft import PeftModel

@@ -66,8 +66,8 @@ class LitCausalLM(pl.LightningModule):
         self._random: dict[str, Any] | None = None
         self.sampling: Sampling | None = None
         self.beat: Callable[[str], None] = _unheard  # is told the number of generated tokens of a batch
-        # resume points, and states returned by child processes, contain only trainable weights
-        self.register_state_dict_post_hook(_without_frozen)
+        # resume points, and the weights that other processes return, contain only trainable weights
+        self.trainable_only = self.register_state_dict_post_hook(_without_frozen)
 
     def on_fit_start(self) -> None:
         """Turn on checkpointing of activations. A model with it cannot be sent to child processes."""
@@ -182,12 +182,15 @@ class LitCausalLM(pl.LightningModule):
         Raises:
             NumericError: names the first such weight.
         """
-        for name, p in self.named_parameters():
-            if p.requires_grad and not bool(torch.isfinite(p).all()):
-                raise NumericError(
-                    f"weight {name} is not finite after step {len(self.curve)}: training stopped, nothing was saved. "
-                    "Remedy: a lower finetuner.lr, or trainer.precision=32-true."
-                )
+        if name := not_finite(self):
+            raise NumericError(self.said_of(f"weight {name}"))
+
+    def said_of(self, weight: str) -> str:
+        """Return the message for a weight that is not finite."""
+        return (
+            f"{weight} is not finite after step {len(self.curve)}: training stopped, nothing was saved. "
+            "Remedy: a lower finetuner.lr, or trainer.precision=32-true."
+        )
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         """Return the mean loss over supervised tokens (scalar)."""
@@ -236,6 +239,15 @@ def _without_frozen(module: torch.nn.Module, state: dict[str, Any], prefix: str,
     trainable = {prefix + n for n, p in module.named_parameters() if p.requires_grad}
     for name in [k for k in state if k not in trainable]:
         del state[name]
+
+
+def not_finite(module: torch.nn.Module) -> str:
+    """Return the name of the first trainable weight that is not finite in this process, or nothing."""
+    for name, p in module.named_parameters():
+        held = p.to_local() if hasattr(p, "to_local") else p  # of a shared-out weight, the part of this device
+        if p.requires_grad and not bool(torch.isfinite(held).all()):
+            return name
+    return ""
 
 
 def supervised_tokens(batch: dict[str, torch.Tensor]) -> int:

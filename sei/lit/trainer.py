@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from sei.devices import Accelerator, device_of, sees_gpu, type_of
 from sei.errors import ConfigError, DeviceError
-from sei.parts import part
+from sei.parts import IMMATERIAL, part
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -25,6 +26,11 @@ LESS_MEMORY = (  # the remedy of a fit that runs out of memory
     "finetuner.micro_batch=1 (rows at once), finetuner.supervised_logits=true, a shorter finetuner.max_length or "
     "trainer.precision=bf16-true, with which it trains from the start."
 )
+TORCHRUN = "torchrun --standalone --nproc-per-node {devices} -m sei.lit.worker {job}"
+_SEVERAL_NODES = (
+    "srun --nodes {nodes} --ntasks-per-node 1 torchrun --nnodes {nodes} --nproc-per-node {devices} --rdzv-backend c10d "
+    "--rdzv-endpoint {host}:{port} -m sei.lit.worker {job}"
+)
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _UNDETERMINED = "does not have a deterministic implementation"  # torch's words
 _SPEAKERS = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric")
@@ -32,39 +38,63 @@ _SPEAKERS = ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "ligh
 
 @part
 class TrainerSettings:
-    """Settings of a Lightning ``Trainer`` about the machine. All of them can change weights.
+    """Settings of a Lightning ``Trainer`` about the machine. All but ``launch`` can change weights.
 
-    ``devices`` and ``strategy`` apply to the fine-tune. Everything else runs on one device.
+    ``devices`` (of a machine), ``num_nodes`` (machines) and ``strategy`` apply to the fine-tune. Everything else runs
+    on one device. ``ddp`` has all weights on each device; ``fsdp`` (FSDP2) shares them out, one decoder layer at a
+    time. ``launch`` is the command line that starts the processes; its places are ``{job}`` (required), ``{devices}``,
+    ``{nodes}``, ``{host}``, ``{port}`` and ``{python}``.
     """
 
     identity: ClassVar[str] = "trainer/lightning"
     version: ClassVar[int] = 1
     accelerator: Accelerator = "cpu"
     devices: Annotated[int, Field(ge=1)] = 1
-    strategy: Literal["auto", "ddp"] = "auto"
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     precision: Literal["32-true", "bf16-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    num_nodes: Annotated[int, IMMATERIAL, Field(ge=1)] = 1  # ``reads`` puts more than one into the key
+    launch: Annotated[str, IMMATERIAL] = TORCHRUN
 
     def __post_init__(self) -> None:
-        """Refuse several devices without a strategy for them."""
-        if self.devices > 1 and self.strategy == "auto":
+        """Refuse several devices without a strategy for them, and a launcher that cannot start them."""
+        _require_launch(self.launch, self.num_nodes)
+        if self.strategy == "fsdp" and self.precision == "16-mixed":
             raise ConfigError(
-                f"trainer.devices={self.devices}, trainer.strategy=auto. Rule: several devices need an explicit "
-                "strategy. Remedy: trainer=ddp (all weights on each device), or trainer.devices=1. You can also start "
-                "one sweep job per device (CUDA_VISIBLE_DEVICES=0, =1, ...); the jobs share the store."
+                "trainer.strategy=fsdp with trainer.precision=16-mixed. Rule: the scaling of float16 losses needs all "
+                "gradients on one device. Remedy: trainer.precision=bf16-true or bf16-mixed."
+            )
+        if self.world_size > 1 and self.strategy == "auto":
+            raise ConfigError(
+                f"trainer.devices={self.devices}, trainer.num_nodes={self.num_nodes}, trainer.strategy=auto. Rule: "
+                "several devices need an explicit strategy. Remedy: trainer=ddp (all weights on each device), "
+                "trainer=fsdp (weights shared out), or trainer.devices=1. You can also start one sweep job per device "
+                "(CUDA_VISIBLE_DEVICES=0, =1, ...); the jobs share the store."
             )
 
+    @property
+    def world_size(self) -> int:
+        """The number of devices on all machines."""
+        return self.devices * self.num_nodes
+
+    @property
+    def kind(self) -> str:
+        """The type of device: ``cpu`` or ``cuda``."""
+        return type_of(device_of(self.accelerator))
+
     def reads(self) -> dict[str, str]:
-        """Return the type of the device that ``auto`` selects here, or nothing for the CPU."""
+        """Return the type of device if ``auto`` selects a GPU, and the number of machines if there are several."""
         found = type_of(device_of(self.accelerator)) if self.accelerator == "auto" else "cpu"
-        return {} if found == "cpu" else {"device": found}
+        more = {} if self.num_nodes == 1 else {"num_nodes": str(self.num_nodes)}
+        return more if found == "cpu" else {"device": found, **more}
 
     def preflight(self) -> None:
-        """Check that the requested GPUs exist. Warn if the CPU only emulates the precision.
+        """Check that the requested GPUs and machines exist. Warn if the CPU only emulates the precision.
 
         Raises:
-            ConfigError: if there are too few GPUs, or if they do not support the precision.
+            ConfigError: if there are too few GPUs or machines, or if the GPUs do not support the precision.
         """
+        self._require_nodes()
         if self.accelerator == "cpu" or (self.accelerator == "auto" and not sees_gpu()):
             if "bf16" in self.precision and not cpu_has_bf16():
                 log.warning(
@@ -92,6 +122,22 @@ class TrainerSettings:
                 "trainer.precision=16-mixed or 32-true."
             )
 
+    def _require_nodes(self) -> None:
+        """Refuse more machines than a SLURM job has. Point out those that it has and that stay idle."""
+        held = os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES") or ""
+        if not held.isdigit() or int(held) == self.num_nodes:
+            return
+        if int(held) < self.num_nodes:
+            raise ConfigError(
+                f"trainer.num_nodes={self.num_nodes}: this SLURM job has {held} (SLURM_JOB_NUM_NODES). Rule: the job "
+                f"has a machine for each. Remedy: sbatch --nodes={self.num_nodes}, or trainer.num_nodes={held}."
+            )
+        log.warning(
+            "this SLURM job has %s machines, and trainer.num_nodes=%d uses %d. Remedy: trainer=ddp or trainer=fsdp "
+            "with trainer.num_nodes=%s, or sbatch --nodes=%d",
+            *(held, self.num_nodes, self.num_nodes, held, self.num_nodes),
+        )
+
     def build(
         self,
         folder: Path,
@@ -100,12 +146,15 @@ class TrainerSettings:
         callbacks: tuple[Any, ...] = (),
         epochs: int = 1,
         devices: int = 1,
+        nodes: int = 1,
+        strategy: Any = None,
+        environment: Any = None,
         deterministic: bool = True,
     ) -> pl.Trainer:
         """Return a quiet Trainer without logger, progress bar or checkpoints, except those of a callback.
 
-        The records contain the curve. Several ``devices`` run as child processes of this one, because Lightning's other
-        way would start the whole command again.
+        The records contain the curve. ``strategy`` and ``environment`` are given in a process of several
+        (``sei.lit.worker``), because Lightning alone would start the whole command again.
         """
         import pytorch_lightning as pl  # takes seconds to import, and a job of store hits needs none
         from pytorch_lightning.plugins.environments import LightningEnvironment
@@ -114,11 +163,12 @@ class TrainerSettings:
 
         device = device_of(self.accelerator)
         return pl.Trainer(
-            # ignore the launcher of this process: with a SLURM task's variables each child would be rank 0 of 1
-            plugins=[LightningEnvironment()],
+            # ignore the launcher of this process: with a SLURM task's variables it would be one task of many
+            plugins=[environment or LightningEnvironment()],
             accelerator="gpu" if type_of(device) == "cuda" else "cpu",
             devices=devices,
-            strategy=OneDevice(device) if devices == 1 else "ddp_spawn",
+            num_nodes=nodes,
+            strategy=strategy or OneDevice(device),
             use_distributed_sampler=False,  # the data module knows its share
             precision=self.precision,
             max_epochs=epochs,
@@ -131,6 +181,28 @@ class TrainerSettings:
             callbacks=list(callbacks),
             default_root_dir=str(folder),
             deterministic=deterministic,
+        )
+
+
+def _require_launch(launch: str, nodes: int) -> None:
+    """Refuse a launcher that cannot be told what to do, or that starts processes on one machine of several.
+
+    Raises:
+        ConfigError: with a command line that works.
+    """
+    try:
+        words = shlex.split(launch)
+    except ValueError as e:
+        words, launch = [], f"{launch} ({e})"
+    if "{job}" not in launch or not words:
+        raise ConfigError(
+            f"trainer.launch={launch!r}. Rule: it starts 'python -m sei.lit.worker {{job}}' once for each device. "
+            f"Remedy: {TORCHRUN!r}."
+        )
+    if nodes > 1 and "--standalone" in words:
+        raise ConfigError(
+            f"trainer.num_nodes={nodes} with trainer.launch={launch!r}. Rule: torchrun --standalone starts processes "
+            f"on one machine alone. Remedy: inside a SLURM job trainer.launch={_SEVERAL_NODES!r}."
         )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sei.lit.parallel import ParallelCausalLM
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from sei.errors import ConfigError, NumericError
@@ -24,7 +25,6 @@ from sei.finetuners import supervised as finetune
 from sei.finetuners.supervised import Finetune
 from sei.lit import parallel
 from sei.lit.batches import Epochs, TokenBudget, share
-from sei.lit.parallel import ParallelCausalLM
 from sei.lit.trainer import TrainerSettings
 from sei.store import folder_digest
 from tests.builders import TINY, lessons

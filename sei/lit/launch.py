@@ -1,0 +1,210 @@
+"""Starts the processes of a fine-tune on several devices, follows them, and leaves none behind.
+
+This process holds the store's lock and writes the run's files. The others are started by a launcher such as torchrun,
+as ``trainer.launch`` says, and get their work through a folder (``sei.lit.fits``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sei.errors import ConfigError, DeviceError
+from sei.lit import fits
+from sei.lit.trainer import LESS_MEMORY, TrainerSettings
+
+log = logging.getLogger(__name__)
+POLL_S = 0.1
+GRACE_S = 10.0  # between SIGTERM to the launcher and SIGKILL to it and its processes
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+_LOG = "processes.log"
+_REMEDIES = (  # by a word of what a process said
+    ("out of memory", LESS_MEMORY),
+    (
+        "nccl",
+        "the devices could not talk to each other; NCCL_DEBUG=INFO in front of the same command says why, and it goes "
+        "on from the last resume point. trainer.devices=1 needs no NCCL.",
+    ),
+    ("deterministic implementation", "finetuner.deterministic=false; the same command then trains from the start."),
+    ("", "the same command goes on from the last resume point."),
+)
+
+
+def fit(folder: Path, job: fits.Handover, model: Any, advance: Callable[[int], None]) -> fits.Followed:
+    """Train in the processes of several devices. ``model`` then has the trained weights.
+
+    ``folder``: of the fine-tune; the hand-over lies in ``fit/`` in it, and is removed afterwards. No process is left in
+    any case.
+
+    Raises:
+        NumericError: as on one device.
+        DeviceError: if a process ends, with what it said last.
+        ConfigError: if the launcher is not there, or the model cannot be shared out.
+    """
+    home = folder / "fit"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    job.write(home)
+    followed = fits.Followed()
+    with _running(words_of(job.finetuner.trainer, home), home) as process:
+        curve = fits.Curve(home)
+        while True:
+            code = process.poll()
+            for news in curve.news():
+                advance(followed.take(news))
+            if code is not None:
+                break
+            time.sleep(POLL_S)
+    _require_done(home, code)
+    held = torch.load(home / "weights.pt", map_location="cpu", weights_only=True)
+    _load(model, held)
+    shutil.rmtree(home, ignore_errors=True)
+    return followed
+
+
+def words_of(trainer: TrainerSettings, job: Path) -> list[str]:
+    """Return the launcher's command line, with its places filled in.
+
+    ``{devices}``: of a machine. ``{nodes}``: machines. ``{job}``: the folder of the hand-over. ``{host}`` and
+    ``{port}``: where the processes meet, on this machine. ``{python}``: this process's interpreter.
+
+    Raises:
+        ConfigError: if the program is not there.
+    """
+    held = {
+        "devices": trainer.devices,
+        "nodes": trainer.num_nodes,
+        "job": job.resolve(),
+        "host": socket.gethostname(),
+        "python": sys.executable,
+    }
+    words = []
+    for word in shlex.split(trainer.launch):
+        for name, value in held.items():
+            word = word.replace(f"{{{name}}}", str(value))
+        words.append(word.replace("{port}", str(_free_port())) if "{port}" in word else word)
+    found = shutil.which(words[0], path=_path())
+    if found is None:
+        raise ConfigError(
+            f"trainer.launch: the program {words[0]!r} is not on this machine. Remedy: a launcher that is, such as "
+            "torchrun, which comes with torch; or trainer.devices=1."
+        )
+    return [found, *words[1:]]
+
+
+def _path() -> str:
+    """Return the search path of programs, with those of this environment first."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@contextmanager
+def _running(words: list[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a launcher for the duration of a block. It and its processes have ended afterwards."""
+    log.info("starting %s", shlex.join(words))
+    with (home / _LOG).open("wb") as f:
+        process = subprocess.Popen(  # noqa: S603  # the user's own command line, without a shell
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=f,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": _path(), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+    try:
+        yield process
+    finally:
+        _end(process, home)
+
+
+def _die_with_parent() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the processes watch this one
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def _end(process: subprocess.Popen[bytes], home: Path) -> None:
+    """End the launcher and its processes on this machine. The launcher ends those on others."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for host, number in fits.ranks(home).values():
+        if host == socket.gethostname():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+
+
+def _require_done(home: Path, code: int) -> None:
+    """Refuse a fit without weights.
+
+    Raises:
+        SeiError: the first one that a process met, or a DeviceError with what was said last.
+    """
+    if code == 0 and (home / "weights.pt").exists():
+        return
+    found = fits.told(home)
+    if isinstance(found, Exception):
+        raise found
+    said = _last_words(home / _LOG)
+    log.error("the processes of the fine-tune said: %s", said)
+    who = f"the process of device {found[0]} (0 is the first) ended in the fine-tune: {found[1]}" if found else ""
+    what = who or f"the processes of the fine-tune ended with exit code {code}: {_signal_of(said)}{_line(said)}"
+    remedy = next(r for word, r in _REMEDIES if word in f"{what} {said}".lower())
+    raise DeviceError(f"{what} Remedy: {remedy}")
+
+
+def _signal_of(said: str) -> str:
+    if "SIGKILL" in said or "exitcode: -9" in said.replace(" ", " "):
+        return "a process was killed (SIGKILL), mostly because the machine's memory was used up. "
+    return ""
+
+
+def _line(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else "without a word."
+
+
+def _last_words(file: Path, most: int = 4000) -> str:
+    try:
+        with file.open("rb") as f:
+            f.seek(max(0, file.stat().st_size - most))
+            return f.read().decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def _load(model: Any, held: dict[str, torch.Tensor]) -> None:
+    """Put trained weights into the model of this process."""
+    trained = {name.removeprefix("model."): tensor for name, tensor in held.items()}
+    wanted = {name for name, p in model.named_parameters() if p.requires_grad}
+    if missing := wanted - trained.keys():
+        raise DeviceError(
+            f"the processes of the fine-tune returned {len(trained)} weights, and {sorted(missing)[0]} is not among "
+            "them. Remedy: the same command with trainer.devices=1, and a report of this message."
+        )
+    model.load_state_dict(trained, strict=False)

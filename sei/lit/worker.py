@@ -1,0 +1,109 @@
+"""``python -m sei.lit.worker JOB``: one process of a fine-tune on several devices, started by torchrun.
+
+JOB is the folder of the hand-over (``sei.lit.fits``). The process opens the weights, takes its rank and its number of
+peers from torchrun's variables, and trains. It ends when the process that waits for it has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sei.errors import SeiError
+from sei.imports import look_here
+from sei.lit.fits import Curve, Handover, note_rank, read, telling
+
+POLL_S = 0.2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train as one process of several; returns the exit code."""
+    (name,) = sys.argv[1:] if argv is None else argv
+    folder, rank = Path(name), int(os.environ.get("RANK", "0"))
+    look_here()
+    try:
+        with telling(folder, rank):
+            note_rank(folder, rank)
+            job = read(folder)
+            _end_with(*job.parent)
+            train(job, folder)
+    except SeiError as e:
+        print(e, file=sys.stderr, flush=True)
+        return e.exit_code
+    return 0
+
+
+def train(job: Handover, folder: Path) -> None:
+    """Train this process's share. The first process writes the weights.
+
+    Raises:
+        NumericError: as on one device.
+        ConfigError: if the model cannot be shared out.
+    """
+    from pytorch_lightning.plugins.environments import TorchElasticEnvironment
+
+    from sei.lit import resume
+    from sei.lit.data import SupervisedData
+    from sei.lit.ranks import RankCausalLM, strategy_of, whole_weights
+    from sei.lit.trainer import determinism, enough_memory, hush
+
+    fit, machine = job.fit, job.finetuner.trainer
+    hush()
+    with job.finetuner.trainable(job.start, fit.seed, device="cpu") as (model, _):
+        shard = machine.strategy == "fsdp"
+        lit = RankCausalLM(model, seed=fit.seed, steps=Curve(folder), shard=shard, **fit.settings)
+        data = SupervisedData(fit.pairs, fit.plan, fit.pad, fit.interval)
+        points: list[Any] = [resume.points(job.resume)] if data.num_intervals > 1 else []
+        trainer = machine.build(
+            folder,
+            clip=fit.clip,
+            callbacks=tuple(points),
+            epochs=data.num_intervals,
+            devices=machine.devices,
+            nodes=machine.num_nodes,
+            strategy=strategy_of(machine.strategy, machine.devices * machine.num_nodes, machine.kind),
+            environment=TorchElasticEnvironment(),
+            deterministic=fit.deterministic,
+        )
+        with determinism(fit.deterministic), enough_memory():
+            trainer.fit(lit, datamodule=data, ckpt_path=job.point, weights_only=True)
+        lit.require_finite()
+        weights = whole_weights(lit) if shard else lit.state_dict()
+        if lit.global_rank == 0:
+            aside = folder / "weights.part"
+            torch.save(weights, aside)
+            aside.replace(folder / "weights.pt")
+        trainer.strategy.barrier()
+
+
+def _end_with(host: str, parent: int) -> None:
+    """End this process after the one that waits for it, or the launcher, was killed."""
+    launcher, here = os.getppid(), socket.gethostname() == host
+
+    def watch() -> None:
+        while os.getppid() == launcher and (not here or _runs(parent)):
+            time.sleep(POLL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs as another user
+        return True
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
