@@ -15,7 +15,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,9 +23,10 @@ from typing import Any
 
 import torch
 
-from sei.errors import ConfigError, DeviceError
+from sei.errors import DeviceError
 from sei.lit import fits
-from sei.lit.trainer import LESS_MEMORY, TrainerSettings
+from sei.lit.launcher import search_path, words_of
+from sei.lit.trainer import LESS_MEMORY
 
 log = logging.getLogger(__name__)
 POLL_S = 0.1
@@ -61,7 +61,9 @@ def fit(folder: Path, job: fits.Handover, model: Any, advance: Callable[[int], N
     home.mkdir(parents=True)
     job.write(home)
     followed = fits.Followed()
-    with _running(words_of(job.finetuner.trainer, home), home) as process:
+    machine = job.finetuner.trainer
+    words = words_of(machine.launch, devices=machine.devices, nodes=machine.num_nodes, job=home)
+    with _running(words, home) as process:
         curve = fits.Curve(home)
         while True:
             code = process.poll()
@@ -77,47 +79,6 @@ def fit(folder: Path, job: fits.Handover, model: Any, advance: Callable[[int], N
     return followed
 
 
-def words_of(trainer: TrainerSettings, job: Path) -> list[str]:
-    """Return the launcher's command line, with its places filled in.
-
-    ``{devices}``: of a machine. ``{nodes}``: machines. ``{job}``: the folder of the hand-over. ``{host}`` and
-    ``{port}``: where the processes meet, on this machine. ``{python}``: this process's interpreter.
-
-    Raises:
-        ConfigError: if the program is not there.
-    """
-    held = {
-        "devices": trainer.devices,
-        "nodes": trainer.num_nodes,
-        "job": job.resolve(),
-        "host": socket.gethostname(),
-        "python": sys.executable,
-    }
-    words = []
-    for word in shlex.split(trainer.launch):
-        for name, value in held.items():
-            word = word.replace(f"{{{name}}}", str(value))
-        words.append(word.replace("{port}", str(_free_port())) if "{port}" in word else word)
-    found = shutil.which(words[0], path=_path())
-    if found is None:
-        raise ConfigError(
-            f"trainer.launch: the program {words[0]!r} is not on this machine. Remedy: a launcher that is, such as "
-            "torchrun, which comes with torch; or trainer.devices=1."
-        )
-    return [found, *words[1:]]
-
-
-def _path() -> str:
-    """Return the search path of programs, with those of this environment first."""
-    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-
-
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
 @contextmanager
 def _running(words: list[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a launcher for the duration of a block. It and its processes have ended afterwards."""
@@ -128,7 +89,7 @@ def _running(words: list[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.DEVNULL,
             stdout=f,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": _path(), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
+            env={**os.environ, "PATH": search_path(), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )

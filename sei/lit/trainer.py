@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pydantic import Field
 
 from sei.devices import Accelerator, device_of, sees_gpu, type_of
 from sei.errors import ConfigError, DeviceError
+from sei.lit.launcher import TORCHRUN, require_launch, words_of
 from sei.parts import IMMATERIAL, part
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ LESS_MEMORY = (  # the remedy of a fit that runs out of memory
     "finetuner.gradient_checkpointing=true, with which the same command goes on from the last resume point; or "
     "finetuner.micro_batch=1 (rows at once), finetuner.supervised_logits=true, a shorter finetuner.max_length or "
     "trainer.precision=bf16-true, with which it trains from the start."
-)
-TORCHRUN = "torchrun --standalone --nproc-per-node {devices} -m sei.lit.worker {job}"
-_SEVERAL_NODES = (
-    "srun --nodes {nodes} --ntasks-per-node 1 torchrun --nnodes {nodes} --nproc-per-node {devices} --rdzv-backend c10d "
-    "--rdzv-endpoint {host}:{port} -m sei.lit.worker {job}"
 )
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _UNDETERMINED = "does not have a deterministic implementation"  # torch's words
@@ -58,7 +53,7 @@ class TrainerSettings:
 
     def __post_init__(self) -> None:
         """Refuse several devices without a strategy for them, and a launcher that cannot start them."""
-        _require_launch(self.launch, self.num_nodes)
+        require_launch(self.launch, self.num_nodes)
         if self.strategy == "fsdp" and self.precision == "16-mixed":
             raise ConfigError(
                 "trainer.strategy=fsdp with trainer.precision=16-mixed. Rule: the scaling of float16 losses needs all "
@@ -92,9 +87,12 @@ class TrainerSettings:
         """Check that the requested GPUs and machines exist. Warn if the CPU only emulates the precision.
 
         Raises:
-            ConfigError: if there are too few GPUs or machines, or if the GPUs do not support the precision.
+            ConfigError: if there are too few GPUs or machines, if the GPUs lack the precision, or if the launcher is
+                missing.
         """
         self._require_nodes()
+        if self.world_size > 1:
+            words_of(self.launch, devices=self.devices, nodes=self.num_nodes, job=Path())
         if self.accelerator == "cpu" or (self.accelerator == "auto" and not sees_gpu()):
             if "bf16" in self.precision and not cpu_has_bf16():
                 log.warning(
@@ -181,28 +179,6 @@ class TrainerSettings:
             callbacks=list(callbacks),
             default_root_dir=str(folder),
             deterministic=deterministic,
-        )
-
-
-def _require_launch(launch: str, nodes: int) -> None:
-    """Refuse a launcher that cannot be told what to do, or that starts processes on one machine of several.
-
-    Raises:
-        ConfigError: with a command line that works.
-    """
-    try:
-        words = shlex.split(launch)
-    except ValueError as e:
-        words, launch = [], f"{launch} ({e})"
-    if "{job}" not in launch or not words:
-        raise ConfigError(
-            f"trainer.launch={launch!r}. Rule: it starts 'python -m sei.lit.worker {{job}}' once for each device. "
-            f"Remedy: {TORCHRUN!r}."
-        )
-    if nodes > 1 and "--standalone" in words:
-        raise ConfigError(
-            f"trainer.num_nodes={nodes} with trainer.launch={launch!r}. Rule: torchrun --standalone starts processes "
-            f"on one machine alone. Remedy: inside a SLURM job trainer.launch={_SEVERAL_NODES!r}."
         )
 
 
