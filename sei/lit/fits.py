@@ -76,6 +76,7 @@ class Handover:
         fit = asdict(self.fit)
         rows = {name: fit.pop(name) for name in ("pairs", "plan")}
         job = {
+            "kind": "fit",
             "finetuner": node_of(self.finetuner),
             "start": asdict(self.start),
             "fit": fit,
@@ -96,16 +97,23 @@ def read(folder: Path) -> Handover:
     """
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     rows = json.loads((folder / "rows.json").read_text(encoding="utf-8"))
-    node = job["finetuner"]
-    packages = tuple(sorted({target.split(".")[0] for target in _targets(node)} - {"sei"}))
     return Handover(
-        finetuner=build(node, "finetuner", packages),
+        finetuner=built(job["finetuner"], "finetuner"),
         start=_checkpoint(job["start"]),
         fit=Fit(**rows, **job["fit"]),
         resume=Path(job["resume"]),
         point=Path(job["point"]) if job["point"] else None,
         parent=(job["parent"][0], job["parent"][1]),
     )
+
+
+def built(node: Any, key: str) -> Any:
+    """Return the part of a config node that a process of this run wrote, a user's own parts included.
+
+    Raises:
+        ConfigError: if it cannot be built here, such as a package that this machine lacks.
+    """
+    return build(node, key, tuple(sorted({target.split(".")[0] for target in _targets(node)} - {"sei"})))
 
 
 def _targets(node: Any) -> Iterator[str]:

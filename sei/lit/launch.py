@@ -1,4 +1,4 @@
-"""Starts the processes of a fine-tune on several devices, follows them, and leaves none behind.
+"""Starts processes on several devices for a fine-tune or for scores, follows them, and leaves none behind.
 
 This process holds the store's lock and writes the run's files. The others are started by a launcher such as torchrun,
 as ``trainer.launch`` says, and get their work through a folder (``sei.lit.fits``).
@@ -26,7 +26,7 @@ import torch
 from sei.errors import DeviceError
 from sei.lit import fits
 from sei.lit.launcher import search_path, words_of
-from sei.lit.trainer import LESS_MEMORY
+from sei.lit.trainer import LESS_MEMORY, TrainerSettings
 
 log = logging.getLogger(__name__)
 POLL_S = 0.1
@@ -56,27 +56,45 @@ def fit(folder: Path, job: fits.Handover, model: Any, advance: Callable[[int], N
         DeviceError: if a process ends, with what it said last.
         ConfigError: if the launcher is not there, or the model cannot be shared out.
     """
-    home = folder / "fit"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    home = emptied(folder / "fit")
     job.write(home)
-    followed = fits.Followed()
-    machine = job.finetuner.trainer
-    words = words_of(machine.launch, devices=machine.devices, nodes=machine.num_nodes, job=home)
-    with _running(words, home) as process:
-        curve = fits.Curve(home)
-        while True:
-            code = process.poll()
-            for news in curve.news():
-                advance(followed.take(news))
-            if code is not None:
-                break
-            time.sleep(POLL_S)
-    _require_done(home, code)
+    followed, curve = fits.Followed(), fits.Curve(home)
+
+    def follow() -> None:
+        for news in curve.news():
+            advance(followed.take(news))
+
+    run(home, job.finetuner.trainer, follow, "the fine-tune", home / "weights.pt")
     held = torch.load(home / "weights.pt", map_location="cpu", weights_only=True)
     _load(model, held)
     shutil.rmtree(home, ignore_errors=True)
     return followed
+
+
+def emptied(home: Path) -> Path:
+    """Return a folder for a hand-over, without what an interrupted one left."""
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    return home
+
+
+def run(home: Path, machine: TrainerSettings, follow: Callable[[], None], what: str, made: Path | None = None) -> None:
+    """Run the processes of a hand-over to their end. ``follow`` reads what they have written so far.
+
+    ``what``: the work, for messages. ``made``: a file that exists if they have succeeded. No process is left.
+
+    Raises:
+        SeiError: the first one that a process met.
+        DeviceError: if a process ends otherwise, with what it said last.
+        ConfigError: if the launcher is not there.
+    """
+    words = words_of(machine.launch, devices=machine.devices, nodes=machine.num_nodes, job=home)
+    with _running(words, home) as process:
+        while (code := process.poll()) is None:
+            follow()
+            time.sleep(POLL_S)
+        follow()
+    _require_done(home, code, what, made)
 
 
 @contextmanager
@@ -120,23 +138,23 @@ def _end(process: subprocess.Popen[bytes], home: Path) -> None:
                 os.kill(number, signal.SIGKILL)
 
 
-def _require_done(home: Path, code: int) -> None:
-    """Refuse a fit without weights.
+def _require_done(home: Path, code: int, what: str, made: Path | None = None) -> None:
+    """Refuse processes that have not done their work.
 
     Raises:
         SeiError: the first one that a process met, or a DeviceError with what was said last.
     """
-    if code == 0 and (home / "weights.pt").exists():
+    if code == 0 and (made is None or made.exists()):
         return
     found = fits.told(home)
     if isinstance(found, Exception):
         raise found
     said = _last_words(home / _LOG)
-    log.error("the processes of the fine-tune said: %s", said)
-    who = f"the process of device {found[0]} (0 is the first) ended in the fine-tune: {found[1]}" if found else ""
-    what = who or f"the processes of the fine-tune ended with exit code {code}: {_signal_of(said)}{_line(said)}"
-    remedy = next(r for word, r in _REMEDIES if word in f"{what} {said}".lower())
-    raise DeviceError(f"{what} Remedy: {remedy}")
+    log.error("the processes of %s said: %s", what, said)
+    who = f"the process of device {found[0]} (0 is the first) ended in {what}: {found[1]}" if found else ""
+    ended = who or f"the processes of {what} ended with exit code {code}: {_signal_of(said)}{_line(said)}"
+    remedy = next(r for word, r in _REMEDIES if word in f"{ended} {said}".lower())
+    raise DeviceError(f"{ended} Remedy: {remedy}")
 
 
 def _signal_of(said: str) -> str:

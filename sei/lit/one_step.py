@@ -42,7 +42,11 @@ def mean_losses(
 
     out: list[float] = []
     for start in range(0, len(pairs), batch_size):
-        out += losses(start) if kept is None else kept.once(f"losses/{start}", partial(losses, start))
+        out += (
+            losses(start)
+            if kept is None
+            else kept.once(f"losses/{start}", partial(losses, start), [0.0] * len(pairs[start : start + batch_size]))
+        )
     return out
 
 

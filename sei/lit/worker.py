@@ -1,11 +1,13 @@
-"""``python -m sei.lit.worker JOB``: one process of a fine-tune on several devices, started by torchrun.
+"""``python -m sei.lit.worker JOB``: one process of several, started by torchrun, each on a device of its own.
 
-JOB is the folder of the hand-over (``sei.lit.fits``). The process opens the weights, takes its rank and its number of
-peers from torchrun's variables, and trains. It ends when the process that waits for it has ended.
+JOB is the folder of the hand-over: a fine-tune (``sei.lit.fits``) or scores of candidates (``sei.lit.scoring``). The
+process opens the weights, takes its rank and its number of peers from torchrun's variables, and does its share. It ends
+when the process that waits for it has ended.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -18,22 +20,26 @@ import torch
 
 from sei.errors import SeiError
 from sei.imports import look_here
+from sei.lit import scoring
 from sei.lit.fits import Curve, Handover, note_rank, read, telling
 
 POLL_S = 0.2
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train as one process of several; returns the exit code."""
+    """Do the share of one process of several; returns the exit code."""
     (name,) = sys.argv[1:] if argv is None else argv
     folder, rank = Path(name), int(os.environ.get("RANK", "0"))
     look_here()
     try:
         with telling(folder, rank):
             note_rank(folder, rank)
-            job = read(folder)
-            _end_with(*job.parent)
-            train(job, folder)
+            job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+            _end_with(*job["parent"])
+            if job["kind"] == "fit":
+                train(read(folder), folder)
+            else:
+                scoring.score(folder, rank, int(os.environ.get("WORLD_SIZE", "1")))
     except SeiError as e:
         print(e, file=sys.stderr, flush=True)
         return e.exit_code

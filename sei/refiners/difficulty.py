@@ -43,6 +43,11 @@ class Difficulty:
         if self.low >= self.high:
             raise ValueError(f"low={self.low} must be below high={self.high}: they bound a window of quantiles")
 
+    @property
+    def independent(self) -> bool:
+        """Return whether several processes can share the values out: each is made without the others."""
+        return True
+
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate by the distance of its loss from the edge of its type's window."""
         groups = given.validation.cases

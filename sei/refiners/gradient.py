@@ -36,6 +36,11 @@ class Gradient:
         """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
         return {"supervised_logits": "true"} if self.supervised_logits else {}
 
+    @property
+    def independent(self) -> bool:
+        """Return whether several processes can share the values out: each is made without the others."""
+        return True
+
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate by its gradient's cosine with its type's."""
         from sei.lit.one_step import Gradients
@@ -47,6 +52,6 @@ class Gradient:
             gradients = Gradients(opened, seed=given.seed, **how)
             for i, c in enumerate(given.examples):
                 name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
-                out.append(kept.once(f"cosine/{i}", partial(gradients.cosine, name, pairs, sample)))
+                out.append(kept.once(f"cosine/{i}", partial(gradients.cosine, name, pairs, sample), 0.0))
                 advance(1)
         return out

@@ -39,6 +39,11 @@ class OneShotLikelihood:
         """Return the largest number of validation cases per candidate."""
         return self.bad
 
+    @property
+    def independent(self) -> bool:
+        """Return whether several processes can share the values out: each is made without the others."""
+        return True
+
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate by the log-probability that it adds to the reference solutions."""
         from sei.lit.shared_prefix import SharedPrefix
@@ -65,13 +70,13 @@ class OneShotLikelihood:
                     for (name, _), row in zip(shown, values, strict=True)
                 ]
 
-            alone = kept.once("alone", lambda: groups([(name, None) for name in of_type]))
+            alone = kept.once("alone", lambda: groups([(name, None) for name in of_type]), [0.0] * len(of_type))
             bare = dict(zip(of_type, alone, strict=True))
             scores = []
             for start in range(0, len(candidates), 16):
                 block = range(start, min(start + 16, len(candidates)))
                 shown = [(names[i], pair_of(candidates[i])) for i in block]
-                values = kept.once(f"block/{start}", partial(groups, shown))
+                values = kept.once(f"block/{start}", partial(groups, shown), [0.0] * len(shown))
                 scores += [v - bare[name] for (name, _), v in zip(shown, values, strict=True)]
                 advance(len(block))
         return scores

@@ -47,6 +47,11 @@ class OneShotStep:
         exact = {"exact": str(self.exact)} if self.exact < 1 else {}
         return exact | ({"supervised_logits": "true"} if self.supervised_logits else {})
 
+    @property
+    def independent(self) -> bool:
+        """Return whether several processes can share the values out: each is made without the others."""
+        return self.exact == 1
+
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate on the validation cases of its type."""
         everything = list(range(len(given.examples)))
@@ -75,8 +80,8 @@ class OneShotStep:
             for i in which:
                 c = given.examples[i]
                 name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
-                before = kept.once(f"before/{name}", partial(step.loss, name, pairs))
-                out[i] = before - kept.once(f"after/{i}", partial(step.loss_after, name, pairs, sample))
+                before = kept.once(f"before/{name}", partial(step.loss, name, pairs), 0.0)
+                out[i] = before - kept.once(f"after/{i}", partial(step.loss_after, name, pairs, sample), 0.0)
                 advance(1)
         return out
 

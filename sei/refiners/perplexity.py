@@ -31,6 +31,11 @@ class Perplexity:
         """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
         return {"supervised_logits": "true"} if self.supervised_logits else {}
 
+    @property
+    def independent(self) -> bool:
+        """Return whether several processes can share the values out: each is made without the others."""
+        return True
+
     def scores(self, given: Candidates, kept: Journal) -> list[float]:
         """Score every candidate on its own, without validation cases."""
         how = {"supervised_logits": self.supervised_logits}

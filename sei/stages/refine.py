@@ -15,7 +15,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from sei.errors import ConfigError, NumericError
-from sei.parts import part
+from sei.lit.scoring import share_out
+from sei.lit.trainer import TrainerSettings
+from sei.parts import IMMATERIAL, part
 from sei.records import ErrorMap, RefinedSet, RefineInput, Scored, SyntheticExample
 from sei.scorer import Candidates, Scorer, Tested, Validation, by_type, kept_of_type
 from sei.store.journal import journal
@@ -35,6 +37,7 @@ class Refine:
     scorer: Scorer
     keep: Keep = 0.5
     at_least: float | None = None
+    trainer: Annotated[TrainerSettings | None, IMMATERIAL] = None  # the devices that share out the scores
 
     def __call__(self, given: RefineInput, *, seed: int, folder: Path | None = None) -> RefinedSet:
         """Score all candidates and decide. Scores are saved in ``folder`` as they are made.
@@ -42,6 +45,7 @@ class Refine:
         Raises:
             ConfigError: if the number of scores differs from the number of candidates.
             NumericError: if a score is not a finite number.
+            DeviceError: if a process of several that make the scores ends.
         """
         validation = Validation(cases={})
         if isinstance(self.scorer, Tested):
@@ -58,6 +62,8 @@ class Refine:
             seed=seed,
         )
         with journal(folder) as kept:
+            if self.trainer is not None:
+                share_out(self.scorer, shown, kept, self.trainer, folder)
             scores = self.scorer.scores(shown, kept)
         if len(scores) != len(given.candidates):
             raise ConfigError(

@@ -24,6 +24,10 @@ class Journal:
     def __contains__(self, name: str) -> bool:
         return name in self._kept
 
+    def names(self) -> list[str]:
+        """Return the names of all saved values."""
+        return list(self._kept)
+
     def get(self, name: str) -> Any:
         """Return a saved value."""
         return self._kept[name]
@@ -33,8 +37,12 @@ class Journal:
         self._write(name, value)
         self._kept[name] = value
 
-    def once(self, name: str, make: Callable[[], Value]) -> Value:
-        """Return the saved value, or make and save it."""
+    def once(self, name: str, make: Callable[[], Value], elsewhere: Value | None = None) -> Value:
+        """Return the saved value, or make and save it.
+
+        ``elsewhere``: what a process of several gets for a value that another one makes (``sei.lit.scoring``).
+        """
+        del elsewhere  # this process makes every value
         if name not in self._kept:
             self.put(name, make())
         found: Value = self._kept[name]
