@@ -22,9 +22,7 @@ INDEPENDENT = [name for name, s in SCORERS.items() if isinstance(s, Independent)
 def given(scorer) -> Candidates:
     validation = validation_sets(held_against(*CASES), scorer.min_validation, 6, 1) if hasattr(
         scorer, "min_validation") else validation_sets(held_against(*CASES), 5, 6, 1)  # fmt: skip
-    return Candidates(
-        checkpoint=TINY.base(), examples=CANDIDATES[:9], validation=validation, good=(), keep=0.5, seed=1
-    )
+    return Candidates(checkpoint=TINY.base(), examples=CANDIDATES[:9], validation=validation, good=(), keep=0.5, seed=1)
 
 
 def in_memory() -> Journal:
