@@ -304,7 +304,7 @@ def test_the_last_words_of_a_process_stand_in_the_message(tmp_path, said, remedy
     with pytest.raises(RuntimeError), fits.telling(tmp_path, 1):
         raise RuntimeError(said)
     with pytest.raises(DeviceError) as e:
-        launch._require_done(tmp_path, 1)
+        launch._require_done(tmp_path, 1, "the fine-tune")
     assert f"device 1 (0 is the first) ended in the fine-tune: RuntimeError: {said}" in str(e.value)
     assert remedy in str(e.value).split("Remedy:")[1]
 
@@ -315,13 +315,13 @@ def test_an_error_of_ours_comes_back_as_itself(tmp_path):
     with pytest.raises(NumericError), fits.telling(tmp_path, 1):
         raise NumericError("loss is nan")
     with pytest.raises(NumericError, match="loss is nan"):
-        launch._require_done(tmp_path, 1)
+        launch._require_done(tmp_path, 1, "the fine-tune")
 
 
 def test_a_launcher_that_ends_without_weights_is_no_success(tmp_path):
     (tmp_path / "processes.log").write_text("srun: error: nothing to do\n")
     with pytest.raises(DeviceError, match=r"exit code 0: srun: error: nothing to do"):
-        launch._require_done(tmp_path, 0)
+        launch._require_done(tmp_path, 0, "the fine-tune", tmp_path / "weights.pt")
 
 
 def test_a_curve_is_read_while_it_is_written(tmp_path):
