@@ -112,18 +112,28 @@ class Gradients:
 
     With ``lora`` the gradients are those of a fresh rank-8 adapter. Its ``B`` is zero and its ``A`` random, so only
     ``B`` has a gradient: a fixed random projection of the weight's gradient (compare Xia et al. 2024, LESS, section 4).
+    ``micro_batch``: at most that many pairs are in memory at once; 0 takes all of a set.
     """
 
-    def __init__(self, opened: OpenModel, *, lora: bool, seed: int, supervised_logits: bool = False) -> None:
-        self.opened = opened
+    def __init__(
+        self, opened: OpenModel, *, lora: bool, seed: int, supervised_logits: bool = False, micro_batch: int = 0
+    ) -> None:
+        self.opened, self.micro_batch = opened, micro_batch
         self.losses = partial(token_losses, supervised_logits=supervised_logits)
         self.model, self.params = _trainable(opened, lora=lora, seed=seed)
         self._directions: dict[str, list[torch.Tensor]] = {}
 
     def _gradient(self, pairs: Sequence[Pair]) -> list[torch.Tensor]:
-        batch = _to(encode_batch(self.opened, pairs), self.model)
-        found = torch.autograd.grad(self.losses(self.model, batch).mean(), self.params, allow_unused=True)
-        return [torch.zeros_like(p) if g is None else g for p, g in zip(self.params, found, strict=True)]
+        most = self.micro_batch or len(pairs)
+        summed: list[torch.Tensor] = []
+        for start in range(0, len(pairs), most):
+            part = pairs[start : start + most]
+            batch = _to(encode_batch(self.opened, part), self.model)
+            loss = self.losses(self.model, batch).mean() * (len(part) / len(pairs))
+            found = torch.autograd.grad(loss, self.params, allow_unused=True)
+            mine = [torch.zeros_like(p) if g is None else g for p, g in zip(self.params, found, strict=True)]
+            summed = [a.add_(b) for a, b in zip(summed, mine, strict=True)] if summed else mine
+        return summed
 
     def cosine(self, name: str, pairs: Sequence[Pair], sample: Pair) -> float:
         """Return the cosine (-1 to 1) of a sample's gradient with that of a named set (computed once per name).

@@ -21,7 +21,8 @@ class Gradient:
     It is the first-order effect of one training step on these cases, independent of the step's length (as in LESS, Xia
     et al. 2024). It takes one backward pass per candidate and no training step. Score: -1 to 1. Types with fewer than
     ``min_validation`` cases are scored on the round's pooled cases. ``weights``: gradients of all weights or of a fresh
-    LoRA adapter. ``supervised_logits``: leave out logits that no loss uses.
+    LoRA adapter. ``supervised_logits``: leave out logits that no loss uses. ``micro_batch``: validation cases in memory
+    at once; 0 takes all of a type.
     """
 
     identity: ClassVar[str] = "refiner/gradient"
@@ -30,11 +31,14 @@ class Gradient:
     min_validation: Annotated[int, Field(ge=1)] = 5
     max_validation: Annotated[int, Field(ge=1)] = 16
     weights: Literal["all", "lora"] = "lora"
-    supervised_logits: Annotated[bool, IMMATERIAL] = False  # ``reads`` puts it into the key if it is set
+    # ``reads`` puts these into the key if they are set
+    supervised_logits: Annotated[bool, IMMATERIAL] = False
+    micro_batch: Annotated[int, IMMATERIAL, Field(ge=0)] = 0
 
     def reads(self) -> dict[str, str]:
-        """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
-        return {"supervised_logits": "true"} if self.supervised_logits else {}
+        """Return ``supervised_logits`` and ``micro_batch`` if they are set, because they change scores by rounding."""
+        logits = {"supervised_logits": "true"} if self.supervised_logits else {}
+        return logits | ({"micro_batch": str(self.micro_batch)} if self.micro_batch else {})
 
     @property
     def independent(self) -> bool:
@@ -48,8 +52,13 @@ class Gradient:
         out: list[float] = []
         tests = given.validation
         with self.target.open(given.checkpoint) as opened, progress("refinement", len(given.examples)) as advance:
-            how = {"lora": self.weights == "lora", "supervised_logits": self.supervised_logits}
-            gradients = Gradients(opened, seed=given.seed, **how)
+            gradients = Gradients(
+                opened,
+                seed=given.seed,
+                lora=self.weights == "lora",
+                supervised_logits=self.supervised_logits,
+                micro_batch=self.micro_batch,
+            )
             for i, c in enumerate(given.examples):
                 name, pairs, sample = tests.name(c), tests.pairs(c), pair_of(c)
                 out.append(kept.once(f"cosine/{i}", partial(gradients.cosine, name, pairs, sample), 0.0))

@@ -33,3 +33,15 @@ def test_scores_are_those_of_all_logits():
             found.append([*losses, step.loss_after("v", pairs[1:], pairs[0]), gradients.cosine("v", pairs, pairs[0])])
     assert found[0] == pytest.approx(found[1], abs=1e-5)
     assert found[0] != found[1]
+
+
+def test_fewer_cases_in_memory_change_a_gradient_by_rounding():
+    pairs = [(x.question, x.solution) for x in lessons()[:5]]
+    with TINY.open(TINY.base()) as opened:
+        whole, parts, rows = (
+            Gradients(opened, lora=False, seed=0, micro_batch=n).cosine("v", pairs, pairs[0]) for n in (0, 2, 1)
+        )
+    assert parts == pytest.approx(whole, abs=1e-5)
+    assert rows == pytest.approx(whole, abs=1e-5)
+    assert Gradient(target=TINY).reads() == {}
+    assert digest(Gradient(target=TINY, micro_batch=2)) != digest(Gradient(target=TINY))
