@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from sei import devices
+from sei.devices import return_memory
 from sei.engines.lightning import LightningEngine
 from sei.finetuners.supervised import Finetune
 from sei.grading import MathGrader
@@ -157,3 +160,19 @@ def test_what_the_fake_device_refuses(gpu):
     with pytest.raises(RuntimeError, match="same device"):
         there @ torch.ones(2, 2)
     assert (there @ there).tolist() == [[2.0, 2.0], [2.0, 2.0]]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux")
+def test_memory_that_a_model_needed_goes_back_to_the_system():
+    def held():
+        return psutil.Process().memory_info().rss / 2**20
+
+    np.ones(3_500_000)  # freed, and the C library keeps blocks of this size from now on
+    blocks = [np.ones(1_000_000) for _ in range(60)]
+    small = [np.ones(4_000) for _ in range(100)]
+    before = held()
+    last = small[-1]  # stands above the blocks
+    del blocks, small
+    return_memory()
+    assert held() < before - 400
+    assert last.sum() == 4_000

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from sei.devices import Accelerator, device_of, note, type_of
+from sei.devices import Accelerator, device_of, note, return_memory, type_of
 from sei.errors import ConfigError
 from sei.models.attention import Attention, require_attention
 from sei.models.chat_template import require_usable
@@ -277,6 +277,7 @@ class TargetModel:
         finally:
             del opened
             gc.collect()
+            return_memory()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
