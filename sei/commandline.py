@@ -23,6 +23,8 @@ _SECRET = re.compile(
 )
 _GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _INFO = ("--info", "-i")
+_MISSING_LAUNCHER = re.compile(r"In 'hydra/launcher/(\w+)': Could not (?:find|load) 'hydra/launcher/(\w+)'")
+_EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "ray": "ray"}  # of pyproject.toml
 _MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
@@ -137,6 +139,11 @@ def of_composition(message: str, conf: Path, keys: Callable[[], Iterable[str]]) 
 
     ``keys`` returns the dotted names of all settings, to suggest the one that was meant.
     """
+    if found := _MISSING_LAUNCHER.search(message):
+        return (
+            f"hydra/launcher={found[1]}: it needs Hydra's launcher {found[2]}, which is not installed. Remedy: pip "
+            f"install 'sei[{_EXTRAS.get(found[2], found[2])}]', or hydra/launcher=joblib (pip install 'sei[sweep]')."
+        )
     if found := _MISSING_OPTION.search(message):
         group, option = found[1].split("/")[-1] if not (conf / found[1]).is_dir() else found[1], found[2]
         options = sorted({*_LISTED.findall(message), *(p.stem for p in (conf / group).glob("*.yaml"))})

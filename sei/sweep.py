@@ -128,7 +128,19 @@ def _wait_for_orphan(job: SweepJob) -> None:
     lock.release()
 
 
+def _hear_of_preemption() -> None:
+    """Let SIGUSR1 do what SIGUSR2 does, if a launcher handles that one: submitit requeues its job then.
+
+    Clusters send either as notice of preemption, and the other one would end the process that stands for the job.
+    """
+    handler = signal.getsignal(signal.SIGUSR2)
+    if callable(handler) and signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+        with contextlib.suppress(ValueError):  # only the main thread can set one
+            signal.signal(signal.SIGUSR1, handler)
+
+
 def _run(job: SweepJob) -> None:
+    _hear_of_preemption()
     start = time.time()
     process = subprocess.Popen(module_command("sei.sweep"), stdin=subprocess.PIPE, text=True)  # noqa: S603
     mark(job, "running", None, 0.0, pid=process.pid)

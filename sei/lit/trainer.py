@@ -60,8 +60,9 @@ class TrainerSettings:
                 "gradients on one device. Remedy: trainer.precision=bf16-true or bf16-mixed."
             )
         if self.world_size > 1 and self.strategy == "auto":
+            nodes = f", trainer.num_nodes={self.num_nodes}" if self.num_nodes > 1 else ""
             raise ConfigError(
-                f"trainer.devices={self.devices}, trainer.num_nodes={self.num_nodes}, trainer.strategy=auto. Rule: "
+                f"trainer.devices={self.devices}{nodes}, trainer.strategy=auto. Rule: "
                 "several devices need an explicit strategy. Remedy: trainer=ddp (all weights on each device), "
                 "trainer=fsdp (weights shared out), or trainer.devices=1. You can also start one sweep job per device "
                 "(CUDA_VISIBLE_DEVICES=0, =1, ...); the jobs share the store."
