@@ -244,7 +244,8 @@ class ServedEngine:
         requests = [self._request(p, i, sampling) for i, p in zip(missing, prompts, strict=True)]
         faults: list[str] = []
         with progress(what, len(missing)) as advance:
-            for i, found in zip(missing, self._client(opened).run(requests), strict=True):
+            for at, found in self._client(opened).as_completed(requests):
+                i = missing[at]
                 advance(1)
                 if found.value is None:
                     faults.append(f"{found.reason}: {found.detail[:100]}")

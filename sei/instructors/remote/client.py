@@ -14,7 +14,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,22 +94,32 @@ class Client:
         Raises:
             StoppedError: if the key, the quota, the budget or the server's silence ends the run.
         """
+        held: dict[int, Result] = {}
+        found = self.as_completed(requests)
+        try:
+            for i in range(len(requests)):
+                while i not in held:
+                    at, answer = next(found)
+                    held[at] = answer
+                yield held.pop(i)
+        finally:
+            found.close()
+
+    def as_completed(self, requests: Sequence[Request]) -> Generator[tuple[int, Result]]:
+        """Yield the index of a request and its answer as soon as it is there. Otherwise as ``run``."""
         done: queue.Queue[tuple[int, Result | BaseException]] = queue.Queue()
         loop = asyncio.new_event_loop()
         main = loop.create_task(self._all(requests, done))
         thread = threading.Thread(target=self._drive, args=(loop, main, done), daemon=True)
         thread.start()
-        held: dict[int, Result] = {}
         given = 0
         try:
-            for i in range(len(requests)):
-                while i not in held:
-                    at, found = done.get()
-                    if isinstance(found, BaseException):
-                        raise found
-                    held[at] = found
+            while given < len(requests):
+                at, found = done.get()
+                if isinstance(found, BaseException):
+                    raise found
                 given += 1
-                yield held.pop(i)
+                yield at, found
         finally:
             if given < len(requests):  # otherwise the loop closes its connections and ends by itself
                 with contextlib.suppress(RuntimeError):
@@ -192,7 +202,7 @@ class Client:
                 try:
                     found, reason, detail, again = await self._take(key, request, verdict, tokens, last=attempt == 1)
                 finally:
-                    await self._flow.release()  # its answer is on disk or useless
+                    self._flow.release()  # its answer is on disk or useless
                 if found is not None:
                     return found
                 asked = again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,7 +19,9 @@ _GATHER = 0.002  # seconds to gather answers for one transaction; they count as 
 class Flow:
     """The limit of requests in flight. It grows with success and is halved when the server reports overload.
 
-    ``last_good`` is the time of the server's last answer. ``begin`` is called inside the event loop of each run.
+    It doubles from round to round until the first overload, and then grows by one a round. Requests get their places in
+    the order in which they came, so that none waits for ever. ``last_good`` is the time of the server's last answer.
+    ``begin`` is called inside the event loop of each run.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -28,42 +31,62 @@ class Flow:
         self._limit = float(max(1, limits.concurrency // 2))
         self._in_flight = 0
         self._not_before = 0.0
+        self._overloaded = False  # whether it ever was
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def begin(self) -> None:
         """Take up a new event loop."""
-        self._changed = asyncio.Condition()
+        self._waiting.clear()
         self.last_good = time.monotonic()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Wait for a free place among the requests in flight, and for any delay that the server asked for."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._in_flight < max(1, int(self._limit)))
-            self._in_flight += 1
+        await self._take_place()
         try:
             while (wait := self._not_before - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
             yield
         finally:
-            async with self._changed:
-                self._in_flight -= 1
-                self._changed.notify(max(0, int(max(1.0, self._limit)) - self._in_flight))  # as many as are free
+            self._give_back()
+
+    async def _take_place(self) -> None:
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        self._hand_out()
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():  # it has a place already
+                self._give_back()
+            raise
+
+    def _hand_out(self) -> None:
+        """Give free places to those that wait, the first one first."""
+        while self._waiting and self._in_flight < max(1, int(self._limit)):
+            first = self._waiting.popleft()
+            if not first.done():
+                self._in_flight += 1
+                first.set_result(None)
+
+    def _give_back(self) -> None:
+        self._in_flight -= 1
+        self._hand_out()
 
     def hold(self) -> None:
         """Keep the place of a request until its answer is on disk, because a kill before that would lose it."""
         self._in_flight += 1
 
-    async def release(self) -> None:
+    def release(self) -> None:
         """Release a held place."""
-        async with self._changed:
-            self._in_flight -= 1
-            self._changed.notify()
+        self._give_back()
 
     def succeeded(self) -> None:
         """Record an answer."""
         self.answered = True
         self.last_good = time.monotonic()
-        self._limit = min(float(self.limits.concurrency), self._limit + 1 / max(1.0, self._limit))
+        more = 1 / max(1.0, self._limit) if self._overloaded else 1.0
+        self._limit = min(float(self.limits.concurrency), self._limit + more)
 
     def failed(self, verdict: Retry) -> None:
         """Record a failure on the way.
@@ -72,6 +95,7 @@ class Flow:
             StoppedError: if the server asks to wait longer than ``max_wait``.
         """
         if verdict.slow_down or verdict.reason.startswith("HTTP 5"):
+            self._overloaded = True
             self._limit = max(1.0, self._limit / 2)
         if verdict.after is not None:
             if verdict.after > self.limits.max_wait:
