@@ -190,8 +190,9 @@ class Client:
             self.ledger.cached += 1
             return self._from_cache(request, kept)
         asked, sent, written, estimated = request, 0, 0, False
+        ticket = self._flow.ticket()
         for attempt in range(2):
-            verdict = await self._until_answered(api, asked)
+            verdict = await self._until_answered(api, asked, ticket)
             sent, written = sent + verdict.input_tokens, written + verdict.output_tokens
             estimated = estimated or not (verdict.counted.sent and verdict.counted.reply)
             tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "estimated": estimated}
@@ -253,11 +254,11 @@ class Client:
         self.ledger.rejected[reason] = self.ledger.rejected.get(reason, 0) + 1
         return self._count(request, Result(reason=reason, detail=detail, **tokens))
 
-    async def _until_answered(self, api: Any, request: Request) -> Answered:
+    async def _until_answered(self, api: Any, request: Request, ticket: int) -> Answered:
         """Send until the verdict concerns the answer, not the transport. Waits grow, with jitter."""
         alone, failed_at, probe = 0, time.monotonic(), ""
         for tried in range(100_000):
-            async with self._flow.slot():
+            async with self._flow.slot(ticket):
                 self._require_go()
                 body = self.dialect.worded(request, self.model, structured=self.structured and not probe)
                 verdict = await self._send(api, request, body)

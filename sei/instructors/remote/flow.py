@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,17 +33,22 @@ class Flow:
         self._in_flight = 0
         self._not_before = 0.0
         self._overloaded = False  # whether it ever was
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap by ticket; the second number is unique
+        self._numbers = itertools.count()
 
     def begin(self) -> None:
         """Take up a new event loop."""
         self._waiting.clear()
         self.last_good = time.monotonic()
 
+    def ticket(self) -> int:
+        """Return the number of a request in the order of arrival. It keeps the number when it is sent again."""
+        return next(self._numbers)
+
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def slot(self, ticket: int) -> AsyncIterator[None]:
         """Wait for a free place among the requests in flight, and for any delay that the server asked for."""
-        await self._take_place()
+        await self._take_place(ticket)
         try:
             while (wait := self._not_before - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
@@ -50,9 +56,9 @@ class Flow:
         finally:
             self._give_back()
 
-    async def _take_place(self) -> None:
+    async def _take_place(self, ticket: int) -> None:
         mine = asyncio.get_running_loop().create_future()
-        self._waiting.append(mine)
+        heapq.heappush(self._waiting, (ticket, next(self._numbers), mine))
         self._hand_out()
         try:
             await mine
@@ -64,7 +70,7 @@ class Flow:
     def _hand_out(self) -> None:
         """Give free places to those that wait, the first one first."""
         while self._waiting and self._in_flight < max(1, int(self._limit)):
-            first = self._waiting.popleft()
+            first = heapq.heappop(self._waiting)[-1]
             if not first.done():
                 self._in_flight += 1
                 first.set_result(None)

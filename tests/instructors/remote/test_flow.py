@@ -14,7 +14,7 @@ def served(flow: Flow, number: int) -> list[int]:
     order: list[int] = []
 
     async def one(i):
-        async with flow.slot():
+        async with flow.slot(flow.ticket()):
             order.append(i)
             await asyncio.sleep(0.001)
             flow.hold()
@@ -52,17 +52,17 @@ def test_a_cancelled_request_leaves_its_place_to_others():
 
     async def run():
         flow.begin()
-        async with flow.slot():
+        async with flow.slot(flow.ticket()):
             waits = asyncio.create_task(anext(aiter_of(flow)))
             await asyncio.sleep(0)
             waits.cancel()
             await asyncio.gather(waits, return_exceptions=True)
-        async with asyncio.timeout(1), flow.slot():
+        async with asyncio.timeout(1), flow.slot(flow.ticket()):
             return flow._in_flight
 
     assert asyncio.run(run()) == 1
 
 
 async def aiter_of(flow):
-    async with flow.slot():
+    async with flow.slot(flow.ticket()):
         yield
