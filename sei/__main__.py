@@ -325,7 +325,7 @@ def _prepared(cfg: DictConfig) -> Prepared:
 
 
 def _known() -> set[str]:
-    groups = {p.name for p in CONF.iterdir() if p.is_dir()}
+    groups = {p.name for p in CONF.iterdir() if p.is_dir()} - {"hydra"}
     return {*groups, *_SETTINGS, *_PLACES, *_PARTS, *_OTHERS}
 
 

@@ -53,6 +53,7 @@ NEEDS = {  # what a command needs, by a word in it; and a word by which its page
     r"data=(jsonl|gsm8k|math)|attempts=|SEI_DATA=|model\.source=|=\./": r"[Yy]our|file|folder|\.jsonl|\.json",
     r"finetuner=grpo": r"sei\[trl\]",
     r"hydra/launcher=joblib": r"sei\[sweep\]",
+    r"hydra/launcher=sei_slurm": r"sei\[slurm\]",
 }
 FREE = [(page, c) for page, c in SHOWN if not any(re.search(word, c) for word in NEEDS)]
 QUICK = ("start.md", "configuration.md")  # commands of other pages run as slow tests
@@ -67,6 +68,8 @@ def test_commands_are_found_and_read():
 @pytest.mark.parametrize(("page", "command"), SHOWN, ids=NAMES)
 def test_a_command_of_a_page_composes(page, command, monkeypatch):
     environment, overrides = read(command)
+    if "hydra/launcher=sei_slurm" in overrides:
+        pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs pip install 'sei[slurm]'")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     check(*composed(*overrides))

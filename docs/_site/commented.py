@@ -172,6 +172,8 @@ class CommentedFile:
 
 def read_conf(folder: Path) -> dict[str, CommentedFile]:
     """Return the files of a configuration by name: ``config``, ``clusterer/ward``, ``benchmarks/set/aqua``."""
-    paths = sorted(folder.rglob("*.yaml"))
+    paths = sorted(
+        p for p in folder.rglob("*.yaml") if p.relative_to(folder).parts[0] != "hydra"
+    )  # Hydra's own settings
     names = {p: p.relative_to(folder).with_suffix("").as_posix() for p in paths}
     return {name: CommentedFile(path, name) for path, name in names.items()}

@@ -14,7 +14,7 @@ from sei.stages.refine import Refine, validation_sets
 from sei.store.journal import Journal, journal
 from tests.builders import TINY, held_against
 from tests.lit.fits import TWO
-from tests.refiners.test_resumed_scores import CANDIDATES, CASES, SCORERS, asked
+from tests.refiners.scorers import CANDIDATES, CASES, SCORERS, asked
 
 INDEPENDENT = [name for name, s in SCORERS.items() if isinstance(s, Independent) and s.independent]
 
@@ -34,7 +34,7 @@ def test_these_scorers_share_their_values_out():
 
 
 @pytest.mark.parametrize("name", INDEPENDENT)
-def test_every_value_is_made_once_and_the_scores_are_those_of_one_process(name, tmp_path, monkeypatch):
+def test_every_value_is_made_once_and_the_scores_stay(name, tmp_path, monkeypatch):
     """The processes run one after another here, each as ``sei.lit.worker`` runs it."""
     scorer, alone = SCORERS[name], in_memory()
     whole = scorer.scores(given(scorer), alone)
@@ -58,7 +58,7 @@ def test_every_value_is_made_once_and_the_scores_are_those_of_one_process(name, 
 
 
 @pytest.mark.parametrize("name", ["ranked", "race"])
-def test_values_that_depend_on_each_other_stay_on_one_device_and_the_log_says_so(name, tmp_path, caplog):
+def test_values_that_depend_on_others_stay_on_one_device(name, tmp_path, caplog):
     with caplog.at_level("WARNING"):
         share_out(SCORERS[name], given(SCORERS[name]), in_memory(), TWO, tmp_path)
     assert "scores on one device, and the others are idle" in caplog.text
