@@ -92,6 +92,12 @@ class Finetune:
                 f"finetuner.quantize={self.quantize} with trainer.devices={devices}. Rule: 4-bit training uses one "
                 "device. Remedy: trainer=gpu, or finetuner.quantize=none."
             )
+        if self.micro_batch and self.trainer.strategy == "fsdp" and devices > 1:
+            raise ConfigError(
+                f"finetuner.micro_batch={self.micro_batch} with trainer.strategy=fsdp. Rule: all devices take the same "
+                "number of forward passes, and rows in parts give each its own. Remedy: finetuner.micro_batch=0, with a "
+                "smaller finetuner.schedule or finetuner.gradient_checkpointing=true to save memory."
+            )
         if isinstance(self.schedule, Epochs) and self.schedule.batch_size < devices:
             raise ConfigError(
                 f"finetuner.schedule.batch_size={self.schedule.batch_size} with trainer.devices={devices}. Rule: each "

@@ -127,7 +127,7 @@ def test_shared_out_weights_train_to_those_of_one_device(shared_out, one, untrai
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [{"gradient_checkpointing": True}, {"micro_batch": 1}, {"supervised_logits": True}])
+@pytest.mark.parametrize("how", [{"gradient_checkpointing": True}, {"supervised_logits": True}])
 def test_shared_out_weights_know_what_saves_memory(examples, one, untrained, tmp_path, how):
     require_near(fit(examples, tmp_path, SHARED_OUT, **LORA, **how), one, untrained)
 
@@ -357,6 +357,12 @@ def test_a_machine_that_cannot_be_is_refused(settings, words):
     with pytest.raises(ConfigError) as e:
         replace(SHARED_OUT, **settings)
     assert [w for w in words if w not in str(e.value)] == []
+
+
+def test_shared_out_weights_take_no_rows_in_parts():
+    """The devices would wait for each other for ever, since each has its own number of parts."""
+    with pytest.raises(ConfigError, match=r"micro_batch=1 with trainer.strategy=fsdp.*micro_batch=0"):
+        Finetune(target=TINY, trainer=SHARED_OUT, schedule=TokenBudget(), micro_batch=1)
 
 
 def test_a_missing_launcher_is_named_before_the_run():
