@@ -95,8 +95,8 @@ class Finetune:
         if self.micro_batch and self.trainer.strategy == "fsdp" and devices > 1:
             raise ConfigError(
                 f"finetuner.micro_batch={self.micro_batch} with trainer.strategy=fsdp. Rule: all devices take the same "
-                "number of forward passes, and rows in parts give each its own. Remedy: finetuner.micro_batch=0, with a "
-                "smaller finetuner.schedule or finetuner.gradient_checkpointing=true to save memory."
+                "number of forward passes, and rows in parts give each its own. Remedy: finetuner.micro_batch=0, with "
+                "a smaller finetuner.schedule or finetuner.gradient_checkpointing=true to save memory."
             )
         if isinstance(self.schedule, Epochs) and self.schedule.batch_size < devices:
             raise ConfigError(
