@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from sei import errors
 from sei.build import build
-from sei.errors import DeviceError, SeiError
+from sei.errors import SeiError
 from sei.parts import node_of
 from sei.records import Checkpoint, Throughput
 from sei.store import write_atomic
@@ -207,6 +207,6 @@ def told(folder: Path) -> SeiError | tuple[int, str] | None:
     rows = [(int(f.stem.partition("_")[2]), json.loads(f.read_text(encoding="utf-8"))) for f in files]
     for _, row in rows:  # one process that refuses makes others fail without a reason
         kind = getattr(errors, row["type"], None)
-        if isinstance(kind, type) and issubclass(kind, SeiError) and kind is not DeviceError:
+        if isinstance(kind, type) and issubclass(kind, SeiError):
             return kind(row["said"])
     return (rows[0][0], f"{rows[0][1]['type']}: {rows[0][1]['said']}") if rows else None

@@ -158,13 +158,13 @@ def _require_done(home: Path, code: int, what: str, made: Path | None = None) ->
 
 
 def _signal_of(said: str) -> str:
-    if "SIGKILL" in said or "exitcode: -9" in said.replace(" ", " "):
-        return "a process was killed (SIGKILL), mostly because the machine's memory was used up. "
+    if "SIGKILL" in said:
+        return "a process was killed (SIGKILL), mostly because the machine was out of memory. "
     return ""
 
 
 def _line(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in said.splitlines() if any(map(str.isalpha, line))]  # no ruled lines
     return lines[-1] if lines else "without a word."
 
 

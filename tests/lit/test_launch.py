@@ -318,6 +318,23 @@ def test_an_error_of_ours_comes_back_as_itself(tmp_path):
         launch._require_done(tmp_path, 1, "the fine-tune")
 
 
+@pytest.mark.parametrize(("signal_name", "memory"), [("SIGKILL", True), ("SIGSEGV", False)])
+def test_only_a_killed_process_wanted_memory(tmp_path, signal_name, memory):
+    (tmp_path / "processes.log").write_text(f"traceback : Signal ({signal_name}) received by PID 7\n======\n")
+    with pytest.raises(DeviceError) as e:
+        launch._require_done(tmp_path, 1, "the fine-tune")
+    assert signal_name in str(e.value)
+    assert "=====" not in str(e.value)
+    assert ("memory" in str(e.value), "finetuner.micro_batch" in str(e.value)) == (memory, memory)
+
+
+def test_memory_that_a_process_lacks_is_told_once(tmp_path):
+    with pytest.raises(DeviceError), fits.telling(tmp_path, 1):
+        raise DeviceError("the fine-tune needs more memory. Remedy: less.")
+    with pytest.raises(DeviceError, match=r"^the fine-tune needs more memory\. Remedy: less\.$"):
+        launch._require_done(tmp_path, 1, "the fine-tune")
+
+
 def test_a_launcher_that_ends_without_weights_is_no_success(tmp_path):
     (tmp_path / "processes.log").write_text("srun: error: nothing to do\n")
     with pytest.raises(DeviceError, match=r"exit code 0: srun: error: nothing to do"):
