@@ -69,7 +69,7 @@ def cluster(home: Path) -> Iterator[dict[str, str]]:
     Raises:
         NoClusterError: if a program is missing, this user is not root, or the node does not come up.
     """
-    path = f"{os.environ['PATH']}:{_SYSTEM}"
+    path = f"{_SYSTEM}:{os.environ['PATH']}"  # first: the tests have an srun of their own, which only fails
     if missing := [p for p in _PROGRAMS if shutil.which(p, path=path) is None]:
         raise NoClusterError(f"SLURM is not here: {', '.join(missing)} (apt-get install slurmctld slurmd munge)")
     if os.geteuid() != 0:

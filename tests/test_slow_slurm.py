@@ -49,13 +49,15 @@ def require_submitit():
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs pip install 'sei[slurm]'")
 
 
-def in_fine_tune(sweep: Path, number: int, within: float = 200) -> None:
+def in_fine_tune(sweep: Path, number: int, store: Path, within: float = 200) -> None:
     """Wait until a job trains and has a resume point behind it."""
     end = time.monotonic() + within
     while time.monotonic() < end:
         log = sweep / str(number) / "sei.log"
-        if log.exists() and re.search(r"finetune +\w+ +to be made", log.read_text().rpartition("refine")[2]):
-            time.sleep(1)
+        begun = re.findall(
+            r"finetune +(\w+) +to be made", log.read_text().rpartition("refine")[2] if log.exists() else ""
+        )
+        if begun and any(store.glob(f"**/{begun[0]}*/**/*.ckpt")):
             return
         time.sleep(0.1)
     pytest.fail(f"job {number} does not train: {[f.name for f in sweep.glob('*')]}")
@@ -74,19 +76,19 @@ def test_a_job_that_is_preempted_goes_on_and_changes_nothing(sei, slurm, undistu
     require_submitit()
     env = {**os.environ, **slurm, "SEI_STORE": str(sei.store)}
     command = [sys.executable, "-m", "sei", *JOBS, "-m", "hydra/launcher=sei_slurm"]
-    with (sei.cwd / "said").open("w") as out:
+    said = sei.cwd / "said"
+    with said.open("w") as out:
         sweep = subprocess.Popen(command, cwd=sei.cwd, env=env, stdout=out, stderr=subprocess.STDOUT)
-    in_fine_tune(sei.cwd / "sweep", 1)
-    job = next(
-        line.split()[0]
-        for line in subprocess.run(
-            ["squeue", "-h", "-o", "%i"], env=env, capture_output=True, text=True
-        ).stdout.splitlines()
-        if line.endswith("_1")
-    )
-    words = ["scontrol", "requeue", job] if how == "requeue" else ["scancel", "--signal=USR1", job]
-    subprocess.run(words, env=env, check=True)
-    assert sweep.wait(500) == 0, (sei.cwd / "said").read_text()[-3000:]
+    try:
+        in_fine_tune(sei.cwd / "sweep", 1, sei.store)
+        queue = subprocess.run(["squeue", "-h", "-o", "%i"], env=env, capture_output=True, text=True, check=True)
+        job = next(line for line in queue.stdout.split() if line.endswith("_1"))
+        words = ["scontrol", "requeue", job] if how == "requeue" else ["scancel", "--signal=USR1", job]
+        subprocess.run(words, env=env, check=True)
+        assert sweep.wait(500) == 0, said.read_text()[-3000:]
+    finally:
+        sweep.kill()
+        sweep.wait()
     assert scored(sei.cwd / "sweep") == undisturbed
     log = (sei.cwd / "sweep" / "1" / "sei.log").read_text()
     assert len(re.findall(r"finetune +\w+ +to be made", log)) >= 2  # it began anew, in the same folder

@@ -92,12 +92,6 @@ class Finetune:
                 f"finetuner.quantize={self.quantize} with trainer.devices={devices}. Rule: 4-bit training uses one "
                 "device. Remedy: trainer=gpu, or finetuner.quantize=none."
             )
-        if self.micro_batch and self.trainer.strategy == "fsdp" and devices > 1:
-            raise ConfigError(
-                f"finetuner.micro_batch={self.micro_batch} with trainer.strategy=fsdp. Rule: all devices take the same "
-                "number of forward passes, and rows in parts give each its own. Remedy: finetuner.micro_batch=0, with "
-                "a smaller finetuner.schedule or finetuner.gradient_checkpointing=true to save memory."
-            )
         if isinstance(self.schedule, Epochs) and self.schedule.batch_size < devices:
             raise ConfigError(
                 f"finetuner.schedule.batch_size={self.schedule.batch_size} with trainer.devices={devices}. Rule: each "
@@ -211,27 +205,14 @@ class Finetune:
 
     def _fit_here(self, model: Any, job: Fit, folder: Path) -> LitCausalLM:
         """Train in this process."""
-        from sei.lit import resume
-        from sei.lit.data import SupervisedData
+        from sei.lit import fitting, resume
         from sei.lit.module import Heartbeat, LitCausalLM
-        from sei.lit.trainer import determinism, enough_memory, quiet
+        from sei.lit.trainer import quiet
 
-        data = SupervisedData(job.pairs, job.plan, job.pad, job.interval)
-        # an interrupted fit of one interval starts again
-        points: list[Any] = [resume.points(folder / "resume")] if data.num_intervals > 1 else []
-        point = resume.latest(folder / "resume")
-        lit = LitCausalLM(model, **job.settings)
-        strict = determinism(self.deterministic)
-        with quiet(), strict, enough_memory(), progress("fine-tuning", len(job.plan)) as advance:
-            trainer = self.trainer.build(
-                folder,
-                clip=self.clip,
-                callbacks=(Heartbeat(advance), *points),
-                epochs=data.num_intervals,
-                deterministic=self.deterministic,
-            )
-            trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
-        lit.require_finite()
+        lit, points = LitCausalLM(model, **job.settings), folder / "resume"
+        where: dict[str, Any] = {"resume_in": points, "point": resume.latest(points)}
+        with quiet(), progress("fine-tuning", len(job.plan)) as advance:
+            fitting.run(lit, job, self.trainer, folder, callbacks=[Heartbeat(advance)], **where)
         return lit
 
     def _fit_on_devices(self, start: Checkpoint, model: Any, job: Fit, folder: Path) -> Followed:

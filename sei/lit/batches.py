@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IGNORE = -100  # label of tokens outside the loss
 SPARE = "spare"  # key of a batch that does not count, because its device has no rows in this step
+MOST_ROWS = "most_rows"  # key of a batch: the rows of the device that has the most of them in this step
 _BUCKETS_OF = 8  # the examples of this many batches are sorted by length together
 
 

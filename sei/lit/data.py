@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from sei.lit.batches import SPARE, collate, share
+from sei.lit.batches import MOST_ROWS, SPARE, collate, share
 
 Pair = tuple[Sequence[int], Sequence[int]]  # token ids of prompt and completion
 
@@ -30,7 +30,8 @@ class _Batches(Dataset[Any]):
 class SupervisedData(pl.LightningDataModule):
     """Training batches in the planned order: the batch of a step depends only on plan and step.
 
-    With several devices each gets its share of the rows, or a row marked as ``SPARE`` if there is none for it.
+    With several devices each gets its share of the rows, or a row marked as ``SPARE`` if there is none for it, and
+    ``MOST_ROWS``, the largest share.
 
     Lightning resumes exactly only at the end of an epoch, so its epochs are ``interval`` steps of the plan.
     """
@@ -57,8 +58,10 @@ class SupervisedData(pl.LightningDataModule):
 
     def _collate(self, batch: Sequence[int]) -> dict[str, Any]:
         trainer = self.trainer
-        rows, spare = share(batch, trainer.global_rank, trainer.world_size) if trainer else (batch, False)
-        made: dict[str, Any] = collate([self.pairs[i] for i in rows], self.pad)
+        if trainer is None or trainer.world_size == 1:
+            return collate([self.pairs[i] for i in batch], self.pad)
+        rows, spare = share(batch, trainer.global_rank, trainer.world_size)
+        made = {**collate([self.pairs[i] for i in rows], self.pad), MOST_ROWS: -(-len(batch) // trainer.world_size)}
         return {**made, SPARE: True} if spare else made
 
 

@@ -14,7 +14,7 @@ import torch
 from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy, ParallelStrategy
 
 from sei.errors import ConfigError, NumericError
-from sei.lit.batches import SPARE, micro_batches
+from sei.lit.batches import MOST_ROWS, SPARE, micro_batches
 from sei.lit.fits import Curve
 from sei.lit.module import LitCausalLM, not_finite, supervised_tokens
 from sei.lit.throughput import Sizes, sizes_of
@@ -74,6 +74,9 @@ class RankCausalLM(LitCausalLM):
             NumericError: on every device, if the loss of the whole batch is NaN or infinite.
         """
         parts = micro_batches(batch, self.micro_batch)
+        if self.shard and self.micro_batch:  # devices exchange weights in every pass, so all take equally many
+            missing = -(-batch[MOST_ROWS] // self.micro_batch) - len(parts)
+            parts = [*parts, *[spare_of(batch)] * missing]
         own = [0 if SPARE in part else supervised_tokens(part) for part in parts]
         self._sizes = Sizes(*self._sum(sizes_of(parts)))
         tokens = self._sizes.supervised
@@ -101,6 +104,11 @@ class RankCausalLM(LitCausalLM):
         own = torch.tensor(list(numbers), device=self.device, dtype=torch.float32)
         summed: list[float] = self.trainer.strategy.reduce(own, reduce_op="sum").tolist()
         return summed
+
+
+def spare_of(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return the first row of a batch, marked as spare."""
+    return {**{name: batch[name][:1] for name in ("input_ids", "attention_mask", "labels")}, SPARE: True}
 
 
 def decoder_layers(model: torch.nn.Module) -> list[torch.nn.Module]:

@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -55,32 +54,27 @@ def train(job: Handover, folder: Path) -> None:
     """
     from pytorch_lightning.plugins.environments import TorchElasticEnvironment
 
-    from sei.lit import resume
-    from sei.lit.data import SupervisedData
+    from sei.lit import fitting
     from sei.lit.ranks import RankCausalLM, strategy_of, whole_weights
-    from sei.lit.trainer import determinism, enough_memory, hush
+    from sei.lit.trainer import hush
 
     fit, machine = job.fit, job.finetuner.trainer
     hush()
     with job.finetuner.trainable(job.start, fit.seed, device="cpu") as (model, _):
         shard = machine.strategy == "fsdp"
         lit = RankCausalLM(model, seed=fit.seed, steps=Curve(folder), shard=shard, **fit.settings)
-        data = SupervisedData(fit.pairs, fit.plan, fit.pad, fit.interval)
-        points: list[Any] = [resume.points(job.resume)] if data.num_intervals > 1 else []
-        trainer = machine.build(
+        trainer = fitting.run(
+            lit,
+            fit,
+            machine,
             folder,
-            clip=fit.clip,
-            callbacks=tuple(points),
-            epochs=data.num_intervals,
+            resume_in=job.resume,
+            point=job.point,
             devices=machine.devices,
             nodes=machine.num_nodes,
             strategy=strategy_of(machine.strategy, machine.devices * machine.num_nodes, machine.kind),
             environment=TorchElasticEnvironment(),
-            deterministic=fit.deterministic,
         )
-        with determinism(fit.deterministic), enough_memory():
-            trainer.fit(lit, datamodule=data, ckpt_path=job.point, weights_only=True)
-        lit.require_finite()
         weights = whole_weights(lit) if shard else lit.state_dict()
         if lit.global_rank == 0:
             aside = folder / "weights.part"
