@@ -185,7 +185,7 @@ class TargetModel:
         folder = self.folder()
         if folder is None:
             return Checkpoint(digest=digest(self.source, self.revision))
-        return Checkpoint(digest=_cached_digest(folder))
+        return Checkpoint(digest=digest_of_weights(folder))
 
     def folder(self) -> Path | None:
         """Return the local folder, or the single GGUF file, of the base weights; ``None`` for a hub name."""
@@ -303,7 +303,7 @@ class TargetModel:
         return str(Path(where) / more["gguf_file"]) if "gguf_file" in more else where
 
 
-def _cached_digest(folder: Path) -> str:
+def digest_of_weights(folder: Path) -> str:
     """Return the digest of a weights folder, cached in this process by sizes and times of its files."""
     state = state_of(folder)
     if (folder, state) not in _DIGESTS:
