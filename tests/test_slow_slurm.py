@@ -1,4 +1,4 @@
-"""Sweeps and several processes on a real SLURM of one node, and on submitit without one."""
+"""Sweeps on a real SLURM of one node, on submitit without one and on Ray, and several processes in a SLURM task."""
 
 from __future__ import annotations
 
@@ -45,8 +45,16 @@ def undisturbed(tmp_path_factory):
     return scored(home / "sweep")
 
 
-def require_submitit():
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs pip install 'sei[slurm]'")
+LAUNCHERS = {
+    "sei_local": ("hydra_submitit_launcher", "slurm"),
+    "sei_slurm": ("hydra_submitit_launcher", "slurm"),
+    "sei_ray": ("hydra_ray_launcher", "ray"),
+}
+
+
+def require(launcher):
+    package, extra = LAUNCHERS[launcher]
+    pytest.importorskip(f"hydra_plugins.{package}", reason=f"needs pip install 'sei[{extra}]'")
 
 
 def in_fine_tune(sweep: Path, number: int, store: Path, within: float = 200) -> None:
@@ -63,17 +71,39 @@ def in_fine_tune(sweep: Path, number: int, store: Path, within: float = 200) -> 
     pytest.fail(f"job {number} does not train: {[f.name for f in sweep.glob('*')]}")
 
 
-def test_submitit_on_this_machine_gives_the_same_scores(sei, undisturbed):
-    require_submitit()
-    done = sei(*JOBS, "-m", "hydra/launcher=sei_local")
-    assert done.returncode == 0, done.stderr[-2000:]
+def require_same(sei, undisturbed):
     assert scored(sei.cwd / "sweep") == undisturbed
     assert made_twice(runs(sei.cwd / "sweep"), sei.store) == {}
 
 
+@pytest.mark.parametrize("launcher", ["sei_local", "sei_ray"])
+def test_jobs_that_a_launcher_starts_here_have_the_same_scores(sei, undisturbed, launcher):
+    require(launcher)
+    done = sei(*JOBS, "-m", f"hydra/launcher={launcher}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    require_same(sei, undisturbed)
+
+
+@pytest.mark.parametrize("launcher", ["sei_local", "sei_ray"])
+def test_the_same_command_goes_on_after_a_killed_launcher(sei, undisturbed, launcher):
+    require(launcher)
+    words, env = (*JOBS, "-m", f"hydra/launcher={launcher}"), {**os.environ, "SEI_STORE": str(sei.store)}
+    with (
+        (sei.cwd / "said").open("w") as out,
+        subprocess.Popen(
+            [sys.executable, "-m", "sei", *words], cwd=sei.cwd, env=env, stdout=out, stderr=subprocess.STDOUT
+        ) as sweep,
+    ):
+        in_fine_tune(sei.cwd / "sweep", 0, sei.store)
+        sweep.kill()
+    done = sei(*words)
+    assert done.returncode == 0, done.stderr[-2000:]
+    require_same(sei, undisturbed)
+
+
 @pytest.mark.parametrize("how", ["requeue", "USR1"])
 def test_a_job_that_is_preempted_goes_on_and_changes_nothing(sei, slurm, undisturbed, how):
-    require_submitit()
+    require("sei_slurm")
     env = {**os.environ, **slurm, "SEI_STORE": str(sei.store)}
     command = [sys.executable, "-m", "sei", *JOBS, "-m", "hydra/launcher=sei_slurm"]
     said = sei.cwd / "said"
@@ -89,11 +119,10 @@ def test_a_job_that_is_preempted_goes_on_and_changes_nothing(sei, slurm, undistu
     finally:
         sweep.kill()
         sweep.wait()
-    assert scored(sei.cwd / "sweep") == undisturbed
+    require_same(sei, undisturbed)
     log = (sei.cwd / "sweep" / "1" / "sei.log").read_text()
     assert len(re.findall(r"finetune +\w+ +to be made", log)) >= 2  # it began anew, in the same folder
     assert "fine-tuning continues after step" in log
-    assert made_twice(runs(sei.cwd / "sweep"), sei.store) == {}
 
 
 @pytest.mark.parametrize("trainer", ["ddp", "fsdp"])
