@@ -33,7 +33,7 @@ from sei.report.run_report import RunReport
 from sei.report.summary import card_digest, config_digest
 from sei.stages.given import GivenAttempts
 from sei.stages.traceable import tell_traceable
-from sei.store import Store, digest, require_locks, require_writable
+from sei.store import Store, digest, lock_of, patience, require_locks, require_writable
 from sei.walkthrough import walk_through
 
 log = logging.getLogger(__name__)
@@ -137,10 +137,10 @@ def _card(job: Job, plugins: tuple[str, ...]) -> dict[str, Any]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    lock = filelock.FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock = lock_of(folder / ".lock")
+        lock.acquire(timeout=patience(lock))
     except filelock.Timeout:
         raise BusyError(
             f"run folder {folder} is in use by another process. Remedy: wait for it, or drop hydra.run.dir so that "

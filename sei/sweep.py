@@ -25,7 +25,7 @@ from sei.errors import SeiError
 from sei.imports import module_command
 from sei.report.page import write_sweep_page
 from sei.report.page.sweep import at_work
-from sei.store import require_locks, write_atomic
+from sei.store import lock_of, require_locks, write_atomic
 
 log = logging.getLogger("sei")
 _PATIENCE = 15  # seconds for a job to finish writing before it is killed
@@ -103,7 +103,7 @@ def run_apart(job: SweepJob) -> None:
 def _claimed(job: SweepJob) -> Iterator[None]:
     """Hold a job's lock against other processes of the same sweep folder; waits until it is free."""
     job.sweep.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(job.sweep / f".job_{job.number}.lock")
+    lock = lock_of(job.sweep / f".job_{job.number}.lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -119,7 +119,7 @@ def _wait_for_orphan(job: SweepJob) -> None:
     """Wait for a process that still works in the job's folder after its sweep was killed (SIGKILL)."""
     if not (job.folder / ".lock").exists():
         return
-    lock = filelock.FileLock(job.folder / ".lock")
+    lock = lock_of(job.folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -268,7 +268,7 @@ def _row(overrides: Sequence[str], folder: Path, state: str, code: int | None, s
 @contextlib.contextmanager
 def _states(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".sweep.lock"):
+    with lock_of(folder / ".sweep.lock"):
         yield
 
 

@@ -7,8 +7,9 @@ and prunes entries.
 """
 
 from sei.store.core import Store, Use
-from sei.store.files import require_locks, require_writable, write_atomic
+from sei.store.files import require_writable, write_atomic
 from sei.store.identity import canonical, digest, file_digest, folder_digest
+from sei.store.locks import is_held, lock_of, patience, require_locks, shared
 
 __all__ = [
     "Store",
@@ -17,7 +18,11 @@ __all__ = [
     "digest",
     "file_digest",
     "folder_digest",
+    "is_held",
+    "lock_of",
+    "patience",
     "require_locks",
     "require_writable",
+    "shared",
     "write_atomic",
 ]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
@@ -23,10 +19,10 @@ import filelock
 import pydantic
 
 from sei.errors import DiskError
+from sei.store.locks import LOCK, is_lock, lock_of
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row")
-LOCK = ".lock"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -64,48 +60,6 @@ def require_writable(folder: Path, what: str, remedy: str) -> None:
         raise DiskError(f"{what} {folder} cannot be written: {e.strerror or e}. Remedy: {remedy}.") from e
 
 
-_TRY_LOCK = """
-import fcntl, os, sys
-try:
-    fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
-except BlockingIOError:
-    sys.exit(3)
-"""
-
-
-def require_locks(folder: Path, what: str, remedy: str) -> None:
-    """Hold a lock in a folder and let another process try to take it, which must fail.
-
-    On some file systems locks work for one machine only, or not at all (Lustre and NFS with certain mount options). Two
-    jobs could then make the same result and damage it.
-
-    Raises:
-        DiskError: if the other process gets the lock, or if the file system has no locks.
-    """
-    path = folder / f".probe-{secrets.token_hex(8)}{LOCK}"
-    try:
-        with path.open("wb") as f:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            tried = subprocess.run(  # noqa: S603  # our own words, by this interpreter
-                [sys.executable, "-ISc", _TRY_LOCK, str(path)], capture_output=True, check=False
-            )
-    except OSError as e:
-        why = {
-            errno.ENOLCK: "the lock service of the file system does not answer (ENOLCK)",
-            errno.ENOSYS: "the file system has no locks",
-            errno.EOPNOTSUPP: "the file system has no locks",
-        }.get(e.errno or 0, str(e.strerror or e))
-        raise DiskError(f"{what} {folder}: {why}. Rule: jobs that share it need locks. Remedy: {remedy}.") from e
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
-    if tried.returncode == 0:
-        raise DiskError(
-            f"{what} {folder}: two processes got the same lock, so locks do not work on this file system. Rule: jobs "
-            f"that share a folder need locks. Remedy: {remedy}."
-        )
-
-
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
     """Hold the lock of an entry; if another job holds it, log that and wait.
@@ -117,12 +71,14 @@ def locked(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise DiskError(f"cannot make {home}: {e.strerror}. Remedy: set store=PATH to a writable folder.") from e
-    lock = filelock.FileLock(home / LOCK)
+    lock = lock_of(home / LOCK)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         log.info("waiting for another job that makes %s/%s", home.parent.name, home.name[:8])
+        began = time.monotonic()
         lock.acquire()
+        log.info("waited %.1f s for %s/%s", time.monotonic() - began, home.parent.name, home.name[:8])
     try:
         yield
     finally:
@@ -133,9 +89,9 @@ def quarantine(home: Path, reason: object) -> None:
     """Move a damaged entry aside under another name, and leave an empty one."""
     aside = home.with_name(f"{home.name}.damaged-{int(time.time() * 1000)}")
     log.warning("damaged store entry %s (%s): kept as %s and made again", home, reason, aside.name)
-    shutil.copytree(home, aside, ignore=shutil.ignore_patterns(LOCK))
+    shutil.copytree(home, aside, ignore=shutil.ignore_patterns(f"{LOCK}*"))
     for p in home.iterdir():
-        if p.name != LOCK:
+        if not is_lock(p):
             shutil.rmtree(p) if p.is_dir() else p.unlink()
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import filelock
 
 from sei.store.core import RUNS
-from sei.store.files import LOCK
+from sei.store.locks import LOCK, is_lock, lock_of
 
 State = Literal["done", "rows", "unfinished", "damaged"]
 
@@ -74,9 +74,9 @@ def prune(chosen: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
     gone, busy = [], []
     for e in chosen:
         try:
-            with filelock.FileLock(e.home / LOCK, timeout=0):
+            with lock_of(e.home / LOCK).acquire(timeout=0):
                 for p in e.home.iterdir():
-                    if p.name != LOCK:
+                    if not is_lock(p):
                         shutil.rmtree(p) if p.is_dir() else p.unlink()
         except filelock.Timeout:
             busy.append(e)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
 import subprocess
@@ -14,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sei.errors import DiskError
-from sei.store import files, require_locks
+from sei.store import locks, require_locks
 from tests.conftest import ROOT
 
 NO_LOCKS = """
@@ -31,37 +29,65 @@ def library(tmp_path: Path, body: str) -> Path:
     return tmp_path / "flock.so"
 
 
-def test_a_local_disk_passes_and_nothing_is_left_there(tmp_path):
+@pytest.fixture(autouse=True)
+def _anew(monkeypatch):
+    monkeypatch.setattr(locks, "_KINDS", {})
+    monkeypatch.setattr(locks, "_TOLD", set())
+
+
+def test_a_local_disk_passes_and_nothing_is_left_there(tmp_path, caplog):
     start = time.perf_counter()
     require_locks(tmp_path, "store", "store=PATH")
     assert time.perf_counter() - start < 2
     assert list(tmp_path.iterdir()) == []
+    assert caplog.text == ""
 
 
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("return 0;", ["two processes got the same lock", "SEI_STORE"]),
-        ("errno = ENOLCK; return -1;", ["lock service", "ENOLCK", "SEI_STORE"]),
-        ("errno = ENOSYS; return -1;", ["no locks", "SEI_STORE"]),
-    ],
-    ids=["per machine", "no lock service", "not supported"],
-)
-def test_a_file_system_whose_locks_exclude_nobody_is_refused(tmp_path, body, words):
-    env = {**os.environ, "LD_PRELOAD": str(library(tmp_path, body)), "PYTHONPATH": str(ROOT)}
+def asked(tmp_path: Path, body: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Another process, in which flock does something else, looks at the locks of a folder and takes one."""
+    env = {**os.environ, "LD_PRELOAD": str(library(tmp_path, body)), "PYTHONPATH": str(ROOT), **variables}
     program = "\n".join(
         (
-            "import sys; from pathlib import Path; from sei.exits import tell; from sei.store import require_locks",
+            "import logging, sys; from pathlib import Path; from sei.exits import tell",
+            "from sei.store import lock_of, require_locks; logging.basicConfig()",
             "try: require_locks(Path(sys.argv[1]), 'store', 'store=PATH (SEI_STORE) on a local disk')",
             "except BaseException as e: raise SystemExit(tell(e))",
+            "with lock_of(Path(sys.argv[1]) / '.lock'): print(*Path(sys.argv[1]).iterdir())",
         )
     )
     (tmp_path / "s").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "s"], env=env, capture_output=True, text=True, timeout=60
-    )
+    words = [sys.executable, "-c", program, tmp_path / "s"]
+    return subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+BROKEN = [
+    ("return 0;", "two processes got the same lock"),
+    ("errno = ENOLCK; return -1;", "lock service of its file system does not answer (ENOLCK)"),
+    ("errno = ENOSYS; return -1;", "its file system has no locks"),
+]
+IDS = ["per machine", "no lock service", "not supported"]
+
+
+@pytest.mark.parametrize(("body", "words"), BROKEN, ids=IDS)
+def test_lock_files_are_used_where_locks_exclude_nobody(tmp_path, body, words):
+    done = asked(tmp_path, body)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stderr
+    assert "Lock files are used instead" in done.stderr
+    assert ".lock.lease" in done.stdout
+
+
+@pytest.mark.parametrize(("body", "words"), BROKEN, ids=IDS)
+def test_locks_that_are_asked_for_and_do_not_work_are_refused(tmp_path, body, words):
+    done = asked(tmp_path, body, SEI_LOCKS="flock")
     assert done.returncode == 74, done.stderr
-    assert [w for w in words if w not in done.stderr] == [], done.stderr
+    assert [w for w in (words, "SEI_STORE", "SEI_LOCKS=files") if w not in done.stderr] == [], done.stderr
+
+
+def test_where_neither_excludes_anybody_the_store_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "_excludes", lambda *_, lock: False)
+    with pytest.raises(DiskError, match="neither locks nor lock files work"):
+        require_locks(tmp_path, "store", "store=PATH")
 
 
 def test_a_run_tries_the_locks_of_its_store_early(tmp_path, monkeypatch):
@@ -77,12 +103,3 @@ def test_a_run_tries_the_locks_of_its_store_early(tmp_path, monkeypatch):
 
     job.preflight(Job(), [])  # type: ignore[arg-type]
     assert asked == [tmp_path / "store"]
-
-
-def test_enolck_in_this_process_has_words_of_its_own(tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", fail)
-    with pytest.raises(DiskError, match="ENOLCK"):
-        files.require_locks(tmp_path, "store", "x")

@@ -9,16 +9,18 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import filelock
 
 from sei.errors import DiskError
-from sei.store import require_locks
+from sei.store import lock_of, require_locks, shared
 
 log = logging.getLogger(__name__)
+_WAL = b"\x02\x02"  # bytes 18 and 19 of a file with write-ahead logging
 
 
 def key_of(request: dict[str, Any]) -> str:
@@ -53,7 +55,7 @@ def require_cache(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         require_locks(path.parent, "answer cache in", "instructor.cache=PATH on a local disk")
-        with _alone(path), contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
+        with _alone(path), contextlib.closing(_opened(path, isolation_level=None)) as db:
             db.execute("begin immediate")
             db.execute("create table preflight (x)")
             db.execute("rollback")
@@ -72,7 +74,10 @@ def has_answers(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+        with (
+            _turn(path, _alone(path)),
+            contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db,
+        ):
             return db.execute("select 1 from answers limit 1").fetchone() is not None
     except sqlite3.Error:
         return False
@@ -84,7 +89,34 @@ def _alone(path: Path) -> filelock.BaseFileLock:
     SQLite's timeout does not cover this: if two processes switch a new file to write-ahead logging at once, one gets
     "database is locked" without a wait. A damaged file must also be moved aside by only one process.
     """
-    return filelock.FileLock(f"{path}.lock")
+    return lock_of(path.with_name(f"{path.name}.lock"))
+
+
+def _turn(path: Path, lock: filelock.BaseFileLock) -> AbstractContextManager[Any]:
+    """Return what excludes other machines from a cache file for a block, if its file system is shared.
+
+    SQLite's own locks are not reliable there, and its write-ahead log needs one machine's memory.
+    """
+    return lock if shared(path.parent) else nullcontext()
+
+
+def _opened(path: Path, **how: Any) -> sqlite3.Connection:
+    """Open a cache file. On a shared file system ``_turn`` excludes others, and SQLite's own locks are off."""
+    alone = not shared(path.parent)
+    if not alone and _logs_ahead(path):
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as db:
+            db.execute("pragma journal_mode=delete")
+    where = path if alone else f"file:{quote(str(path.absolute()))}?nolock=1"
+    found: sqlite3.Connection = sqlite3.connect(where, timeout=60, uri=not alone, **how)
+    return found
+
+
+def _logs_ahead(path: Path) -> bool:
+    """Tell whether a file was left with write-ahead logging, on one machine or by an earlier version."""
+    if not path.exists():
+        return False
+    with path.open("rb") as f:
+        return f.read(20)[18:] == _WAL
 
 
 def put_into(db: sqlite3.Connection, key: str, answer: dict[str, Any]) -> None:
@@ -95,14 +127,16 @@ def put_into(db: sqlite3.Connection, key: str, answer: dict[str, Any]) -> None:
 class Answers:
     """The cache. It stores only complete replies; after errors, refusals and cut replies the next run asks again.
 
-    A damaged file is moved aside and a new one is started.
+    A damaged file is moved aside and a new one is started. Machines that share the file write and read in turns.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(self.path):
+            self._lock = _alone(self.path)
+            self._turn = _turn(self.path, self._lock)
+            with self._lock:
                 self._db = self._open()
         except (OSError, sqlite3.OperationalError) as e:
             raise DiskError(f"cannot open {self.path}: {e}. Remedy: set store=PATH to a writable folder.") from e
@@ -121,8 +155,8 @@ class Answers:
             return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
-        db.execute("pragma journal_mode=wal")
+        db = _opened(self.path, check_same_thread=False)
+        db.execute(f"pragma journal_mode={'delete' if shared(self.path.parent) else 'wal'}")
         db.execute("pragma synchronous=full")
         db.execute("create table if not exists answers (key text primary key, answer text not null, created real)")
         if db.execute("pragma quick_check").fetchone()[0] != "ok":
@@ -132,10 +166,10 @@ class Answers:
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return a stored answer, or ``None``."""
-        row = self._db.execute("select answer from answers where key = ?", (key,)).fetchone()
-        if row is None:
+        rows = self.rows("select answer from answers where key = ?", key)
+        if not rows:
             return None
-        found: dict[str, Any] = json.loads(row[0])
+        found: dict[str, Any] = json.loads(rows[0][0])
         return found
 
     def drop(self, key: str) -> None:
@@ -169,7 +203,7 @@ class Answers:
             DiskError: if it cannot be written.
         """
         try:
-            with self._db:
+            with self._turn, self._db:
                 yield self._db
         except sqlite3.OperationalError as e:
             raise DiskError(
@@ -178,9 +212,10 @@ class Answers:
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """Return the rows that a query finds."""
-        return self._db.execute(query, values).fetchall()
+        with self._turn:
+            return self._db.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Close the file."""
-        with _alone(self.path):
+        with self._lock:
             self._db.close()

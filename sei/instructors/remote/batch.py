@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import filelock
@@ -24,6 +25,7 @@ from sei.instructors.remote.dialect import dialect_of
 from sei.instructors.remote.outbox import Batch, Failed, Outbox
 from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Result, StoppedError, used_up
 from sei.instructors.remote.wire import answer_key, endpoint_of, usable, with_error, with_room
+from sei.store import lock_of
 
 log = logging.getLogger(__name__)
 _FORGOTTEN = 2 * 86_400  # seconds; an older batch that the server does not know is submitted again
@@ -115,7 +117,7 @@ class BatchClient:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        lock = filelock.FileLock(f"{self.cache.path}.batch.lock")
+        lock = lock_of(Path(f"{self.cache.path}.batch.lock"))
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:

@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from sei.errors import DataError
 from sei.report.page.build import sets
 from sei.report.page.config import hidden
 from sei.report.page.files import Files
 from sei.report.page.settings import Job, settings_of
 from sei.report.page.titles import methods_of, varied
+from sei.store import is_held
 
 
 def gather_sweep(folder: Path) -> dict[str, Any]:
@@ -43,14 +42,13 @@ def at_work(sweep: Path, number: str, home: Path) -> bool | None:
 
     ``None`` if neither exists. While the sweep's lock is held, the job's is not touched: the job may be taking it.
     """
-    locks = [p for p in (sweep / f".job_{number}.lock", home / ".lock") if p.exists()]
-    try:
-        for path in locks:
-            with filelock.FileLock(path, timeout=0):
-                pass
-    except filelock.Timeout:
-        return True
-    return False if locks else None
+    found = None
+    for path in (sweep / f".job_{number}.lock", home / ".lock"):
+        held = is_held(path)
+        if held:
+            return True
+        found = held if found is None else found
+    return found
 
 
 def _job(folder: Path, number: str, job: dict[str, Any]) -> Job:
