@@ -95,7 +95,7 @@ def _take(file: Path, start: int, kept: Journal, advance: Callable[[int], None])
             start += len(line)
             name, value = json.loads(line)
             kept.put(name, value)
-            advance(1)
+            advance(_of_candidate(name))
     return start
 
 
@@ -119,9 +119,14 @@ class _Share(Journal):
         return super().once(name, make)
 
 
+def _of_candidate(name: str) -> bool:
+    """Tell whether a value is that of a candidate, whose number its name ends with, or of cases of a type."""
+    return name.rpartition("/")[2].isdigit()
+
+
 def _values_left(given: Candidates, kept: Journal) -> int:
-    """Return about how many values are still to be made: one for each candidate that has none."""
-    return max(1, len(given.examples) - len(kept.names()))
+    """Return how many candidates have no value yet."""
+    return max(1, len(given.examples) - sum(map(_of_candidate, kept.names())))
 
 
 def score(folder: Path, rank: int, ranks: int) -> None:
