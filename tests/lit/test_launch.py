@@ -290,7 +290,10 @@ sys.exit(worker.main())
     ("end", "words"),
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", ["SIGKILL", "memory"]),
-        (f"import torch; raise torch.OutOfMemoryError({OOM!r})", [OOM, "finetuner.micro_batch"]),
+        (
+            f"import torch; raise torch.OutOfMemoryError({OOM!r})",
+            ["more memory", "CUDA out of memory", "finetuner.micro_batch"],
+        ),
         (f"raise RuntimeError({NCCL!r})", ["device 1", NCCL, "NCCL_DEBUG"]),
     ],
     ids=["killed", "out of memory", "nccl"],
