@@ -20,13 +20,14 @@ from sei.errors import BusyError, DiskError
 from sei.estimate import Assumptions
 from sei.exchange import DataSet
 from sei.exits import exit_code_of
+from sei.lit.trainer import TrainerSettings
 from sei.loop import Method, Round, Rounds, RoundState
 from sei.merged import against_merged
 from sei.models.own import named
 from sei.models.reading import require_words
 from sei.models.target import TargetModel
 from sei.parts import parts_in
-from sei.ports import DataSource, Preflight, Reading, TrackedRun, Tracker
+from sei.ports import DataSource, Placed, Preflight, Reading, TrackedRun, Tracker
 from sei.preview import preview
 from sei.report.diagnosis import finish_diagnosis, write_diagnosis
 from sei.report.run_report import RunReport
@@ -174,6 +175,18 @@ def preflight(job: Job, used: Sequence[Any]) -> None:
             part.preflight()
         if isinstance(part, Reading):
             part.reads()  # so a missing file is reported now, not when its stage begins
+    _tell_of_idle_devices(list(parts_in(used)))
+
+
+def _tell_of_idle_devices(used: Sequence[Any]) -> None:
+    devices = max((p.devices for p in used if isinstance(p, TrainerSettings)), default=1)
+    fewest = min((p.devices or devices for p in used if isinstance(p, Placed)), default=devices)
+    if fewest < devices:
+        log.warning(
+            "trainer.devices=%d: answers are made on %d of them. Remedy: engine=openai_server "
+            "engine.scale.data_parallel=%d",
+            *(devices, fewest, devices),
+        )
 
 
 def run(job: Job) -> dict[str, Any]:

@@ -183,6 +183,16 @@ class Preflight(Protocol):
 
 
 @runtime_checkable
+class Placed(Protocol):
+    """An engine that knows on how many devices it makes answers."""
+
+    @property
+    def devices(self) -> int | None:
+        """Return their number, or ``None`` if another program decides."""
+        ...
+
+
+@runtime_checkable
 class Reading(Protocol):
     """Any part whose results depend on files or texts besides its settings."""
 

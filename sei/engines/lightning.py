@@ -54,6 +54,11 @@ class LightningEngine:
         sampled = {"temperature": str(self.temperature)} if self.temperature else {}
         return sampled | ({"decoder": "generate"} if self.decoder == "generate" else {})
 
+    @property
+    def devices(self) -> int:
+        """Return 1: answers are made on one device."""
+        return 1
+
     def open(self, target: Target, checkpoint: Checkpoint) -> AbstractContextManager[OpenModel]:
         """Return a context that loads a checkpoint of the target model in this process."""
         return target.open(checkpoint)

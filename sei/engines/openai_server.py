@@ -115,6 +115,13 @@ class ServedEngine:
         return found | ({"adapters": "served"} if self.serves_adapters else {})
 
     @property
+    def devices(self) -> int | None:
+        """Return the devices that vLLM takes on this machine, or ``None`` for another server."""
+        if not vllm.is_vllm(self._words):
+            return None
+        return vllm.devices_of([*self._words, *self.scale.flags()])
+
+    @property
     def _env(self) -> dict[str, str]:
         return {name: str(value) for name, value in sorted(self.env.items())}
 

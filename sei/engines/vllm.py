@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -16,6 +17,11 @@ RUNTIME_ADAPTERS = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
 DEV_MODE = {"VLLM_SERVER_DEV_MODE": "1"}
 """Opens the addresses that put a server to sleep. They are on this machine's own address alone."""
 SLEEP_MODE = "--enable-sleep-mode"
+_SPREAD = (  # options that say on how many devices a model lies, with their short names
+    ("--tensor-parallel-size", "-tp"),
+    ("--pipeline-parallel-size", "-pp"),
+    ("--data-parallel-size", "-dp"),
+)
 API_SERVERS = "--api-server-count"
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # the values of --max-lora-rank
 _SHOWN = 400  # characters of a server's refusal
@@ -52,6 +58,12 @@ def flag_value(words: Sequence[str], flag: str) -> str | None:
         if name.replace("_", "-") == flag:
             return value if equals else " ".join(words[at + 1 : at + 2])
     return None
+
+
+def devices_of(words: Sequence[str]) -> int | None:
+    """Return the number of devices that a vLLM command line takes, or ``None`` if it cannot be read."""
+    found = [next((v for f in names if (v := flag_value(words, f)) is not None), "1") for names in _SPREAD]
+    return math.prod(map(int, found)) if all(map(str.isdecimal, found)) else None
 
 
 def adapter_flags(words: Sequence[str], rank: int) -> list[str]:
