@@ -91,7 +91,7 @@ class TrainerSettings:
             ConfigError: if there are too few GPUs or machines, if the GPUs lack the precision, or if the launcher is
                 missing.
         """
-        self._require_nodes()
+        self._require_allocation()
         if self.world_size > 1:
             words_of(self.launch, devices=self.devices, nodes=self.num_nodes, job=Path())
         if self.accelerator == "cpu" or (self.accelerator == "auto" and not sees_gpu()):
@@ -121,21 +121,26 @@ class TrainerSettings:
                 "trainer.precision=16-mixed or 32-true."
             )
 
-    def _require_nodes(self) -> None:
-        """Refuse more machines than a SLURM job has. Point out those that it has and that stay idle."""
-        held = os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES") or ""
-        if not held.isdigit() or int(held) == self.num_nodes:
-            return
-        if int(held) < self.num_nodes:
+    def _require_allocation(self) -> None:
+        """Refuse more machines than a SLURM job has. Point out machines and GPUs that it has and that stay idle."""
+        nodes, gpus = _number("SLURM_JOB_NUM_NODES", "SLURM_NNODES"), _number("SLURM_GPUS_ON_NODE")
+        if nodes and nodes < self.num_nodes:
             raise ConfigError(
-                f"trainer.num_nodes={self.num_nodes}: this SLURM job has {held} (SLURM_JOB_NUM_NODES). Rule: the job "
-                f"has a machine for each. Remedy: sbatch --nodes={self.num_nodes}, or trainer.num_nodes={held}."
+                f"trainer.num_nodes={self.num_nodes}: this SLURM job has {nodes} (SLURM_JOB_NUM_NODES). Rule: the job "
+                f"has a machine for each. Remedy: sbatch --nodes={self.num_nodes}, or trainer.num_nodes={nodes}."
             )
-        log.warning(
-            "this SLURM job has %s machines, and trainer.num_nodes=%d uses %d. Remedy: trainer=ddp or trainer=fsdp "
-            "with trainer.num_nodes=%s, or sbatch --nodes=%d",
-            *(held, self.num_nodes, self.num_nodes, held, self.num_nodes),
-        )
+        if nodes > self.num_nodes:
+            log.warning(
+                "this SLURM job has %s machines, and trainer.num_nodes=%d uses %d. Remedy: trainer=ddp or trainer=fsdp "
+                "with trainer.num_nodes=%s, or sbatch --nodes=%d",
+                *(nodes, self.num_nodes, self.num_nodes, nodes, self.num_nodes),
+            )
+        if gpus > self.devices:
+            log.warning(
+                "this SLURM job has %d GPUs on this machine, of which the fine-tune uses %d. Remedy: trainer=ddp or "
+                "trainer=fsdp with trainer.devices=%d, or sbatch --gpus-per-node=%d",
+                *(gpus, self.devices, gpus, self.devices),
+            )
 
     def build(
         self,
@@ -181,6 +186,11 @@ class TrainerSettings:
             default_root_dir=str(folder),
             deterministic=deterministic,
         )
+
+
+def _number(*names: str) -> int:
+    """Return the first of these environment variables that is a number, or 0."""
+    return next((int(v) for name in names if (v := os.environ.get(name, "")).isdecimal()), 0)
 
 
 def cpu_has_bf16() -> bool:

@@ -415,6 +415,14 @@ def test_the_machines_of_a_slurm_job_are_known(monkeypatch, caplog, held, nodes,
     assert (words in caplog.text) if words else not caplog.text
 
 
+@pytest.mark.parametrize(("held", "said"), [("4", "4 GPUs on this machine, of which the fine-tune uses 2"), ("2", "")])
+def test_idle_gpus_of_a_slurm_job_are_told(monkeypatch, caplog, held, said):
+    monkeypatch.setenv("SLURM_GPUS_ON_NODE", held)
+    TWO.preflight()
+    assert said in caplog.text
+    assert bool(said) == bool(caplog.text)
+
+
 SLURM = {
     "SLURM_JOB_ID": "7",
     "SLURM_JOB_NAME": "sweep",
