@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from benchmarks.gpu import shape as shapes
-from sei.finetuners.supervised import with_adapter
 from sei.lit.throughput import Sizes, costs_of, operations, peak_of
 from sei.lit.trainer import TrainerSettings, quiet
+from sei.models.trained import with_adapter
 from sei.opened import OpenModel
 
 Row = dict[str, Any]

@@ -21,12 +21,12 @@ from typing import Any
 import torch
 
 from sei.data.arithmetic import Arithmetic
-from sei.finetuners.supervised import with_adapter
 from sei.lit.batches import IGNORE, micro_batches
 from sei.lit.losses import mean_loss, token_losses
 from sei.lit.module import supervised_tokens
 from sei.lit.one_step import encode_batch
 from sei.models.target import TargetModel
+from sei.models.trained import with_adapter
 
 Batch = dict[str, torch.Tensor]
 WAYS: dict[str, dict[str, Any]] = {

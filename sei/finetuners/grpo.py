@@ -18,10 +18,10 @@ from pydantic import Field
 
 from sei.errors import ConfigError
 from sei.finetuners.rewards import Rewards, problem_of
-from sei.finetuners.supervised import Weights, checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.lit.trainer import TrainerSettings
 from sei.models.greedy import SAID_TO_TRL, changes_decoding
 from sei.models.target import TargetModel
+from sei.models.trained import Weights, checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.opened import OpenModel
 from sei.outlook import Estimate, Outlook
 from sei.parts import part

@@ -19,19 +19,17 @@ from sei.errors import ConfigError
 from sei.lit.batches import Epochs, Schedule
 from sei.lit.fits import Fit, Followed, Handover, Pair
 from sei.lit.trainer import TrainerSettings
-from sei.models.portable import mend
 from sei.models.target import TargetModel
+from sei.models.trained import Weights, checkpoint_in, save_adapter, save_merged, with_adapter, write
 from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
 from sei.records import Checkpoint, StepLog, Trained, TrainingExample
-from sei.store import folder_digest
 
 if TYPE_CHECKING:
     from sei.lit.module import LitCausalLM
 
 log = logging.getLogger(__name__)
-Weights = Literal["full", "lora"]
 
 
 @part
@@ -257,7 +255,7 @@ class Finetune:
         onto = start.onto if start.kind == "adapter" and start.onto is not None else start
         with self.target.open(onto) as opened:
             merged = PeftModel.from_pretrained(opened.weights, folder / "adapter").merge_and_unload()
-            _write(merged, opened.tokenizer, folder / "model")
+            write(merged, opened.tokenizer, folder / "model")
 
 
 def none_left(examples: int, known: int, max_length: int, source: str) -> ConfigError:
@@ -283,50 +281,3 @@ def _tell_of_idle_devices(plan: Sequence[Sequence[int]], devices: int) -> None:
             "Remedy: larger batches (finetuner.schedule), or fewer devices",
             *(devices, idle, len(plan)),
         )
-
-
-def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Sequence[str] | str) -> Any:
-    """Return a model with a new LoRA on the linear layers in ``targets``, or on all of them (``all-linear``)."""
-    from peft import LoraConfig, get_peft_model
-
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=r,
-            lora_alpha=alpha,
-            lora_dropout=dropout,
-            target_modules=targets if isinstance(targets, str) else list(targets),
-            task_type="CAUSAL_LM",
-        ),
-    )
-
-
-def save_adapter(model: Any, source: str, folder: Path) -> None:
-    """Write the LoRA of a model to ``adapter/``, with ``source`` as the name of its base."""
-    model.peft_config["default"].base_model_name_or_path = source
-    model.save_pretrained(folder / "adapter", save_embedding_layers=False)
-
-
-def save_merged(model: Any, tokenizer: Any, folder: Path, method: Weights) -> None:
-    """Write all weights, with any LoRA merged, and the tokenizer to ``model/``. Every later stage opens this folder."""
-    merged = model.merge_and_unload() if method == "lora" else model
-    if hasattr(merged.config, "quantization_config"):
-        del merged.config.quantization_config  # the weights are no longer quantized
-    _write(merged, tokenizer, folder / "model")
-
-
-def _write(model: Any, tokenizer: Any, home: Path) -> None:
-    model.save_pretrained(home, safe_serialization=True)
-    tokenizer.save_pretrained(home)
-    mend(home)
-
-
-def checkpoint_in(folder: Path, start: Checkpoint, method: Weights) -> Checkpoint:
-    """Return the checkpoint in a folder that training from ``start`` wrote."""
-    made, where = folder_digest(folder / "model"), folder.resolve()
-    if method == "full":
-        return Checkpoint(digest=made, kind="full", folder=str(where / "model"))
-    onto = start.onto if start.kind == "adapter" else start
-    return Checkpoint(
-        digest=made, kind="adapter", folder=str(where / "model"), adapter=str(where / "adapter"), onto=onto
-    )

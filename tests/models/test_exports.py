@@ -18,9 +18,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from sei.engines import server
 from sei.engines.openai_server import ServedEngine
-from sei.finetuners.supervised import checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.models import portable
 from sei.models.target import TargetModel
+from sei.models.trained import checkpoint_in, save_adapter, save_merged, with_adapter
 from sei.records import Checkpoint
 from sei.report.cards import Origin
 from sei.report.model_folder import write_model

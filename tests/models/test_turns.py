@@ -12,12 +12,12 @@ import torch
 from sei.engines.lightning import LightningEngine
 from sei.engines.openai_server import ServedEngine
 from sei.errors import ConfigError
-from sei.finetuners.supervised import save_merged
 from sei.lit.batches import IGNORE, collate
 from sei.lit.one_step import mean_losses
 from sei.lit.shared_prefix import SharedPrefix
 from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
+from sei.models.trained import save_merged
 from sei.models.turns import turns_of
 from sei.opened import ends_of
 from tests.models.shapes import CHAT, write_shape
