@@ -236,6 +236,27 @@ def test_a_signal_ends_the_processes_too(examples, tmp_path, monkeypatch, machin
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", [TWO, SHARED_OUT], ids=["ddp", "fsdp"])
+def test_a_launcher_that_is_told_to_end_ends_its_processes(examples, tmp_path, monkeypatch, machine):
+    """As a scheduler does that ends a step: the run then says how it goes on."""
+    steps, sent = [], []
+
+    def advance(n):
+        steps.append(n)
+        if len(steps) == 2:
+            sent.append(time.monotonic())
+            (launcher,) = [p for p in workers() if "torchrun" in " ".join(p.cmdline())]
+            launcher.send_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(finetune, "progress", calling(advance))
+    with pytest.raises(DeviceError, match="the same command goes on from the last resume point"):
+        fit(examples, tmp_path, machine, schedule=Epochs(epochs=300, batch_size=8))
+    assert time.monotonic() - sent[0] < 15
+    assert workers() == []
+    assert not (tmp_path / "model").exists()
+
+
 FIT = """
 from pathlib import Path
 from tests.lit import fits as t
