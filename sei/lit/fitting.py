@@ -39,15 +39,15 @@ def run(
     """
     data = SupervisedData(fit.pairs, fit.plan, fit.pad, fit.interval)
     points = (resume.points(resume_in),) if data.num_intervals > 1 else ()
-    trainer = machine.build(
-        folder,
-        clip=fit.clip,
-        callbacks=(*callbacks, *points),
-        epochs=data.num_intervals,
-        deterministic=fit.deterministic,
-        **how,
-    )
-    with determinism(fit.deterministic), enough_memory():
+    with determinism(fit.deterministic), enough_memory():  # a trainer sets the former for the whole process
+        trainer = machine.build(
+            folder,
+            clip=fit.clip,
+            callbacks=(*callbacks, *points),
+            epochs=data.num_intervals,
+            deterministic=fit.deterministic,
+            **how,
+        )
         trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
     lit.require_finite()
     return trainer
