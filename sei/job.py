@@ -141,7 +141,12 @@ def _alone_in(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = lock_of(folder / ".lock")
-        lock.acquire(timeout=patience(lock))
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if patience(lock):
+                log.info("%s is in use; waiting %d s in case its machine is dead", folder, patience(lock))
+            lock.acquire(timeout=patience(lock))
     except filelock.Timeout:
         raise BusyError(
             f"run folder {folder} is in use by another process. Remedy: wait for it, or drop hydra.run.dir so that "
@@ -183,9 +188,9 @@ def _tell_of_idle_devices(used: Sequence[Any]) -> None:
     fewest = min((p.devices or devices for p in used if isinstance(p, Placed)), default=devices)
     if fewest < devices:
         log.warning(
-            "trainer.devices=%d: answers are made on %d of them. Remedy: engine=openai_server "
-            "engine.scale.data_parallel=%d",
-            *(devices, fewest, devices),
+            "trainer.devices=%d: answers are made on %d of them. Remedy: engine=openai_server with more copies of the "
+            "model (engine.scale.data_parallel)",
+            *(devices, fewest),
         )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -80,6 +81,12 @@ def made_twice(runs: Sequence[Path], store: Path) -> dict[str, int]:
     return {stage: n for stage, n in twice.items() if n}
 
 
+def waits(runs: Sequence[Path]) -> list[float]:
+    """Return the seconds that the runs waited for results which another one made, by their logs."""
+    said = ((run / "sei.log").read_text(encoding="utf-8") for run in runs if (run / "sei.log").exists())
+    return [float(s) for text in said for s in re.findall(r"\] - waited ([\d.]+) s for ", text)]
+
+
 def scores(run: Path) -> Any:
     """Return the scores of all stages of a run."""
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
@@ -96,6 +103,7 @@ def report(home: Path) -> str:
         twice = made_twice(runs, home / "together" / "store")
         total = sum(made(runs).values())
         lines += [f"together: {seconds['together']:.0f} s, {len(runs)} jobs, {total} results, made twice: {twice or 0}"]
+        lines += [f"waits for another job: {len(waits(runs))}, {sum(waits(runs)):.0f} s in all"]
     if "apart" in seconds:
         total = sum(made(list(own.values())).values())
         lines += [f"apart: {seconds['apart']:.0f} s, {len(own)} jobs, {total} results"]

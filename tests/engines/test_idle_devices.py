@@ -29,7 +29,7 @@ EIGHT = TrainerSettings(devices=8, strategy="ddp")
 def test_idle_devices_are_told_with_the_remedy(caplog, machine, engine, said):
     _tell_of_idle_devices([machine, engine])
     assert said in caplog.text
-    assert ("engine.scale.data_parallel=8" in caplog.text) == bool(said)
+    assert ("engine.scale.data_parallel" in caplog.text) == bool(said)
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,9 @@ def has_answers(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with (
-            _turn(path, _alone(path)),
-            contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db,
-        ):
+        unlocked = "&nolock=1" if shared(path.parent) and not _logs_ahead(path) else ""
+        where = f"file:{quote(str(path.absolute()))}?mode=ro{unlocked}"
+        with _turn(path, _alone(path)), contextlib.closing(sqlite3.connect(where, timeout=5, uri=True)) as db:
             return db.execute("select 1 from answers limit 1").fetchone() is not None
     except sqlite3.Error:
         return False
