@@ -83,3 +83,13 @@ def test_two_processes_refine_as_one(name, tmp_path):
     assert not (tmp_path / "two" / "scores").exists()
     with journal(tmp_path / "two") as kept, journal(tmp_path / "one") as alone:
         assert sorted(kept.names()) == sorted(alone.names())
+
+
+def test_progress_counts_candidates_and_not_the_cases_of_types(tmp_path):
+    """A step has two values: the loss before, which a type shares, and the loss after, of one candidate."""
+    file, counted, kept = tmp_path / "values.jsonl", [], in_memory()
+    file.write_text('["before/slips", 1.0]\n["after/0", 0.5]\n["after/12", 0.7]\n["after/3", 0')
+    end = scoring._take(file, 0, kept, counted.append)
+    assert sum(counted) == 2
+    assert kept.names() == ["before/slips", "after/0", "after/12"]
+    assert file.read_text()[end:] == '["after/3", 0'
