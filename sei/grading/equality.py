@@ -22,6 +22,7 @@ _BASED = re.compile(r"\s*\(?([0-9A-Fa-f]+)\)?\s*_\s*\{?\s*(\d+|ten|two)\s*\}?\s*
 _WORDY = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
 _VARIABLE = re.compile(r"(?<![\\a-zA-Z])(?![ei](?![a-zA-Z]))[a-zA-Z](?![a-zA-Z])")
+_LETTER = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]")
 _ENDLESS = re.compile(r"\\(?:sum|prod|int|lim|bigcup|bigcap)(?![a-z])")  # evaluation may exceed any limit
 _NOTHING = re.compile(r"\\emptyset\s*|(?:there (?:is|are) )?no (?:real )?solutions?", re.IGNORECASE)
 _ARTICLE = re.compile(r"^\s*(?:the|a|an)\s+", re.IGNORECASE)
@@ -120,6 +121,8 @@ def same_leaf(gold: str, stated: str, seconds: float, ratio: bool = False) -> bo
         return same_leaf(*bare, seconds, ratio)
     if _prose(gold):
         return squeezed(_ARTICLE.sub("", gold)).lower() == squeezed(_ARTICLE.sub("", stated)).lower()
+    if _prose(stated, least=2) and not _LETTER.search(gold):
+        return False  # a phrase, which computer algebra would read as a product of its letters
     return _by_algebra(gold, stated, seconds)
 
 

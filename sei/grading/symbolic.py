@@ -7,7 +7,6 @@ sample points; Math-Verify decides only on anything else.
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,25 +14,42 @@ from functools import lru_cache
 from typing import Any
 
 from sei.grading.quantity import long_decimal, written_out
+from sei.grading.samples import DIGITS, ENOUGH, close, infinities, sampled, settled
 from sei.grading.short import install
 
-_DIGITS = 50
 _GAP_DIGITS, _MOST_DIGITS = 15, 400  # digits of a difference; most digits used to compute it
-_SETTLED = 20  # bits; a value known to fewer bits counts as zero
-_SAMPLES = 24
-_ENOUGH = 4
 _FUNCTIONS = "sqrt pi sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp infty".split()
 _PLAIN = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(_FUNCTIONS)})(?![a-zA-Z])")
 _PRIMES = re.compile(r"(?<![\\a-zA-Z])([a-zA-Z])((?:'|\^\s*\\prime(?![a-z])|\^\s*\{\s*(?:\\prime\s*|')+\})+)")
 _BIG_EXPONENT = 20_000
+_COMMON = (  # kinds that the generated parser reads
+    r"\frac{\sqrt{3}}{2}+x",
+    r"\sin x\cos^2{x}-\tan^{-1}(2)",
+    r"\log_{10} 250+\ln(5)",
+    r"\lfloor\frac{n}{2}\rfloor",
+    r"\frac{(n-1)!}{2}",
+    r"7p+4e",
+    r"\frac{1}{2}(16-16i)",
+    r"\binom{39}{36}",
+    r"f(x)=x+1",
+    r"|x-1|",
+    r"(D)",
+    r"n is odd",
+)
 
 Reply = dict[str, str]
 
 
 def warm_up() -> None:
-    """Load everything and parse once, so that forked children start fast."""
+    """Load everything and read a formula of each common kind, so that forked children start fast.
+
+    The generated parser keeps what it has seen of its grammar, and sympy its modules.
+    """
     install()
-    read(r"\frac{\sqrt{3}}{2}+x")
+    for text in _COMMON:
+        found = read(text)
+        evaluate(found)
+        same(found, found)
 
 
 def compare(gold: str, stated: str, enter: Callable[[str], None]) -> Reply:
@@ -50,7 +66,7 @@ def compare(gold: str, stated: str, enter: Callable[[str], None]) -> Reply:
     if b is None:
         return {"result": "unreadable", "why": "no expression"}
     if evaluate(b) is None and isinstance(b, Expr):
-        _sampled(b, b, samples=2)  # if the stated formula cannot be evaluated, that is its own fault
+        sampled(b, b, samples=2)  # if the stated formula cannot be evaluated, that is its own fault
     enter("compare")
     fine = same(a, b) or _written_out(gold, b) or _written_out(stated, a)
     return {"result": "same" if fine else "different"}
@@ -151,14 +167,8 @@ def evaluate(expr: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def _value(expr: Any) -> Any:
-    value = expr.doit().evalf(_DIGITS)
-    return value if value.is_number and not value.has(*_infinities()) else None
-
-
-def _infinities() -> tuple[Any, ...]:
-    from sympy import nan, oo, zoo
-
-    return (nan, oo, -oo, zoo)
+    value = expr.doit().evalf(DIGITS)
+    return value if value.is_number and not value.has(*infinities()) else None
 
 
 def same(a: Any, b: Any) -> bool:
@@ -216,19 +226,13 @@ def _same_relation(a: Any, b: Any) -> bool:
 def _same_expression(a: Any, b: Any) -> bool:
     x, y = evaluate(a), evaluate(b)
     if x is not None and y is not None:
-        return _close(x, y) and not _differ(a, b)
+        return close(x, y) and not _differ(a, b)
     if not a.free_symbols and not b.free_symbols:
         return bool(a == b) or _by_math_verify(a, b)
-    pairs = _sampled(a, b, until_apart=True)
-    if len(pairs) < _ENOUGH:
+    pairs = sampled(a, b, until_apart=True)
+    if len(pairs) < ENOUGH:
         return _by_math_verify(a, b)
-    return all(_close(x, y) for x, y in pairs)
-
-
-def _close(x: Any, y: Any) -> bool:
-    """Say whether values agree to 30 digits, relative to the larger one; values that cancel out count as zero."""
-    x, y = _settled(x), _settled(y)
-    return bool(abs(x - y) <= max(abs(x), abs(y)) * 10**-30)
+    return all(close(x, y) for x, y in pairs)
 
 
 def _differ(a: Any, b: Any) -> bool:
@@ -236,59 +240,19 @@ def _differ(a: Any, b: Any) -> bool:
     left, right = a.doit(), b.doit()
     if left.is_Rational and right.is_Rational:
         return bool(left != right)
-    gap = _settled((left - right).evalf(_GAP_DIGITS, maxn=_MOST_DIGITS))
+    gap = settled((left - right).evalf(_GAP_DIGITS, maxn=_MOST_DIGITS))
     return bool(gap.is_number and abs(gap) > 0)
-
-
-def _settled(value: Any) -> Any:
-    """Return a number with a zero for each part of which no digit could be determined."""
-    from sympy import Float, I
-
-    parts = [0 if isinstance(p, Float) and p._prec < _SETTLED else p for p in value.as_real_imag()]
-    return parts[0] + parts[1] * I
-
-
-def _sampled(a: Any, b: Any, *, samples: int = _SAMPLES, until_apart: bool = False) -> list[tuple[Any, Any]]:
-    """Return the values of two expressions at the same rational points, real values if there are enough.
-
-    ``until_apart``: stop when there are enough pairs and one of real values differs. Such a pair is among those
-    returned whatever the further points give.
-    """
-    from sympy import Integer, Product, Rational, Sum
-
-    rng = random.Random(0)
-    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
-    counted = [x for e in (a, b) for s in e.atoms(Sum, Product) for limit in s.limits for x in limit[1:]]
-    whole = {s for x in counted for s in x.free_symbols}  # the limits of a sum are whole numbers
-    real, every, apart = [], [], False
-    for i in range(samples):
-        low = 1 if i % 2 else -40
-        point = {s: Rational(rng.randint(low, 40) or 7, rng.choice((7, 11, 13))) for s in symbols}
-        point |= {s: Integer(rng.randint(2, 9)) for s in whole}
-        try:
-            x = a.subs(point).doit().evalf(_DIGITS)
-            values = [x, x if a is b else b.subs(point).doit().evalf(_DIGITS)]
-        except (TypeError, ValueError, ZeroDivisionError, ArithmeticError):
-            continue
-        if all(v.is_number and not v.has(*_infinities()) for v in values):
-            every.append((values[0], values[1]))
-            if all(v.is_real for v in values):
-                real.append((values[0], values[1]))
-                apart = apart or (until_apart and not _close(values[0], values[1]))
-        if apart and len(every) >= _ENOUGH:
-            break
-    return real if len(real) >= _ENOUGH else every
 
 
 def _proportional(a: Any, b: Any, *, sign: bool) -> bool:
     """Say whether one expression is a constant multiple of the other (a positive multiple with ``sign``)."""
-    pairs = _sampled(a, b)
+    pairs = sampled(a, b)
     ratios = [x / y for x, y in pairs if abs(y) > 10**-20]
-    if len(ratios) < _ENOUGH or len(ratios) < len(pairs) - 1:
+    if len(ratios) < ENOUGH or len(ratios) < len(pairs) - 1:
         return False
     first = ratios[0]
     fine = not sign or bool(first.is_real and first > 0)
-    return fine and abs(first) > 10**-20 and all(_close(r, first) for r in ratios)
+    return fine and abs(first) > 10**-20 and all(close(r, first) for r in ratios)
 
 
 def _by_math_verify(a: Any, b: Any) -> bool:
