@@ -28,6 +28,9 @@ def write_lm_eval(
 ) -> None:
     """Write ``results_<date>.json`` and one ``samples_<task>_<date>.jsonl`` per held-out set.
 
+    Those of an earlier attempt at the same run are removed at the end, because a reader of the folder would count every
+    answer twice.
+
     ``prompts``: the model's prompt for each graded attempt. ``model``: the target model's name; ``digest``: that of its
     weights; ``shots``: the number of few-shot examples in the prompt.
     """
@@ -60,11 +63,14 @@ def write_lm_eval(
         "model_name": model,
         "model_name_sanitized": model.replace("/", "__"),
     }
-    write_atomic(folder / f"results_{stamp}.json", (json.dumps(results, indent=2) + "\n").encode())
-    for task, rows in tasks.items():
+    written = [folder / f"results_{stamp}.json", *(folder / f"samples_{t}_{stamp}.jsonl" for t in tasks)]
+    write_atomic(written[0], (json.dumps(results, indent=2) + "\n").encode())
+    for path, (task, rows) in zip(written[1:], tasks.items(), strict=True):
         places = {i: at for at, i in enumerate(dict.fromkeys(g.attempt.problem.id for g in rows))}
         body = "".join(_samples(places[i], answers, asked_as[i]) for i, answers in by_problem(rows).items())
-        write_atomic(folder / f"samples_{task}_{stamp}.jsonl", body.encode("utf-8", "surrogatepass"))
+        write_atomic(path, body.encode("utf-8", "surrogatepass"))
+    for earlier in {*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")} - set(written):
+        earlier.unlink(missing_ok=True)
 
 
 def _most_of(rows: Sequence[Graded]) -> int:

@@ -53,6 +53,16 @@ def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
     assert [s["filtered_resps"] for s in samples if s["doc_id"] == 1] == [["[invalid]"], ["1"]]
 
 
+def test_a_run_that_goes_on_leaves_one_file_for_each_set(tmp_path):
+    about = {"model": "org/model", "digest": "abc", "commit": "def", "shots": 0}
+    write_lm_eval(tmp_path, [judged(0, "wrong", "wrong")], PROMPTS[:1], **about)
+    (tmp_path / "notes.txt").write_text("mine")
+    write_lm_eval(tmp_path, [judged(0, "right", "right")], PROMPTS[:1], **about)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json", ".jsonl", ".txt"]
+    (samples,) = tmp_path.glob("samples_*.jsonl")
+    assert '"exact_match": 1.0' in samples.read_text(encoding="utf-8")
+
+
 @pytest.mark.filterwarnings("ignore")  # warnings of the harness and its imports
 @pytest.mark.extra
 def test_the_harness_reads_what_is_written(tmp_path):
