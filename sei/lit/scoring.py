@@ -95,7 +95,7 @@ def _take(file: Path, start: int, kept: Journal, advance: Callable[[int], None])
             start += len(line)
             name, value = json.loads(line)
             kept.put(name, value)
-            advance(_of_candidate(name))
+            advance(_candidates_in(name, value))
     return start
 
 
@@ -119,14 +119,16 @@ class _Share(Journal):
         return super().once(name, make)
 
 
-def _of_candidate(name: str) -> bool:
-    """Tell whether a value is that of a candidate, whose number its name ends with, or of cases of a type."""
-    return name.rpartition("/")[2].isdigit()
+def _candidates_in(name: str, value: Any) -> int:
+    """Return how many candidates a value is of: its name ends with the number of the first; others are of a type."""
+    if not name.rpartition("/")[2].isdigit():
+        return 0
+    return len(value) if isinstance(value, list) else 1
 
 
 def _values_left(given: Candidates, kept: Journal) -> int:
     """Return how many candidates have no value yet."""
-    return max(1, len(given.examples) - sum(map(_of_candidate, kept.names())))
+    return max(1, len(given.examples) - sum(_candidates_in(n, kept.get(n)) for n in kept.names()))
 
 
 def score(folder: Path, rank: int, ranks: int) -> None:

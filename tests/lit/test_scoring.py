@@ -93,3 +93,12 @@ def test_progress_counts_candidates_and_not_the_cases_of_types(tmp_path):
     assert sum(counted) == 2
     assert kept.names() == ["before/slips", "after/0", "after/12"]
     assert file.read_text()[end:] == '["after/3", 0'
+
+
+def test_progress_counts_every_candidate_of_a_block(tmp_path):
+    file, counted, kept = tmp_path / "values.jsonl", [], in_memory()
+    file.write_text('["alone", [-3.0, -2.0]]\n["block/0", [0.5, 0.1, 0.2]]\n["losses/3", [1.0, 2.0]]\n')
+    scoring._take(file, 0, kept, counted.append)
+    assert sum(counted) == 5
+    nine = given(SCORERS["likelihood"])
+    assert (scoring._values_left(nine, in_memory()), scoring._values_left(nine, kept)) == (9, 4)
