@@ -65,7 +65,7 @@ def write_lm_eval(
     }
     written = [folder / f"results_{stamp}.json", *(folder / f"samples_{t}_{stamp}.jsonl" for t in tasks)]
     write_atomic(written[0], (json.dumps(results, indent=2) + "\n").encode())
-    for path, (task, rows) in zip(written[1:], tasks.items(), strict=True):
+    for path, rows in zip(written[1:], tasks.values(), strict=True):
         places = {i: at for at, i in enumerate(dict.fromkeys(g.attempt.problem.id for g in rows))}
         body = "".join(_samples(places[i], answers, asked_as[i]) for i, answers in by_problem(rows).items())
         write_atomic(path, body.encode("utf-8", "surrogatepass"))
