@@ -29,11 +29,13 @@ from sei.engines.memory import available, size_of
 from sei.engines.scale import Scale
 from sei.engines.server_log import cause_of, port_is_taken
 from sei.errors import BusyError, ConfigError
+from sei.instructors.remote.reach import nobody_listens
 from sei.models import portable
 
 log = logging.getLogger(__name__)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG: a killed run leaves no server on a GPU
 _GRACE = 15  # seconds between SIGTERM and SIGKILL
+_ENDING = 20.0  # seconds that a server may take to end after it has closed its address
 _PORTS = 3  # free ports that are tried, because another program may take one before the server does
 _BESIDE = 4  # weights, their gradients and two moments of the optimizer
 
@@ -242,9 +244,20 @@ def _healthy(url: str) -> bool:
 
 
 def death() -> str | None:
-    """Return exit code and cause if the last started server has exited by itself, else ``None``."""
+    """Return how the last started server ended by itself, with the cause from its log; ``None`` if it has not.
+
+    A server whose address refuses connections is about to end. It gets some seconds for that, and is then stopped.
+    """
     r = _running
-    if r is None or r.process.poll() is None:
+    if r is None:
+        return None
+    if r.process.poll() is None and nobody_listens(r.url):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            r.process.wait(_ENDING)
+        if r.process.poll() is None:
+            stop(keep_log=True)
+            return f"the model server listens no more, and was stopped: {cause_of(r.output)}"
+    if r.process.poll() is None:
         return None
     stop(keep_log=True)
     return f"the model server ended with exit code {r.process.returncode}: {cause_of(r.output)}"

@@ -36,6 +36,11 @@ _USUAL = (  # parts of the log in lower case, and the remedy
         ("out of memory", "outofmemory"),
         "the weights do not fit: a smaller model, model.dtype=bfloat16, or more devices.",
     ),
+    (
+        ("cpu generator does not use offset",),
+        "vLLM for CPUs fails on drawn answers whose prompt it reads in parts: add --no-enable-chunked-prefill to "
+        "engine.command.",
+    ),
     (("address already in use",), "another program took the port meanwhile: run the same command again."),
     (
         ("is not a valid model identifier", "does not appear to have a file named", "no such file", "not found in"),

@@ -305,6 +305,42 @@ def test_a_server_that_dies_in_mid_run_is_noticed_within_seconds(tmp_path):
     assert stopped.value.exit_code == 75
 
 
+LISTENS_NO_MORE = f"""
+import gc, os, socketserver, sys, threading
+sys.path.insert(0, {str(SERVER.parent)!r})
+from weight_server import serve
+
+def die(asked):
+    print("RuntimeError: CPU Generator does not use offset", flush=True)
+    next(x for x in gc.get_objects() if isinstance(x, socketserver.TCPServer)).socket.close()
+    threading.Timer(float(os.environ["TAKES"]), os._exit, [9]).start()
+    raise SystemExit
+
+serve("m", die, max_model_len=64)
+"""
+
+
+def test_a_server_that_takes_seconds_to_end_is_told_by_its_own_words(tmp_path):
+    """vLLM's address refuses connections while its processes still end."""
+    (tmp_path / "dies.py").write_text(LISTENS_NO_MORE)
+    command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
+    e = ServedEngine(command=command, max_new_tokens=8, env={"TAKES": 3})
+    said = r"(?s)exit code 9: RuntimeError: CPU Generator.*no-enable-chunked-prefill.*kept; the same command continues"
+    with e.open(TINY, TINY.base()) as opened, pytest.raises(StoppedError, match=said):
+        list(e.answer(opened, opened.prompts(["How many?"]), frozenset(), "x"))
+
+
+def test_a_server_that_refuses_but_does_not_end_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "_ENDING", 1.0)
+    (tmp_path / "dies.py").write_text(LISTENS_NO_MORE)
+    command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
+    e = ServedEngine(command=command, max_new_tokens=8, env={"TAKES": 50})
+    said = r"(?s)listens no more, and was stopped: RuntimeError: CPU Generator.*kept; the same command continues"
+    with e.open(TINY, TINY.base()) as opened, pytest.raises(StoppedError, match=said):
+        list(e.answer(opened, opened.prompts(["How many?"]), frozenset(), "x"))
+    assert server._running is None
+
+
 def test_a_prompt_that_leaves_too_little_room_is_refused(tmp_path):
     (tmp_path / "dies.py").write_text(DIES)  # a server with a context of 64, which gets no request
     e = ServedEngine(command=f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}", max_new_tokens=50)

@@ -297,8 +297,10 @@ class Client:
 
     def _require_server(self, verdict: Retry) -> None:
         """Stop if no server can answer: our own has ended, or none has ever answered at a loopback address."""
-        if self.gone is not None and (how := self.gone()) is not None:
-            raise StoppedError(f"{how} Answers so far are kept; the same command continues.", 75)
+        if self.gone is not None:
+            if (how := self.gone()) is not None:
+                raise StoppedError(f"{how} Answers so far are kept; the same command continues.", 75)
+            return
         if verdict.reason == REFUSED and not self._flow.answered and is_loopback(self.base_url):
             said = f"nothing listens at {self.base_url.rsplit('@', 1)[-1]} ({REFUSED})"
             raise StoppedError(f"{said}. Remedy: start the server, then run the same command; answers are kept.", 75)
