@@ -320,7 +320,7 @@ serve("m", die, max_model_len=64)
 """
 
 
-def test_a_server_that_takes_seconds_to_end_is_told_by_its_own_words(tmp_path):
+def test_a_server_that_ends_slowly_is_told_by_its_own_words(tmp_path):
     """vLLM's address refuses connections while its processes still end."""
     (tmp_path / "dies.py").write_text(LISTENS_NO_MORE)
     command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
