@@ -9,6 +9,9 @@ twice.
 Times are processor time: of this process, and of the processes of computer algebra. On two cores the work of both ends
 after the larger of two numbers: half of their sum, and this process's own time. ``--clock`` prints the clock as well;
 it means something on an idle machine only.
+
+``--verdicts FILE`` measures nothing. It writes the outcome of every bad case, of the texts and near misses of
+``grading_texts`` and of further formulas, a line each, so that the files of two commits can be compared.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from pathlib import Path
 import psutil
 
 from experiments.measurements.grading_speed import STYLES, rows_of
+from experiments.measurements.grading_texts import near_misses, texts
 from sei.grading import MathGrader, sandbox
 from sei.grading.extract import boxes
 from sei.records import Problem
@@ -95,14 +99,28 @@ def _of_children() -> float:
     return total
 
 
+def write_verdicts(folder: Path, file: Path) -> None:
+    """Write verdict, strict verdict, extracted answer and fault of every output as JSON lines."""
+    rows = [*bad_cases(folder), *((p, output) for _, p, output in texts(folder)), *formulas(folder, 4_000, seed=3)]
+    rows += [row for seed in (0, 7) for row in near_misses(folder, 3_000, seed)]
+    outcomes = MathGrader(workers=2).grade_all([(p, output, True) for p, output in rows])
+    lines = [json.dumps([o.verdict, o.strict_verdict, o.extracted, o.fault]) for o in outcomes]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"{len(lines)} outcomes in {file}")
+
+
 def main() -> None:
     """Print seconds and ratios by kind, and over all kinds together."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clock", action="store_true")
+    parser.add_argument("--verdicts", type=Path)
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    if args.verdicts is not None:
+        write_verdicts(args.folder, args.verdicts)
+        return
     from math_verify import parse, verify
 
     grader = MathGrader(workers=2)
@@ -126,12 +144,14 @@ def main() -> None:
     for grade in (ours, theirs):
         timed(grade, warm)
     ratios: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    total = [0.0, 0.0, 0.0]
     for i in range(args.rounds):
         sums = [0.0, 0.0, 0.0]
         for kind, rows in kinds.items():
             mine, other = timed(ours, rows[i :: args.rounds]), timed(theirs, rows[i :: args.rounds])
             for at, more in enumerate((mine.on(1), mine.on(2), other.own)):
                 sums[at] += more
+            total = [a + b for a, b in zip(total, (mine.own, mine.children, other.own), strict=True)]
             ratios[kind].append((other.own / mine.on(1), other.own / mine.on(2)))
             print(
                 f"{i + 1}, {kind:<9} n={len(rows[i :: args.rounds])}: sei {mine.own:.2f} + {mine.children:.2f} s, "
@@ -140,6 +160,7 @@ def main() -> None:
                 flush=True,
             )
         ratios["all"].append((sums[2] / sums[0], sums[2] / sums[1]))
+    print(f"all rounds: sei {total[0]:.2f} + {total[1]:.2f} s, Math-Verify {total[2]:.2f} s")
     for kind, found in ratios.items():
         one, two = ([pair[k] for pair in found] for k in (0, 1))
         print(

@@ -251,16 +251,16 @@ def death() -> str | None:
     r = _running
     if r is None:
         return None
-    if r.process.poll() is None and nobody_listens(r.url):
+    refuses = r.process.poll() is None and nobody_listens(r.url)
+    if refuses:
         with contextlib.suppress(subprocess.TimeoutExpired):
             r.process.wait(_ENDING)
-        if r.process.poll() is None:
-            stop(keep_log=True)
-            return f"the model server listens no more, and was stopped: {cause_of(r.output)}"
-    if r.process.poll() is None:
+    code = r.process.poll()
+    if code is None and not refuses:
         return None
     stop(keep_log=True)
-    return f"the model server ended with exit code {r.process.returncode}: {cause_of(r.output)}"
+    how = "listens no more, and was stopped" if code is None else f"ended with exit code {code}"
+    return f"the model server {how}: {cause_of(r.output)}"
 
 
 def release(device: str) -> None:

@@ -320,23 +320,20 @@ serve("m", die, max_model_len=64)
 """
 
 
-def test_a_server_that_ends_slowly_is_told_by_its_own_words(tmp_path):
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        (3, r"(?s)ended with exit code 9: RuntimeError: CPU Generator.*no-enable-chunked-prefill"),
+        (50, r"(?s)listens no more, and was stopped: RuntimeError: CPU Generator.*no-enable-chunked-prefill"),
+    ],
+)
+def test_a_server_that_ends_slowly_is_told_by_its_own_words(tmp_path, monkeypatch, takes, said):
     """vLLM's address refuses connections while its processes still end."""
+    monkeypatch.setattr(server, "_ENDING", 10.0 if takes < 10 else 1.0)
     (tmp_path / "dies.py").write_text(LISTENS_NO_MORE)
     command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
-    e = ServedEngine(command=command, max_new_tokens=8, env={"TAKES": 3})
-    said = r"(?s)exit code 9: RuntimeError: CPU Generator.*no-enable-chunked-prefill.*kept; the same command continues"
-    with e.open(TINY, TINY.base()) as opened, pytest.raises(StoppedError, match=said):
-        list(e.answer(opened, opened.prompts(["How many?"]), frozenset(), "x"))
-
-
-def test_a_server_that_refuses_but_does_not_end_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(server, "_ENDING", 1.0)
-    (tmp_path / "dies.py").write_text(LISTENS_NO_MORE)
-    command = f"{{python}} {tmp_path / 'dies.py'} {{model}} {{port}}"
-    e = ServedEngine(command=command, max_new_tokens=8, env={"TAKES": 50})
-    said = r"(?s)listens no more, and was stopped: RuntimeError: CPU Generator.*kept; the same command continues"
-    with e.open(TINY, TINY.base()) as opened, pytest.raises(StoppedError, match=said):
+    e = ServedEngine(command=command, max_new_tokens=8, env={"TAKES": takes})
+    with e.open(TINY, TINY.base()) as opened, pytest.raises(StoppedError, match=f"{said}.*the same command continues"):
         list(e.answer(opened, opened.prompts(["How many?"]), frozenset(), "x"))
     assert server._running is None
 
