@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import wandb
 from PIL import Image
 
 from sei.report.folder import write_json, write_round
@@ -28,6 +29,7 @@ def logged(folder: Path) -> str:
     run.round(record, report, folder / "round_1")
     run.model(folder / "model", record.scores, (1,))
     run.finish({}, 0)
+    wandb.teardown()  # W&B's process completes the file after finish() returns, at the latest when it ends
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
     return file.read_bytes().decode(errors="replace")
 
