@@ -19,6 +19,7 @@ from pydantic import Field
 from sei.errors import ConfigError
 from sei.finetuners.rewards import Rewards, problem_of
 from sei.lit.trainer import TrainerSettings
+from sei.models.architecture import require_trainable
 from sei.models.greedy import SAID_TO_TRL, changes_decoding
 from sei.models.target import TargetModel
 from sei.models.trained import Weights, checkpoint_in, save_adapter, save_merged, with_adapter
@@ -115,10 +116,11 @@ class GRPO:
         return {"decoding": digest(unused)} if changes_decoding(unused, SAID_TO_TRL) else {}
 
     def preflight(self) -> None:
-        """Check for a recent TRL and at most one visible GPU.
+        """Check for a recent TRL, at most one visible GPU, and layers for the LoRA.
 
         Raises:
-            ConfigError: if TRL is missing or too old (naming the extra to install), or if several GPUs are visible.
+            ConfigError: if TRL is missing or too old (naming the extra to install), if several GPUs are visible, or if
+                the model lacks a layer of ``lora_targets``.
         """
         if importlib.util.find_spec("trl") is None:
             raise ConfigError(
@@ -140,6 +142,7 @@ class GRPO:
                     f"finetuner=grpo: {gpus} GPUs are visible. Rule: TRL uses one per process. Remedy: "
                     "CUDA_VISIBLE_DEVICES=0."
                 )
+        require_trainable(self.target, lora=self.lora_targets if self.method == "lora" else ())
 
     def estimate(self, outlook: Outlook) -> Estimate:
         """Return the number of answers sampled in a round."""

@@ -19,6 +19,7 @@ from sei.errors import ConfigError
 from sei.lit.batches import Epochs, Schedule
 from sei.lit.fits import Fit, Followed, Handover, Pair
 from sei.lit.trainer import TrainerSettings
+from sei.models.architecture import require_trainable
 from sei.models.target import TargetModel
 from sei.models.trained import Weights, checkpoint_in, save_adapter, save_merged, with_adapter, write
 from sei.opened import OpenModel
@@ -104,12 +105,14 @@ class Finetune:
         return out if self.deterministic else {**out, "deterministic": "false"}
 
     def preflight(self) -> None:
-        """Refuse 4-bit training if its library is missing."""
+        """Refuse 4-bit training if its library is missing, and settings that the architecture does not allow."""
         if self.quantize != "none" and importlib.util.find_spec("bitsandbytes") is None:
             raise ConfigError(
                 f"finetuner.quantize={self.quantize} needs the bitsandbytes package, which is not installed. Remedy: "
                 "pip install 'sei[quantized]', or finetuner.quantize=none."
             )
+        lora = self.lora_targets if self.method == "lora" else ()
+        require_trainable(self.target, lora=lora, supervised_logits=self.supervised_logits)
 
     def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
         """Train from ``start`` on (question, solution) pairs.

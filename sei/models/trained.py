@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from sei.errors import ConfigError
 from sei.models.portable import mend
 from sei.records import Checkpoint
 from sei.store import folder_digest
@@ -14,19 +17,68 @@ Weights = Literal["full", "lora"]
 
 
 def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Sequence[str] | str) -> Any:
-    """Return a model with a new LoRA on the linear layers in ``targets``, or on all of them (``all-linear``)."""
+    """Return a model with a new LoRA on the linear layers in ``targets``, or on all of them (``all-linear``).
+
+    Raises:
+        ConfigError: if the model lacks one of the layers, or if peft has no LoRA for it.
+    """
     from peft import LoraConfig, get_peft_model
 
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=r,
-            lora_alpha=alpha,
-            lora_dropout=dropout,
-            target_modules=targets if isinstance(targets, str) else list(targets),
-            task_type="CAUSAL_LM",
-        ),
+    _require_layers(model, targets)
+    how = LoraConfig(
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        task_type="CAUSAL_LM",
     )
+    try:
+        return get_peft_model(model, how)
+    except ValueError as e:
+        raise ConfigError(
+            f"finetuner.lora_targets={_said(targets)}: peft makes no LoRA of them in {type(model).__name__} "
+            f"({' '.join(str(e).split())[:200]}). "
+            f"{_remedy(model)}"
+        ) from e
+
+
+def require_adapter(model: Any, targets: Sequence[str] | str) -> None:
+    """Refuse layers that cannot get a LoRA. ``model`` needs no weights and stays as it is.
+
+    Raises:
+        ConfigError: as ``with_adapter`` does.
+    """
+    with warnings.catch_warnings(action="ignore"):  # they come again at the fine-tune
+        with_adapter(copy.deepcopy(model), r=1, alpha=1, dropout=0.0, targets=targets)
+
+
+def _require_layers(model: Any, targets: Sequence[str] | str) -> None:
+    """Refuse names that no layer has: peft passes over them in silence if another name is found."""
+    names = [name for name, _ in model.named_modules()]
+    given = [] if isinstance(targets, str) else targets
+    if missing := [t for t in given if not any(f".{name}".endswith(f".{t}") for name in names)]:
+        raise ConfigError(
+            f"finetuner.lora_targets={_said(targets)}: {type(model).__name__} has no layer {' or '.join(missing)}. "
+            f"Rule: every name must be that of a layer. {_remedy(model)}"
+        )
+
+
+def _said(targets: Sequence[str] | str) -> str:
+    return targets if isinstance(targets, str) else f"[{','.join(targets)}]"
+
+
+def _remedy(model: Any) -> str:
+    """Return what to set instead, with the names of the model's own layers in the order in which they come."""
+    head = model.get_output_embeddings()
+    matrices = {n.rpartition(".")[2]: m for n, m in model.named_modules() if m is not head and _is_matrix(m)}
+    return f"Remedy: finetuner.lora_targets=all-linear, or some of [{','.join(matrices)}]."
+
+
+def _is_matrix(module: Any) -> bool:
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(module, (nn.Linear, Conv1D))
 
 
 def save_adapter(model: Any, source: str, folder: Path) -> None:

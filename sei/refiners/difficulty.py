@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from sei.models.architecture import require_trainable
 from sei.models.target import TargetModel
 from sei.parts import IMMATERIAL, part
 from sei.refiners.perplexity import solution_losses
@@ -42,6 +43,10 @@ class Difficulty:
         """Refuse an empty window."""
         if self.low >= self.high:
             raise ValueError(f"low={self.low} must be below high={self.high}: they bound a window of quantiles")
+
+    def preflight(self) -> None:
+        """Refuse ``supervised_logits`` for a model that needs all logits."""
+        require_trainable(self.target, supervised_logits=self.supervised_logits)
 
     @property
     def independent(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.models.architecture import require_trainable
 from sei.models.target import TargetModel
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
@@ -39,6 +40,10 @@ class Gradient:
         """Return ``supervised_logits`` and ``micro_batch`` if they are set, because they change scores by rounding."""
         logits = {"supervised_logits": "true"} if self.supervised_logits else {}
         return logits | ({"micro_batch": str(self.micro_batch)} if self.micro_batch else {})
+
+    def preflight(self) -> None:
+        """Refuse ``supervised_logits`` for a model that needs all logits."""
+        require_trainable(self.target, supervised_logits=self.supervised_logits)
 
     @property
     def independent(self) -> bool:

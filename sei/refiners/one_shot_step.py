@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from sei.models.architecture import require_trainable
 from sei.models.target import TargetModel
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
@@ -46,6 +47,10 @@ class OneShotStep:
         """Return the share of tested candidates if it is below 1, and ``supervised_logits`` if it is set."""
         exact = {"exact": str(self.exact)} if self.exact < 1 else {}
         return exact | ({"supervised_logits": "true"} if self.supervised_logits else {})
+
+    def preflight(self) -> None:
+        """Refuse ``supervised_logits`` for a model that needs all logits."""
+        require_trainable(self.target, supervised_logits=self.supervised_logits)
 
     @property
     def independent(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from sei.models.architecture import require_trainable
 from sei.models.target import TargetModel
 from sei.parts import IMMATERIAL, part
 from sei.records import Checkpoint, PoolProblem, SyntheticExample
@@ -30,6 +31,10 @@ class Perplexity:
     def reads(self) -> dict[str, str]:
         """Return ``supervised_logits`` if it is set, because it changes losses by rounding."""
         return {"supervised_logits": "true"} if self.supervised_logits else {}
+
+    def preflight(self) -> None:
+        """Refuse ``supervised_logits`` for a model that needs all logits."""
+        require_trainable(self.target, supervised_logits=self.supervised_logits)
 
     @property
     def independent(self) -> bool:
