@@ -19,6 +19,7 @@ from sei.errors import ConfigError
 from sei.lit.batches import Epochs, Schedule
 from sei.lit.fits import Fit, Followed, Handover, Pair
 from sei.lit.trainer import TrainerSettings
+from sei.lit.window import window_of
 from sei.models.architecture import require_trainable
 from sei.models.target import TargetModel
 from sei.models.trained import Weights, checkpoint_in, save_adapter, save_merged, with_adapter, write
@@ -42,8 +43,10 @@ class Finetune:
     and ends with the same weights as an uninterrupted one.
 
     ``schedule`` sets the budget: a token budget or epochs. ``clip`` is the gradient norm limit. Examples longer than
-    ``max_length`` tokens, or with words that the tokenizer does not know, are left out; ``Trained.examples`` counts the
-    remaining ones. LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o). ``quantize=nf4`` (QLoRA,
+    ``max_length`` tokens or the model's window, or with words that the tokenizer does not know, are left out;
+    ``Trained.examples`` counts the remaining ones.
+
+    LoRA settings default to the paper's (r 8, alpha 32, dropout 0.1, q/k/v/o). ``quantize=nf4`` (QLoRA,
     Dettmers et al. 2023) trains the adapter on frozen 4-bit weights and merges it into the unquantized weights.
 
     Two settings save memory. With ``micro_batch``, a device has at most that many rows in memory: a step adds up their
@@ -152,9 +155,11 @@ class Finetune:
     def _pairs(self, opened: OpenModel, examples: Sequence[TrainingExample]) -> list[tuple[Any, Any]]:
         encoded = opened.encode([(x.question, x.solution) for x in examples])
         known = [(e.prompt, e.completion) for e in encoded if not e.unknown]
-        pairs = [p for p in known if len(p[0]) + len(p[1]) <= self.max_length]
+        window = window_of(opened.weights.config)
+        longest = self.max_length if window is None else min(self.max_length, window)
+        pairs = [p for p in known if len(p[0]) + len(p[1]) <= longest]
         if not pairs:
-            raise none_left(len(examples), len(known), self.max_length, self.target.source)
+            raise none_left(len(examples), len(known), longest, self.target.source)
         return pairs
 
     @contextmanager
@@ -261,7 +266,7 @@ class Finetune:
             write(merged, opened.tokenizer, folder / "model")
 
 
-def none_left(examples: int, known: int, max_length: int, source: str) -> ConfigError:
+def none_left(examples: int, known: int, longest: int, source: str) -> ConfigError:
     """Return the error for no usable training example: all too long, or with words unknown to the tokenizer."""
     if not known:
         return ConfigError(
@@ -271,8 +276,8 @@ def none_left(examples: int, known: int, max_length: int, source: str) -> Config
         )
     strange = f" ({examples - known} others have words that the tokenizer does not know)" if known < examples else ""
     return ConfigError(
-        f"none of {known} training examples fits finetuner.max_length={max_length} tokens{strange}. Remedy: raise "
-        "finetuner.max_length."
+        f"none of {known} training examples fits {longest} tokens{strange}. Rule: finetuner.max_length and the model's "
+        "window limit their length. Remedy: raise finetuner.max_length, or take a model with a larger window."
     )
 
 

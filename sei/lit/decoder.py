@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from sei.lit.window import require_window
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -70,7 +72,11 @@ class Decoder:
 
         Greedy, or drawn by ``draws`` (a row each). ``stopped`` tells of a row's tokens so far whether its answer is
         over; it is asked every few steps, so a few more tokens may follow. ``beat`` hears the number of steps.
+
+        Raises:
+            ConfigError: if prompt and answer may exceed the model's window.
         """
+        require_window(self.model.config, max(len(r.prefix) + len(r.rest) for r in batch), max_new_tokens)
         if not self.compact:
             return self._generated(batch, max_new_tokens, draws, beat)
         cache, before = self._read(batch)
