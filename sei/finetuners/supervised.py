@@ -22,7 +22,15 @@ from sei.lit.trainer import TrainerSettings
 from sei.lit.window import window_of
 from sei.models.architecture import require_trainable
 from sei.models.target import TargetModel
-from sei.models.trained import Weights, checkpoint_in, save_adapter, save_merged, with_adapter, write
+from sei.models.trained import (
+    Weights,
+    checkpoint_in,
+    require_checkpointing,
+    save_adapter,
+    save_merged,
+    with_adapter,
+    write,
+)
 from sei.opened import OpenModel
 from sei.parts import IMMATERIAL, part
 from sei.progress import progress
@@ -114,8 +122,12 @@ class Finetune:
                 f"finetuner.quantize={self.quantize} needs the bitsandbytes package, which is not installed. Remedy: "
                 "pip install 'sei[quantized]', or finetuner.quantize=none."
             )
-        lora = self.lora_targets if self.method == "lora" else ()
-        require_trainable(self.target, lora=lora, supervised_logits=self.supervised_logits)
+        require_trainable(
+            self.target,
+            lora=self.lora_targets if self.method == "lora" else (),
+            checkpointing=self.gradient_checkpointing,
+            supervised_logits=self.supervised_logits,
+        )
 
     def __call__(self, start: Checkpoint, examples: tuple[TrainingExample, ...], *, seed: int, folder: Path) -> Trained:
         """Train from ``start`` on (question, solution) pairs.
@@ -180,11 +192,8 @@ class Finetune:
             pl.seed_everything(seed, verbose=False)
             with quiet():
                 model = self._wrap(opened.weights).train()
-            if self.gradient_checkpointing and not model.supports_gradient_checkpointing:
-                raise ConfigError(
-                    f"finetuner.gradient_checkpointing=true: {type(opened.model).__name__} does not support it. "
-                    "Remedy: finetuner.gradient_checkpointing=false, and a small finetuner.micro_batch to save memory."
-                )
+            if self.gradient_checkpointing:
+                require_checkpointing(opened.weights)
             yield model, opened
             del model
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sei.models.tokenizer import location_of, offline, reading, state_of
-from sei.models.trained import require_adapter
+from sei.models.trained import require_adapter, require_checkpointing
 
 if TYPE_CHECKING:
     from sei.models.target import TargetModel
@@ -31,15 +31,22 @@ def architecture(target: TargetModel) -> Any:
 _BUILT: dict[tuple[Any, ...], Any] = {}
 
 
-def require_trainable(target: TargetModel, *, lora: Sequence[str] | str = (), supervised_logits: bool = False) -> None:
+def require_trainable(
+    target: TargetModel,
+    *,
+    lora: Sequence[str] | str = (),
+    checkpointing: bool = False,
+    supervised_logits: bool = False,
+) -> None:
     """Refuse settings of a fine-tune or a scorer that do not fit the architecture, if it is known.
 
-    ``lora``: the layers of a new LoRA, or ``all-linear``; empty if there is none.
+    ``lora``: the layers of a new LoRA, or ``all-linear``; empty if there is none. ``checkpointing``: activations are
+    computed again in the backward pass.
 
     Raises:
-        ConfigError: names a layer that the model lacks, or the reason why logits cannot be left out.
+        ConfigError: names a layer that the model lacks, or the reason why it cannot do the rest.
     """
-    if not lora and not supervised_logits:
+    if not (lora or checkpointing or supervised_logits):
         return
     from sei.lit.losses import require_supervised_logits  # imports torch
 
@@ -48,6 +55,8 @@ def require_trainable(target: TargetModel, *, lora: Sequence[str] | str = (), su
         return
     if lora:
         require_adapter(model, lora)
+    if checkpointing:
+        require_checkpointing(model)
     if supervised_logits:
         require_supervised_logits(model)
 

@@ -52,6 +52,19 @@ def require_adapter(model: Any, targets: Sequence[str] | str) -> None:
         with_adapter(copy.deepcopy(model), r=1, alpha=1, dropout=0.0, targets=targets)
 
 
+def require_checkpointing(model: Any) -> None:
+    """Refuse a model that cannot compute activations again in the backward pass.
+
+    Raises:
+        ConfigError: names its class.
+    """
+    if not model.supports_gradient_checkpointing:
+        raise ConfigError(
+            f"finetuner.gradient_checkpointing=true: {type(model).__name__} does not support it. Remedy: "
+            "finetuner.gradient_checkpointing=false, and a small finetuner.micro_batch to save memory."
+        )
+
+
 def _require_layers(model: Any, targets: Sequence[str] | str) -> None:
     """Refuse names that no layer has: peft passes over them in silence if another name is found."""
     names = [name for name, _ in model.named_modules()]

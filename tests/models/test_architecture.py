@@ -95,6 +95,15 @@ def test_a_model_that_is_not_here_is_not_checked_offline():
     require_trainable(nowhere, lora=["q_proj"], supervised_logits=True)
 
 
+def test_checkpointing_is_checked_before_a_run(tmp_path, monkeypatch):
+    target = described(tmp_path, "llama")
+    whole = replace(lora(target), method="full", gradient_checkpointing=True)
+    whole.preflight()
+    monkeypatch.setattr(type(architecture(target)), "supports_gradient_checkpointing", False)
+    with pytest.raises(ConfigError, match="LlamaForCausalLM does not support it"):
+        whole.preflight()
+
+
 @pytest.mark.parametrize("part", [OneShotStep, Gradient, Difficulty, Perplexity, lora], ids=lambda p: p.__name__)
 def test_logits_that_a_loss_needs_are_not_left_out(part, tmp_path):
     """The loss of the experts needs all logits: known before the run, not at its first step."""
