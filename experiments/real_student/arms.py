@@ -24,4 +24,7 @@ ARMS: dict[str, tuple[str, ...]] = {  # in the order in which they are run
     "rejection_sampling": ("synthesizer=rejection_sampling", "refiner=none", "synthesizer.samples=4"),
     "sei_1_5b_teacher": _TEACHER,
 }
-PROTOCOL = Protocol("real_student", SEEDS, ARMS, {"main": ((), tuple(ARMS))})
+EXPLORATORY: dict[str, tuple[str, ...]] = {  # added after results of the arms above were seen, to explain them
+    "sei_unrefined": ("refiner=none",),
+}
+PROTOCOL = Protocol("real_student", SEEDS, {**ARMS, **EXPLORATORY}, {"main": ((), (*ARMS, *EXPLORATORY))})

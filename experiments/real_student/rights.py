@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
-from experiments.real_student.arms import ARMS
+from experiments.real_student.arms import ARMS, EXPLORATORY
 from sei.compare.significance import bootstrap, detectable_sign_flip, mcnemar, sign_flip
 from sei.statistics import matched_difference, wilson
 
@@ -49,7 +49,7 @@ def merged(held: Mapping[str, dict[Key, int]], new: Mapping[str, dict[Key, int]]
         differ = [key for key in held[arm] if held[arm][key] != new[arm].get(key)]
         if differ:
             raise DifferError(f"{arm}: {len(differ)} of {len(held[arm])} problems differ, such as {differ[:3]}")
-    return {arm: {**held, **new}[arm] for arm in ARMS if arm in held or arm in new}
+    return {arm: {**held, **new}[arm] for arm in (*ARMS, *EXPLORATORY) if arm in held or arm in new}
 
 
 def read(file: Path) -> dict[str, dict[Key, int]]:

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from experiments.real_student.arms import ARMS, PROTOCOL, RATES, SEEDS
+from experiments.real_student.arms import ARMS, EXPLORATORY, PROTOCOL, RATES, SEEDS
 
 
 class FailedError(Exception):
@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", required=True, help="folder or hub id of the student")
     parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=[*ARMS, *EXPLORATORY])
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), choices=list(SEEDS))
     parser.add_argument("overrides", nargs="*")
     args = parser.parse_args()
