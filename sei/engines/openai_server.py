@@ -84,7 +84,7 @@ class ServedEngine:
                 "Remedy: a command such as 'vllm serve {model} --port {port}', or the address of a server with the "
                 "base model."
             )
-        self.scale.require_fit(self.command, self._words, adapters=self.serves_adapters)
+        self.scale.require_fit(self.command, self._words, adapters=self.serves_adapters, env=self.env)
         if self.compare_merged and (self.url is not None or self.temperature):
             raise ConfigError(
                 f"engine.compare_merged={self.compare_merged} with engine.url={self.url!r} and "

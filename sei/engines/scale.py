@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.engines.vllm import API_SERVERS, SLEEP_MODE, flag_value, has_flag, is_vllm
+from sei.engines.vllm import API_SERVERS, SLEEP_MODE, devices_of, flag_value, has_flag, is_vllm
 from sei.errors import ConfigError
 from sei.parts import part
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @part
@@ -20,6 +23,10 @@ class Scale:
     memory that the server takes; ``None`` leaves it to vLLM. ``api_servers``: processes that take requests; ``None``
     leaves it to vLLM. ``sleep``: the server gives its memory free while this process computes on the same device, and
     is not started again.
+
+    ``gpus``: numbers of the GPUs that the server gets, whatever its program is (as its ``CUDA_VISIBLE_DEVICES``). If
+    this process is kept to other GPUs by its own ``CUDA_VISIBLE_DEVICES``, the server stays while this process
+    computes.
     """
 
     identity: ClassVar[str] = "engine/scale"
@@ -28,6 +35,7 @@ class Scale:
     memory_share: Annotated[float, Field(gt=0, le=1)] | None = None
     api_servers: Annotated[int, Field(ge=1)] | None = None
     sleep: bool = False
+    gpus: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
 
     def flags(self) -> list[str]:
         """Return the options for the command line of vLLM."""
@@ -40,10 +48,22 @@ class Scale:
             found += [API_SERVERS, str(self.api_servers)]
         return [*found, SLEEP_MODE] if self.sleep else found
 
-    def require_fit(self, command: str | None, words: Sequence[str], *, adapters: bool) -> None:
+    def environment(self) -> dict[str, str]:
+        """Return the variables of the server's environment."""
+        return {VISIBLE: ",".join(map(str, self.gpus))} if self.gpus else {}
+
+    def apart(self) -> bool:
+        """Tell whether the server has GPUs of its own: this process may use none of them."""
+        own = [x.strip() for x in os.environ.get(VISIBLE, "all").split(",") if x.strip()]
+        return bool(self.gpus) and all(x.isdecimal() for x in own) and not {int(x) for x in own} & set(self.gpus)
+
+    def require_fit(
+        self, command: str | None, words: Sequence[str], *, adapters: bool, env: Collection[str] = ()
+    ) -> None:
         """Refuse options that the command's program does not have, that it has already, or that exclude adapters.
 
-        ``words`` are those of ``command``. ``adapters``: adapters are loaded while the server runs.
+        ``words`` are those of ``command``. ``adapters``: adapters are loaded while the server runs. ``env``: names of
+        variables that are set for the server.
 
         Raises:
             ConfigError: naming the setting, the rule and the remedy.
@@ -65,4 +85,27 @@ class Scale:
                 f"engine.scale.api_servers={servers} with adapters that are loaded while the server runs. "
                 "Rule: vLLM loads them in one of its API servers only. Remedy: engine.scale.api_servers=1, or "
                 "engine.adapters=merged."
+            )
+        self._require_gpus(command, words, env)
+
+    def _require_gpus(self, command: str | None, words: Sequence[str], env: Collection[str]) -> None:
+        """Refuse GPUs for a server that is not started here, that are set twice, or that are too few."""
+        if not self.gpus:
+            return
+        said = f"engine.scale.gpus={self.gpus}"
+        if command is None:
+            raise ConfigError(
+                f"{said} with engine.url. Rule: they are for a server that sei starts. Remedy: engine.scale.gpus=[], "
+                "or engine.command instead of engine.url."
+            )
+        if VISIBLE in env:
+            raise ConfigError(
+                f"{said}, and engine.env sets {VISIBLE}. Rule: one of them names the server's GPUs. Remedy: take it "
+                "out of engine.env, so that it is no part of the store's key."
+            )
+        takes = devices_of([*words, *self.flags()]) if is_vllm(words) else None
+        if takes is not None and takes > len(set(self.gpus)):
+            raise ConfigError(
+                f"{said}, but the server takes {takes} GPUs (copies times parallel parts of the model). Rule: it needs "
+                f"as many. Remedy: {takes} different numbers, or fewer copies (engine.scale.data_parallel)."
             )

@@ -70,7 +70,7 @@ class Launch:
     def environment(self) -> dict[str, str]:
         """Return the variables of the server process: those of this process, and what its options need."""
         needed = {**(vllm.RUNTIME_ADAPTERS if self.rank else {}), **(vllm.DEV_MODE if self.sleeps() else {})}
-        return {**os.environ, **needed, **self.env}
+        return {**os.environ, **needed, **self.scale.environment(), **self.env}
 
     def sleeps(self) -> bool:
         """Tell whether the server can give its memory free and take it again."""
@@ -266,11 +266,12 @@ def death() -> str | None:
 def release(device: str) -> None:
     """Free the memory that weights in this process need. ``device``: where they will be (``cpu``, ``cuda:0``).
 
-    The server stays if it loads adapters, this process computes on the CPU, and the machine has room for both: four
-    times the size of the weights, as training needs at most. Otherwise it sleeps if it can, and is stopped if not.
+    The server stays if it has GPUs of its own. It also stays if it loads adapters, this process computes on the CPU,
+    and the machine has room for both: four times the size of the weights, as training needs at most. Otherwise it
+    sleeps if it can, and is stopped if not.
     """
     r = _running
-    if r is None or r.asleep:
+    if r is None or r.asleep or r.launch.scale.apart():
         return
     if r.process.poll() is None:
         if r.launch.rank and device == "cpu" and available() > _BESIDE * size_of(Path(r.model)):

@@ -15,7 +15,7 @@ from typing import Any
 
 OPTIONS = sys.argv[3:]
 PORT = int(OPTIONS[OPTIONS.index("--port") + 1])
-VARIABLES = ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_SERVER_DEV_MODE", "OWN")
+VARIABLES = ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_SERVER_DEV_MODE", "OWN", "CUDA_VISIBLE_DEVICES")
 EVENTS: list[Any] = [{"options": OPTIONS, "env": {k: os.environ[k] for k in VARIABLES if k in os.environ}}]
 LOADED: dict[str, str] = {}
 

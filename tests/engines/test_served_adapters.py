@@ -130,6 +130,20 @@ def test_a_server_sleeps_while_this_process_computes(tmp_path, command, base, mo
     assert server._running.asleep
 
 
+@pytest.mark.parametrize(("visible", "stays"), [("0", True), (" 0, 3", True), ("", True), ("0,1", False),
+                                                ("GPU-5e1c", False), (None, False)])  # fmt: skip
+def test_a_server_on_gpus_of_its_own_stays(command, base, monkeypatch, visible, stays):
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    ask(engine(command, scale=Scale(gpus=[1, 2])), base)
+    assert events()[0]["env"]["CUDA_VISIBLE_DEVICES"] == "1,2"
+    process = server._running.process
+    server.release("cuda:0")
+    assert (process.poll() is None) == stays
+
+
 @pytest.mark.parametrize("more", [{}, {"scale": Scale(sleep=True), "env": {"FAIL": "/sleep?level=1"}}])
 def test_a_server_that_cannot_sleep_is_stopped(command, base, more):
     e = engine(command, **more)
@@ -206,6 +220,10 @@ def test_keys_hold_what_changes_answers_alone():
         ({"command": VLLM + " --enable_sleep_mode", "scale": Scale(sleep=True)}, "both set --enable-sleep-mode"),
         ({"command": VLLM, "scale": Scale(api_servers=4)}, "api_servers=4 with adapters"),
         ({"command": VLLM + " --api-server-count=2"}, "api_servers=2 with adapters"),
+        ({"url": "http://x/v1", "scale": Scale(gpus=[1])}, "gpus=.1. with engine.url"),
+        ({"command": VLLM, "scale": Scale(gpus=[1]), "env": {"CUDA_VISIBLE_DEVICES": 1}}, "engine.env sets CUDA"),
+        ({"command": VLLM, "scale": Scale(gpus=[1, 1], data_parallel=2)}, "the server takes 2 GPUs"),
+        ({"command": VLLM + " -tp 2", "scale": Scale(gpus=[1])}, "the server takes 2 GPUs"),
         ({"url": "http://x/v1", "compare_merged": 4}, "needs a server of merged weights"),
         ({"command": VLLM, "compare_merged": 4, "temperature": 0.5}, "compares greedy answers"),
     ],
