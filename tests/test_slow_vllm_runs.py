@@ -45,17 +45,20 @@ def starts(run: Path) -> int:
     return len(re.findall(r"starting .*vllm serve", (run / "sei.log").read_text()))
 
 
-def test_three_rounds_with_vllm_in_both_roles(vllm, smollm2, sei, shared_data, tmp_path):
+@pytest.mark.parametrize(("rounds", "merged"), [(3, 0), (1, 16)])
+def test_a_run_with_vllm_in_both_roles(vllm, smollm2, sei, shared_data, tmp_path, rounds, merged):
     """One start serves the student of all rounds; verdicts are those of this process on the same weights.
 
-    The training rows are the pool's own, because a teacher of 135M leaves later rounds without a candidate.
+    The training rows are the pool's own, because a teacher of 135M leaves later rounds without a candidate. ``merged``:
+    so many answers are asked of the merged weights too, in a server of their own.
     """
     (tmp_path / "conf" / "synthesizer").mkdir(parents=True)
     (tmp_path / "conf" / "synthesizer" / "gold_pairs.yaml").write_text("_target_: tests.gold_pairs.GoldPairs\n")
     command = f"{vllm} {SERVE} {real_vllm.FLAGS}"
     with served(f"{command} --served-model-name local", str(smollm2), tmp_path / "server.log") as url:
         own = ("engine=openai_server", f"engine.command='{command}'", "engine.startup=1500", f"model.source={smollm2}")
-        settings = ("experiment=local_teacher", "tracker=local", f"instructor.base_url={url}", *own, "rounds=3")
+        how_long = (f"rounds={rounds}", f"engine.compare_merged={merged}")
+        settings = ("experiment=local_teacher", "tracker=local", f"instructor.base_url={url}", *own, *how_long)
         size = ("data.pool=16", "data.warm_up=80", "data.dev=10", "data.test=20", "data.svamp=10", "patience=0")
         data = {"SEI_DATA": str(shared_data), "timeout": 6000}
         short = ("finetuner.schedule.tokens_per_step=60", "max_unreadable=1")
@@ -64,15 +67,20 @@ def test_three_rounds_with_vllm_in_both_roles(vllm, smollm2, sei, shared_data, t
         done = sei(*settings, *size, *short, *warm_up, *written, "refiner=none", PYTHONPATH=str(ROOT), **data)
         ok(done)
     run = sei.last_run("local_teacher")
-    for n in (1, 2, 3):
+    for n in range(1, rounds + 1):
         print(json.dumps(json.loads((run / f"round_{n}" / "report.json").read_text()), indent=1))
-    assert starts(run) == 1
+    assert starts(run) == (2 if merged else 1)
     assert "takes no response format" not in (run / "sei.log").read_text()
     assert servers_of(sei.store) == []
     same, judged = compared(run, sei.store, TargetModel(name="smollm2", source=str(smollm2), template="chat"))
     print(f"{same} of {judged} verdicts equal")
-    assert judged == 3 * 40
+    assert judged == rounds * 40
     assert same >= 0.98 * judged
+    if merged:
+        rows = [json.loads(x) for x in (run / "round_1" / "served_vs_merged.jsonl").read_text().splitlines()]
+        print(f"{sum(r['served'] == r['merged'] for r in rows)} of {len(rows)} answers are those of merged weights")
+        assert len(rows) == merged
+        assert all(r["served_verdict"] == r["merged_verdict"] for r in rows)
 
 
 def compared(run: Path, store: Path, target: TargetModel) -> tuple[int, int]:
