@@ -19,8 +19,9 @@ from sei.compare.measures import (
     spent,
     unequal,
 )
-from sei.compare.methods import Block, Method
+from sei.compare.methods import Block, Method, within
 from sei.compare.runs import BASE, Run
+from sei.statistics import alike
 
 
 def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = ()) -> Result:
@@ -34,9 +35,8 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
     records: list[Record] = []
     kinds: set[str] = set()
     for block in blocks:
-        everyone = Method(BASE_MODEL, BASE_MODEL, _one_a_seed(block), {})
         own = outcomes(of_block(block))
-        for method, at in ((everyone, at_round(BASE)), *((m, stage) for m in block.methods)):
+        for method, at in (*((b, at_round(BASE)) for b in bases(block)), *((m, stage) for m in block.methods)):
             cells, told = [], set[tuple[str, tuple[str, ...]]]()
             for column in columns:
                 # a mean over sets uses the sets of the block's own data
@@ -204,10 +204,42 @@ def budget_table(blocks: Sequence[Block], stage: Stage) -> Result:
     return Result("budget", (Table("Budget curve", header, tuple(rows), notes),), tuple(records))
 
 
-def _one_a_seed(block: Block) -> dict[int, Run]:
-    """Return one run per seed; which one does not matter, since the base is the same."""
-    first = [*([block.full] if block.full else []), *block.methods]
-    return {s: r for m in reversed(first) for s, r in m.runs.items()}
+def bases(block: Block) -> list[Method]:
+    """Return the base models of a block, each with one run per seed. Most blocks have one.
+
+    Methods have the same base if it has the same scores in every seed that both have. Without such a seed it is the
+    same if they agree in all settings that a base depends on.
+    """
+    groups: list[list[Method]] = []
+    for method in [*([block.full] if block.full else []), *block.others]:
+        for group in groups:
+            if all(_same_base(method, other) for other in group):
+                group.append(method)
+                break
+        else:
+            groups.append([method])
+    out = []
+    for group in groups:
+        name = BASE_MODEL if group is groups[0] else f"{BASE_MODEL} of {group[0].name}"
+        out.append(Method(name, name, {s: r for m in reversed(group) for s, r in m.runs.items()}, {}))
+    return out
+
+
+_OF_BASE = ("model", "engine", "data", "benchmarks", "answer_tokens", "grader", "method.warm_up")
+
+
+def _same_base(mine: Method, other: Method) -> bool:
+    shared = mine.runs.keys() & other.runs.keys()
+    if not shared:
+        keys = {k for k in mine.settings.keys() | other.settings.keys() if within(k, _OF_BASE)}
+        return all(mine.settings.get(k) == other.settings.get(k) for k in keys)
+    return all(_scored_alike(mine.runs[s], other.runs[s]) for s in shared)
+
+
+def _scored_alike(mine: Run, other: Run) -> bool:
+    sets = mine.summary.baseline.keys() & other.summary.baseline.keys()
+    found = [(mine.accuracy(BASE, k), other.accuracy(BASE, k)) for k in sets]
+    return all(a is None or b is None or alike((a, b)) for a, b in found)
 
 
 def _titled(outcome: Outcome, n: dict[str, set[int]]) -> str:

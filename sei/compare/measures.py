@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sei.compare.methods import Block, Method
-from sei.compare.runs import Run
+from sei.compare.runs import Run, SetScore
 from sei.compare.significance import bootstrap
 from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, clustered, clustered_error, t_interval, wilson
 
@@ -92,6 +92,8 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
     counts = [runs[0].stages[stage(runs[0])][name] for name in outcome.sets]
     if not alike(list(found.values())):
         interval, kind = t_interval(list(found.values())), "t over seeds"
+    elif any(c.samples > 1 for c in counts):
+        interval, kind = _over_questions(counts), "clustered by question"
     elif len(counts) == 1:
         interval, kind = wilson(round(counts[0].accuracy * counts[0].n), counts[0].n, Z95), "Wilson over items"
     else:
@@ -102,6 +104,14 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
     scores = [r.stages[stage(r)][name] for r in runs for name in outcome.sets]
     unread = any(2 * s.unreadable > s.n for s in scores)
     return Estimate(interval, kind, tuple(found), sum(c.n for c in counts), questions, unread)
+
+
+def _over_questions(counts: Sequence[SetScore]) -> Interval:
+    """Return the mean over sets with several answers a question, from each set's own interval."""
+    mean = sum(c.accuracy for c in counts) / len(counts)
+    ends = [c.ci95 or (0.0, 1.0) for c in counts]
+    half = math.sqrt(sum((high - low) ** 2 for low, high in ends)) / 2 / len(counts)
+    return Interval(mean, mean - half, mean + half)
 
 
 Answers = Mapping[str, Mapping[tuple[str, str], bool]]

@@ -15,15 +15,12 @@ from typing import Any
 import yaml
 
 from sei.compare.runs import Run
+from sei.compare.settings import TARGET, Settings, class_of, settings
 from sei.printable import printable
 from sei.report.conf import CONF
 
 FULL = "Self-Error-Instruct"
 BUDGET = ("rounds", "budget.candidates", "budget_scale", "finetuner.schedule")  # only change the budget
-_IGNORED = (
-    *("seed", "name", "store", "tracker", "plugins", "ablation", "estimate", "dry_run", "assume", "data_folder"),
-    *("teacher_card", "teacher_card_rows", "card"),
-)
 _WORDS = {  # class of a part: name of a method with it; empty for the method's own parts
     "clusterer": {
         "Ward": "",
@@ -59,9 +56,7 @@ _WORDS = {  # class of a part: name of a method with it; empty for the method's 
     },
 }
 _VARIANTS = {"LearningFromError": ("contrast", True), "DirectCorrection": ("solutions", "instructor")}
-_TARGET = "_target_"
 _ABSENT = "(absent)"
-Settings = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,19 +89,9 @@ class Block:
         return tuple(m for m in self.methods if m is not self.full)
 
 
-def settings(config: Mapping[str, Any]) -> Settings:
-    """Return the settings that can change a result as one level, ``finetuner.lr: 0.0005``; references are not resolved.
-
-    A class of this package is identified by its own name, even if its module moves; a plugin's class by its path.
-    """
-    flat: Settings = {}
-    _flatten({k: v for k, v in config.items() if k not in _IGNORED}, "", flat)
-    return flat
-
-
 def kind_of(run: Run, part: str) -> str:
     """Return the class of a run's part, such as ``Finetune`` or ``GRPO`` for ``finetuner``."""
-    return _class(_get(run.config, part, _TARGET))
+    return class_of(_get(run.config, part, TARGET))
 
 
 def method_name(run: Run, reference: Mapping[str, Any]) -> str:
@@ -132,14 +117,14 @@ def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block
 
     ``base_arm``: the name of the method to compare others with, or a unique part of it. By default it is the method
     most like Self-Error-Instruct, then most like all others, then most like the default config. Runs whose test sets
-    have different numbers of items are in separate blocks.
+    have other items are in separate blocks.
 
     Raises:
         ValueError: if ``base_arm`` matches no block, or several methods of a block.
     """
     places: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        places[_get(run.config, "model", "name"), _class(_get(run.config, "data", _TARGET))].append(run)
+        places[_get(run.config, "model", "name"), class_of(_get(run.config, "data", TARGET))].append(run)
     out: list[Block] = []
     older: list[Run] = []
     for model, data, mine in [(m, d, rs) for (m, kind), all_ in sorted(places.items()) for d, rs in _sized(kind, all_)]:
@@ -154,26 +139,50 @@ def blocks(runs: Sequence[Run], base_arm: str | None = None) -> tuple[list[Block
 
 
 def _sized(data: str, runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
-    """Split runs whose sets of the same name have different numbers of items; each group is named by the difference."""
-    parts: list[tuple[dict[str, int], list[Run]]] = []
+    """Split runs whose sets of the same name have other items; each group is named by the difference.
+
+    Summaries of earlier versions do not tell the contents of sets; there the number of items decides.
+    """
+    parts: list[tuple[dict[str, _Items], list[Run]]] = []
     for run in runs:
-        sizes = {k: s.n + s.grader_errors for k, s in run.summary.baseline.items() if s.n}
+        sets = {
+            k: _Items((s.n + s.grader_errors) // s.samples, run.summary.held_out.get(k))
+            for k, s in run.summary.baseline.items()
+            if s.n
+        }
         for known, mine in parts:
-            if all(known.get(k, n) == n for k, n in sizes.items()):
-                known.update(sizes)
+            if all(k not in known or known[k].may_be(items) for k, items in sets.items()):
+                known.update({k: items for k, items in sets.items() if k not in known or known[k].content is None})
                 mine.append(run)
                 break
         else:
-            parts.append((sizes, [run]))
+            parts.append((sets, [run]))
     names = dict.fromkeys(k for known, _ in parts for k in known)
-    differ = [k for k in names if len({known[k] for known, _ in parts if k in known}) > 1]
+    differ = {k: found for k in names if len(found := {known[k] for known, _ in parts if k in known}) > 1}
+
+    def said(k: str, items: _Items) -> str:
+        same_size = len({other.n for other in differ[k]}) == 1
+        return f"{k} {(items.content or 'unknown')[:8]}" if same_size else f"{k} n={items.n}"
+
     return [
         (
-            printable(f"{data} ({', '.join(f'{k} n={known[k]}' for k in differ if k in known)})") if differ else data,
+            printable(f"{data} ({', '.join(said(k, known[k]) for k in differ if k in known)})") if differ else data,
             mine,
         )
         for known, mine in parts
     ]
+
+
+@dataclass(frozen=True)
+class _Items:
+    """The items of a set: their number, and the digest of their content if it is known."""
+
+    n: int
+    content: str | None
+
+    def may_be(self, other: _Items) -> bool:
+        """Tell whether both may be the same items."""
+        return self.n == other.n and (self.content == other.content or None in (self.content, other.content))
 
 
 def _methods(runs: Sequence[Run]) -> tuple[list[Method], list[Run]]:
@@ -191,7 +200,7 @@ def _methods(runs: Sequence[Run]) -> tuple[list[Method], list[Run]]:
                 older.append(by_seed[run.seed])
             by_seed[run.seed] = run
         differs = _differences(kinds[key], reference, list(kinds.values()))
-        unbought = [k for k in differs if not _within(k, BUDGET)]
+        unbought = [k for k in differs if not within(k, BUDGET)]
         out.append(Method(_name(kinds[key], differs), _name(kinds[key], unbought), by_seed, kinds[key]))
     return [out[0], *sorted(out[1:], key=lambda m: m.name)], older
 
@@ -233,7 +242,7 @@ def _name(mine: Settings, differs: Sequence[str]) -> str:
 
 def _setting(key: str, value: Any) -> str:
     part, _, last = key.rpartition(".")
-    return f"{part}={_class(value)}" if last == _TARGET else f"{key}={value}"
+    return f"{part}={class_of(value)}" if last == TARGET else f"{key}={value}"
 
 
 def _differences(mine: Settings, reference: Settings, everyone: Sequence[Settings]) -> list[str]:
@@ -248,11 +257,11 @@ def _differences(mine: Settings, reference: Settings, everyone: Sequence[Setting
         part = _owner(key, swapped)
         if part is None:
             differs = mine.get(key, _ABSENT) != reference.get(key, _ABSENT)
-        elif key == f"{part}.{_TARGET}":
+        elif key == f"{part}.{TARGET}":
             differs = part not in _WORDS or not _word(part, swapped[part])
         else:
             told = key == f"{part}.{_VARIANTS.get(swapped[part], ('',))[0]}"  # shown by the word for the variant
-            alike = [s for s in everyone if s.get(f"{part}.{_TARGET}") == swapped[part]]
+            alike = [s for s in everyone if s.get(f"{part}.{TARGET}") == swapped[part]]
             differs = not told and key in mine and len({repr(s.get(key, _ABSENT)) for s in alike}) > 1
         if differs:
             out.append(key)
@@ -261,15 +270,15 @@ def _differences(mine: Settings, reference: Settings, everyone: Sequence[Setting
 
 def _parts(mine: Settings) -> dict[str, str]:
     """Return the class of each top-level part: ``refiner``, not ``refiner.scorer``."""
-    return {k.split(".")[0]: str(v) for k, v in mine.items() if k.count(".") == 1 and k.endswith(_TARGET)}
+    return {k.split(".")[0]: str(v) for k, v in mine.items() if k.count(".") == 1 and k.endswith(TARGET)}
 
 
 def _word(slot: str, kind: str) -> str:
-    return _WORDS[slot].get(kind, _class(kind))
+    return _WORDS[slot].get(kind, class_of(kind))
 
 
 def _kinds(mine: Settings) -> dict[str, str]:
-    return {slot: _variant(mine, slot, str(mine.get(f"{slot}.{_TARGET}", ""))) for slot in _WORDS}
+    return {slot: _variant(mine, slot, str(mine.get(f"{slot}.{TARGET}", ""))) for slot in _WORDS}
 
 
 def _variant(mine: Settings, slot: str, kind: str) -> str:
@@ -296,22 +305,11 @@ def _owner(key: str, parts: Mapping[str, str]) -> str | None:
     return head if head in parts and head != key else None
 
 
-def _within(key: str, prefixes: Sequence[str]) -> bool:
+def within(key: str, prefixes: Sequence[str]) -> bool:
+    """Tell whether a setting is one of these, or in one of these groups."""
     return any(key == p or key.startswith(f"{p}.") for p in prefixes)
-
-
-def _flatten(value: Any, at: str, out: Settings) -> None:
-    if isinstance(value, dict) and value:
-        for k, v in value.items():
-            _flatten(v, f"{at}.{k}" if at else str(k), out)
-    else:
-        out[at] = _class(value) if at.endswith(_TARGET) and str(value).startswith("sei.") else value
 
 
 def _get(config: Mapping[str, Any], part: str, key: str) -> str:
     found = config.get(part)
     return printable(str(found.get(key, "?"))) if isinstance(found, dict) else "?"
-
-
-def _class(target: str) -> str:
-    return str(target).rsplit(".", 1)[-1]

@@ -25,13 +25,18 @@ Items = dict[tuple[str, str], bool]  # (id, question) to right or wrong
 
 
 class SetScore(BaseModel):
-    """Accuracy (a share) of one stage on one set of ``n`` items; ``role`` is in_domain, out_of_domain or dev."""
+    """Accuracy (a share) of one stage on one set of ``n`` answers; ``role`` is in_domain, out_of_domain or dev.
+
+    With ``samples`` answers per question, ``ci95`` is clustered by question.
+    """
 
     role: str
     n: int = Field(ge=0, strict=True)
     accuracy: float = Field(ge=0, le=1, allow_inf_nan=False)
     unreadable: int = 0
     grader_errors: int = Field(default=0, ge=0)
+    samples: int = Field(default=1, ge=1)
+    ci95: tuple[float, float] | None = None
 
 
 class Round(BaseModel):
@@ -44,13 +49,14 @@ class Round(BaseModel):
 
 
 class Summary(BaseModel):
-    """The part of ``summary.json`` that tables need."""
+    """The part of ``summary.json`` that tables need. ``held_out``: digests of the questions and golds of each set."""
 
     seed: int = Field(strict=True)
     git_commit: str = ""
     baseline: dict[str, SetScore] = Field(min_length=1)
     rounds: list[Round]
     best_round: int = Field(ge=0)
+    held_out: dict[str, str] = {}
     environment: dict[str, Any] = {}
 
 

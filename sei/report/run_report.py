@@ -31,6 +31,7 @@ from sei.report.page.files import FAILURE, Known, parsed
 from sei.report.pictures import Shown, draw
 from sei.report.summary import (
     config_digest,
+    contents,
     from_environment,
     git_commit,
     instructor_dict,
@@ -189,6 +190,7 @@ class RunReport:
             "environment": from_environment(self.config, _as_written(self.folder)),
             "git_commit": git_commit(),
             "versions": machine(),
+            "held_out": contents(evaluated[0].graded),
             "baseline": score_dict(evaluated[0].scores),
             "rounds": [round_dict(b.record, a.graded) for a, b in pairs if b.record is not None],
             "stopped": stop_reason(evaluated, self.rounds, self.method.patience, ending),

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import platform
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +47,15 @@ def _shown(s: Score) -> dict[str, Any]:
     single = ("samples", "majority", "pass_at") if s.samples == 1 else ()
     found = {k: v for k, v in dataclasses.asdict(s).items() if k not in single}
     return found if single else {**found, "pass_at": {str(k): v for k, v in s.pass_at}}
+
+
+def contents(graded: Sequence[Graded]) -> dict[str, str]:
+    """Return, for each held-out set, a digest of its questions, options and gold answers in any order."""
+    sets: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    for g in graded:
+        if isinstance(p := g.attempt.problem, HeldOutProblem):
+            sets[p.set].add((p.id, p.question, p.answer, *p.options))
+    return {name: digest(sorted(map(list, items))) for name, items in sets.items()}
 
 
 def best_dev_accuracy(folder: Path) -> float | None:

@@ -37,7 +37,8 @@ def stage(accuracy, sets=SETS, n=100):
 
 
 def write(
-    home, *, seed=1, base=0.5, rounds=(0.6, 0.7), best=None, sets=SETS, tokens=1000, candidates=400, **config
+    home, *, seed=1, base=0.5, rounds=(0.6, 0.7), best=None, sets=SETS, tokens=1000, candidates=400, held_out=None,
+    **config
 ):  # fmt: skip
     (home / ".hydra").mkdir(parents=True)
     (home / ".hydra" / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "seed": seed, **config}))
@@ -50,6 +51,7 @@ def write(
             for i, a in enumerate(rounds, 1)
         ],
         "best_round": len(rounds) if best is None else best,
+        **({"held_out": held_out} if held_out else {}),
     }
     (home / "summary.json").write_text(json.dumps(summary))
     return home

@@ -1,0 +1,123 @@
+"""What may be compared: the same questions, the same base, and settings that can change a result."""
+
+from __future__ import annotations
+
+import json
+import typing
+
+import pytest
+
+from sei.compare import build
+from sei.compare.measures import STAGES, estimate, outcomes
+from sei.compare.settings import SPEED, settings
+from sei.engines.openai_server import ServedEngine
+from sei.finetuners.supervised import Finetune
+from sei.grading import MathGrader
+from sei.instructors.remote.instructor import OpenAICompatible
+from sei.parts import IMMATERIAL
+from tests.compare.made_up_runs import BEST, NO_REFINEMENT, names, read, write
+
+ONE = {"near": "in_domain"}
+
+
+def main_rows(blocks) -> dict[str, tuple[str, ...]]:
+    return {row[2]: row for row in build.main_table(blocks, BEST).tables[0].rows}
+
+
+def test_other_questions_in_a_file_of_the_same_length_are_another_set(tmp_path):
+    """A mended test file was averaged with the old one, in silence."""
+    for seed, content in enumerate(["aaaa0000", "bbbb1111", "bbbb1111"]):
+        write(tmp_path / str(seed), seed=seed, sets=ONE, held_out={"near": content})
+    blocks = read(tmp_path)
+    assert sorted((b.data, *(len(m.runs) for m in b.methods)) for b in blocks) == [
+        ("Arithmetic (near aaaa0000)", 1),
+        ("Arithmetic (near bbbb1111)", 2),
+    ]
+
+
+def test_runs_that_do_not_tell_their_questions_are_taken_by_number(tmp_path):
+    write(tmp_path / "0", seed=0, sets=ONE)
+    write(tmp_path / "1", seed=1, sets=ONE, held_out={"near": "aaaa0000"})
+    (block,) = read(tmp_path)
+    assert block.data == "Arithmetic"
+    assert len(block.full.runs) == 2
+
+
+def test_every_base_has_a_row_of_its_own(tmp_path):
+    """The bases of arms that are asked in another way were averaged into a model that never was."""
+    short = {"engine": {"max_new_tokens": 24}}
+    for seed, more in [(0, {}), (1, {}), (2, short), (3, short)]:
+        write(tmp_path / f"a{seed}", seed=seed, base=0.3 if more else 0.5, rounds=(0.6,), **more)
+    first, second = (row for name, row in main_rows(read(tmp_path)).items() if name.startswith("base model"))
+    assert first[2] == "base model"
+    assert second[2].startswith("base model of Self-Error-Instruct, engine.max_new_tokens=")
+    assert {first[3:5], second[3:5]} == {("2", "50.0 [40.4, 59.6]"), ("2", "30.0 [21.9, 39.6]")}
+
+
+@pytest.mark.parametrize(("base", "said"), [(0.5, 1), (0.4, 2)])
+def test_bases_with_equal_scores_are_one(tmp_path, base, said):
+    write(tmp_path / "0", rounds=(0.6,), engine={"max_new_tokens": 64})
+    write(tmp_path / "1", rounds=(0.6,), base=base, engine={"max_new_tokens": 96})
+    assert sum(name.startswith("base model") for name in main_rows(read(tmp_path))) == said
+
+
+def test_a_method_that_shares_no_seed_has_the_same_base(tmp_path):
+    write(tmp_path / "0", seed=0, rounds=(0.6,))
+    write(tmp_path / "1", seed=1, base=0.52, rounds=(0.6,), **NO_REFINEMENT)
+    assert [r[3] for name, r in main_rows(read(tmp_path)).items() if name.startswith("base")] == ["2"]
+
+
+def sampled(home, seed=1, **more):
+    """Write a run with four answers to each of 60 questions."""
+    write(home, seed=seed, sets=ONE, rounds=(0.5,), **more)
+    summary = json.loads((home / "summary.json").read_text())
+    for scores in (summary["baseline"], summary["rounds"][0]["scores"]):
+        scores["near"] |= {"n": 240, "samples": 4, "ci95": [0.392, 0.625], "accuracy": 0.5083}
+    (home / "summary.json").write_text(json.dumps(summary))
+
+
+def test_several_answers_to_a_question_are_not_several_questions(tmp_path):
+    """The interval of 60 questions with four answers each was that of 240 questions."""
+    sampled(tmp_path / "0")
+    (block,) = read(tmp_path)
+    (outcome,) = outcomes(list(block.full.runs.values()))
+    found = estimate(block.full, outcome, STAGES["last"])
+    assert found.kind == "clustered by question"
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.3918, 0.6248))
+
+
+def test_runs_with_one_and_several_answers_are_compared(tmp_path):
+    sampled(tmp_path / "0", engine={"samples": 4})
+    write(tmp_path / "1", sets=ONE, rounds=(0.5,), engine={"samples": 1})
+    home = tmp_path / "1" / "summary.json"
+    home.write_text(home.read_text().replace('"n": 100', '"n": 60'))
+    assert len(read(tmp_path)) == 1
+
+
+def test_settings_of_speed_and_cost_do_not_part_seeds(tmp_path):
+    """Raising ``instructor.max_usd``, as the message tells users to do, split an arm in two."""
+    for seed, usd in enumerate((1, 5)):
+        tuned = {"_target_": "sei.finetuners.supervised.Finetune", "lr": 0.1, "resume_every": 10 + seed}
+        paid = {"_target_": "sei.instructors.remote.instructor.OpenAICompatible", "model": "m", "max_usd": usd}
+        write(tmp_path / str(seed), seed=seed, finetuner=tuned, instructor=paid)
+    (block,) = read(tmp_path)
+    assert names([block]) == ["Self-Error-Instruct"]
+    assert "finetuner.lr" in block.full.settings
+    theirs = {"_target_": "mine.Finetune", "resume_every": 1}  # a plugin's class of the same name
+    assert "finetuner.resume_every" in settings({"finetuner": theirs})
+
+
+IN_THE_KEY_IF_SET = {  # ``reads`` or the stages put them there
+    "Finetune": {"micro_batch", "supervised_logits", "deterministic"},
+    "MathGrader": {"skip_bad_gold"},
+    "OpenAICompatible": {"prompts"},
+    "ServedEngine": {"samples", "temperature", "adapters", "finetunes", "lora_rank", "env"},
+}
+
+
+@pytest.mark.parametrize("part", [Finetune, MathGrader, OpenAICompatible, ServedEngine], ids=lambda p: p.__name__)
+def test_settings_of_speed_are_those_that_no_key_holds(part):
+    hints = typing.get_type_hints(part, include_extras=True)
+    immaterial = {name for name, hint in hints.items() if IMMATERIAL in getattr(hint, "__metadata__", ())}
+    assert immaterial == set(SPEED[part.__name__]) | IN_THE_KEY_IF_SET[part.__name__]
+    assert set(SPEED) == set(IN_THE_KEY_IF_SET)
