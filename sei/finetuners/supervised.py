@@ -125,6 +125,7 @@ class Finetune:
         require_trainable(
             self.target,
             lora=self.lora_targets if self.method == "lora" else (),
+            dropout=self.lora_dropout,
             checkpointing=self.gradient_checkpointing,
             supervised_logits=self.supervised_logits,
         )
@@ -145,7 +146,7 @@ class Finetune:
         with self.trainable(start, seed, device="cpu" if several else None) as (model, opened):
             pairs = self._pairs(opened, examples)
             plan = self.schedule.plan([len(p) + len(c) for p, c in pairs], [len(c) for _, c in pairs], seed)
-            job = self._job(pairs, plan, opened.tokenizer.pad_token_id, seed)
+            job = self._job(pairs, plan, opened.tokenizer.pad_token_id, seed, folder)
             fit = self._fit_on_devices(start, model, job, folder) if several else self._fit_here(model, job, folder)
             curve = tuple(
                 StepLog(step=i, loss=round(x, 6), tokens=n, throughput=fit.speeds.get(i))
@@ -197,7 +198,9 @@ class Finetune:
             yield model, opened
             del model
 
-    def _job(self, pairs: Sequence[Pair], plan: Sequence[Sequence[int]], pad: int, seed: int) -> Fit:
+    def _job(self, pairs: Sequence[Pair], plan: Sequence[Sequence[int]], pad: int, seed: int, folder: Path) -> Fit:
+        from sei.lit import resume
+
         settings: dict[str, Any] = {
             "lr": self.lr,
             "warmup_ratio": self.warmup_ratio,
@@ -211,7 +214,7 @@ class Finetune:
             pairs=pairs,
             plan=plan,
             pad=pad,
-            interval=self.resume_every,
+            interval=resume.interval_of(folder / "resume", self.resume_every),
             seed=seed,
             settings=settings,
             clip=self.clip,

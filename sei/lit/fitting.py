@@ -50,4 +50,5 @@ def run(
         )
         trainer.fit(lit, datamodule=data, ckpt_path=point, weights_only=True)
     lit.require_finite()
+    assert len(lit.curve) == len(fit.plan), "every step of the plan is taken once"
     return trainer

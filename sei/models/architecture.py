@@ -35,13 +35,14 @@ def require_trainable(
     target: TargetModel,
     *,
     lora: Sequence[str] | str = (),
+    dropout: float = 0.0,
     checkpointing: bool = False,
     supervised_logits: bool = False,
 ) -> None:
     """Refuse settings of a fine-tune or a scorer that do not fit the architecture, if it is known.
 
-    ``lora``: the layers of a new LoRA, or ``all-linear``; empty if there is none. ``checkpointing``: activations are
-    computed again in the backward pass.
+    ``lora``: the layers of a new LoRA, or ``all-linear``; empty if there is none. ``dropout``: the LoRA's.
+    ``checkpointing``: activations are computed again in the backward pass.
 
     Raises:
         ConfigError: names a layer that the model lacks, or the reason why it cannot do the rest.
@@ -54,7 +55,7 @@ def require_trainable(
     if model is None:
         return
     if lora:
-        require_adapter(model, lora)
+        require_adapter(model, lora, dropout)
     if checkpointing:
         require_checkpointing(model)
     if supervised_logits:

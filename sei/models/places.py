@@ -17,8 +17,8 @@ def folder_of(source: str) -> Path | None:
     """Return the local folder of a source, or the GGUF file that it names, or ``None`` for a hub name.
 
     Raises:
-        ConfigError: if a package, folder or file is missing, if the source is none of these and no hub id, or if a file
-            is no GGUF file.
+        ConfigError: if a package, folder or file is missing, if the source is none of these and no hub id, if a file
+            is no GGUF file, or if a folder holds an adapter.
     """
     if source.startswith("packaged:tiny_"):
         found = Path(str(importlib.resources.files("sei.models") / "weights" / source.removeprefix("packaged:")))
@@ -50,6 +50,12 @@ def folder_of(source: str) -> Path | None:
     if not found.exists():
         raise ConfigError(
             f"model.source={source}: no such folder or file {found}. Remedy: give a folder, a GGUF file or a hub id"
+        )
+    if (found / "adapter_config.json").is_file():
+        raise ConfigError(
+            f"model.source={source}: the folder holds a LoRA or another adapter of peft (adapter_config.json). Rule: "
+            "model.source has all weights. Remedy: the folder of the merged model (merge_and_unload of peft, then "
+            "save_pretrained; model/ of a run is merged), or take adapter_config.json out of a folder with all weights."
         )
     return found
 

@@ -25,6 +25,7 @@ def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Seq
     from peft import LoraConfig, get_peft_model
 
     _require_layers(model, targets)
+    _require_untied(model, targets)
     how = LoraConfig(
         r=r,
         lora_alpha=alpha,
@@ -35,21 +36,21 @@ def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Seq
     try:
         return get_peft_model(model, how)
     except ValueError as e:
+        rest = "Remedy: finetuner.lora_dropout=0." if "lora_dropout" in str(e) else _remedy(model)
         raise ConfigError(
-            f"finetuner.lora_targets={_said(targets)}: peft makes no LoRA of them in {type(model).__name__} "
-            f"({' '.join(str(e).split())[:200]}). "
-            f"{_remedy(model)}"
+            f"finetuner.lora_targets={_said(targets)}, finetuner.lora_dropout={dropout}: peft makes no LoRA of them in "
+            f"{type(model).__name__} ({' '.join(str(e).split())[:200]}). {rest}"
         ) from e
 
 
-def require_adapter(model: Any, targets: Sequence[str] | str) -> None:
-    """Refuse layers that cannot get a LoRA. ``model`` needs no weights and stays as it is.
+def require_adapter(model: Any, targets: Sequence[str] | str, dropout: float) -> None:
+    """Refuse layers that cannot get a LoRA with this dropout. ``model`` needs no weights and stays as it is.
 
     Raises:
         ConfigError: as ``with_adapter`` does.
     """
     with warnings.catch_warnings(action="ignore"):  # they come again at the fine-tune
-        with_adapter(copy.deepcopy(model), r=1, alpha=1, dropout=0.0, targets=targets)
+        with_adapter(copy.deepcopy(model), r=1, alpha=1, dropout=dropout, targets=targets)
 
 
 def require_checkpointing(model: Any) -> None:
@@ -73,6 +74,20 @@ def _require_layers(model: Any, targets: Sequence[str] | str) -> None:
         raise ConfigError(
             f"finetuner.lora_targets={_said(targets)}: {type(model).__name__} has no layer {' or '.join(missing)}. "
             f"Rule: every name must be that of a layer. {_remedy(model)}"
+        )
+
+
+def _require_untied(model: Any, targets: Sequence[str] | str) -> None:
+    """Refuse a LoRA on one end of a matrix that is input and output at once: merging it would change both ends."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    if isinstance(targets, str) or None in ends or ends[0].weight is not ends[1].weight:
+        return
+    names = [name for name, module in model.named_modules() if module in ends]
+    if hit := [t for t in targets if any(f".{name}".endswith(f".{t}") for name in names)]:
+        raise ConfigError(
+            f"finetuner.lora_targets={_said(targets)}: in {type(model).__name__}, {' and '.join(hit)} shares its "
+            "weights with the other end of the model, so a merged LoRA would change both. Rule: a LoRA is on layers "
+            f"between them. {_remedy(model)}"
         )
 
 

@@ -45,7 +45,7 @@ def stopped_at(monkeypatch, step: int, folder, method: str) -> None:
             fit(folder, method)
 
 
-def resumed(monkeypatch, folder, method: str):
+def resumed(monkeypatch, folder, method: str, every: int = 3):
     """Run to the end, counting the steps."""
     original, taken = LitCausalLM.training_step, []
 
@@ -55,7 +55,7 @@ def resumed(monkeypatch, folder, method: str):
 
     with monkeypatch.context() as m:
         m.setattr(LitCausalLM, "training_step", count)
-        return fit(folder, method), len(taken)
+        return fit(folder, method, every), len(taken)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,28 @@ def test_resume_is_exact_with_dropout_at_any_step(undisturbed, monkeypatch, tmp_
     assert (again.checkpoint.digest, again.curve) == (whole.checkpoint.digest, whole.curve)
     assert taken == left
     assert not (tmp_path / "resume").exists()
+
+
+@pytest.mark.parametrize(("step", "every", "left"), [(7, 2, 2), (7, 100, 2), (4, 1, 5)])
+def test_a_fit_goes_on_with_other_resume_points(undisturbed, monkeypatch, tmp_path, caplog, step, every, left):
+    """With another ``resume_every`` after a kill, 6, 10 or 12 steps of 8 were taken and kept, in silence."""
+    caplog.set_level(logging.INFO)
+    method, whole = undisturbed
+    stopped_at(monkeypatch, step, tmp_path, method)
+    again, taken = resumed(monkeypatch, tmp_path, method, every)
+    assert (again.checkpoint.digest, again.curve) == (whole.checkpoint.digest, whole.curve)
+    assert taken == left
+    assert "resume points stay every 3 steps" in caplog.text
+
+
+def test_points_that_do_not_tell_their_interval_are_not_used(undisturbed, monkeypatch, tmp_path, caplog):
+    method, whole = undisturbed
+    stopped_at(monkeypatch, 7, tmp_path, method)
+    (tmp_path / "resume" / "interval.json").unlink()
+    again, taken = resumed(monkeypatch, tmp_path, method)
+    assert again.checkpoint.digest == whole.checkpoint.digest
+    assert taken == 8
+    assert "does not tell its interval" in caplog.text
 
 
 def test_a_truncated_resume_point_is_named_the_last_is_used(undisturbed, monkeypatch, tmp_path, caplog):

@@ -70,14 +70,22 @@ def test_it_is_refused_at_the_fine_tune_too():
 def test_a_layer_that_peft_cannot_adapt_is_refused_in_words(tmp_path):
     target = described(tmp_path, "llama")
     with pytest.raises(
-        ConfigError, match=r"lora_targets=\[mlp\]: peft makes no LoRA of them in LlamaForCausalLM \(.*Rem"
+        ConfigError, match=r"lora_targets=\[mlp\], .*: peft makes no LoRA of them in LlamaForCausalLM \(.*Rem"
     ):
         lora(target, lora_targets=["mlp"]).preflight()
 
 
 @pytest.mark.parametrize("kind", sorted({k.split(",")[0] for k in KINDS}))
 def test_all_linear_layers_fit_every_kind(kind, tmp_path):
-    lora(described(tmp_path, kind), lora_targets="all-linear").preflight()
+    lora(described(tmp_path, kind), lora_targets="all-linear", lora_dropout=0.0).preflight()
+
+
+def test_dropout_that_peft_refuses_is_refused_before_a_run(tmp_path):
+    """Experts of a mixture are parameters, for which peft has no dropout."""
+    target = described(tmp_path, "mixtral")
+    with pytest.raises(ConfigError, match=r"lora_dropout=0.1: .*lora_dropout.*Remedy: finetuner.lora_dropout=0\."):
+        lora(target, lora_targets="all-linear").preflight()
+    lora(target, lora_targets="all-linear", lora_dropout=0.0).preflight()
 
 
 def test_the_architecture_is_built_once_without_weights(tmp_path):
@@ -108,7 +116,7 @@ def test_checkpointing_is_checked_before_a_run(tmp_path, monkeypatch):
 def test_logits_that_a_loss_needs_are_not_left_out(part, tmp_path):
     """The loss of the experts needs all logits: known before the run, not at its first step."""
     target = described(tmp_path, "mixtral", output_router_logits=True)
-    more = {"lora_targets": "all-linear"} if part is lora else {}
+    more = {"lora_targets": "all-linear", "lora_dropout": 0.0} if part is lora else {}
     with pytest.raises(ConfigError, match=r"supervised_logits=true: the loss of MixtralForCausalLM.*Remedy: superv"):
         part(target=target, supervised_logits=True, **more).preflight()
     part(target=target, **more).preflight()

@@ -1,0 +1,69 @@
+"""Weights that are incomplete, or that are not those of the model, are refused and not filled with random numbers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from sei.errors import ConfigError
+from sei.models.target import TargetModel
+from sei.models.trained import with_adapter
+from tests.builders import TINY
+
+
+@pytest.fixture
+def base(tmp_path) -> TargetModel:
+    """Return the embedded model in a folder of its own."""
+    return replace(TINY, source=str(shutil.copytree(TINY.folder(), tmp_path / "base")))
+
+
+def change(target: TargetModel, keep=lambda name: True, **settings) -> None:
+    folder = Path(target.source)
+    weights = load_file(folder / "model.safetensors")
+    save_file({k: v for k, v in weights.items() if keep(k)}, folder / "model.safetensors", {"format": "pt"})
+    held = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**held, **settings}))
+
+
+@pytest.mark.parametrize(
+    ("keep", "settings", "words"),
+    [
+        (lambda k: "layers.1." not in k, {}, r"lacks \d+ weights of LlamaForCausalLM, such as model.layers.1."),
+        (lambda k: "norm" not in k, {}, r"lacks \d+ weights of LlamaForCausalLM, such as model.layers.0"),
+        (lambda k: True, {"num_hidden_layers": 7}, r"lacks \d+ weights of LlamaForCausalLM"),
+        (lambda k: True, {"num_hidden_layers": 1}, r"weights of more layers than the 1 that its config.json names"),
+    ],
+    ids=["a layer is missing", "norms are missing", "config of a deeper model", "config of a flatter model"],
+)
+def test_incomplete_weights_are_refused(base, keep, settings, words):
+    """transformers makes random numbers for them, others at every opening."""
+    change(base, keep, **settings)
+    with pytest.raises(ConfigError, match=rf"{words}.*Remedy: the complete folder"), base.open(base.base()):
+        pass
+
+
+def test_complete_weights_are_opened(base):
+    change(base)
+    with base.open(base.base()) as opened:
+        assert opened.weights is not None
+
+
+def test_a_folder_with_an_adapter_is_refused(base):
+    """transformers applies an adapter that lies in a folder, and the store's key knew nothing of its base."""
+    (Path(base.source) / "adapter_config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"holds a LoRA or another adapter of peft.*Remedy: the folder of the merged"):
+        base.preflight()
+
+
+@pytest.mark.parametrize("name", ["lm_head", "embed_tokens"])
+def test_no_lora_on_one_end_of_a_shared_matrix(name):
+    """Merging it changed both ends, so that the merged weights were not those that were trained."""
+    with TINY.open(TINY.base()) as opened:
+        assert opened.weights.config.tie_word_embeddings
+        with pytest.raises(ConfigError, match=rf"{name} shares its weights with the other end of the model.*Remedy"):
+            with_adapter(opened.weights, r=2, alpha=2, dropout=0.0, targets=["q_proj", name])
