@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -13,6 +15,22 @@ from sei.records import Checkpoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_TODAY = datetime.date(2024, 7, 26)  # what templates that tell a fixed date say; prompts are the same every day
+
+
+def tells_the_date(tokenizer: Any) -> bool:
+    """Tell whether a chat template writes today's date, as Llama 3.2's does."""
+    return "strftime_now" in str(getattr(tokenizer, "chat_template", None))
+
+
+def _on_one_day(template: str) -> str:
+    """Return a chat template that tells ``_TODAY`` as the date, in each of its formats."""
+    formats = dict.fromkeys(re.findall(r"""strftime_now\(\s*['"]([^'"]*)['"]""", template))
+    told = {f: _TODAY.strftime(f) for f in formats}
+    macro = f"{{%- macro strftime_now(format) -%}}{{{{ {told!r}.get(format, {str(_TODAY)!r}) }}}}{{%- endmacro -%}}"
+    return macro + template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +47,8 @@ class OpenModel:
     """A loaded target model with its tokenizer and its prompt format.
 
     ``layout``: the text around a question in the ``plain`` template. ``ask``: the text that ends it (``sei.prompts``).
-    ``system``: the system turn, empty for none. ``template_kwargs``: arguments for the chat template
+    ``system``: the system turn, empty for none. A chat template that tells the date is told 26 July 2024.
+    ``template_kwargs``: arguments for the chat template
     (``enable_thinking``). ``lead`` and ``tail``: what the chat template writes before a solution, and between it and
     the end of the turn (``sei.models.turns``). The turn ends with the tokenizer's EOS. ``predictor``: the engine's
     generator, made at first use and freed with the model.
@@ -92,6 +111,8 @@ class OpenModel:
         if solution is not None:
             turns.append({"role": "assistant", "content": solution})
         how: dict[str, Any] = {"tokenize": False, "add_generation_prompt": solution is None}
+        if tells_the_date(self.tokenizer):
+            how["chat_template"] = _on_one_day(self.tokenizer.get_chat_template())
         return str(self.tokenizer.apply_chat_template(turns, **self.template_kwargs, **how))
 
     def encode(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:

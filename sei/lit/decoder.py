@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from sei.errors import ConfigError
 from sei.lit.window import require_window
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Tokens = list[int]
 _COMPACT_AT = 0.8  # finished rows are removed if less than this share of the batch is unfinished
+_BY_PLACE = ("mpt", "gpt_neo")  # the slopes of ALiBi, and the windows of local attention
+_READ_PADDING = ("rwkv", "recurrent_gemma", "minimax")  # recurrent layers that take padding for text
 LOOK_EVERY = 8  # steps between searches for texts that end an answer
 
 
@@ -35,10 +38,13 @@ class Row(NamedTuple):
 def has_plain_cache(model: PreTrainedModel) -> bool:
     """Tell whether rows can leave a batch: every layer keeps keys and values of all tokens, and nothing else.
 
-    It is false for models with a sliding window, recurrent layers or a cache class of their own.
+    It is false for models with a sliding window, recurrent layers or a cache class of their own, and for those that
+    count positions by the place in a row: padding between a prefix and the rest would shift them.
     """
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
+    if model.config.model_type in _BY_PLACE:
+        return False
     if model.config.is_encoder_decoder or not model._supports_default_dynamic_cache():
         return False
     layers = DynamicCache(config=model.config).layers
@@ -74,8 +80,9 @@ class Decoder:
         over; it is asked every few steps, so a few more tokens may follow. ``beat`` hears the number of steps.
 
         Raises:
-            ConfigError: if prompt and answer may exceed the model's window.
+            ConfigError: if prompt and answer may exceed the model's window, or if the model reads padding as text.
         """
+        self._require_even([len(r.prefix) + len(r.rest) for r in batch])
         require_window(self.model.config, max(len(r.prefix) + len(r.rest) for r in batch), max_new_tokens)
         if not self.compact:
             return self._generated(batch, max_new_tokens, draws, beat)
@@ -109,7 +116,13 @@ class Decoder:
 
     @torch.inference_mode()
     def likelihoods(self, batch: Sequence[Row], solutions: Sequence[Tokens]) -> dict[int, float]:
-        """Return the mean log-probability (nats per token) of each row's solution after it, by index."""
+        """Return the mean log-probability (nats per token) of each row's solution after it, by index.
+
+        Raises:
+            ConfigError: if the model reads padding as text, and rows are of unequal length.
+        """
+        whole = [len(r.prefix) + len(r.rest) + len(s) for r, s in zip(batch, solutions, strict=True)]
+        self._require_even(whole)
         if not self.plain:
             batch = [Row(r.at, [], [*r.prefix, *r.rest]) for r in batch]
         cache, before = self._read(batch)
@@ -119,6 +132,15 @@ class Decoder:
         predicted = logits.float().log_softmax(-1).gather(-1, ids[:, -keep + 1 :, None])[..., 0]
         rows = zip(batch, solutions, predicted, strict=True)
         return {r.at: float(p[-len(s) :].mean()) for r, s, p in rows}
+
+    def _require_even(self, lengths: Sequence[int]) -> None:
+        kind, different = self.model.config.model_type, len(set(lengths))
+        if kind in _READ_PADDING and different > 1:
+            raise ConfigError(
+                f"a batch has prompts of {different} lengths. Rule: the recurrent layers of {kind} read padding as "
+                "text, so its answers would depend on the batch. Remedy: engine.batch_size=1, a server "
+                "(engine=openai_server), or another model."
+            )
 
     def _generated(
         self, batch: Sequence[Row], max_new_tokens: int, draws: OwnDraws | None, beat: Callable[[int], object]

@@ -102,6 +102,8 @@ class TargetModel:
             asked["chat_template_kwargs"] = digest(self.chat_template_kwargs)
         if self.kind == "chat" and not self.source.startswith("packaged:") and here(self) and (mark := seen(self).mark):
             asked["turns"] = mark  # the template's turns have more than a solution and the EOS
+        if self.kind == "chat" and not self.source.startswith("packaged:") and here(self) and seen(self).dated:
+            asked["date"] = "fixed"  # in earlier versions, prompts had the day's date
         return {"weights": self.base().digest, "shots": digest([list(s) for s in self.shots()]), **asked, **device}
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sei.errors import ConfigError, SeiError, disk_trouble
 from sei.models.places import gguf_in
 from sei.models.turns import mark_of, turns_of
-from sei.opened import OpenModel
+from sei.opened import OpenModel, tells_the_date
 from sei.prompts import ask_template, prompt_digest
 from sei.store import digest
 
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a tokenizer has: whether a ``chat`` template, and the ``mark`` of its turns for the store's key."""
+    """What a tokenizer has: a ``chat`` template, and the ``mark`` of its turns for the store's key.
+
+    ``dated``: the template tells the date.
+    """
 
     chat: bool
     mark: str
+    dated: bool
 
 
 def tokenizer_of(target: TargetModel) -> Any:
@@ -47,9 +51,27 @@ def tokenizer_of(target: TargetModel) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", trust_remote_code=False, **more)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    _require_open_end(tokenizer, target.source)
     if key is not None:
         _OF_GGUF[key] = copy.deepcopy(tokenizer)
     return tokenizer
+
+
+def _require_open_end(tokenizer: Any, source: str) -> None:
+    """Keep a tokenizer from ending every text, and so every prompt, with its EOS.
+
+    Raises:
+        ConfigError: if it cannot be kept from that.
+    """
+    if getattr(tokenizer, "add_eos_token", False):
+        tokenizer.add_eos_token = False
+    ids = tokenizer("a")["input_ids"]
+    if ids and ids[-1] == tokenizer.eos_token_id:
+        raise ConfigError(
+            f"model.source={source}: its tokenizer ends every text with {tokenizer.eos_token!r}, so a prompt would end "
+            "before the answer begins. Remedy: a tokenizer without it: take the token out of post_processor in "
+            "tokenizer.json, and set add_eos_token to false in tokenizer_config.json."
+        )
 
 
 _OF_GGUF: dict[Any, Any] = {}  # reading a vocabulary from a GGUF file takes many seconds
@@ -125,7 +147,7 @@ def seen(target: TargetModel) -> Seen:
         chat = bool(getattr(tokenizer, "chat_template", None))
         asked = asked_with(replace(target, template="chat", few_shot=None), tokenizer)
         turns = turns_of(asked, target.source) if chat else None
-        _SEEN[key] = Seen(chat=chat, mark=mark_of(turns, tokenizer.eos_token_id))
+        _SEEN[key] = Seen(chat=chat, mark=mark_of(turns, tokenizer.eos_token_id), dated=tells_the_date(tokenizer))
     return _SEEN[key]
 
 

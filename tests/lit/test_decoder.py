@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sei.engines.lightning import LightningEngine
+from sei.errors import ConfigError
 from sei.lit.answers import Reader
 from sei.lit.decoder import Decoder, Row, has_plain_cache
 from sei.lit.shared_prefix import SharedPrefix
@@ -143,6 +144,47 @@ def test_models_of_other_kinds_answer_as_with_generate():
         expected = Decoder(model, ends, 0, compact=False).tokens(batch, 12)
         assert Decoder(model, ends, 0).tokens(batch, 12) == expected
         assert len(set(map(tuple, expected.values()))) > 1
+
+
+def by_place():
+    """Return random models that count positions by the place in a row, or windows."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    neo = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "attention_types": [[["global", "local"], 1]]}
+    kinds = {"mpt": {"d_model": 32, "n_heads": 4, "n_layers": 2}, "gpt_neo": {**neo, "window_size": 16}}
+    for kind, more in kinds.items():
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, vocab_size=50, pad_token_id=0, **more))
+        for p in model.parameters():
+            p.data += 0.1 * torch.randn_like(p)
+        yield model.eval()
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_models_that_count_by_place_answer_as_alone(compact):
+    """Padding between a shared beginning and the rest shifted their positions, in silence."""
+    start = list(range(3, 20))
+    batch = [Row(i, start, rest) for i, rest in enumerate([list(range(20, 45)), [7, 8], list(range(9, 20)), [4]])]
+    solutions = [[5, 6, 7], [9], [11, 12], [30, 3]]
+    for model in by_place():
+        decoder = Decoder(model, frozenset(), 0, compact=compact)
+        alone = {r.at: decoder.tokens([r], 12)[r.at] for r in batch}
+        assert decoder.tokens(batch, 12) == alone
+        one_by_one = [decoder.likelihoods([r], [s])[r.at] for r, s in zip(batch, solutions, strict=True)]
+        assert list(decoder.likelihoods(batch, solutions).values()) == pytest.approx(one_by_one, abs=1e-5)
+
+
+def test_a_model_that_reads_padding_is_given_none():
+    from transformers import RwkvConfig, RwkvForCausalLM
+
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "attention_hidden_size": 16, "num_hidden_layers": 2, "context_length": 64}
+    decoder = Decoder(RwkvForCausalLM(RwkvConfig(vocab_size=50, **size)).eval(), frozenset(), 0)
+    rows = [Row(0, [], [3, 4, 5]), Row(1, [], [6, 7])]
+    assert len(decoder.tokens(rows[:1], 3)[0]) == 3
+    for ask in (lambda: decoder.tokens(rows, 3), lambda: decoder.likelihoods(rows, [[8], [9]])):
+        with pytest.raises(ConfigError, match=r"layers of rwkv read padding.*engine.batch_size=1"):
+            ask()
 
 
 @pytest.mark.slow

@@ -93,3 +93,42 @@ def test_a_file_that_is_not_there_is_named():
     asked = TargetModel(name="x", source="packaged:tiny_l", template="chat", system_prompt="./nowhere.txt")
     with pytest.raises(ConfigError, match=r"model.system_prompt=./nowhere.txt: cannot be read"):
         asked.reads()
+
+
+DATED = "{{ 'Today is ' + strftime_now('%d %b %Y') }}, {{ strftime_now(\"%Y-%m-%d\") }}" + CHATML
+
+
+def test_prompts_are_the_same_every_day(tmp_path):
+    """Llama 3.2's template tells the date, so a run over midnight mixed prompts under one key."""
+    made = folder(tmp_path, DATED)
+    made.preflight()
+    (said,) = made.prompts(["How many?"])
+    assert said.startswith("Today is 26 Jul 2024, 2024-07-26<user>")
+    own = folder(tmp_path / "other", CHATML)
+    assert made.reads()["date"] == "fixed"
+    assert "date" not in own.reads()
+
+
+@pytest.mark.parametrize("processor", [False, True])
+def test_a_tokenizer_that_ends_every_prompt_is_refused_or_kept(tmp_path, processor):
+    made = folder(tmp_path, CHATML)
+    home = Path(made.source)
+    file = home / ("tokenizer.json" if processor else "tokenizer_config.json")
+    held = json.loads(file.read_text())
+    if processor:
+        end = next(t["id"] for t in held["added_tokens"] if t["content"] == "</s>")
+        held["post_processor"] = {
+            "type": "TemplateProcessing",
+            "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [end], "tokens": ["</s>"]}},
+        }
+    file.write_text(json.dumps(held if processor else {**held, "add_eos_token": True}))
+    plain = TargetModel(name="own", source=made.source, template="plain")
+    if processor:
+        with pytest.raises(ConfigError, match=r"ends every text with '</s>'.*Remedy"):
+            plain.preflight()
+    else:
+        plain.preflight()
+        tokenizer = plain.without_weights().tokenizer
+        assert tokenizer("Tom has 3 apples")["input_ids"][-1] != tokenizer.eos_token_id
