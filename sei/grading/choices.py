@@ -118,8 +118,21 @@ def names_none(text: str) -> bool:
     return _NONE.search(text) is not None
 
 
+def verbatim(text: str, options: Mapping[str, str]) -> str | None:
+    """Return the letter of the only option with the very words of an answer, or ``None``."""
+    said = tidy(text).strip().rstrip(".")
+    found = [letter for letter, option in options.items() if tidy(option).strip().rstrip(".") == said]
+    return found[0] if len(found) == 1 else None
+
+
 def by_value(text: str, options: Mapping[str, str], equal: Callable[[str, str], bool]) -> str | None:
-    """Return the letter of the only option that equals an answer, or ``None``."""
+    """Return the letter of the only option that equals an answer, or ``None``.
+
+    An option with the very words of the answer comes before those that only mean the same: ``True, False`` is not
+    ``False, True``, and ``25 meters`` not ``25 kilometers``.
+    """
+    if exact := verbatim(text, options):
+        return exact
     same = [letter for letter, option in options.items() if equal(option, text)]
     return same[0] if len(same) == 1 else None
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from sei.grading.around import two_values
 from sei.grading.last import SEGMENT, Expected, last_stated, listed, number_of
 from sei.grading.plain import may_hold_tags
 from sei.grading.said import cut_while_thinking, doubted, visible
@@ -225,6 +226,8 @@ def _head(tail: str, expected: Expected) -> str:
         line = ", ".join(i.strip(" \t.,;*") for i in items) if len(items) > 1 else line.replace("**", "")
         if several := listed(line):
             return several
+    if expected == "number" and (both := two_values(_SENTENCE_END.split(line, maxsplit=1)[0])):
+        return both
     stated = list(_STATES.finditer(line))
     if stated and not re.match(r"[$\\(*\d-]", line):
         line = line[stated[-1].end() :]

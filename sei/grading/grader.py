@@ -42,7 +42,7 @@ class MathGrader:
     """
 
     identity: ClassVar[str] = "grader/math"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
     skip_bad_gold: Annotated[bool, IMMATERIAL] = False
     workers: Annotated[int | None, Field(ge=1, le=64), IMMATERIAL] = None
@@ -135,6 +135,8 @@ class MathGrader:
 
     def _chosen(self, stated: str, options: dict[str, str], letters: list[str], *, run: bool) -> frozenset[str]:
         """Return the letters of the options that a statement names."""
+        if " " in stated.strip() and (exact := choices.verbatim(stated, options)):
+            return frozenset([exact])  # "A and B" may be an option
         found = choices.letters_of(stated, run=run)
         if found and found <= set(letters):
             return found

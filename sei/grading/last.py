@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from sei.grading.around import is_power_of_unit, two_values, whole_of
 from sei.grading.colons import SAID, WRITTEN, is_colon
 from sei.grading.denied import negated, turned_down, unlabelled
 from sei.grading.plain import ASIDES, plain_number
@@ -34,7 +35,7 @@ NUMBER = re.compile(
 _NEAR = 40  # characters before and after a number to search for its context
 _LAMBDA = re.compile(r"\blambda\b[^:\n]*:\s*$")  # program text
 _A_PAIR = re.compile(r"\s*[(\[]\s*-?[\d.]+\s*[,;]\s+-?[\d.]+[^()\[\]\n]*[)\]]")
-_VARIABLE = re.compile(r"(?:[kKxyzn]|\\pi\b)(?![A-Za-z])")  # "18k", "18x" is not 18
+_SYMBOL = re.compile(r"(?:[abijnqruvwxyzkK]|\\pi\b)(?![A-Za-z])")  # "18k", "18x" is not 18
 _RANGE = re.compile(rf"\s*(?:and|to|–|--)\s*\$?(?:{_UNSIGNED})\s*\.?$")
 _OF_WHOLE = re.compile(r" out of (?:the |every |all )?(\d+)(?![\d.,]*\d)")
 _WORKING = re.compile(r"(-?\$?\d[\d,]*(?:\.\d+)?)\s+\([^()]*[-+*/=×÷][^()]*\)$")  # "72 (48 + 24)"
@@ -144,8 +145,8 @@ def _in_line(text: str, expected: Expected) -> str | None:
         return m[1].strip() if m else (text.strip() if len(text.split()) <= 4 else None) or None
     if "=" in text:
         return text.rsplit("=", 1)[1].strip(" .*") or None
-    numbers = list(NUMBER.finditer(text))
-    return signed(text, numbers[-1]) if numbers else None
+    numbers = [m for m in NUMBER.finditer(text) if not is_power_of_unit(text, m)]
+    return (whole_of(text, numbers[-1]) or signed(text, numbers[-1])) if numbers else None
 
 
 def _of_several(text: str) -> str | None:
@@ -182,9 +183,12 @@ def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
     if len(numbers) > 1 and (several := _of_several(text)):
         return several
     out = turned_down(text, numbers)
+    out |= {m.start() for m in numbers if is_power_of_unit(text, m)}
     last = next((m for m in reversed(numbers) if m.start() not in out and not negated(text, m)), None)
     if last is None:
         return f"not {signed(text, numbers[-1])}" if numbers else None
+    if several := two_values(text, last.start()):
+        return several
     around = next((s for s in segments if s.start() <= last.start() < s.end()), None)
     if around is not None:
         whole = right_side(_inside(around))
@@ -194,7 +198,7 @@ def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
             or re.search(r"\\(?:sqrt|pi|sin|cos|log|ln)|\^", whole)
         ):
             return whole
-    return with_all(text, last)
+    return whole_of(text, last) or with_all(text, last)
 
 
 def _inside(segment: re.Match[str]) -> str:
@@ -224,11 +228,11 @@ def number_of(sentence: str, expected: Expected) -> str:
         return f"{first.group().strip()}/{whole[1]}"
     if pair := _A_PAIR.match(part):
         return pair.group()
-    if (variable := _VARIABLE.match(part, first.end())) and (not first.start() or part[first.start() - 1] != "\\"):
+    if (variable := _SYMBOL.match(part, first.end())) and (not first.start() or part[first.start() - 1] != "\\"):
         return part[first.start() : variable.end()].strip()
     if other := _OTHER.match(part, first.end()) or _RANGE.match(part, first.end()):
         return part[first.start() : other.end()].strip()
-    return with_all(part, first)
+    return two_values(sentence) or whole_of(part, first) or with_all(part, first)
 
 
 def with_all(text: str, m: re.Match[str]) -> str:

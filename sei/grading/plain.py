@@ -16,7 +16,7 @@ _NUMBER = re.compile(
 )
 _ANGLE = re.compile(r"<(?:[|/]?[a-z]|｜)", re.IGNORECASE)  # not <<3*4=12>> of GSM8K
 _SQUARE = re.compile(r"\[/?(?:inst|think|thought|reason|eos)", re.IGNORECASE)
-_JOINS = (" and ", ", ", " out of ")
+_JOINS = (" and ", ", ", " out of ", "ln ", "log ", "sin ", "cos ", "tan ", " remainder ", " R ")
 ASIDES = ("Note", "Feel free", "Let me know", "If you ", "Hope ", "I hope", "P.S.", "Check:", "Verification:")
 _LATER = re.compile(r"box|####|final|<")
 NEXT_TURN = re.compile(  # base models go on with the next problem of their prompt
@@ -56,6 +56,12 @@ _DENIES = (
 _SENTENCE = re.compile(r"(?:(?:So|Thus|Therefore),? )?[Tt]he answer is:? (\$?-?[\d,]*\.?\d+)\.?", re.ASCII)
 _PROSE = re.compile(
     r"[^$\\]*[A-Za-z,:=>] \$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?![\d,/%])\.?(?: ?[A-Za-z '.]*)", re.ASCII
+)
+
+
+_NEAR = 25
+_COMPOUND = re.compile(  # "2 hours 30 minutes"
+    r"\d ?[a-z]{2,7},?(?: and)? \$?\d[\d.]* ?(?:day|hour|hr|min|sec|inch|in\b|ounce|oz|month|cent)"
 )
 
 
@@ -124,6 +130,7 @@ def _stated_in_words(output: str) -> tuple[str, bool] | None:
         low = text.lower() if m is not None else ""
         plain = m is not None and not _may_state(low) and not _denies(low[start:])
         plain = plain and m is not None and not line[: m.start(1)].rstrip("$").endswith(_JOINS)  # the last in a list
+        plain = plain and m is not None and _COMPOUND.search(line, max(0, m.start(1) - _NEAR)) is None
         found = m[1] if m is not None and plain else None
     return (found, False) if found is not None and plain_number(found) is not None else None
 

@@ -28,6 +28,7 @@ _UNIT_TAIL = re.compile(
     rf"(?P<body>.*?[\d)}}])(?P<gap>\s*)(?P<unit>{_WORD}(?:\s*[/\s*^]\s*(?:{_WORD}|\{{?-?\d\}}?|\(\w+\)))*)\s*$",
     re.DOTALL,
 )
+_COMPOUND = re.compile(r"\d\s*[A-Za-z]+\s+\d+\s*[A-Za-z]{2}|\d\s*(?:remainder|R)\s*\d")  # "5 feet 6 inches"
 _NAME = re.compile(
     r"^\s*(?!lambda\b)(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_(?:\w+|\{\w+\}))?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)"
 )
@@ -121,9 +122,12 @@ def long_decimal(text: str) -> tuple[Fraction, Fraction, int] | None:
 
 
 def without_unit(text: str) -> str:
-    """Remove a trailing unit from a number: ``5 cm^2``, ``12 apples``, ``3 m/s``; other text stays."""
+    """Remove a trailing unit from a number: ``5 cm^2``, ``12 apples``, ``3 m/s``; other text stays.
+
+    A second number with its own unit (``5 feet 6 inches``) and a remainder stay too.
+    """
     text = re.sub(r"(?<=[A-Za-z])\s*(?:\\cdot(?![a-z])|\\times(?![a-z])|\*)\s*(?=[A-Za-z])", " ", text)  # N\cdot m
-    m = _UNIT_TAIL.fullmatch(text)
+    m = None if _COMPOUND.search(text) else _UNIT_TAIL.fullmatch(text)
     if m is None:
         return text
     words = re.findall(r"[A-Za-z][A-Za-z'-]*", m["unit"])
