@@ -16,6 +16,9 @@ _MOST_DIGITS = 60  # a longer number keeps its exponent
 _NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat"})
 _MISSING = _NAN | {"none", "null", "n/a", "#n/a", "inf", "+inf", "-inf"}
 _SAID_AGAIN = re.compile(r"([^\n]+)\n+The answer is:? ?([^\n]+?)\.?")
+_PROSE = 8  # words of three letters or more
+_NEXT_SENTENCE = re.compile(r"[a-z0-9)][.!?]\s+[A-Z][a-z]")
+_SAYS_ANSWER = re.compile(r"\banswer\s+is\b", re.IGNORECASE)
 _GROUPED = re.compile(r"[-+]?\$?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?%?")
 
 
@@ -130,6 +133,14 @@ def after_hashes(text: str) -> str | None:
             "only 'The answer is: ' with the same answer may follow. Remedy: repair the row."
         )
     return stated.replace(",", "") if _GROUPED.fullmatch(stated) else stated
+
+
+def is_worked(text: str) -> bool:
+    """Say whether a text reads as a worked solution: prose of several sentences or lines, or it says its answer."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    prose = len(re.findall(r"[A-Za-z]{3,}", text)) >= _PROSE
+    several = len(lines) > 1 or _NEXT_SENTENCE.search(text) is not None
+    return ((prose and several) or _SAYS_ANSWER.search(text) is not None) and "\\begin{" not in text
 
 
 def gold_of(text: str) -> Gold:

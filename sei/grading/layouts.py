@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from sei.grading.equality import equal
-from sei.grading.gold import Gold, LayoutError, gold_of, require_stated, scalar_text
+from sei.grading.gold import Gold, LayoutError, gold_of, is_worked, require_stated, scalar_text
 from sei.grading.options import Options, options_of
 from sei.grading.sandbox import LimitError, UnreadableError
 
@@ -131,8 +131,9 @@ def _only_number(text: str) -> Fraction | None:
 class Evidence:
     """What a file's rows show about the naming of options: the first line of each kind, 0 if there is none.
 
-    ``zero``: an answer 0 that can only be an index. ``beyond``: an integer as large as the number of options. ``unit``:
-    what the numbers count, lines or rows.
+    ``zero``: an answer 0 that can only be an index. ``beyond``: an integer as large as the number of options.
+    ``worked``: an answer that reads as a worked solution, if most answers of the file do. ``unit``: what the numbers
+    count, lines or rows.
     """
 
     label: int = 0
@@ -140,6 +141,7 @@ class Evidence:
     value: int = 0
     zero: int = 0
     beyond: int = 0
+    worked: int = 0
     unit: str = "line"
 
     def first(self, way: Way) -> int:
@@ -148,8 +150,12 @@ class Evidence:
 
 
 def evidence(rows: Sequence[tuple[int, Given]], unit: str = "line") -> Evidence:
-    """Return what the (line, row) pairs of a file show about the naming of options."""
+    """Return what the (line, row) pairs of a file show about the naming of options, and about worked solutions."""
     found: dict[str, int] = {}
+    bare = [(line, row) for line, row in rows if row.options is None and not row.solution]
+    worked = [line for line, row in bare if is_worked(row.answer)]
+    if 2 * len(worked) > len(bare):
+        found["worked"] = worked[0]
     for line, row in rows:
         if row.options is None:
             continue
@@ -173,6 +179,12 @@ def resolve(
     Raises:
         LayoutError: if the answer names no option, or may name several; says value, rule and remedy.
     """
+    if row.options is None and seen.worked and is_worked(row.answer):
+        raise LayoutError(
+            f"{row.name}={row.answer[-60:]!r} is the end of a worked solution that marks no answer, as in most rows. "
+            "Rule: an answer is stated alone, after ####, or in a box. Remedy: write '#### ' before the final answer "
+            "of each row, or put it into a column of its own."
+        )
     if row.options is None:
         return row.answer, ()
     way: Way

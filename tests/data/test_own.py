@@ -108,6 +108,22 @@ def test_the_answer_of_a_solution_is_what_it_ends_in(read):
         read({"question": "a?", "answer": "#### Solution\nTwo and two.\nFour."})
 
 
+WORKED = "4 * 7 = 28 dollars\nTherefore, the answer is 28."
+SAID = "The force is only about 296 pounds so the couch does not budge. It would move to the south."
+
+
+def test_worked_solutions_that_mark_no_answer_are_refused(read):
+    """Taken whole they made every right output wrong, in silence: Orca-Math has such answers."""
+    with pytest.raises(DataError, match=r"line 1: answer='.*the answer is 28\.' is the end of a worked sol.*Remedy"):
+        read(
+            {"question": "a?", "answer": WORKED}, {"question": "b?", "answer": WORKED}, {"question": "c?", "answer": 1}
+        )
+    few = read(
+        {"question": "a?", "answer": SAID}, {"question": "b?", "answer": "12"}, {"question": "c?", "answer": "x"}
+    )
+    assert few[0].answer == SAID  # some answers of CollegeMath are sentences
+
+
 def test_without_an_answer_column_the_solution_says_it(read):
     rows = read(
         {"problem": "2 + 2?", "solution": "It is $\\boxed{4}$."}, {"problem": "2 + 3?", "solution": "2+3=5\n#### 5"}
