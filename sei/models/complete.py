@@ -1,13 +1,14 @@
-"""Refuses weights that are incomplete: transformers fills what is missing with random numbers and goes on."""
+"""Refuses weights that are incomplete, or that are not those of a causal model: transformers goes on with both."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sei.errors import ConfigError
 
+_EITHER = ("xlm", "reformer")  # kinds that are in both of transformers' lists
 _LAYER = re.compile(r"\.layers?\.(\d+)\.|\.h\.(\d+)\.|\.blocks\.(\d+)\.")
 
 
@@ -32,6 +33,25 @@ def require_complete(model: Any, info: dict[str, Any], source: str, where: str) 
         raise ConfigError(
             f"model.source={source}: {where} has weights of more layers than the {layers} that its config.json names, "
             f"such as {_some(beyond)}. Rule: both must agree. {remedy}"
+        )
+
+
+def require_causal(model: Any, settings: Mapping[str, Any], source: str) -> None:
+    """Refuse encoders, which see the words that come next, and encoder-decoders.
+
+    ``settings``: the ``config.json`` of the folder, empty if it has none.
+
+    Raises:
+        ConfigError: names the architecture.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    kind = model.config.model_type
+    encoder = kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(model.config, "is_decoder", False)
+    if settings.get("is_encoder_decoder") or (encoder and kind not in _EITHER):
+        raise ConfigError(
+            f"model.source={source}: {kind} is no causal language model. Rule: the target model writes an answer word "
+            "by word and sees only the words before it. Remedy: a decoder, such as one of Llama's or Qwen's kind."
         )
 
 

@@ -16,7 +16,7 @@ from sei.devices import Accelerator, device_of, note, return_memory, type_of
 from sei.errors import ConfigError
 from sei.models.attention import Attention, require_attention
 from sei.models.chat_template import require_usable
-from sei.models.complete import require_complete
+from sei.models.complete import require_causal, require_complete
 from sei.models.four_bits import four_bits
 from sei.models.greedy import decoding_of, ids_of, make_greedy, unused
 from sei.models.own import last_part
@@ -344,6 +344,8 @@ def _load(target: TargetModel, checkpoint: Checkpoint, *, keep_adapter: bool, qu
         model, info = AutoModelForCausalLM.from_pretrained(
             where, dtype=dtype, use_safetensors=True, output_loading_info=True, **safe, **more
         )
+    if not target.source.startswith("packaged:"):
+        require_causal(model, target._settings("config.json"), target.source)
     require_complete(model, info, target.source, where)
     if (tokenizer.pad_token_id or 0) >= model.get_input_embeddings().num_embeddings:  # a token without an embedding
         tokenizer.pad_token = tokenizer.eos_token

@@ -103,6 +103,15 @@ def test_a_model_that_is_not_here_is_not_checked_offline():
     require_trainable(nowhere, lora=["q_proj"], supervised_logits=True)
 
 
+@pytest.mark.parametrize(("more", "said"), [({}, True), ({"lr": 5e-4}, False), ({"method": "lora"}, False)])
+def test_updates_that_bfloat16_loses_are_told(more, said, caplog):
+    """At 1e-5, most weights of a full fine-tune in pure bfloat16 stayed what they were."""
+    trainer = TrainerSettings(precision="bf16-true")
+    how = {"lr": 1e-5, "method": "full", "lora_targets": PAPER, **more}
+    Finetune(target=TINY, trainer=trainer, schedule=TokenBudget(), **how).preflight()
+    assert ("too small for bfloat16" in caplog.text) == said
+
+
 def test_checkpointing_is_checked_before_a_run(tmp_path, monkeypatch):
     target = described(tmp_path, "llama")
     whole = replace(lora(target), method="full", gradient_checkpointing=True)

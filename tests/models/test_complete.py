@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
 from sei.errors import ConfigError
 from sei.models.target import TargetModel
@@ -67,3 +68,19 @@ def test_no_lora_on_one_end_of_a_shared_matrix(name):
         assert opened.weights.config.tie_word_embeddings
         with pytest.raises(ConfigError, match=rf"{name} shares its weights with the other end of the model.*Remedy"):
             with_adapter(opened.weights, r=2, alpha=2, dropout=0.0, targets=["q_proj", name])
+
+
+@pytest.mark.parametrize("kind", ["roberta", "bart"])
+def test_a_model_that_sees_the_next_words_is_refused(base, kind, tmp_path):
+    """An encoder was scored and trained as if it wrote answers."""
+    size = {"hidden_size": 16, "d_model": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 16}
+    more = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_layers": 1, "encoder_layers": 1}
+    config = AutoConfig.for_model(kind, vocab_size=420, pad_token_id=0, **size, **(more if kind == "bart" else {}))
+    home = tmp_path / kind
+    kinds = {"bart": AutoModelForSeq2SeqLM, "roberta": AutoModelForMaskedLM}
+    kinds[kind].from_config(config).save_pretrained(home)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(Path(base.source) / file, home / file)
+    target = replace(base, source=str(home), template="plain")
+    with pytest.raises(ConfigError, match=f"{kind} is no causal language model.*Remedy"), target.open(target.base()):
+        pass
