@@ -130,5 +130,6 @@ def test_a_tokenizer_that_ends_every_prompt_is_refused_or_kept(tmp_path, process
             plain.preflight()
     else:
         plain.preflight()
+        assert plain.reads()["open_end"] == "true"
         tokenizer = plain.without_weights().tokenizer
         assert tokenizer("Tom has 3 apples")["input_ids"][-1] != tokenizer.eos_token_id
