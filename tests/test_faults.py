@@ -104,7 +104,7 @@ def test_every_part_that_can_look_ahead_is_asked_in_order():
     wanted = ["Attempts", "TargetModel", "TrainerSettings", "OpenAICompatible"]  # the student, its engine, the teacher
     assert asked[:4] == wanted
     assert asked == [type(p).__name__ for p in parts_in((method,)) if isinstance(p, Preflight)]
-    assert {*wanted, "Finetune", "SentenceEmbedder"} == set(asked)
+    assert {*wanted, "Finetune", "SentenceEmbedder", "OneShotStep"} == set(asked)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def main_rows(blocks) -> dict[str, tuple[str, ...]]:
     return {row[2]: row for row in build.main_table(blocks, BEST).tables[0].rows}
 
 
-def test_other_questions_in_a_file_of_the_same_length_are_another_set(tmp_path):
+def test_other_questions_of_the_same_number_are_another_set(tmp_path):
     """A mended test file was averaged with the old one, in silence."""
     for seed, content in enumerate(["aaaa0000", "bbbb1111", "bbbb1111"]):
         write(tmp_path / str(seed), seed=seed, sets=ONE, held_out={"near": content})
@@ -35,7 +35,7 @@ def test_other_questions_in_a_file_of_the_same_length_are_another_set(tmp_path):
     ]
 
 
-def test_runs_that_do_not_tell_their_questions_are_taken_by_number(tmp_path):
+def test_runs_that_do_not_tell_their_questions_go_by_number(tmp_path):
     write(tmp_path / "0", seed=0, sets=ONE)
     write(tmp_path / "1", seed=1, sets=ONE, held_out={"near": "aaaa0000"})
     (block,) = read(tmp_path)

@@ -61,6 +61,7 @@ def test_an_answer_that_may_leave_the_window_is_refused(kind, compact):
 
 
 def test_examples_beyond_the_window_are_left_out(tmp_path):
+    """F32."""
     stage = Finetune(target=TINY, trainer=TrainerSettings(), schedule=TokenBudget(), max_length=512)
     one, *_ = pool(10)
     rows = [
