@@ -99,7 +99,7 @@ DATED = "{{ 'Today is ' + strftime_now('%d %b %Y') }}, {{ strftime_now(\"%Y-%m-%
 
 
 def test_prompts_are_the_same_every_day(tmp_path):
-    """Llama 3.2's template tells the date, so a run over midnight mixed prompts under one key."""
+    """F41. Llama 3.2's template tells the date, so a run over midnight mixed prompts under one key."""
     made = folder(tmp_path, DATED)
     made.preflight()
     (said,) = made.prompts(["How many?"])

@@ -42,7 +42,7 @@ def change(target: TargetModel, keep=lambda name: True, **settings) -> None:
     ids=["a layer is missing", "norms are missing", "config of a deeper model", "config of a flatter model"],
 )
 def test_incomplete_weights_are_refused(base, keep, settings, words):
-    """transformers makes random numbers for them, others at every opening."""
+    """F29. transformers makes random numbers for them, others at every opening."""
     change(base, keep, **settings)
     with pytest.raises(ConfigError, match=rf"{words}.*Remedy: the complete folder"), base.open(base.base()):
         pass
