@@ -1,8 +1,8 @@
 """Keep which problems every arm had right, and compare arms that were run on different days.
 
 ``python -m experiments.real_student.rights FILE [FOLDER --seed N]`` adds the arms of ``FOLDER/main`` to ``FILE``, a CSV
-of problems and arms, and prints the difference of every two arms on each set. An arm that is in both must be equal in
-both: the runs are then the same to the last answer.
+of problems and arms, and prints the tables of the README: accuracies, and the differences to the base and to ``sei``.
+An arm that is in both must be equal in both: the runs are then the same to the last answer.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import argparse
 import csv
 import json
 from collections.abc import Mapping
-from itertools import combinations
 from pathlib import Path
 
 from experiments.real_student.arms import ARMS, EXPLORATORY
-from sei.compare.significance import bootstrap, detectable_sign_flip, mcnemar, sign_flip
-from sei.statistics import matched_difference, wilson
+from sei.compare.significance import bootstrap, holm, mcnemar, sign_flip
+from sei.statistics import wilson
 
 Key = tuple[str, str]  # set and problem
+TESTS = {"GSM8K": "gsm8k_test", "MATH": "math_test", "SVAMP": "svamp", "MAWPS": "mawps_parts"}
+DEVS = {"GSM8K dev": "gsm8k_dev", "MATH dev": "math_dev"}
 MEANS = {"in domain": ("gsm8k_test", "math_test"), "out of domain": ("svamp", "mawps_parts")}
 
 
@@ -77,33 +78,68 @@ def accuracy(arm: Mapping[Key, int], name: str) -> str:
     return f"{100 * share.mean:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 
 
-def difference(after: Mapping[Key, int], before: Mapping[Key, int], name: str) -> str:
-    """Return the difference of two arms on a set: points with interval, fixed, broken, p."""
+def mean(arm: Mapping[Key, int], names: tuple[str, ...]) -> str:
+    """Return an arm's accuracy averaged over sets, in percent, with its interval."""
+    found = bootstrap([[float(v) for (of, _), v in arm.items() if of == name] for name in names])
+    return f"{100 * found.mean:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+
+
+def tables(arms: Mapping[str, dict[Key, int]]) -> str:
+    """Return the tables of all arms: accuracies, and the differences of every arm to the base and to ``sei``.
+
+    Holm adjusts over the declared arms; an exploratory arm has its own p alone.
+    """
+    parts = [
+        _table(["accuracy", *TESTS], {arm: [accuracy(r, n) for n in TESTS.values()] for arm, r in arms.items()}),
+        _table(
+            ["accuracy, mean", *MEANS, *DEVS],
+            {
+                arm: [*(mean(r, n) for n in MEANS.values()), *(accuracy(r, n) for n in DEVS.values())]
+                for arm, r in arms.items()
+            },
+        ),
+    ]
+    for before in [name for name in ("base", "sei") if name in arms]:
+        others = {arm: r for arm, r in arms.items() if arm not in ("base", before)}
+        by_set = {arm: [changed(r, arms[before], n) for n in TESTS.values()] for arm, r in others.items()}
+        parts.append(_table([f"less `{before}`: fixed / broken, p", *TESTS], by_set))
+        parts.append(_table([f"less `{before}`: points, p (Holm)", *MEANS], _means(others, arms[before])))
+    return "\n\n".join(parts)
+
+
+def changed(after: Mapping[Key, int], before: Mapping[Key, int], name: str) -> str:
+    """Return how many problems of a set one arm has right and the other wrong, and p of the exact sign test."""
     steps = [after[key] - before[key] for key in before if key[0] == name]
     fixed, broken = steps.count(1), steps.count(-1)
-    points = matched_difference(fixed, broken, len(steps))
-    p = mcnemar(fixed, broken)
-    return f"{_points(points.mean, points.low, points.high)}, {fixed} / {broken}, p {_p(p)}"
+    return f"{fixed} / {broken}, {_p(mcnemar(fixed, broken))}"
 
 
-def mean_difference(after: Mapping[Key, int], before: Mapping[Key, int], names: tuple[str, ...]) -> str:
-    """Return the difference of two arms averaged over sets: points with interval, p, and what would have been found."""
-    steps = [[float(after[key] - before[key]) for key in before if key[0] == name] for name in names]
-    points, least = bootstrap(steps), detectable_sign_flip(steps)
-    found = "" if least is None else f", detectable {100 * least:.1f}"
-    return f"{_points(points.mean, points.low, points.high)}, p {_p(sign_flip(steps))}{found}"
+def _means(arms: Mapping[str, dict[Key, int]], before: Mapping[Key, int]) -> dict[str, list[str]]:
+    cells: dict[str, list[str]] = {arm: [] for arm in arms}
+    for names in MEANS.values():
+        steps = {a: [[float(r[k] - before[k]) for k in before if k[0] == n] for n in names] for a, r in arms.items()}
+        ps = {arm: sign_flip(x) for arm, x in steps.items()}
+        adjusted = holm({arm: 1.0 if p is None else p for arm, p in ps.items() if arm not in EXPLORATORY})
+        for arm, x in steps.items():
+            found = bootstrap(x)
+            points = f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+            cells[arm].append(f"{points}, {_p(ps[arm])}" + (f" ({_p(adjusted[arm])})" if arm in adjusted else ""))
+    return cells
 
 
-def _points(mean: float, low: float, high: float) -> str:
-    return f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+def _table(header: list[str], rows: Mapping[str, list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([f"`{arm}`", *cells] for arm, cells in rows.items())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _p(p: float | None) -> str:
-    return "-" if p is None else f"{p:.3f}"
+    if p is None:
+        return "-"
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
 
 
 def main() -> int:
-    """Add arms to a file, and print accuracies and differences."""
+    """Add arms to a file, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path, nargs="?", help="the runs to add")
@@ -111,17 +147,10 @@ def main() -> int:
     args = parser.parse_args()
     arms = read(args.file)
     if args.folder:
-        runs = {arm: args.folder / "main" / arm / f"s{args.seed}" for arm in ARMS}
+        runs = {arm: args.folder / "main" / arm / f"s{args.seed}" for arm in (*ARMS, *EXPLORATORY)}
         arms = merged(arms, {arm: rights(run) for arm, run in runs.items() if (run / "summary.json").exists()})
         write(args.file, arms)
-    names = sorted({name for name, _ in next(iter(arms.values()))})
-    for arm in arms:
-        print(f"{arm}: " + "; ".join(f"{name} {accuracy(arms[arm], name)}" for name in names))
-    for before, after in combinations(arms, 2):
-        for name in names:
-            print(f"{after} - {before}, {name}: {difference(arms[after], arms[before], name)}")
-        for title, sets in MEANS.items():
-            print(f"{after} - {before}, {title}: {mean_difference(arms[after], arms[before], sets)}")
+    print(tables(arms))
     return 0
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from experiments.real_student.rights import DifferError, difference, merged, read, rights, write
+from experiments.real_student.rights import DEVS, DifferError, changed, merged, read, rights, tables, write
 
 
 def run(home, rounds, right):
@@ -38,9 +38,27 @@ def test_arms_of_two_days_are_joined_by_problem(tmp_path):
     assert list(joined) == ["base", "sei", "shuffled"]
     write(tmp_path / "f.csv", joined)
     assert read(tmp_path / "f.csv") == joined
-    assert "2 / 1, p 1.000" in difference(joined["sei"], joined["base"], "s")
+    assert changed(joined["sei"], joined["base"], "s") == "2 / 1, 1"
 
 
 def test_an_arm_that_differs_between_the_days_is_refused():
     with pytest.raises(DifferError, match="base: 1 of 2 problems differ"):
         merged({"base": {("s", "a"): 1, ("s", "b"): 0}}, {"base": {("s", "a"): 1, ("s", "b"): 1}})
+
+
+def test_holm_adjusts_over_the_declared_arms_alone():
+    keys = [
+        (name, str(i))
+        for name in ("gsm8k_test", "math_test", "svamp", "mawps_parts", *DEVS.values())
+        for i in range(20)
+    ]
+    arms = {
+        "base": dict.fromkeys(keys, 0),
+        "sei": {k: int(int(k[1]) < 8) for k in keys},
+        "self_instruct": {k: int(int(k[1]) < 4) for k in keys},
+        "sei_unrefined": {k: int(int(k[1]) < 6) for k in keys},
+    }
+    part = next(t for t in tables(arms).split("\n\n") if "less `base`: points" in t)
+    to_base = part.splitlines()[2:]
+    assert [line.count("(") for line in to_base] == [2, 2, 0]
+    assert to_base[0].startswith("| `sei` | +40.0 [")
