@@ -157,7 +157,8 @@ def test_a_resumed_fit_on_two_devices_has_the_same_weights(examples, two, shared
     points = sorted(resume.glob("*.ckpt"))
     assert [torch.load(p, weights_only=True)["global_step"] for p in points] == [3, 5]
     (tmp_path / "resume").mkdir()
-    shutil.copy(points[0], tmp_path / "resume")
+    for file in (points[0], resume / "interval.json"):
+        shutil.copy(file, tmp_path / "resume")
     with caplog.at_level("INFO"):
         again = fit(examples, tmp_path, machine, **LORA)
     assert "continues after step 3" in caplog.text
