@@ -7,10 +7,12 @@ supervised tokens, so the sum of the gradients is that of the whole batch.
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy, ParallelStrategy
 
 from sei.errors import ConfigError, NumericError
@@ -19,6 +21,18 @@ from sei.lit.fits import Curve
 from sei.lit.module import LitCausalLM, not_finite, supervised_tokens
 from sei.lit.throughput import Sizes, sizes_of
 from sei.records import Throughput
+
+
+class EndAtOnce(Callback):
+    """Lets SIGTERM end a process at once.
+
+    Lightning's handler tells the other processes of the signal while they add up gradients. Sometimes both then wait
+    for each other, until torchrun kills them after 30 seconds. Nothing is lost: resume points are files.
+    """
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Take the handler away, which Lightning has set by now."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class RankCausalLM(LitCausalLM):

@@ -55,7 +55,7 @@ def train(job: Handover, folder: Path) -> None:
     from pytorch_lightning.plugins.environments import TorchElasticEnvironment
 
     from sei.lit import fitting
-    from sei.lit.ranks import RankCausalLM, strategy_of, whole_weights
+    from sei.lit.ranks import EndAtOnce, RankCausalLM, strategy_of, whole_weights
     from sei.lit.trainer import hush
 
     fit, machine = job.fit, job.finetuner.trainer
@@ -74,6 +74,7 @@ def train(job: Handover, folder: Path) -> None:
             nodes=machine.num_nodes,
             strategy=strategy_of(machine.strategy, machine.devices * machine.num_nodes, machine.kind),
             environment=TorchElasticEnvironment(),
+            callbacks=(EndAtOnce(),),
         )
         weights = whole_weights(lit) if shard else lit.state_dict()
         if lit.global_rank == 0:
