@@ -15,7 +15,7 @@ _BEFORE = re.compile(
 )
 _AFTER = re.compile(
     rf"\s?(?:√|\\sqrt)|\s?(?:π|\\pi)(?![A-Za-z])|\s?\^\s?[\w({{-]|\s?[-+*/]\s?(?:√|\\sqrt|{_FUNCTION}\s?\()"
-    r"|\s?[+*×·]\s?[b-hj-zB-HJ-Z](?![A-Za-z])"
+    r"|\s?[+*×·]\s?[b-hj-zB-HJ-Z](?![A-Za-z])|\s?[abcknpqrtuvwxyz]\s?\^"
 )
 _LEFT = re.compile(rf"(?:{_FUNCTION}\s|[A-Za-z]\s[-+*/×·]\s)?[\w√π^()+*/×·.{{}}\\-]*$")
 _RIGHT = re.compile(r"(?:\s?\\(?:pi|sqrt)(?![A-Za-z]))?[\w√π^()+*/×·.{}\\-]*(?:\s[-+*/×·]\s[\w√π^()+*/×·.{}\\-]+)*")
@@ -28,7 +28,7 @@ _TWO_VALUES = re.compile(  # of one variable; "5x = 180 or x = 36" has one
     rf"|^\W*(?P<left>{_NUMBER})\s+{_OR}\s+(?P<right>{_NUMBER})\W*$"
     rf"|\b[Ee]ither\s+\$?(?P<first>{_NUMBER})\$?\s+{_OR}\s+\$?(?P<second>{_NUMBER})(?![\w.]*\d)"
 )
-_UNIT_POWER = re.compile(r"(?:[A-Za-z]{2,}|\d\s*[a-zA-Z])\s?\}?\s?\^\s?\{?$")  # "30 cm^2", and not "e^2"
+_UNIT_POWER = re.compile(r"(?:[A-Za-z]{2,}|\d\s*[msgh])\s?\}?\s?\^\s?\{?$")  # "30 cm^2", and not "e^2" or "3x^2"
 _PLUS_MINUS = re.compile(r"(?:\\pm(?![a-zA-Z])|±|\+/-)\s*$")
 _UNITS = (  # the larger and the smaller unit of one quantity
     (r"weeks?", r"days?"),

@@ -28,7 +28,10 @@ def require_complete(model: Any, info: dict[str, Any], source: str, where: str) 
             f"{_some(missing)}. Rule: all must be there, because others would be random numbers. {remedy}"
         )
     layers = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    beyond = [k for k in info["unexpected_keys"] if isinstance(layers, int) and _layer(k) >= layers]
+    own = {_stack(name) for name, _ in model.named_parameters()} - {""}
+    beyond = [
+        k for k in info["unexpected_keys"] if _stack(k) in own and isinstance(layers, int) and _layer(k) >= layers
+    ]
     if beyond:
         raise ConfigError(
             f"model.source={source}: {where} has weights of more layers than the {layers} that its config.json names, "
@@ -58,6 +61,12 @@ def require_causal(model: Any, settings: Mapping[str, Any], source: str) -> None
 def _layer(key: str) -> int:
     found = _LAYER.search(f".{key}")
     return -1 if found is None else int(next(n for n in found.groups() if n is not None))
+
+
+def _stack(key: str) -> str:
+    """Return what stands before the number of a layer: another stack of layers may be that of images."""
+    found = _LAYER.search(f".{key}")
+    return "" if found is None else key[: found.start()]
 
 
 def _some(keys: Collection[str]) -> str:

@@ -96,7 +96,7 @@ class TargetModel:
         device = {} if kind == "cpu" else {"device": kind}
         if self.system():
             asked["system"] = digest(self.system())
-        if self._settings("tokenizer_config.json").get("add_eos_token"):
+        if self.kind == "plain" and self._settings("tokenizer_config.json").get("add_eos_token"):
             asked["open_end"] = "true"  # earlier versions ended every prompt with the EOS
         if self.attn_implementation:
             asked["attn_implementation"] = self.attn_implementation

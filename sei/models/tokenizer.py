@@ -51,7 +51,6 @@ def tokenizer_of(target: TargetModel) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", trust_remote_code=False, **more)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    _require_open_end(tokenizer, target.source)
     if key is not None:
         _OF_GGUF[key] = copy.deepcopy(tokenizer)
     return tokenizer
@@ -78,7 +77,13 @@ _OF_GGUF: dict[Any, Any] = {}  # reading a vocabulary from a GGUF file takes man
 
 
 def asked_with(target: TargetModel, tokenizer: Any) -> OpenModel:
-    """Return a target's prompt settings without weights, with the tokenizer as given."""
+    """Return a target's prompt settings without weights, with the tokenizer as given.
+
+    Raises:
+        ConfigError: if the tokenizer would end every prompt of the ``plain`` template.
+    """
+    if tokenizer is not None and target.kind == "plain":  # a chat template writes all special tokens itself
+        _require_open_end(tokenizer, target.source)
     return OpenModel(
         model=None,
         tokenizer=tokenizer,

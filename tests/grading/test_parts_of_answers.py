@@ -35,6 +35,8 @@ def verdict(gold: str, output: str, *options: str) -> str:
         ("The answer is x²", "2"),
         ("The answer is a/2", "2"),
         ("The answer is 2a", "2"),
+        ("So the derivative is 3x^2.", "3 2"),
+        ("So the derivative is 3x².", "3 2"),
         ("The answer is ln 3", "3"),
         ("The answer is sin(3)", "3"),
     ],

@@ -124,6 +124,8 @@ def test_a_tokenizer_that_ends_every_prompt_is_refused_or_kept(tmp_path, process
             "special_tokens": {"</s>": {"id": "</s>", "ids": [end], "tokens": ["</s>"]}},
         }
     file.write_text(json.dumps(held if processor else {**held, "add_eos_token": True}))
+    made.preflight()  # a chat template writes all special tokens itself
+    assert "open_end" not in made.reads()
     plain = TargetModel(name="own", source=made.source, template="plain")
     if processor:
         with pytest.raises(ConfigError, match=r"ends every text with '</s>'.*Remedy"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
@@ -46,6 +47,16 @@ def test_incomplete_weights_are_refused(base, keep, settings, words):
     change(base, keep, **settings)
     with pytest.raises(ConfigError, match=rf"{words}.*Remedy: the complete folder"), base.open(base.base()):
         pass
+
+
+def test_layers_of_another_stack_do_no_harm(base):
+    """Those of images may be more than those of the text."""
+    folder = Path(base.source)
+    weights = load_file(folder / "model.safetensors")
+    more = {f"vision_tower.encoder.layers.{n}.mlp.weight": torch.zeros(2, 2) for n in range(30)}
+    save_file({**weights, **more}, folder / "model.safetensors", {"format": "pt"})
+    with base.open(base.base()) as opened:
+        assert opened.weights is not None
 
 
 def test_complete_weights_are_opened(base):
