@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sei.lit.batches import collate
+from sei.lit.layers import routers_of
 from sei.lit.losses import token_losses
 from sei.opened import OpenModel
 from sei.store.journal import Journal
@@ -63,7 +64,8 @@ def _trainable(opened: OpenModel, *, lora: bool, seed: int) -> tuple[Any, list[t
         torch.manual_seed(seed)
         with warnings.catch_warnings():  # peft 0.21 uses a name that transformers 5.23 deprecates
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
-            model = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules="all-linear"))
+            how = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", exclude_modules=routers_of(model) or None)
+            model = get_peft_model(model, how)
     return model, [p for p in model.parameters() if p.requires_grad]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sei.errors import ConfigError
+from sei.lit.layers import is_matrix, routers_of
 from sei.models.portable import mend
 from sei.records import Checkpoint
 from sei.store import folder_digest
@@ -19,18 +20,23 @@ Weights = Literal["full", "lora"]
 def with_adapter(model: Any, *, r: int, alpha: int, dropout: float, targets: Sequence[str] | str) -> Any:
     """Return a model with a new LoRA on the linear layers in ``targets``, or on all of them (``all-linear``).
 
+    ``all-linear`` leaves out routers that choose experts.
+
     Raises:
         ConfigError: if the model lacks one of the layers, or if peft has no LoRA for it.
     """
     from peft import LoraConfig, get_peft_model
 
+    routers = routers_of(model)
     _require_layers(model, targets)
     _require_untied(model, targets)
+    _require_matrices(model, targets, routers)
     how = LoraConfig(
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
+        exclude_modules=routers or None,
         task_type="CAUSAL_LM",
     )
     try:
@@ -91,6 +97,16 @@ def _require_untied(model: Any, targets: Sequence[str] | str) -> None:
         )
 
 
+def _require_matrices(model: Any, targets: Sequence[str] | str, routers: Sequence[str]) -> None:
+    """Refuse a LoRA on a layer that returns more than a product, such as the experts that it chose."""
+    given = [] if isinstance(targets, str) else targets
+    if hit := [t for t in given if any(f".{name}".endswith(f".{t}") for name in routers)]:
+        raise ConfigError(
+            f"finetuner.lora_targets={_said(targets)}: in {type(model).__name__}, {' and '.join(hit)} chooses experts "
+            f"and returns no plain product, so peft cannot add a LoRA to it. {_remedy(model)}"
+        )
+
+
 def _said(targets: Sequence[str] | str) -> str:
     return targets if isinstance(targets, str) else f"[{','.join(targets)}]"
 
@@ -98,15 +114,11 @@ def _said(targets: Sequence[str] | str) -> str:
 def _remedy(model: Any) -> str:
     """Return what to set instead, with the names of the model's own layers in the order in which they come."""
     head = model.get_output_embeddings()
-    matrices = {n.rpartition(".")[2]: m for n, m in model.named_modules() if m is not head and _is_matrix(m)}
+    odd = routers_of(model)
+    matrices = {
+        n.rpartition(".")[2]: m for n, m in model.named_modules() if m is not head and is_matrix(m) and n not in odd
+    }
     return f"Remedy: finetuner.lora_targets=all-linear, or some of [{','.join(matrices)}]."
-
-
-def _is_matrix(module: Any) -> bool:
-    from torch import nn
-    from transformers.pytorch_utils import Conv1D
-
-    return isinstance(module, (nn.Linear, Conv1D))
 
 
 def save_adapter(model: Any, source: str, folder: Path) -> None:

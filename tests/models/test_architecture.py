@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from transformers import AutoConfig
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from sei.errors import ConfigError
 from sei.finetuners.supervised import Finetune
 from sei.lit.batches import TokenBudget
+from sei.lit.one_step import OneStep
 from sei.lit.trainer import TrainerSettings
 from sei.models.architecture import architecture, require_trainable
 from sei.models.target import TargetModel
 from sei.models.trained import with_adapter
+from sei.opened import OpenModel
 from sei.refiners.difficulty import Difficulty
 from sei.refiners.gradient import Gradient
 from sei.refiners.one_shot_step import OneShotStep
@@ -78,6 +83,40 @@ def test_a_layer_that_peft_cannot_adapt_is_refused_in_words(tmp_path):
 @pytest.mark.parametrize("kind", sorted({k.split(",")[0] for k in KINDS}))
 def test_all_linear_layers_fit_every_kind(kind, tmp_path):
     lora(described(tmp_path, kind), lora_targets="all-linear", lora_dropout=0.0).preflight()
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("phimoe", {"num_local_experts": 4, "intermediate_size": 96}),
+        ("llama4_text", {"num_local_experts": 4, "intermediate_size": 96, "intermediate_size_mlp": 96, "head_dim": 16}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks for the old name
+def test_a_router_that_chooses_gets_no_lora(kind, more, tmp_path):
+    """It is a linear layer by its type and returns a pair: the first step ended in an AttributeError."""
+    target = described(tmp_path, kind, **more)
+    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(tmp_path))
+    with_lora = with_adapter(model, r=2, alpha=2, dropout=0.0, targets="all-linear")
+    names = {name for name, p in with_lora.named_parameters() if p.requires_grad}
+    assert {n for n in names if "q_proj" in n}
+    assert not {n for n in names if "router" in n}
+    ids = torch.arange(8).reshape(1, 8)
+    with_lora(input_ids=ids, labels=ids).loss.backward()
+    with pytest.raises(
+        ConfigError, match=r"lora_targets=\[q_proj,router\]: in .*, router chooses experts and .*q_proj"
+    ):
+        lora(target, lora_targets=["q_proj", "router"]).preflight()
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_scoring_by_a_lora_leaves_out_routers(tmp_path):
+    described(tmp_path, "phimoe", num_local_experts=4, intermediate_size=96)
+    opened = SimpleNamespace(weights=AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(tmp_path)))
+    step = OneStep(cast(OpenModel, opened), step_size=0.1, lora=True, seed=1)
+    names = {name for name, p in step.model.named_parameters() if p.requires_grad}
+    assert {n for n in names if "q_proj" in n}
+    assert not {n for n in names if "router" in n}
 
 
 def test_dropout_that_peft_refuses_is_refused_before_a_run(tmp_path):
