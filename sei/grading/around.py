@@ -1,7 +1,7 @@
 r"""What stands directly around a number in plain text and makes it a part of an answer, not the answer.
 
 ``2√3``, ``(n+1)/2`` and ``e^2`` are formulas, ``x = 3 or x = 4`` and ``±4`` are two values, and
-``2 hours 30 minutes`` is one duration.
+``2 hours 30 minutes`` is one duration. ``1 200`` is one number, and in "in room 1 200 people" it is two.
 """
 
 from __future__ import annotations
@@ -44,6 +44,13 @@ _COMPOUND = re.compile(
     "|".join(rf"\d[\d.,]*\s*{large}\s*(?:,|,?\s*and)?\s*\d[\d.,]*\s*{small}(?![a-z])" for large, small in _UNITS)
     + r"|\d+\s*(?:R|r|remainder|rem\.?)\s*\d+"
 )
+_BLANKS = re.compile(r"(?<![\w.,/^])(?<!\d )\d{1,3}(?:[ \u00a0\u202f~]\d{3})+(?:\.\d+)?(?![\w/^])(?! \d)")  # "1 200"
+_COUNTS = re.compile(  # words that a number names one of: "in room 1 200 people sit"
+    r"(?:room|step|day|week|month|year|hour|grade|class|number|no\.?|part|case|page|line|row|level|chapter|question"
+    r"|problem|exercise|option|group|team|floor|bus|lane|phase|round|stage|shop|store|box|bag|plan|type|person|player"
+    r"|january|february|march|april|may|june|july|august|september|october|november|december|#)\s?$",
+    re.IGNORECASE,
+)
 
 
 def two_values(text: str, at: int | None = None) -> str | None:
@@ -70,6 +77,9 @@ def whole_of(text: str, m: re.Match[str]) -> str | None:
     for compound in _COMPOUND.finditer(text, max(0, m.start() - _NEAR), m.end() + _NEAR):
         if compound.start() <= digits < compound.end():
             return compound.group()
+    for blanks in _BLANKS.finditer(text, max(0, m.start() - _NEAR), m.end() + _NEAR):
+        if blanks.start() <= digits < blanks.end():
+            return None if _COUNTS.search(text[max(0, blanks.start() - _NEAR) : blanks.start()]) else blanks.group()
     if _BEFORE.search(before) or _AFTER.match(after):
         left, right = _LEFT.search(before), _RIGHT.match(after)
         return f"{left[0] if left else ''}{text[digits : m.end()]}{right[0] if right else ''}".strip().rstrip(".")

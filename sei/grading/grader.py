@@ -42,7 +42,7 @@ class MathGrader:
     """
 
     identity: ClassVar[str] = "grader/math"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
     skip_bad_gold: Annotated[bool, IMMATERIAL] = False
     workers: Annotated[int | None, Field(ge=1, le=64), IMMATERIAL] = None

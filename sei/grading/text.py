@@ -70,7 +70,9 @@ _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
 _GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:\s?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
 _ZEROS = re.compile(r"(?<!\d)0\d\d")  # "000" is not a number in a list
-_THIN_GROUPED = re.compile(r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|\u00a0|\u202f)+\d{3})+)(?!\d)")
+_THIN_GROUPED = re.compile(
+    r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|[\u00a0\u202f~])+\d{3})+)(?!\d)|(?<![\w.,])(\d{1,3})((?:_\d{3})+)(?!\w)"
+)
 _SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
 _FRAC_SHORT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
@@ -111,9 +113,9 @@ def unwrap(text: str) -> str:
 
 
 def ungroup(text: str) -> str:
-    r"""Join digit groups: ``1,234``, ``1{,}234``, ``1\,234``, ``1 234`` (lists such as ``1, 234`` stay)."""
+    r"""Join digit groups: ``1,234``, ``1{,}234``, ``1\,234``, ``1~234``, ``1 234``, ``1_234``. ``1, 234`` is a list."""
     text = _GROUPED.sub(_join_commas, text)
-    text = _THIN_GROUPED.sub(lambda m: m[1] + re.sub(r"\D", "", m[2]), text)
+    text = _THIN_GROUPED.sub(lambda m: re.sub(r"\D", "", m.group()), text)
     return _SPACE_GROUPED.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
 
 

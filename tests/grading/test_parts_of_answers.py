@@ -145,3 +145,38 @@ def test_the_text_of_the_right_option_is_right_in_mmlu(shared_data):
     ]
     found = GRADER.grade_all([(p, f"\\boxed{{{r['choices'][r['answer']]}}}", True) for p, r in asked])
     assert sum(o.verdict != "right" for o in found) <= 8
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "So the total is 1 200.",
+        "So the total is 1\u202f200 dollars.",
+        "He pays $1 200 in all.",
+        "The answer is 1 200 because each of the 4 pays 300.",
+        "So they need 1 200",
+        "The total is $1~200$.",
+        "The answer is \\boxed{1~200}.",
+        "#### 1_200",
+    ],
+)
+def test_digits_grouped_by_blanks_are_one_number(output):
+    """The last number of a plain sentence was read as 200."""
+    assert verdict("1200", output) == "right"
+    assert verdict("200", output) != "right"
+
+
+@pytest.mark.parametrize(
+    ("output", "gold"),
+    [
+        ("So he pays 1 200 000 dollars in all.", "1200000"),
+        ("So he pays 1 200.50 dollars in all.", "1200.5"),
+        ("So in room 1 200 people sit", "200"),
+        ("On May 3 500 people came", "500"),
+        ("In 2023 500 people came", "500"),
+        ("There were 3 400 people", "3400"),
+        ("The list ends with 12 34 200", "200"),
+    ],
+)
+def test_digits_that_are_no_group_stay_apart(output, gold):
+    assert verdict(gold, output) == "right"
