@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeGuard
 
-from sei.instructors.symbolic.worked import Step, Tree, evaluate, number
+from sei.instructors.symbolic.worked import Step, Tree, evaluate, number, unit_of
 
 _LONGEST = 20_000  # at most this many characters are read
 _LONGEST_LINE = 3_000
@@ -57,11 +57,6 @@ _FOREIGN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _TOKEN = re.compile(r"(\d+(?:\.\d+)?|\.\d+)|([-+*/()=%])|([A-Za-z]['\w]*)|([$\s]+)|(.)")
-_NOT_COUNTED = frozenset(  # words after a number that are not its unit
-    "a after all an and are as at be because but by can each every for from has have he her his if in into is it its "
-    "left less more of on or per she since so than that the their then there they this to was we were when which who "
-    "will with would you".split()
-)
 _KINDS = ("number", "sign", "word", "space", "stop")
 _UNKNOWN: Tree = ("?", Fraction(0), Fraction(0))
 """A letter without a value. Expressions that contain it have no value either."""
@@ -147,7 +142,7 @@ def _chain(sides: list[Tree | None], unit: str, at: int) -> Iterator[Step]:
     An expression without an equals sign is a plan, not a result, and is left out.
     """
     told = [s for s in sides if s is not None]
-    unit = "" if unit.lower() in _NOT_COUNTED else unit
+    unit = unit_of(unit)
     for i, tree in enumerate(told):
         value = evaluate(tree)
         before, after = told[i - 1] if i else None, told[i + 1] if i + 1 < len(told) else None

@@ -52,7 +52,7 @@ class SymbolicInstructor:
     """
 
     identity: ClassVar[str] = "instructor/symbolic"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     TASKS: ClassVar[frozenset[Task]] = EMBEDDED_TASKS | {"combine"}
     name: str = "symbolic"
     flaw_rate: Annotated[float, Field(ge=0, le=1)] = 0.12

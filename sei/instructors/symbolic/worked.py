@@ -13,7 +13,12 @@ from fractions import Fraction
 
 _ANNOTATED = re.compile(r"<<([^<>=]{1,80})=([^<>=]{1,40})>>")
 _PLAIN = re.compile(r"((?:[\d.,$%()]+\s*[-+*/x×]\s*)+[\d.,$%()]+)\s*=\s*\$?\s*(-?[\d.,]+)")
-_WORD = re.compile(r"\s*\$?[\d.,]*\s*([A-Za-z]+)")
+_NOT_COUNTED = frozenset(  # words after a number that are not its unit
+    "a after all an and are as at be because but by can each every for from has have he her his if in into is it its "
+    "left less more of on or per she since so than that the their then there they this to was we were when which who "
+    "will with would you".split()
+)
+_WORD = re.compile(r"\s*\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)?\s*([A-Za-z]+)")  # in the same sentence
 NUMERAL = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+")
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
@@ -84,6 +89,11 @@ def evaluate(tree: Tree) -> Fraction | None:
     return {"+": left + right, "-": left - right, "*": left * right}.get(tree[0]) if tree[0] != "/" else left / right
 
 
+def unit_of(word: str) -> str:
+    """Return the word after a number if it names what is counted, or nothing."""
+    return "" if word.lower() in _NOT_COUNTED else word
+
+
 def read_steps(text: str) -> list[Step]:
     """Return the worked steps of a solution: its annotated steps, or else its plain equations."""
     steps = []
@@ -94,7 +104,7 @@ def read_steps(text: str) -> list[Step]:
                 tree, value = parse_tree(m[1]), number(m[2])
                 if tree is not None and value is not None and isinstance(tree, tuple):
                     word = _WORD.match(line[m.end() :])
-                    steps.append(Step(tree=tree, value=value, unit=word[1] if word else "", line=i))
+                    steps.append(Step(tree=tree, value=value, unit=unit_of(word[1]) if word else "", line=i))
         if steps:
             break
     return steps

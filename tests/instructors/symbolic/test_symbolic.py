@@ -22,6 +22,13 @@ def test_steps_are_read_from_annotations_and_plain_equations():
     assert [s.tree for s in plain] == [s.tree for s in annotated]
 
 
+@pytest.mark.parametrize("after", ["12 more eggs", "12 for each of them", "12. So she is done", "12", "12 is left"])
+def test_a_word_that_is_not_counted_is_no_unit(after):
+    """A type of a real run was called "wrong plan for counting is"."""
+    (step,) = read_steps(f"3*4=<<3*4=12>>{after}")
+    assert step.unit == ""
+
+
 @pytest.mark.parametrize("text", ["__import__('os')", "9**9**9", "a+b", "1,2", "lambda: 1", "(" * 500 + "1", "f(2)"])
 def test_an_expression_that_is_not_plain_arithmetic_is_no_step(text):
     assert parse_tree(text) is None
