@@ -32,6 +32,7 @@ from sei.preview import preview
 from sei.report.diagnosis import finish_diagnosis, write_diagnosis
 from sei.report.run_report import RunReport
 from sei.report.summary import card_digest, config_digest
+from sei.space import tell_of_space
 from sei.stages.given import GivenAttempts
 from sei.stages.traceable import tell_traceable
 from sei.store import Store, digest, lock_of, patience, require_locks, require_writable
@@ -200,6 +201,7 @@ def run(job: Job) -> dict[str, Any]:
     data = with_benchmarks(job.data.load(), job.benchmarks)
     require_words(job.model, [p.question for p in data.pool])
     if job.rounds:
+        tell_of_space(job.model, job.rounds + bool(data.warm_up), Store(root=job.store).root, job.folder)
         tell_traceable(job.method.diagnose.instructor, data.pool)
     base = job.model.base()
     store = Store(root=job.store)
