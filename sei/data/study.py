@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from sei.signature import masked_signature
 from sei.store import digest
 
 log = logging.getLogger(__name__)
+_Question = TypeVar("_Question", PoolProblem, HeldOutProblem, TrainingExample)
 _Each = Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]]
 
 
@@ -219,7 +220,9 @@ class JsonLines:
 
 
 def with_benchmarks(data: DataSet, benchmarks: dict[str, Benchmark]) -> DataSet:
-    """Add out-of-domain test sets to a data set; pool problems that are in one of them are left out.
+    """Add out-of-domain test sets to a data set; what is learnt or chosen on leaves out the problems that are in one.
+
+    These are pool, dev and warm-up problems with the masked signature of a problem of a benchmark.
 
     Raises:
         ConfigError: if two sets have the same name, or a name is not possible in a file name.
@@ -242,7 +245,32 @@ def with_benchmarks(data: DataSet, benchmarks: dict[str, Benchmark]) -> DataSet:
     for name, rows in tell_apart({b.name: b.test() for b in benchmarks.values()}, taken).items():
         held += [r.held_out(name, "out_of_domain") for r in rows]
     forbidden = {masked_signature(p.question) for p in held if p.role != "dev"}
-    pool = tuple(p for p in data.pool if masked_signature(p.question) not in forbidden)
-    if len(pool) < len(data.pool):
-        log.info("%d pool problems are in a benchmark and are left out", len(data.pool) - len(pool))
-    return DataSet(pool=pool, held_out=tuple(held), warm_up=data.warm_up)
+    pool, warm_up = _without(data.pool, forbidden), _without(data.warm_up, forbidden)
+    kept = {p.id for p in _without([p for p in held if p.role == "dev"], forbidden)}
+    held = [p for p in held if p.role != "dev" or p.id in kept]
+    out = DataSet(pool=pool, held_out=tuple(held), warm_up=warm_up)
+    _tell_of_shared(data, out)
+    return out
+
+
+def _without(rows: Sequence[_Question], forbidden: set[str]) -> tuple[_Question, ...]:
+    return tuple(x for x in rows if masked_signature(x.question) not in forbidden)
+
+
+def _tell_of_shared(before: DataSet, after: DataSet) -> None:
+    """Say how many problems are in a benchmark.
+
+    Raises:
+        DataError: if none are left in the pool, on dev or among the warm-up pairs.
+    """
+    dev = [[p for p in data.held_out if p.role == "dev"] for data in (before, after)]
+    for name, whole, rest in (
+        ("pool", before.pool, after.pool),
+        ("dev", *dev),
+        ("warm-up", before.warm_up, after.warm_up),
+    ):
+        lost = f"{len(whole) - len(rest)} of {len(whole)} {name} problems are in a benchmark"
+        if whole and not rest:
+            raise DataError(f"{lost}. Rule: nothing is learnt or chosen on test problems. Remedy: drop the benchmark.")
+        if len(rest) < len(whole):
+            log.warning("%s and are left out", lost)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
+from types import SimpleNamespace
 
 import pytest
 
 from sei.data.arithmetic import Arithmetic
 from sei.data.competition import Math
 from sei.data.exams import SatMath
-from sei.data.school import Gsm8k
+from sei.data.mawps import Mawps
+from sei.data.school import Gsm8k, MawpsParts
+from sei.data.source import Row
 from sei.data.study import JsonLines, Study, with_benchmarks
 from sei.errors import ConfigError, DataError
 from sei.signature import masked_signature
@@ -101,6 +106,27 @@ def test_benchmarks_join_any_data_set_out_of_domain(shared_data):
     left = with_benchmarks(data, {"same": Same()}).pool
     assert len(left) == 19
     assert data.pool[0] not in left
+
+
+def test_problems_of_a_benchmark_are_neither_learnt_nor_chosen_on(shared_data, caplog):
+    """Warm-up pairs and dev kept them: of MAWPS's 640 warm-up pairs, 545 were problems of the four parts' tests."""
+    parts = MawpsParts(folder=str(shared_data))
+    before = Mawps(folder=str(shared_data)).load()
+    with caplog.at_level(logging.WARNING, "sei.data"):
+        data = with_benchmarks(before, {"parts": parts})
+    tests = {masked_signature(p.question) for p in data.held_out if p.set == parts.name}
+    for learnt in (data.pool, data.warm_up, [p for p in data.held_out if p.role == "dev"]):
+        assert learnt
+        assert not tests & {masked_signature(p.question) for p in learnt}
+    assert "607 of 700 pool problems are in a benchmark and are left out" in caplog.text
+    assert re.search(r"\d+ of 150 dev problems are .*\n.*545 of 640 warm-up problems", caplog.text)
+
+
+def test_a_benchmark_that_holds_the_whole_pool_is_refused():
+    data = Arithmetic(pool=10, dev=10, test=10).load()
+    whole = SimpleNamespace(name="whole", test=lambda: [Row(p.id, p.question, p.answer) for p in data.pool])
+    with pytest.raises(DataError, match="10 of 10 pool problems are in a benchmark"):
+        with_benchmarks(data, {"whole": whole})
 
 
 def test_dev_and_pool_may_have_a_size_for_each_set(shared_data):
