@@ -33,6 +33,23 @@ class WrittenFloat(float):
         return number
 
 
+def require_file(path: Path, remedy: str = "") -> None:
+    """Refuse a path that is no file; ``remedy`` says how to get it.
+
+    Raises:
+        DataError: saying whether it is missing or a folder.
+    """
+    if path.is_dir():
+        held = sorted(p.name for p in path.iterdir())[:5]
+        raise DataError(
+            f"data file {path} is a folder ({', '.join(held) or 'empty'}). Rule: a file of JSON lines, JSON, CSV, TSV "
+            "or Parquet. Remedy: name a file in it (a data set of the datasets library: to_json(FILE) or "
+            "to_parquet(FILE))."
+        )
+    if not path.is_file():
+        raise DataError(f"data file {path} is missing. Remedy: {remedy or 'check the path'}.")
+
+
 def read_jsonl(
     path: Path, fields: tuple[str, ...], *, remedy: str = "", written: bool = False
 ) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -45,8 +62,7 @@ def read_jsonl(
             DataError: if the file is missing or not UTF-8, or, with the line, if a row is not a JSON object or lacks a
             field.
     """
-    if not path.is_file():
-        raise DataError(f"data file {path} is missing. Remedy: {remedy or 'check the path'}.")
+    require_file(path, remedy)
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as start:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from sei.errors import DataError
 from sei.parquet import read_parquet
-from sei.rows import not_json, numbers_kept, object_of, read_jsonl, require_utf8
+from sei.rows import not_json, numbers_kept, object_of, read_jsonl, require_file, require_utf8
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Table(NamedTuple):
 
     unit: str
     rows: Iterator[tuple[int, dict[str, Any]]]
+    delimiter: str = ""  # of a CSV file
 
 
 def read_table(path: Path, fields: tuple[str, ...] = (), *, remedy: str = "", written: bool = False) -> Table:
@@ -49,15 +50,16 @@ def read_table(path: Path, fields: tuple[str, ...] = (), *, remedy: str = "", wr
             DataError: naming the file and the line or row that cannot be read, with rule and remedy; may also be raised
             during iteration over the rows.
     """
-    if not path.is_file():
-        raise DataError(f"data file {path} is missing. Remedy: {remedy or 'check the path'}.")
+    require_file(path, remedy)
     name = path.name.removesuffix(".gz").lower()
     start = _start(path)
     if start.startswith(b"PAR1") or name.endswith((".parquet", ".pq")):
         return Table("row", _with_fields(path, "row", read_parquet(path), fields))
     _require_text(path, start)
     if name.endswith((".csv", ".tsv", ".tab")):
-        return Table("line", _with_fields(path, "line", _csv(path, tabs=not name.endswith(".csv")), fields))
+        text = text_of_file(path)
+        mark = _mark(path, text, tabs=not name.endswith(".csv"))
+        return Table("line", _with_fields(path, "line", _csv(path, text, mark), fields), mark)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         return Table("row", _array(path, fields, written=written))
     return Table("line", read_jsonl(path, fields, remedy=remedy, written=written))
@@ -116,14 +118,11 @@ def _array(path: Path, fields: Sequence[str], *, written: bool) -> Iterator[tupl
     yield from _with_fields(path, "row", iter(enumerate(rows, 1)), fields)
 
 
-def _csv(path: Path, *, tabs: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv(path: Path, text: str, mark: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line where the row begins, row), without empty lines and columns without a name."""
-    text = text_of_file(path)
     longest = csv.field_size_limit(_LONGEST_CELL)
     try:
-        yield from _records(
-            path, csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_mark(path, text, tabs))
-        )
+        yield from _records(path, csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark))
     except csv.Error as e:
         raise DataError(
             f"{path}: {e}. Rule: a cell with the delimiter, a line break or a quote needs double quotes, and "
@@ -133,7 +132,7 @@ def _csv(path: Path, *, tabs: bool) -> Iterator[tuple[int, dict[str, Any]]]:
         csv.field_size_limit(longest)
 
 
-def _mark(path: Path, text: str, tabs: bool) -> str:
+def _mark(path: Path, text: str, *, tabs: bool) -> str:
     """Return the delimiter: a tab in TSV, otherwise the one in the header line outside quotes."""
     if tabs:
         return "\t"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from sei.data.source import Place, Row, at_most, rows_of, text
+from sei.data.source import Limit, Place, Row, at_most, rows_of, text
 from sei.errors import DataError
 from sei.grading.extract import boxes
 from sei.grading.gold import last_box
@@ -47,7 +47,7 @@ class Math:
     name: ClassVar[str] = "math"
     folder: str | None = None
     revision: str | None = "21a5633873b6a120296cce3e2df9d5550074f4a3"
-    limit: int | None = None
+    limit: Limit = None
     levels: list[Annotated[int, Field(ge=1, le=5)]] | None = None
 
     def train(self) -> list[Row]:
@@ -95,7 +95,7 @@ class Math500:
     name: ClassVar[str] = "math500"
     folder: str | None = None
     revision: str | None = "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be"
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems."""
@@ -128,7 +128,7 @@ class OlympiadBench:
     name: ClassVar[str] = "olympiadbench"
     folder: str | None = None
     revision: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems; the group is the subfield."""
@@ -159,7 +159,7 @@ class MinervaMath:
     version: ClassVar[int] = 1
     name: ClassVar[str] = "minerva_math"
     folder: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems; the group is the course."""
@@ -184,7 +184,7 @@ class Amc23:
     name: ClassVar[str] = "amc23"
     folder: str | None = None
     revision: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems."""
@@ -209,7 +209,7 @@ class Aime24:
     name: ClassVar[str] = "aime24"
     folder: str | None = None
     revision: str | None = "2fe88a2f1091d5048c0f36abc874fb997b3dd99a"
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar
 
-from sei.data.source import Place, Row, at_most, letter, rows_of, text
+from sei.data.source import Limit, Place, Row, at_most, joined, letter, rows_of, text
 from sei.errors import DataError
 from sei.grading.text import balanced
 from sei.parts import part
@@ -25,7 +25,7 @@ class CollegeMath:
     name: ClassVar[str] = "college_math"
     folder: str | None = None
     revision: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems; the group is the textbook's subject."""
@@ -51,7 +51,7 @@ class TalScq:
     name: ClassVar[str] = "tal_scq"
     folder: str | None = None
     revision: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems with an answer among their options; the group is the difficulty."""
@@ -85,7 +85,7 @@ class GaokaoBenchMath:
     version: ClassVar[int] = 1
     name: ClassVar[str] = "gaokaobench_math"
     folder: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems; the group is choice or fill-in."""
@@ -103,16 +103,16 @@ class GaokaoBenchMath:
 
 @part
 class SatMath:
-    """SAT-Math of AGIEval (Zhong et al. 2023, MIT): 220 choice questions.
+    """SAT-Math of AGIEval (Zhong et al. 2023, MIT): 220 choice questions; a row's passage comes before its question.
 
     No hub set has this schema (dmayhem93/agieval-sat-math has another one); a local folder is needed.
     """
 
     identity: ClassVar[str] = "data/sat_math"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     name: ClassVar[str] = "sat_math"
     folder: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems."""
@@ -121,7 +121,8 @@ class SatMath:
         for w, n, r in rows_of(place, ("question", "options", "label"), folder=self.folder, revision=None):
             options = tuple(str(o) for o in r["options"])
             answer = letter(w, n, r["label"], len(options))
-            rows.append(Row(f"sat-{n}", text(w, n, r, "question"), answer, "", options))
+            question = joined(str(r.get("passage") or "").strip(), text(w, n, r, "question"))
+            rows.append(Row(f"sat-{n}", question, answer, "", options))
         return at_most(rows, self.limit, self.name)
 
 
@@ -137,7 +138,7 @@ class Aqua:
     name: ClassVar[str] = "aqua"
     folder: str | None = None
     revision: str | None = "33301c6a050c96af81f63cad5562cb5363e88971"
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems."""
@@ -162,7 +163,7 @@ class MmluStem:
     version: ClassVar[int] = 1
     name: ClassVar[str] = "mmlu_stem"
     folder: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems; the group is the subject."""

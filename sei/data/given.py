@@ -13,7 +13,7 @@ from typing import Any
 
 from sei.data.ids import tell_apart
 from sei.data.inspect_logs import is_archive, samples_of_archive, samples_of_log
-from sei.data.own import OTHER_NAMES, Line, rows_of_lines
+from sei.data.own import OTHER_NAMES, ColumnNames, Line, rows_of_lines
 from sei.data.samples import OUTPUT_NAMES, Sample, of_lm_eval, of_rows, of_run
 from sei.data.source import Row
 from sei.data.study import Columns, JsonLines
@@ -57,7 +57,7 @@ def read_given(path: Path, source: Any, load: Callable[[], DataSet]) -> Given:
         RoleError: if an output belongs to a dev or test problem.
     """
     columns = source.columns if isinstance(source, JsonLines) else Columns()
-    names = {f.name: str(getattr(columns, f.name)) for f in dataclasses.fields(columns)}
+    names: ColumnNames = {f.name: getattr(columns, f.name) for f in dataclasses.fields(columns)}
     layout, samples = _samples(path, names)
     left_out: Counter[str] = Counter()
     samples = _one_each(samples, left_out)
@@ -157,7 +157,7 @@ def _require_pool(path: Path, held_out: Sequence[HeldOutProblem], n: int) -> Non
     )
 
 
-def _carried(samples: Sequence[Sample], names: dict[str, str]) -> bool:
+def _carried(samples: Sequence[Sample], names: ColumnNames) -> bool:
     """Say whether a file has its own questions and answers."""
     filled = {k for s in samples for k, v in s.row.items() if not missing(v)}
 
@@ -169,7 +169,7 @@ def _carried(samples: Sequence[Sample], names: dict[str, str]) -> bool:
 
 
 def _own(
-    path: Path, samples: Sequence[Sample], names: dict[str, str], source: Any, left_out: Counter[str]
+    path: Path, samples: Sequence[Sample], names: ColumnNames, source: Any, left_out: Counter[str]
 ) -> list[tuple[PoolProblem, Sample]]:
     answers = source.answers if isinstance(source, JsonLines) else "auto"
     try:

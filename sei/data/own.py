@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sei.data.source import Row
+from sei.data.source import Row, joined
 from sei.errors import DataError
 from sei.grading.gold import LayoutError, missing, stated_in, text_of
 from sei.grading.layouts import Answers, Given, evidence, given, resolve
@@ -16,14 +17,30 @@ from sei.tables import read_table
 
 log = logging.getLogger(__name__)
 
+ColumnNames = dict[str, Any]
+"""The file's name for each column, a text; ``None`` for a ``context`` that is not chosen."""
+
 OTHER_NAMES = {
     "question": ("problem", "Problem", "Question", "query", "input"),
-    "answer": ("answerKey", "correct", "answer_value", "label", "target", "final_answer", "gold", "Answer"),
+    "answer": (
+        *("answerKey", "correct", "answer_value", "label", "target", "final_answer", "expected_answer", "gold"),
+        "Answer",
+    ),
     "options": ("choices", "answer_option_list", "endings"),
 }
 """Column names in data sets of the hub, for a file without the usual name."""
 
 _SETTING = "data.answers"
+_FIRST_PARTS = ("Body", "body", "context", "Context", "passage", "Passage", "instruction", "background", "story")
+"""Columns that hold the first part of a problem in known data sets (SVAMP, ASDiv, Alpaca), beside the question."""
+_ONE_EACH = re.compile(r"(option|choice|answer|ending|opt?|)[ _-]?([A-Ja-j]|\d)")
+"""Columns that hold one option each: ``A``, ``a``, ``option_a``, ``option1``, ``opa``, ``choice_1``."""
+
+
+_MARKED = re.compile(r"(?<![A-Za-z])(?:\(?[Bb]\)|B[.:])\s")  # options inside the question
+
+
+_DECIMAL_COMMA = re.compile(r"[-+]?(?:\d+,(?:\d{1,2}|\d{4,})|0,\d+|\d{1,3}(?:\.\d{3})+,\d+)\s?%?")  # not 1,234
 
 
 class Line(NamedTuple):
@@ -39,10 +56,10 @@ class Line(NamedTuple):
         return f"{self.unit} {self.number}"
 
 
-def own_rows(path: Path, name: str, columns: Mapping[str, str], answers: Answers) -> list[Row]:
+def own_rows(path: Path, name: str, columns: Mapping[str, Any], answers: Answers) -> list[Row]:
     """Return the rows of a file; their ids begin with ``name``.
 
-    ``columns``: the file's names for the columns question, answer, solution, options, id and group.
+    ``columns``: the file's names for the columns question, context, answer, solution, options, id and group.
 
     Raises:
         DataError: naming file, line, value, rule and remedy.
@@ -51,16 +68,20 @@ def own_rows(path: Path, name: str, columns: Mapping[str, str], answers: Answers
     lines = [Line(n, row, table.unit) for n, row in table.rows]
     if not lines:
         raise DataError(f"{path} has no rows. Remedy: set data.{name}=PATH to a file with problems.")
-    return rows_of_lines(path, lines, name, columns, answers)
+    rows = rows_of_lines(path, lines, name, columns, answers)
+    if table.delimiter == ";":
+        _require_points(path, lines, rows)
+    return rows
 
 
-def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str, str], answers: Answers) -> list[Row]:
+def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str, Any], answers: Answers) -> list[Row]:
     """Return the problems of rows read from ``path``, one each; as ``own_rows``.
 
     Raises:
         DataError: naming file, line, value, rule and remedy.
     """
     found = _columns(path, lines, columns)
+    _require_whole_questions(path, lines, found)
     texts = [_read(path, line, found) for line in lines]
     seen = evidence([(line.number, x[2]) for line, x in zip(lines, texts, strict=True)], lines[0].unit)
     rows = []
@@ -81,10 +102,11 @@ def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str
             )
         )
     _require_one_answer(path, lines, rows)
+    _require_options(path, lines, rows, answers)
     return rows
 
 
-def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[str, str]:
+def _columns(path: Path, lines: list[Line], columns: Mapping[str, Any]) -> ColumnNames:
     """Return the name of every column in a file: the configured one, or the only alternative that the file has.
 
     Without an answer column, the solution has to end in the answer (``answer`` is then an empty name).
@@ -111,7 +133,6 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[
         elif column != "options":
             absent.append(column)
     if absent:
-        absent = [x for x in ("question", "answer") if columns[x] not in present]
         raise DataError(
             f"{path} {lines[0].place}: lacks {[columns[x] for x in absent]}; its columns are {sorted(present)}. "
             "Rule: a row needs a question and a final answer. Remedy: "
@@ -120,7 +141,7 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, str]) -> dict[
     return found
 
 
-def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str, Given]:
+def _read(path: Path, line: Line, columns: Mapping[str, Any]) -> tuple[str, str, Given]:
     """Return a row's question, its worked solution (may be empty), and its answer and options."""
     row, where = line.row, f"{path} {line.place}"
     for column, unfit in (("question", (bool, list, dict)), ("answer", (bool, dict))):
@@ -133,6 +154,8 @@ def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str,
             )
     try:
         question = text_of(row[columns["question"]], columns["question"])
+        if columns.get("context"):
+            question = joined(text_of(row.get(columns["context"]), columns["context"]), question)
         solution = text_of(row.get(columns["solution"]), columns["solution"])
         if columns["answer"]:
             answer: Any = row[columns["answer"]]
@@ -143,7 +166,7 @@ def _read(path: Path, line: Line, columns: Mapping[str, str]) -> tuple[str, str,
         raise DataError(f"{where}: {e}") from e
 
 
-def _options(row: dict[str, Any], columns: Mapping[str, str]) -> Any:
+def _options(row: dict[str, Any], columns: Mapping[str, Any]) -> Any:
     """Return a row's options: from one column, or from columns A, B, C ... with one text each."""
     listed = row.get(columns["options"])
     if not missing(listed) or columns["options"] not in ("options", *OTHER_NAMES["options"]):
@@ -154,9 +177,81 @@ def _options(row: dict[str, Any], columns: Mapping[str, str]) -> Any:
             f"{columns['options']}={listed!r} is missing, and {others} may hold options. Rule: the options are in one "
             f"column. Remedy: data.columns.options={others[0]}, or repair the line."
         )
-    if {"A", "B"} <= row.keys():
-        return {letter: row[letter] for letter in LETTERS if letter in row}
-    return listed
+    return _one_each(row, set(columns.values())) or listed
+
+
+def _one_each(row: Mapping[str, Any], taken: set[str]) -> Any:
+    """Return the options of columns with one option each: letters to texts, or a list if the columns are numbered.
+
+    Raises:
+        LayoutError: if there are several such families of columns.
+    """
+    families: dict[str, dict[str, str]] = {}
+    for name in row.keys() - taken:
+        if m := _ONE_EACH.fullmatch(name):
+            families.setdefault(name[: m.start(2)], {})[m[2].upper()] = name
+    whole = {
+        head: names
+        for head, names in families.items()
+        if any(set(labels[:2]) <= names.keys() for labels in (LETTERS, "12", "01")) and (head or "A" in names)
+    }
+    if len(whole) > 1:
+        raise LayoutError(
+            f"columns {sorted(n for names in whole.values() for n in names.values())} may hold options. Rule: the "
+            "options are not guessed. Remedy: put them into one column, and set data.columns.options=NAME."
+        )
+    for names in whole.values():
+        there = {label: row[names[label]] for label in sorted(names) if not missing(row[names[label]])}
+        return there if "A" in there else list(there.values())
+    return None
+
+
+def _require_whole_questions(path: Path, lines: list[Line], columns: Mapping[str, Any]) -> None:
+    """Refuse a file in which another column usually holds the first part of each problem."""
+    if columns.get("context") is not None:
+        if columns["context"] and not any(columns["context"] in line.row for line in lines):
+            raise DataError(
+                f"{path}: no row has the column {columns['context']!r}. Rule: data.columns.context names the column "
+                "whose text comes before the question. Remedy: another name, or null."
+            )
+        return
+    used = {name for name in columns.values() if name}
+    for name in _FIRST_PARTS:
+        texts = [line.row.get(name) for line in lines]
+        if name not in used and any(isinstance(x, str) and x.strip() for x in texts):
+            raise DataError(
+                f"{path}: the question is in {columns['question']!r}, and {name!r} may be its first part, such as "
+                f"{next(x for x in texts if isinstance(x, str) and x.strip())[:60]!r}. Rule: half a problem is not "
+                f"asked. Remedy: data.columns.context={name} puts it before the question, data.columns.context='' "
+                "leaves it out."
+            )
+
+
+def _require_points(path: Path, lines: list[Line], rows: list[Row]) -> None:
+    """Refuse decimal commas, which spreadsheets write if a semicolon stands between cells."""
+    for line, row in zip(lines, rows, strict=True):
+        if _DECIMAL_COMMA.fullmatch(row.answer):
+            raise DataError(
+                f"{path} {line.place}: the answer {row.answer!r} has a decimal comma, or is a list. Rule: numbers have "
+                "a decimal point, and a comma separates values or groups of three digits. Remedy: save the file with "
+                "decimal points, or write a list with blanks (1, 2)."
+            )
+
+
+def _require_options(path: Path, lines: list[Line], rows: list[Row], answers: Answers) -> None:
+    """Refuse a file whose answers are mostly letters of options that nobody sees."""
+    bare = [
+        (line, row)
+        for line, row in zip(lines, rows, strict=True)
+        if not row.options and re.fullmatch(r"\(?[A-Ja-j]\)?", row.answer) and not _MARKED.search(row.question)
+    ]
+    if answers == "auto" and len(rows) > 1 and 2 * len(bare) > len(rows):
+        line, row = bare[0]
+        raise DataError(
+            f"{path} {line.place}: the answer {row.answer!r} may be the letter of an option, as in most rows, and no "
+            f"row has any; the columns are {sorted(line.row)}. Rule: a model must see the options. Remedy: "
+            f"data.columns.options=NAME, or {_SETTING}=value if the letter itself is the answer."
+        )
 
 
 def _group(value: Any) -> str:

@@ -11,7 +11,7 @@ import pydantic
 
 from sei.data.own import OTHER_NAMES, Line
 from sei.errors import DataError
-from sei.grading.gold import missing
+from sei.grading.gold import LayoutError, is_finished, missing
 from sei.records import HeldOutProblem, PoolProblem
 
 OUTPUT_NAMES = ("output", "model_output", "response", "completion", "generation", "prediction")
@@ -111,10 +111,13 @@ def _whole_question(doc: dict[str, Any], prompt: str) -> dict[str, Any]:
     spoken = {name, "id", "solution", "rationale", "explanation", *OTHER_NAMES["answer"], "answer"}
     texts = [v.strip() for k, v in doc.items() if k not in spoken and isinstance(v, str) and len(v.strip()) >= _LEAST]
     before: list[str] = []
+    shown: set[str] = set()
     while near := [(i, t) for t in texts if (i := prompt.rfind(t, 0, at)) >= 0 and at - i - len(t) <= _GAP]:
         at, text = max(near)
         before.insert(0, text)
-    return {**doc, name: "\n".join([*before, question])} if before else doc
+        shown.add(text)
+    rest = {k: v for k, v in doc.items() if not (isinstance(v, str) and v.strip() in shown)}
+    return {**rest, name: "\n".join([*before, question])} if before else doc
 
 
 def _with_target(doc: dict[str, Any], target: Any) -> dict[str, Any]:
@@ -170,11 +173,13 @@ def of_rows(path: Path, lines: Sequence[Line], column: str, id_column: str) -> l
                 "by the ids of their problems. Remedy: write ids."
             )
         known = str(row[id_column])
-        said = row.get("finished", True)
-        cut = said.strip().casefold() in ("false", "0", "no") if isinstance(said, str) else said is False
+        try:
+            finished = is_finished(row)
+        except LayoutError as e:
+            raise DataError(f"{path} {line.place}: {e}") from e
         text = None if output is None or (isinstance(output, float) and missing(output)) else _written(output)
         about = {k: v for k, v in row.items() if k not in (column, "finished", *_GRADED)}
-        sample = Sample(number=line.number, unit=line.unit, id=known, row=about, output=text, finished=not cut)
+        sample = Sample(number=line.number, unit=line.unit, id=known, row=about, output=text, finished=finished)
         out.append(sample)
     return out
 

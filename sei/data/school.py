@@ -6,7 +6,7 @@ import re
 from typing import ClassVar
 
 from sei.data.equations import solution_from_equation
-from sei.data.source import Place, Row, at_most, rows_of, text
+from sei.data.source import Limit, Place, Row, at_most, rows_of, text
 from sei.errors import DataError
 from sei.grading import extract_strict
 from sei.parts import part
@@ -24,7 +24,7 @@ class Gsm8k:
     name: ClassVar[str] = "gsm8k"
     folder: str | None = None
     revision: str | None = "e53f048856ff4f594e959d75785d2c2d37b678ee"
-    limit: int | None = None
+    limit: Limit = None
 
     def train(self) -> list[Row]:
         """Return the training split."""
@@ -59,7 +59,7 @@ class GsmHard:
     name: ClassVar[str] = "gsm_hard"
     folder: str | None = None
     revision: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems."""
@@ -81,7 +81,7 @@ class Svamp:
     name: ClassVar[str] = "svamp"
     folder: str | None = None
     revision: str | None = "5e0bf1e5e7c0e9c4bc39180d224f41f3f801b7ef"
-    limit: int | None = None
+    limit: Limit = None
 
     def train(self) -> list[Row]:
         """Return the training split."""
@@ -117,7 +117,7 @@ class Asdiv:
     name: ClassVar[str] = "asdiv"
     folder: str | None = None
     revision: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems."""
@@ -144,7 +144,7 @@ class MawpsParts:
     version: ClassVar[int] = 1
     name: ClassVar[str] = "mawps_parts"
     folder: str | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def test(self) -> list[Row]:
         """Return all problems; the group is the part."""

@@ -6,7 +6,9 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from sei.errors import DataError
 from sei.records import HeldOutProblem, PoolProblem, Role, TrainingExample
@@ -14,6 +16,9 @@ from sei.rows import read_jsonl
 from sei.store import digest
 
 log = logging.getLogger(__name__)
+
+Limit = Annotated[int, Field(ge=1)] | None
+"""The most test problems of a set; ``None`` takes all."""
 
 
 class Row(NamedTuple):
@@ -120,6 +125,15 @@ def at_most(rows: Sequence[Row], limit: int | None, name: str) -> list[Row]:
         return list(rows)
     chosen = set(sorted(range(len(rows)), key=lambda i: digest(name, rows[i].question, rows[i].id))[:limit])
     return [r for i, r in enumerate(rows) if i in chosen]
+
+
+def joined(first: str, question: str) -> str:
+    """Return a question with its first part before it, such as a passage."""
+    if not first or question.startswith(first):
+        return question
+    if "\n" in first:
+        return f"{first}\n\n{question}"
+    return f"{first} {question}" if first[-1] in ".!?:;," else f"{first}, {question}"
 
 
 def text(where: str, line: int, row: dict[str, Any], name: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sei.data.ids import tell_apart
 from sei.data.own import own_rows
-from sei.data.source import Row, at_most
+from sei.data.source import Limit, Row, at_most
 from sei.errors import ConfigError, DataError
 from sei.exchange import DataSet
 from sei.grading.layouts import Answers
@@ -104,9 +104,11 @@ class Study:
             dev, most = (x[key] if isinstance(x, dict) else x for x in (self.dev, self.pool))
             assert dev is not None, "only the pool may be None"
             if len(order) < dev + self.warm_up + 1:
+                found = rows[f"{s.name} train"]
+                remedy = _remedy(found, forbidden).removeprefix("or ")
                 raise DataError(
-                    f"{s.name} has {len(order)} usable training rows; dev={dev} and "
-                    f"warm_up={self.warm_up} leave none for the pool. Remedy: smaller data.dev."
+                    f"{s.name}: dev={dev} and warm_up={self.warm_up} leave none of the training rows for the pool, of "
+                    f"which {_usable(found, order, forbidden)}. Remedy: {remedy}."
                 )
             pairs, rest = self._warm(s.name, order[dev:])
             held += [r.held_out(f"{s.name}_dev", "dev") for r in order[:dev]]
@@ -138,27 +140,54 @@ def _require_names(names: list[str]) -> None:
 
 
 def cut_order(rows: Sequence[Row], name: str, forbidden: set[str]) -> list[Row]:
-    """Return training rows ordered by content hash, each masked signature once, without forbidden ones."""
-    distinct: dict[str, Row] = {}
+    """Return training rows ordered by content hash, each masked signature once, without forbidden ones.
+
+    Rows with options repeat each other only if their options and answers are equal too, since many have one wording
+    ("Which of these is true?").
+    """
+    distinct: dict[tuple[str, ...], Row] = {}
     for r in rows:
         signature = masked_signature(r.question)
         if signature not in forbidden:
-            distinct.setdefault(signature, r)
+            distinct.setdefault((signature, *((*r.options, r.answer) if r.options else ())), r)
     if left_out := len(rows) - len(distinct):
-        log.info("%s: %d of %d training rows are in a test set or repeated; left out", name, left_out, len(rows))
-    return sorted(distinct.values(), key=lambda r: digest(name, r.question))
+        tested = _tested(rows, forbidden)
+        log.info(
+            "%s: of %d training rows %d are in a test set and %d repeat another, so they are left out",
+            *(name, len(rows), tested, left_out - tested),
+        )
+    return sorted(distinct.values(), key=lambda r: digest(name, r.question, *r.options))
+
+
+def _tested(rows: Sequence[Row], forbidden: set[str]) -> int:
+    return sum(masked_signature(r.question) in forbidden for r in rows)
+
+
+def _usable(rows: Sequence[Row], order: Sequence[Row], forbidden: set[str]) -> str:
+    tested = _tested(rows, forbidden)
+    repeated = len(rows) - tested - len(order)
+    return f"{len(order)} of {len(rows)} can be used ({tested} are in a test set, {repeated} repeat another)"
+
+
+def _remedy(rows: Sequence[Row], forbidden: set[str]) -> str:
+    if 2 * _tested(rows, forbidden) > len(rows):
+        return "or a training file whose problems are not those of the tests"
+    return "or a smaller data.dev"
 
 
 @part
 class Columns:
     """Names of a file's columns. Rows may lack ``solution``, ``options``, ``id`` and ``group``.
 
-    If a file lacks the usual name of a column, names from known data sets are tried (docs/data.md).
+    If a file lacks the usual name of a column, names from known data sets are tried (docs/data.md). ``context``: a
+    column whose text comes before the question; empty for none. ``None``: none, and a file is refused if it has a
+    column that usually holds the first part of a problem.
     """
 
     identity: ClassVar[str] = "data/columns"
     version: ClassVar[int] = 2
     question: str = "question"
+    context: str | None = None
     answer: str = "answer"
     solution: str = "solution"
     options: str = "options"
@@ -185,7 +214,7 @@ class JsonLines:
     answers: Answers = "auto"
     dev: Annotated[int, Field(ge=1)] = 100
     pool: Annotated[int, Field(ge=1)] | None = None
-    limit: int | None = None
+    limit: Limit = None
 
     def load(self) -> DataSet:
         """Read all files.
@@ -205,8 +234,8 @@ class JsonLines:
         order = cut_order(rows["train"], "train", forbidden)
         if len(order) <= self.dev:
             raise DataError(
-                f"{self.train} has {len(order)} usable rows; dev={self.dev} leaves none for the pool. Remedy: more "
-                "rows, or a smaller data.dev."
+                f"{self.train}: dev={self.dev} leaves none of the rows for the pool, of which "
+                f"{_usable(rows['train'], order, forbidden)}. Remedy: more rows, {_remedy(rows['train'], forbidden)}."
             )
         end = None if self.pool is None else self.dev + self.pool
         held = [r.held_out("dev", "dev") for r in order[: self.dev]]

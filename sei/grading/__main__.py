@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from sei.errors import DataError, DiskError, SeiError
 from sei.exits import catch_signals, tell
-from sei.grading.gold import LayoutError, missing, number_text
+from sei.grading.gold import LayoutError, is_finished, missing, number_text
 from sei.grading.grader import MathGrader
 from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.progress import progress
@@ -48,14 +48,12 @@ def read(path: Path) -> list[dict[str, Any]]:
                 row[name] = _digits(value)
         if row["gold"] is None or not row["gold"].strip():
             raise DataError(f"{path} {table.unit} {number}: gold is empty. Remedy: give the gold answer.")
+        try:
+            is_finished(row)
+        except LayoutError as e:
+            raise DataError(f"{path} {table.unit} {number}: {e}") from e
         rows.append(row)
     return rows
-
-
-def is_finished(row: dict[str, Any]) -> bool:
-    """Say whether a row's output is complete: false if ``finished`` is false, or the word false in a table of texts."""
-    said = row.get("finished", True)
-    return said.strip().casefold() not in ("false", "0", "no") if isinstance(said, str) else said is not False
 
 
 def _digits(value: float) -> str:

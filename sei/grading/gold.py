@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal, DecimalException
 from typing import Any, NamedTuple
 
@@ -15,6 +16,12 @@ from sei.grading.extract import boxes
 _MOST_DIGITS = 60  # a longer number keeps its exponent
 _NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat"})
 _MISSING = _NAN | {"none", "null", "n/a", "#n/a", "inf", "+inf", "-inf"}
+_NO_ANSWER = _MISSING | {
+    "notfound",
+    "not found",
+    "proof",
+}  # NuminaMath-1.5 writes the last for problems without an answer
+_BYTES = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 _SAID_AGAIN = re.compile(r"([^\n]+)\n+The answer is:? ?([^\n]+?)\.?")
 _PROSE = 8  # words of three letters or more
 _NEXT_SENTENCE = re.compile(r"[a-z0-9)][.!?]\s+[A-Z][a-z]")
@@ -38,6 +45,25 @@ def missing(value: Any) -> bool:
     if isinstance(value, float):
         return math.isnan(value)
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def is_finished(row: Mapping[str, Any]) -> bool:
+    """Say whether a row's output is complete: ``finished`` is not false, 0, or one of their words in a table of texts.
+
+    Raises:
+        LayoutError: if ``finished`` is anything but a truth value.
+    """
+    said = row.get("finished", True)
+    if missing(said):
+        return True
+    word = said.strip().casefold() if isinstance(said, str) else said
+    if word in ("false", "no", "n", "0", "0.0", 0):
+        return False
+    if word in ("true", "yes", "y", "1", "1.0", 1):
+        return True
+    raise LayoutError(
+        f"finished={said!r} is no truth value. Rule: an output is finished or cut. Remedy: true or false."
+    )
 
 
 def number_text(value: float) -> str:
@@ -78,10 +104,16 @@ def scalar_text(value: Any) -> str:
     """Return a text without surrounding white space, or a number as decimal digits.
 
     Raises:
-        LayoutError: for anything else (null, NaN, infinity, true and false, lists, objects).
+        LayoutError: for anything else (null, NaN, infinity, true and false, lists, objects), and for bytes as text.
     """
     if isinstance(value, str):
-        return value.strip()
+        text = value.strip()
+        if _BYTES.fullmatch(text):
+            raise LayoutError(
+                f"{text[:60]} is bytes as Python prints them. Rule: the value is text. Remedy: write the file from "
+                "decoded texts (value.decode() of each)."
+            )
+        return text
     if isinstance(value, bool):
         raise LayoutError(f"{value!r} is not text. Rule: a truth value is ambiguous. Remedy: write the word.")
     if isinstance(value, (int, float)):
@@ -100,10 +132,10 @@ def require_stated(answer: str) -> None:
     Raises:
         LayoutError: naming the word.
     """
-    if answer.casefold() in _MISSING or not answer:
+    if answer.casefold() in _NO_ANSWER or not answer:
         raise LayoutError(
-            f"{answer!r} is not an answer. Rule: programs write it for a missing value. Remedy: drop the row, or use "
-            "another word (no solution, infinity)."
+            f"{answer!r} is not an answer. Rule: programs write it for a missing value. Remedy: drop such rows (by a "
+            "filter before the file is saved), or use another word (no solution, infinity)."
         )
 
 

@@ -116,7 +116,7 @@ def test_likelihoods_are_no_output(read):
 
 def test_rows_of_grading_carry_question_and_gold(read):
     row = {"id": "a", "gold": "5", "question": "2 + 3?", "output": "6", "verdict": "wrong", "extracted": "6"}
-    rows = [row, {**row, "id": "b", "output": "5", "finished": False, "verdict": "error", "fault": "x"}]
+    rows = [row, {**row, "id": "b", "output": "5", "finished": 0, "verdict": "error", "fault": "x"}]
     found = read([*rows, {**row, "output": "7"}, {**row, "id": "c", "output": None}])
     assert [(p.id, p.question, p.answer) for p in found.problems] == [("a", "2 + 3?", "5"), ("b", "2 + 3?", "5")]
     assert [(o.text, o.finished) for o in found.outputs.values()] == [("6", True), ("5", False)]

@@ -7,6 +7,7 @@ import json
 import math
 import random
 
+import pydantic
 import pytest
 
 from sei.data import competition, exams, school
@@ -429,7 +430,8 @@ def test_real_files_give_the_gold_answers_of_their_own_readers(shared_data, file
     reader = source(folder=str(shared_data))
     known = reader.train() if split == "train" else reader.test()
     known = known if split in ("train", "test") else [r for r in known if r.group == split]
-    found = own_rows(shared_data / f"{file}.jsonl.gz", "x", NAMES, "auto")
+    more = {"context": "passage"} if "sat-math" in file else {}
+    found = own_rows(shared_data / f"{file}.jsonl.gz", "x", NAMES | more, "auto")
     assert [(r.question, r.answer, r.options) for r in found] == [(r.question, r.answer, r.options) for r in known]
 
 
@@ -478,3 +480,168 @@ def test_a_row_that_names_a_column_twice_is_refused(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"question": "What?", "answer": "1", "answer": "2"}\n')
     with pytest.raises(DataError, match=r"a\.jsonl line 1: 'answer' appears twice\. Rule: .*Remedy: "):
         JsonLines(train=str(tmp_path / "a.jsonl"), test=str(tmp_path / "a.jsonl")).load()
+
+
+# --- whole problems: first parts and options in other columns
+
+
+@pytest.mark.parametrize(
+    ("first", "question"),
+    [
+        ("Tom has 3 pens and buys 4.", "Tom has 3 pens and buys 4. How many now?"),
+        ("If Tom buys 4 pens", "If Tom buys 4 pens, How many now?"),
+        ("| a | b |\n| 1 | 2 |", "| a | b |\n| 1 | 2 |\n\nHow many now?"),
+        (None, "How many now?"),
+    ],
+)
+@pytest.mark.parametrize("name", ["context", "Body", "passage", "instruction"])
+def test_the_first_part_of_a_problem_is_joined_or_the_file_refused(read, name, first, question):
+    """Half a problem was asked (SVAMP, ASDiv, SAT-Math, Alpaca)."""
+    row = {"question": "How many now?", name: first, "answer": "7"}
+    (found,) = read(row, context=name)
+    assert found.question == question
+    if first:
+        with pytest.raises(
+            DataError, match=rf"{name!r} may be its first part.*Remedy: data.columns.context={name} puts"
+        ):
+            read(row)
+    assert read(row, context="")[0].question == "How many now?"
+
+
+def test_a_column_for_first_parts_must_be_there(read):
+    with pytest.raises(DataError, match="no row has the column 'Bdoy'"):
+        read({"question": "How many?", "Body": "Tom has 3.", "answer": "7"}, context="Bdoy")
+
+
+@pytest.mark.parametrize(("file", "context"), [("svamp/test", "Body"), ("asdiv/validation", "body")])
+def test_real_files_with_first_parts_are_refused_or_whole(shared_data, file, context):
+    path = shared_data / f"{file}.jsonl.gz"
+    names = NAMES | ({"question": "Question", "answer": "Answer"} if context == "Body" else {})
+    with pytest.raises(DataError, match=f"data.columns.context={context} puts"):
+        own_rows(path, "x", names, "auto")
+    found = own_rows(path, "x", names | {"context": context}, "auto")
+    assert all(r.question.count(" ") > 5 for r in found)
+
+
+def test_the_passages_of_sat_math_stand_before_their_questions(shared_data):
+    """Its own reader asked at least 14 of the 220 questions without the text or table that they are about."""
+    found = exams.SatMath(folder=str(shared_data)).test()
+    sound = next(r for r in found if "closest to 1,000 feet per second" in r.question)
+    assert "a=1,052+1.08 t" in sound.question
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "options"),
+    [
+        ({"option_a": "0", "option_b": "4", "option_c": "2", "answer": "B"}, "B", ("(A) 0", "(B) 4", "(C) 2")),
+        ({"a": "1", "b": "2", "c": "3", "answer": "c"}, "C", ("(A) 1", "(B) 2", "(C) 3")),
+        ({"opa": "x", "opb": "y", "opc": "z", "answer": "b"}, "B", ("(A) x", "(B) y", "(C) z")),
+        ({"option1": "12", "option2": "14", "answer": "14"}, "B", ("(A) 12", "(B) 14")),
+        ({"choice_0": "12", "choice_1": "14", "answer": "12"}, "A", ("(A) 12", "(B) 14")),
+        ({"A": "12", "B": "14", "answer": "A"}, "A", ("(A) 12", "(B) 14")),
+        ({"option_a": "12", "option_b": "14", "option_c": None, "answer": "A"}, "A", ("(A) 12", "(B) 14")),
+    ],
+)
+def test_options_in_columns_of_their_own_are_read(read, row, answer, options):
+    """They were dropped in silence, and the answer stayed a letter that nobody could know."""
+    (found,) = read({"question": "Which?", **row})
+    assert (found.answer, found.options) == (answer, options)
+
+
+def test_two_families_of_option_columns_are_refused(read):
+    with pytest.raises(DataError, match=r"\['A', 'B', 'option1', 'option2'\] may hold options.*columns.options=NAME"):
+        read({"question": "Which?", "A": "1", "B": "2", "option1": "3", "option2": "4", "answer": "A"})
+
+
+def test_letters_without_options_are_refused(read):
+    rows = [{"question": f"Which of {i}?", "answer": "AB"[i % 2]} for i in range(4)]
+    with pytest.raises(DataError, match=r"line 1: the answer 'A' may be the letter of an option.*data.answers=value"):
+        read(*rows)
+    assert [r.answer for r in read(*rows, answers="value")] == ["A", "B", "A", "B"]
+    inside = [{**r, "question": f"{r['question']} (A) 1 (B) 2"} for r in rows]
+    assert [r.answer for r in read(*inside)] == ["A", "B", "A", "B"]
+
+
+# --- answers that are none
+
+
+@pytest.mark.parametrize("answer", ["proof", "Proof", "notfound", "not found", "b'-6\\n'", 'b"-6"'])
+def test_words_and_bytes_instead_of_answers_are_refused(read, answer):
+    """NuminaMath-1.5 writes "proof" and "notfound"; deepmind/math_dataset holds bytes as Python prints them."""
+    with pytest.raises(DataError, match=REFUSAL):
+        read({"question": "1 + 1?", "answer": answer})
+
+
+def test_a_word_for_no_answer_may_be_an_option(read):
+    assert read({"question": "Which?", "options": ["proof", "claim"], "answer": "proof"})[0].answer == "A"
+
+
+def test_bytes_as_a_question_are_refused(read):
+    with pytest.raises(DataError, match=r"question=b'Solve 24 = c.*decoded texts"):
+        read({"question": "b'Solve 24 = c for c.\\n'", "answer": "24"})
+
+
+@pytest.mark.parametrize("answer", ["12,5", "0,125", "-3,75", "1.234,5", "2,5 %"])
+def test_decimal_commas_of_a_spreadsheet_are_refused(tmp_path, answer):
+    """``12.5`` was wrong beside the answer ``12,5``."""
+    path = tmp_path / "de.csv"
+    path.write_text(f"id;question;answer\n1;Was kosten 5 Stifte?;7\n2;Was kosten 3?;{answer}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"de.csv line 3: the answer '.*' has a decimal comma.*decimal points"):
+        own_rows(path, "x", NAMES, "auto")
+
+
+@pytest.mark.parametrize("answer", ["12.5", "1,234", "1, 2", "7"])
+def test_other_answers_of_a_semicolon_file_are_read(tmp_path, answer):
+    path = tmp_path / "a.csv"
+    path.write_text(f"question;answer\nHow many?;{answer}\n", encoding="utf-8")
+    assert own_rows(path, "x", NAMES, "auto")[0].answer == answer
+
+
+def test_the_answer_column_of_openmathinstruct_is_found(read):
+    """It said that the question lacked, which was found in ``problem``."""
+    row = {"problem": "1 + 2?", "generated_solution": "s"}
+    assert read({**row, "expected_answer": "3"})[0].answer == "3"
+    with pytest.raises(DataError, match=r"lacks \['answer'\]"):
+        read(row)
+
+
+# --- refusals that name the true cause
+
+
+def files(home, train, test):
+    for name, rows in (("train", train), ("test", test)):
+        (home / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    return {"train": str(home / "train.jsonl"), "test": str(home / "test.jsonl")}
+
+
+def test_one_file_for_both_roles_is_told(tmp_path):
+    rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(40)]
+    with pytest.raises(
+        DataError, match=r"0 of 40 can be used \(40 are in a test set, 0 repeat.*not those of the tests"
+    ):
+        JsonLines(**files(tmp_path, rows, rows), dev=20).load()
+
+
+def test_equal_stems_with_other_options_are_no_repeats(tmp_path):
+    train = [
+        {"question": "Which of these is true?", "options": [f"{i} is odd", f"{i} is even"], "answer": "AB"[i % 2 == 0]}
+        for i in range(30)
+    ]
+    data = JsonLines(**files(tmp_path, train, [{"question": "Which?", "options": ["x", "y"], "answer": "A"}]), dev=9)
+    assert len(data.load().pool) == 21
+
+
+def test_a_folder_is_not_called_missing(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "state.json").write_text("{}")
+    with pytest.raises(DataError, match=r"train is a folder \(state.json\).*name a file in it"):
+        JsonLines(train=str(tmp_path / "train"), test=str(tmp_path / "train")).load()
+
+
+@pytest.mark.parametrize("limit", [-1, 0])
+def test_a_limit_that_takes_no_row_is_refused(limit, tmp_path):
+    """-1 dropped one test row in silence."""
+    with pytest.raises(pydantic.ValidationError, match="limit"):
+        JsonLines(train="a.jsonl", test="b.jsonl", limit=limit)
+    with pytest.raises(pydantic.ValidationError, match="limit"):
+        competition.Math500(folder=str(tmp_path), limit=limit)

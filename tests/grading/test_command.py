@@ -5,6 +5,9 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+from sei.grading.gold import is_finished
 from tests.conftest import ROOT
 
 
@@ -39,6 +42,20 @@ def test_each_output_of_a_file_gets_a_verdict_and_keeps_fields(tmp_path):
     assert rows[0]["mine"] == [1, 2]
     assert rows[0]["extracted"] == "0.5"
     assert "cannot be read" in rows[4]["fault"]
+
+
+@pytest.mark.parametrize("cut", [False, 0, 0.0, "false", "0", "No"])
+@pytest.mark.parametrize("whole", [True, 1, "true", "1", "yes", None, float("nan"), ""])
+def test_zeros_and_words_say_that_an_output_was_cut(cut, whole):
+    """0, which a database writes for false, counted as finished."""
+    assert not is_finished({"finished": cut})
+    assert is_finished({"finished": whole})
+
+
+def test_another_value_of_finished_is_refused(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "gold": "2", "output": "2", "finished": "stop"}\n')
+    done = grade("a.jsonl", cwd=tmp_path)
+    assert (done.returncode, "a.jsonl line 1: finished='stop' is no truth value" in done.stderr) == (2, True)
 
 
 def test_bad_files_are_refused_with_file_and_line(tmp_path):
