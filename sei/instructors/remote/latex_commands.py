@@ -27,6 +27,10 @@ WORDS: dict[str, Doubt] = {
     "nless": Doubt.WORD,
     "nexists": Doubt.WORD,
     "nparallel": Doubt.WORD,
+    "nsubset": Doubt.WORD,
+    "nsupset": Doubt.WORD,
+    "nint": Doubt.WORD,
+    "num": Doubt.WORD,
     "nCr": Doubt.VARIABLE,
     "nPr": Doubt.VARIABLE,
     "nth": Doubt.VARIABLE,
@@ -34,10 +38,14 @@ WORDS: dict[str, Doubt] = {
     "to": Doubt.VARIABLE,
     "tan": Doubt.WORD,
     "tt": Doubt.WORD,
+    "tr": Doubt.VARIABLE,
+    "tg": Doubt.VARIABLE,
+    "trace": Doubt.WORD,
+    "rad": Doubt.WORD,
 }
 """Commands with a rest that may be text. The rest of no other command is text."""
 
-RELATIONS = frozenset("ne ni nmid nless nparallel to".split())
+RELATIONS = frozenset("ne ni nmid nless nparallel nsubset nsupset to".split())
 """The commands among them that are relations between two terms."""
 
 _B = (
@@ -56,20 +64,21 @@ _N = (
     "ngeqslant ngtr nicefrac nleftarrow nleftrightarrow nleq nleqq nleqslant nobreak nobreakspace nocite noindent "
     "nolimits nolinebreak nonumber nopagebreak normalfont normalsize notag notin nprec npreceq nrightarrow nsim "
     "nsubseteq nsucc nsucceq nsupseteq ntriangleleft ntriangleright nvdash nvDash nwarrow nthroot noalign "
-    "nRightarrow nLeftarrow nLeftrightarrow nVdash nVDash nshortmid nshortparallel nsubseteqq nsupseteqq normalcolor"
+    "nRightarrow nLeftarrow nLeftrightarrow nVdash nVDash nshortmid nshortparallel nsubseteqq nsupseteqq normalcolor "
+    "nullity"
 )
 _R = (
     "raggedleft raggedright raise raisebox rangle rbrace rbrack rceil real Re red ref renewcommand restriction "
     "rfloor rho right rightarrow rightarrowtail rightharpoondown rightharpoonup rightleftarrows rightleftharpoons "
     "rightrightarrows rightsquigarrow rightthreetimes risingdotseq rlap rm rmfamily root rotatebox rtimes rule "
-    "rvert rVert rgroup rmoustache"
+    "rvert rVert rgroup rmoustache rank"
 )
 _T = (
     "tabular tag tan tanh tau tbinom text textbf textcolor textdegree textdollar textit textmd textnormal "
     "textpercent textrm textsc textsf textsl textstyle textsubscript textsuperscript texttt textup textwidth "
     "tfrac therefore theta thickapprox thicksim thinspace tilde times tiny to top triangle triangledown "
     "triangleleft trianglelefteq triangleq triangleright trianglerighteq twoheadleftarrow twoheadrightarrow tt "
-    "ttfamily thetasym"
+    "ttfamily thetasym textcelsius textdollar texteuro textohm textmu textquotedbl"
 )
 _U = (
     "ulcorner underbrace underbracket underleftarrow underline underparen underrightarrow underset unlhd unrhd uparrow "

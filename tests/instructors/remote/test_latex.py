@@ -164,6 +164,28 @@ def test_real_latex_however_escaped_is_never_silently_wrong():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        r"How many of these satisfy $A \nsubset B$?",
+        r"$A \nsupset B$, the $\nullity(A)$ and $\nint{2.7}$, $\num{3.5}$",
+        r"$\rank(A) = 2$ and $\tr(A) = 3$, $\trace(A)$, $\tg x$, $2 \rad$, $3\textcelsius$",
+    ],
+)
+def test_rare_commands_keep_their_backslash_or_are_refused(text):
+    """``\nsubset`` became a line break and "subset": the meaning was reversed, and the reply was accepted."""
+    assert one(json.dumps(text)[1:-1]) == text
+    restored = one(text)
+    assert restored == text or isinstance(restored, Undecided)
+
+
+def test_an_unknown_command_in_mathematics_is_no_line_break():
+    found = one(r"the sets $A \\nfoo B$")
+    assert isinstance(found, Undecided)
+    assert "nfoo" in found.why
+    assert one(r"First 5 + 3.\\nfoo follows") == "First 5 + 3.\nfoo follows"
+
+
+@pytest.mark.parametrize(
     "bodies",
     [
         (r"We know x.\nu = 4 then",),
