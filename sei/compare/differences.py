@@ -21,7 +21,8 @@ UNDEFINED = "not defined"  # a p, if the observed differences do not vary
 class Comparison:
     """Method minus full method on one outcome, paired by seed (shares).
 
-    ``delta`` has the interval of ``test``: t over seeds, or for one seed a bootstrap over items (no ends without item
+    ``delta`` is of the questions that both answered, if item files show which; else of all questions of each. It has
+    the interval of ``test``: t over seeds, or for one seed a bootstrap over items (no ends without item
     files). ``by_question``: the interval clustered by question. ``detectable``: the smallest true difference that the
     test finds with 80 % power, None if unknown (no spread over seeds, too few discordant items). ``p`` is None if there
     was no test, or if it is undefined because all seeds, or all items, have the same difference. ``verdict``: real,
@@ -78,10 +79,11 @@ def _compare(
         return None
     runs = [(mine.runs[s], full.runs[s]) for s in seeds]
     answers = [(x.items(my_stage(x)), y.items(stage(y))) for x, y in runs]
+    each = [_on_shared(a[s] - b[s], *found, outcome.sets) for s, found in zip(seeds, answers, strict=True)]
     out = Comparison(
         name,
         seeds,
-        Interval(sum(a[s] - b[s] for s in seeds) / len(seeds), math.nan, math.nan),
+        Interval(sum(each) / len(seeds), math.nan, math.nan),
         clustered_mean(answers, outcome.sets),
         "not tested: one seed, no item files that fit the summary",
         None,
@@ -91,7 +93,7 @@ def _compare(
         budgets(runs),
     )
     if len(seeds) > 1:
-        t = paired_t([a[s] for s in seeds], [b[s] for s in seeds])
+        t = paired_t(each, [0.0] * len(each))
         verdict = UNDEFINED if t.p is None else out.verdict
         out = replace(out, delta=t.delta, test="paired t over seeds", verdict=verdict)
         return replace(out, p=t.p, detectable=t.detectable or None)
@@ -107,6 +109,14 @@ def _compare(
         detectable=detectable_sign_flip(pairs),
         verdict=UNDEFINED if p is None else out.verdict,
     )
+
+
+def _on_shared(difference: float, mine: Answers, other: Answers, sets: Sequence[str]) -> float:
+    """Return a difference of accuracies, or that on the shared questions if one side lacks answers to some."""
+    pairs = _pairs(mine, other, sets)
+    if pairs is None or all(len(p) == len(mine[k]) == len(other[k]) for p, k in zip(pairs, sets, strict=True)):
+        return difference
+    return sum(sum(p) / len(p) for p in pairs) / len(pairs)
 
 
 def _pairs(mine: Answers, other: Answers, sets: Sequence[str]) -> list[list[float]] | None:

@@ -96,6 +96,9 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
         interval, kind = _over_questions(counts), "clustered by question"
     elif len(counts) == 1:
         interval, kind = wilson(round(counts[0].accuracy * counts[0].n), counts[0].n, Z95), "Wilson over items"
+    elif any(c.accuracy in (0.0, 1.0) for c in counts):  # a bootstrap of equal items has no spread
+        each = [wilson(round(c.accuracy * c.n), c.n, Z95) for c in counts]
+        interval, kind = _over_sets([x.mean for x in each], [x.ends for x in each]), "Wilson over items, by set"
     else:
         right = [round(c.accuracy * c.n) for c in counts]
         drawn = [[1.0] * k + [0.0] * (c.n - k) for k, c in zip(right, counts, strict=True)]
@@ -108,10 +111,16 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
 
 def _over_questions(counts: Sequence[SetScore]) -> Interval:
     """Return the mean over sets with several answers a question, from each set's own interval."""
-    mean = sum(c.accuracy for c in counts) / len(counts)
-    ends = [c.ci95 or (0.0, 1.0) for c in counts]
-    half = math.sqrt(sum((high - low) ** 2 for low, high in ends)) / 2 / len(counts)
-    return Interval(mean, mean - half, mean + half)
+    return _over_sets([c.accuracy for c in counts], [c.ci95 or (0.0, 1.0) for c in counts])
+
+
+def _over_sets(means: Sequence[float], ends: Sequence[tuple[float, float]]) -> Interval:
+    """Return the mean over independent sets; the distances to each end are added as squares, the lower apart."""
+    mean = sum(means) / len(means)
+    low, high = (
+        math.sqrt(sum((end[side] - m) ** 2 for m, end in zip(means, ends, strict=True))) / len(means) for side in (0, 1)
+    )
+    return Interval(mean, max(0.0, mean - low), min(1.0, mean + high))
 
 
 Answers = Mapping[str, Mapping[tuple[str, str], bool]]

@@ -8,6 +8,7 @@ import typing
 import pytest
 
 from sei.compare import build
+from sei.compare.differences import compare
 from sei.compare.measures import STAGES, estimate, outcomes
 from sei.compare.settings import SPEED, settings
 from sei.engines.openai_server import ServedEngine
@@ -15,7 +16,7 @@ from sei.finetuners.supervised import Finetune
 from sei.grading import MathGrader
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.parts import IMMATERIAL
-from tests.compare.made_up_runs import BEST, NO_REFINEMENT, names, read, write
+from tests.compare.made_up_runs import BEST, NO_REFINEMENT, names, read, write, write_items
 
 ONE = {"near": "in_domain"}
 
@@ -83,7 +84,56 @@ def test_several_answers_to_a_question_are_not_several_questions(tmp_path):
     (outcome,) = outcomes(list(block.full.runs.values()))
     found = estimate(block.full, outcome, STAGES["last"])
     assert found.kind == "clustered by question"
-    assert (found.interval.low, found.interval.high) == pytest.approx((0.3918, 0.6248))
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.392, 0.625))
+
+
+def scored(home, **scores):
+    """Write a run of one round whose base and round have these scores by set."""
+    write(home, sets=dict.fromkeys(scores, "in_domain"), rounds=(0.5,))
+    summary = json.loads((home / "summary.json").read_text())
+    for stage in (summary["baseline"], summary["rounds"][0]["scores"]):
+        for name, more in scores.items():
+            stage[name] |= more
+    (home / "summary.json").write_text(json.dumps(summary))
+
+
+NOTHING = {"n": 40, "accuracy": 0.0, "correct": 0, "samples": 4, "ci95": [0.0, 0.278]}
+ALL = {"n": 40, "accuracy": 1.0, "correct": 40, "samples": 4, "ci95": [0.722, 1.0]}
+
+
+@pytest.mark.parametrize(
+    ("scores", "low", "high"),
+    [
+        ({"near": NOTHING}, 0.0, 0.278),
+        ({"near": ALL}, 0.722, 1.0),
+        ({"near": NOTHING, "far": ALL}, 0.5 - 0.278 / 2, 0.5 + 0.278 / 2),
+        ({"near": {"n": 30, "accuracy": 0.0}, "far": {"n": 30, "accuracy": 0.0}}, 0.0, 0.1135 / 2**0.5),
+    ],
+)
+def test_intervals_at_the_ends_are_possible_and_have_a_width(scores, low, high, tmp_path):
+    """0 of 10 questions gave -13.9 to 13.9 %, and 0 of 30 on two sets 0 to 0 %."""
+    scored(tmp_path / "0", **scores)
+    (block,) = read(tmp_path)
+    outcome = max(outcomes(list(block.full.runs.values())), key=lambda o: len(o.sets))
+    found = estimate(block.full, outcome, STAGES["last"]).interval
+    assert (found.low, found.high) == pytest.approx((low, high), abs=2e-4)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_difference_is_of_the_questions_that_both_answered(seeds, tmp_path):
+    """Ten wrong answers that were missing in one run made a difference of 10 points with the interval 0 to 0."""
+    for seed in range(seeds):
+        for name, right, more in (("full", [1] * 90 + [0] * 10, {}), ("none", [1] * 90, NO_REFINEMENT)):
+            home = write(tmp_path / name / str(seed), seed=seed, sets=ONE, rounds=(0.5,), **more)
+            summary = json.loads((home / "summary.json").read_text())
+            score = {"n": len(right), "accuracy": sum(right) / len(right), "grader_errors": 100 - len(right)}
+            summary["rounds"][0]["scores"]["near"] |= score
+            (home / "summary.json").write_text(json.dumps(summary))
+            write_items(home, "round_1", "near", right)
+    (block,) = read(tmp_path)
+    (outcome,) = outcomes(list(block.full.runs.values()))
+    found = compare(block, outcome, STAGES["last"])[-1]
+    assert (found.method, found.delta.mean) == ("no refinement", 0.0)
 
 
 def test_runs_with_one_and_several_answers_are_compared(tmp_path):
