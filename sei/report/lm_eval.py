@@ -21,6 +21,7 @@ from sei.stages.sampled import by_problem, majority, rights
 from sei.store import write_atomic
 
 STRICT, FLEXIBLE = "strict-match", "flexible-extract"
+MAJORITY = "majority"  # field of a row with several answers, added by sei: whether the most frequent one is right
 
 
 def write_lm_eval(
@@ -130,9 +131,10 @@ def _samples(i: int, answers: Sequence[Graded], prompt: str) -> str:
     }
     strict = [g.extracted if g.strict_verdict != "unreadable" else "[invalid]" for g in answers]
     flexible = [g.extracted or "[invalid]" for g in answers]
+    voted = {MAJORITY: majority(answers)} if len(answers) > 1 else {}
     own = (
         {"filter": STRICT, "filtered_resps": strict, "exact_match": _share(answers, strict=True)},
-        {"filter": FLEXIBLE, "filtered_resps": flexible, "exact_match": _share(answers, strict=False)},
+        {"filter": FLEXIBLE, "filtered_resps": flexible, "exact_match": _share(answers, strict=False), **voted},
     )
     shared = _json(common).removesuffix("}")  # the rows of a problem differ in their last fields alone
     return "".join(f"{shared}, {_json(fields).removeprefix('{')}\n" for fields in own)

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from sei.report.page import make_page, make_sweep_page, write_page
 from sei.report.page.__main__ import main
 from sei.report.page.build import gather
 from sei.report.page.config import hidden, marked
-from sei.report.page.paired import change
+from sei.report.page.files import Files
+from sei.report.page.paired import Right, change, changes
 from sei.report.page.sweep import _inside
 from sei.report.page.write import embedded
 from tests.builders import graded, held_out
@@ -198,13 +200,38 @@ def test_the_change_of_a_set_is_counted_by_item_and_paired(tmp_path):
 
 def test_many_pairs_give_the_interval_of_matched_pairs():
     """Many pairs give the interval of matched pairs, and no change gives one around zero."""
-    before = {str(i): i < 500 for i in range(1000)}
-    after = {str(i): i < 600 and i >= 20 for i in range(1000)}
+    before = {str(i): Right(float(i < 500), i < 500) for i in range(1000)}
+    after = {str(i): Right(float(600 > i >= 20), 600 > i >= 20) for i in range(1000)}
     low, high = change(before, after)["ci95"]
     half = 1.96 * (0.12 - 0.08**2) ** 0.5 / 1000**0.5
     assert (low, high) == (pytest.approx(0.08 - half, abs=2e-3), pytest.approx(0.08 + half, abs=2e-3))
     low, high = change(before, before)["ci95"]
     assert low == -high < 0
+
+
+@pytest.mark.parametrize(("rights", "mean", "fixed"), [((1, 3), 0.5, 100), ((1, 2), 0.25, 100), ((0, 1), 0.25, 0)])
+def test_a_change_of_several_answers_is_that_of_their_shares(tmp_path, rights, mean, fixed):
+    """An item counted as right if all of its answers were: 39.7 to 59.1 % stood beside an interval of 0 to 4 points."""
+    said = {"model": "m", "digest": "d", "commit": "c", "shots": 0}
+    for place, right in zip(("base", "round_1"), rights, strict=True):
+        rows = []
+        for i in range(100):
+            for sample in range(4):
+                one = graded(held_out(i), "right" if sample < right else "wrong", extracted=str(sample >= right))
+                rows.append(replace(one, attempt=replace(one.attempt, sample=sample)))
+        write_lm_eval(tmp_path / place / "lm_eval", tuple(rows), ["asked"] * len(rows), **said)
+    (found,) = changes(Files(home=tmp_path, known={}), 1).values()
+    assert (found["n"], found["broken"], found["mean"]) == (100, 0, pytest.approx(mean))
+    assert found["ci95"] == [pytest.approx(mean)] * 2
+    assert found["fixed"] == fixed
+
+
+def test_the_interval_of_shares_covers_their_difference():
+    before = {str(i): Right(i % 5 / 4, i % 5 > 2) for i in range(200)}
+    after = {str(i): Right(min(1.0, i % 5 / 4 + 0.25 * (i % 2)), i % 5 > 1) for i in range(200)}
+    found = change(before, after)
+    assert found["ci95"][0] < found["mean"] < found["ci95"][1]
+    assert found["mean"] == pytest.approx(0.1)
 
 
 def test_a_key_is_marked_by_its_whole_path():

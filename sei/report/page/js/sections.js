@@ -45,7 +45,8 @@ const cell = (score) => (score ? [el("b", null, `${percent(score.accuracy)} %`),
 function gain(a, b, change) {
   if (!a || !b) return "–";
   const ends = change && note(change.ci95.map(signed).join(" to "));
-  return [el("b", null, signed(b.accuracy - a.accuracy)), ends, note(verdict(a, b, change), "verdict")];
+  const difference = change ? change.mean : b.accuracy - a.accuracy; // of the items that both answered
+  return [el("b", null, signed(difference)), ends, note(verdict(a, b, change), "verdict")];
 }
 
 // `shown`: the round to compare with the base: the best one, or the last if none was better than the base.
