@@ -146,10 +146,14 @@ class SynthesisRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """The reply to one synthesis request: drafts, and typed refusals of what could not be used."""
+    """The reply to one synthesis request: drafts, and typed refusals of what could not be used.
+
+    ``whole``: the rejection is that of the reply, of which no problem could be read.
+    """
 
     drafts: tuple[Draft, ...]
     rejections: tuple[Rejection, ...] = ()
+    whole: bool = False
     usage: Usage = field(default_factory=lambda: Usage(requests=1))
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from sei.records import StepLog
 from sei.track.local import LocalTracker
 from sei.track.several import SeveralTrackers
+from sei.track.wandb import WandbRun
 from tests import stopping
 from tests.conftest import Sei
 from tests.wandb_files import COMMAND, history, records, values
@@ -44,6 +47,18 @@ def test_rounds_curves_and_counts_are_those_of_the_summary(fresh):
     steps = [r["train/step"] for r in rows if "train/step" in r]
     assert steps == list(range(1, 9))
     assert by_round[2]["round/error_type_flow._type"] == "image-file"
+
+
+def test_steps_go_on_from_round_to_round():
+    """Rounds of 6, 3 and 2 steps were drawn over one another."""
+    logged: list[dict] = []
+    run = WandbRun(SimpleNamespace(log=logged.append), log_model=False, data=None)
+    for number, steps in enumerate((6, 3, 2), 1):
+        curve = tuple(StepLog(step=i, loss=1.0, tokens=1) for i in range(1, steps + 1))
+        trained = SimpleNamespace(steps=steps, curve=curve)
+        with pytest.raises(KeyError):  # an empty report: the curve comes first
+            run.round(SimpleNamespace(round=number, trained=trained, scores={}), {}, Path())
+    assert [r["train/step"] for r in logged if "train/step" in r] == list(range(1, 12))
 
 
 def test_rounds_and_steps_have_axes_of_their_own(fresh):

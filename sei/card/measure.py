@@ -142,11 +142,11 @@ def _problems(plan: Plan, instructor: Instructor, grader: Grader, meter: Meter, 
         WRITTEN,
         instructor.write(plan.requests),
         len(plan.requests),
-        lambda r: (r.usage, _whole(r.drafts, r.rejections)),
+        lambda r: (r.usage, r.rejections[0].reason if r.whole else ""),
         lambda r: len(r.drafts),
     )
     drafts = [d for r in replies for d in r.drafts]
-    single = [r for reply in replies for r in reply.rejections if r.reason in _DROPPED and reply.drafts]
+    single = [r for reply in replies for r in reply.rejections if r.reason in _DROPPED and not reply.whole]
     wanted = sum(r.n for r in plan.requests)
     passed = share(WRITTEN, kept, len(drafts), len(drafts) + len(single), f"{wanted} wanted", none="none was written")
     if not meter.remote:
@@ -156,11 +156,6 @@ def _problems(plan: Plan, instructor: Instructor, grader: Grader, meter: Meter, 
         out.numbers.append(not_asked(WRITTEN, holds, "share", "it cannot solve a question without its solution"))
         return
     _solved_again(drafts, instructor, grader, meter, out, holds)
-
-
-def _whole(drafts: Sequence[Draft], rejections: Sequence[Rejection]) -> str:
-    """Return why a whole reply was rejected, or an empty text if any of its problems is used."""
-    return "" if drafts or not rejections else rejections[0].reason
 
 
 def _solved_again(

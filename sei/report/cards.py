@@ -20,7 +20,10 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>|&~$:@^]|(?<=www)\.)", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The origin of an export. ``parts``: the parts of the method, such as ``refiner``."""
+    """The origin of an export. ``parts``: the parts of the method, such as ``refiner``.
+
+    ``samples``: answers to each problem; ``temperature``: 0 for greedy ones.
+    """
 
     experiment: str
     seed: int
@@ -28,6 +31,18 @@ class Origin:
     git_commit: str
     target: TargetModel
     parts: dict[str, str] = field(default_factory=dict)
+    samples: int = 1
+    temperature: float = 0.0
+
+    @property
+    def asked(self) -> str:
+        """Say how the model was asked for the answers behind its scores."""
+        drawn = f"{self.samples} answers to each problem" if self.samples > 1 else "One answer to each problem"
+        how = f"{drawn}, drawn at temperature {self.temperature:g}" if self.temperature else "Greedy"
+        shots = len(self.target.shots())
+        shown = f" after {shots} worked examples" if shots else ""
+        template, ask = self.target.settled().template, self.target.ask
+        return f"{how}, asked with template `{template}` and answer format `{ask}`{shown}"
 
     @property
     def hub_id(self) -> str:

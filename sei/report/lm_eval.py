@@ -25,7 +25,15 @@ MAJORITY = "majority"  # field of a row with several answers, added by sei: whet
 
 
 def write_lm_eval(
-    folder: Path, graded: Sequence[Graded], prompts: Sequence[str], *, model: str, digest: str, commit: str, shots: int
+    folder: Path,
+    graded: Sequence[Graded],
+    prompts: Sequence[str],
+    *,
+    model: str,
+    digest: str,
+    commit: str,
+    shots: int,
+    temperature: float = 0.0,
 ) -> None:
     """Write ``results_<date>.json`` and one ``samples_<task>_<date>.jsonl`` per held-out set.
 
@@ -33,7 +41,7 @@ def write_lm_eval(
     answer twice.
 
     ``prompts``: the model's prompt for each graded attempt. ``model``: the target model's name; ``digest``: that of its
-    weights; ``shots``: the number of few-shot examples in the prompt.
+    weights; ``shots``: the number of few-shot examples in the prompt; ``temperature``: 0 for greedy answers.
     """
     now = datetime.datetime.now(datetime.UTC)
     stamp = now.strftime("%Y-%m-%dT%H-%M-%S.%f")
@@ -46,7 +54,7 @@ def write_lm_eval(
     results: dict[str, Any] = {
         "results": {t: _scores(t, list(by_problem(rows).values())) for t, rows in tasks.items()},
         "group_subtasks": {t: [] for t in tasks},
-        "configs": {t: _config(t, shots, _most_of(rows)) for t, rows in tasks.items()},
+        "configs": {t: _config(t, shots, _most_of(rows), temperature) for t, rows in tasks.items()},
         "versions": dict.fromkeys(tasks, 1.0),
         "n-shot": dict.fromkeys(tasks, shots),
         "higher_is_better": {t: {"exact_match": True} for t in tasks},
@@ -68,7 +76,9 @@ def write_lm_eval(
     write_atomic(written[0], (json.dumps(results, indent=2) + "\n").encode())
     for path, rows in zip(written[1:], tasks.values(), strict=True):
         places = {i: at for at, i in enumerate(dict.fromkeys(g.attempt.problem.id for g in rows))}
-        body = "".join(_samples(places[i], answers, asked_as[i]) for i, answers in by_problem(rows).items())
+        body = "".join(
+            _samples(places[i], answers, asked_as[i], temperature) for i, answers in by_problem(rows).items()
+        )
         write_atomic(path, body.encode("utf-8", "surrogatepass"))
     for earlier in {*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")} - set(written):
         earlier.unlink(missing_ok=True)
@@ -101,19 +111,23 @@ def _share(answers: Sequence[Graded], *, strict: bool) -> float:
     return sum((g.strict_verdict if strict else g.verdict) == "right" for g in answers) / len(answers)
 
 
-def _config(task: str, shots: int, samples: int) -> dict[str, Any]:
+def _decoding(temperature: float) -> dict[str, Any]:
+    return {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+
+
+def _config(task: str, shots: int, samples: int, temperature: float) -> dict[str, Any]:
     return {
         "task": task,
         "output_type": "generate_until",
         "num_fewshot": shots,
         "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
         "filter_list": [{"name": STRICT}, {"name": FLEXIBLE}],
-        "generation_kwargs": {"do_sample": samples > 1},
+        "generation_kwargs": _decoding(temperature),
         "repeats": samples,
     }
 
 
-def _samples(i: int, answers: Sequence[Graded], prompt: str) -> str:
+def _samples(i: int, answers: Sequence[Graded], prompt: str, temperature: float) -> str:
     """Return the rows of one problem, one for each filter."""
     p = answers[0].attempt.problem
     doc = {"id": p.id, "question": p.question, "answer": p.answer, "solution": p.solution, "options": list(p.options)}
@@ -121,7 +135,7 @@ def _samples(i: int, answers: Sequence[Graded], prompt: str) -> str:
         "doc_id": i,
         "doc": doc,
         "target": p.answer,
-        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": {"do_sample": len(answers) > 1}}},
+        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": _decoding(temperature)}},
         "resps": [[g.attempt.output for g in answers]],
         "finished": answers[0].attempt.finished,  # added by sei: whether it ended before the length cap
         "metrics": ["exact_match"],

@@ -159,20 +159,23 @@ def _code(*lines: str) -> str:
 
 def _join(head: str, what: str, use: str, scores: dict[str, Score], origin: Origin) -> str:
     rows = (
-        (cell(k), cell(s.role), s.n, f"{s.accuracy:.1%}", f"{s.ci95[0]:.1%} - {s.ci95[1]:.1%}")
+        (cell(k), cell(s.role), _counted(s), f"{s.accuracy:.1%}", f"{s.ci95[0]:.1%} - {s.ci95[1]:.1%}")
         for k, s in scores.items()
     )
     heads = ("set", "role", "n", "accuracy", "95 % interval")
-    asked = f"asked with template `{origin.target.settled().template}` and answer format `{origin.target.ask}`"
     unused = ", ".join(f"`{k}`: {cell(json.dumps(v))}" for k, v in origin.target.unused_generation().items())
     reset = f"Decoding settings of the target model that were not used: {unused}.\n" if unused else ""
     parts = [
         f"{head}# {cell(origin.experiment)}\n",
         f"{what}\n",
         use,
-        f"## Accuracy\n\nGreedy, {asked}.\n\n{table(heads, rows)}",
+        f"## Accuracy\n\n{origin.asked}.\n\n{table(heads, rows)}",
         reset,
         f"## Made with\n\n{provenance(origin)}",
         "The licences of the target model and of the data it was trained on apply.\n",
     ]
     return "\n".join(p for p in parts if p)
+
+
+def _counted(score: Score) -> str:
+    return f"{score.n // score.samples} x {score.samples}" if score.samples > 1 else str(score.n)

@@ -42,6 +42,7 @@ from sei.report.summary import (
 from sei.stages.diagnose import RefusedDiagnosesError
 from sei.stages.grade import bad_cases
 from sei.stages.harvest import NothingKeptError
+from sei.stages.sampled import decoding
 from sei.store import Store, Use, write_atomic
 
 log = logging.getLogger("sei")
@@ -84,6 +85,7 @@ class RunReport:
             digest=last.checkpoint.digest,
             commit=git_commit(),
             shots=len(self.model.shots()),
+            temperature=decoding(self.method.attempt)[1],
         )
         if last.record is None:
             report: dict[str, Any] = {
@@ -214,6 +216,8 @@ class RunReport:
                 "refiner": described(method.refine),
                 "finetuner": described(method.finetune),
             },
+            samples=decoding(method.attempt)[0],
+            temperature=decoding(method.attempt)[1],
         )
 
 

@@ -13,6 +13,11 @@ from sei.opened import Sampled
 from sei.records import Graded, HeldOutProblem, PoolProblem
 
 
+def decoding(stage: object) -> tuple[int, float]:
+    """Return a stage's answers to each problem and their temperature: 1 and 0 for greedy answers."""
+    return (stage.samples, stage.temperature) if isinstance(stage, Sampled) else (1, 0.0)
+
+
 def draws(stage: Any, problems: Sequence[PoolProblem | HeldOutProblem], seed: int) -> tuple[Any, ...]:
     """Return the input of an attempt stage: the problems, or ``samples`` draws of each if the stage samples.
 

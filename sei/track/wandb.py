@@ -112,6 +112,7 @@ class WandbRun:
 
     def __init__(self, run: Any, *, log_model: bool, data: str | None) -> None:
         self._run, self._log_model, self._data = run, log_model, data
+        self._steps = 0  # optimizer steps of the rounds logged so far
 
     def baseline(self, scores: dict[str, Score]) -> None:
         """Log the base model as round 0."""
@@ -121,10 +122,10 @@ class WandbRun:
         """Log curves, scores, tables and pictures of one round."""
         import wandb
 
-        before = (record.round - 1) * record.trained.steps
         for s in record.trained.curve:
-            point = {"train/step": before + s.step, "train/loss": s.loss, "train/tokens": s.tokens}
+            point = {"train/step": self._steps + s.step, "train/loss": s.loss, "train/tokens": s.tokens}
             self._run.log({**point, **_speed(s)})
+        self._steps += record.trained.steps
         counts = {k: v for k, v in report.items() if isinstance(v, (int, float)) and k != "round"}
         self._run.log(
             {

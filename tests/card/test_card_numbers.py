@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from sei.card.measure import Measured, Plan, _problems
+from sei.card.meter import Meter
 from sei.card.numbers import mean, not_asked, share, unknown
 from sei.card.phrases import agreement, labelled
+from sei.card.rows import Rows
+from sei.exchange import Draft, Reply, SynthesisRequest
+from sei.instructors.remote.drafts import draft_of
+from sei.ports import Grader, Instructor
+from sei.records import Rejection
 
 
 def test_the_labelled_phrases_come_with_the_package():
@@ -66,3 +76,29 @@ def test_what_was_not_asked_is_no_number():
         assert (made.value, made.low, made.n, made.why) == (None, None, 0, "why")
     assert not_asked("g", "t", "share", "").shown == "not asked"
     assert unknown("g", "t", "USD", "").shown == "?"
+
+
+@pytest.mark.parametrize("per_request", [5, 2, 1])
+def test_problems_count_alike_in_requests_of_any_size(per_request):
+    """A reply whose problems all failed was left out: of 20 problems, half of them wrong, 50 to 100 % passed."""
+    asked = {"question": "Anna has 3 pens and buys 4. How many?", "answer": "7"}
+    right, wrong = ({**asked, "solution": f"3+4={n}\n#### {n}"} for n in (7, 8))
+
+    def write(requests):
+        for i, request in enumerate(requests):
+            found = [right if (i * per_request + k) % 4 < 2 else wrong for k in range(request.n)]
+            judged = [draft_of(x, "t", (), (), verify=True, ending="hash") for x in found]
+            drafts = tuple(d for d in judged if isinstance(d, Draft))
+            yield Reply(drafts=drafts, rejections=tuple(r for r in judged if isinstance(r, Rejection)))
+        yield Reply(drafts=(), rejections=(Rejection(stage="synthesize", reason="off_contract"),), whole=True)
+
+    size = 20 // per_request
+    requests = tuple(
+        SynthesisRequest(error_type="t", exemplars=(), n=per_request, index=i, seed=0) for i in range(size)
+    )
+    asks = Plan(rows=Rows(source="x", human=False, rows=()), sample=(), requests=requests)
+    meter, out = Meter(cast(Instructor, object())), Measured()
+    meter.remote = True
+    _problems(asks, cast(Instructor, SimpleNamespace(write=write)), cast(Grader, None), meter, out)
+    assert (out.numbers[0].n, out.numbers[0].value) == (20, 0.5)
+    assert meter.refused == {"off_contract": 1}

@@ -53,6 +53,17 @@ def test_results_and_samples_have_the_harness_fields_and_agree(tmp_path):
     assert [s["filtered_resps"] for s in samples if s["doc_id"] == 1] == [["[invalid]"], ["1"]]
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_the_harness_is_told_how_answers_were_drawn(tmp_path, temperature):
+    """One drawn answer to each problem was called greedy."""
+    said = {"model": "m", "digest": "d", "commit": "c", "shots": 0, "temperature": temperature}
+    write_lm_eval(tmp_path, (graded(held_out(0), "right"),), ["asked"], **said)
+    (config,) = json.loads(next(tmp_path.glob("results_*")).read_text())["configs"].values()
+    row = json.loads(next(tmp_path.glob("samples_*")).read_text().splitlines()[0])
+    wanted = {"do_sample": True, "temperature": 0.8} if temperature else {"do_sample": False}
+    assert config["generation_kwargs"] == row["arguments"]["gen_args_0"]["arg_1"] == wanted
+
+
 def test_a_run_that_goes_on_leaves_one_file_for_each_set(tmp_path):
     about = {"model": "org/model", "digest": "abc", "commit": "def", "shots": 0}
     write_lm_eval(tmp_path, [judged(0, "wrong", "wrong")], PROMPTS[:1], **about)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,27 @@ def test_the_cards_say_what_they_belong_to(exported):
     assert ("warm-up" in adapter.text) == (checkpoint.onto.kind == "full")
     assert str(home.parent) not in merged.content + adapter.content
     assert str(home.parent) not in (home / "adapter" / "adapter_config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "words", "n"),
+    [
+        ({}, "Greedy, asked with", "80"),
+        (
+            {"samples": 8, "temperature": 0.8},
+            "8 answers to each problem, drawn at temperature 0.8, asked with",
+            "10 x 8",
+        ),
+        ({"temperature": 0.8}, "One answer to each problem, drawn at temperature 0.8, asked with", "80"),
+    ],
+)
+def test_the_card_says_how_the_answers_were_drawn(tmp_path, more, words, n):
+    """Drawn answers were called greedy, and eight answers to each of ten problems 80 problems."""
+    score = replace(scores(30)["test_set"], n=80, samples=more.get("samples", 1))
+    write_model(tmp_path, Checkpoint(digest="x"), {"near": score}, origin(**more), best_round=0)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert words in card
+    assert re.search(rf"\| near \| in\S+ \| {n} \|", card)
 
 
 def test_a_base_that_wins_names_the_last_trained_weights(tmp_path, capsys):

@@ -10,6 +10,9 @@ from sei.grading.choices import options_of
 
 _LETTERS = "ABCDEFGHIJ"
 _LABELLED = re.compile(r"^(\W*)([A-Ja-j])([).:\]}]+\s*|\s+)")
+_OWN = re.compile(  # a letter before an option's text
+    r"[(\[]\s*([A-Ja-j])\s*[)\]][.:]?\s*|([A-Ja-j])\s*(?:\)|[.:](?=\s|\d|$))\s*"
+)
 _ANSWER = re.compile(r"\W*(?:option\s+)?\(?([A-Ja-j])\)?\W*", re.IGNORECASE)
 
 
@@ -23,10 +26,13 @@ def listed(value: Any) -> Any:
 def lettered(options: Sequence[str], like: Sequence[str]) -> tuple[str, ...]:
     """Return option texts with letters in the style of the options ``like``: ``(A) 12``, ``A. 12``.
 
+    Letters of the reply are left out if they are A, B, C ... in order.
+
     Raises:
-        ValueError: for fewer than two options, more than ten, an empty one or two equal ones.
+        ValueError: for fewer than two options, more than ten, an empty one or two equal ones, or if all have letters
+            in another order, since an answer would then name another option.
     """
-    texts = list(options_of([" ".join(o.split()) for o in options[: len(_LETTERS) + 1]]).values())
+    texts = _without_letters([" ".join(o.split()) for o in options[: len(_LETTERS) + 1]])
     if not 2 <= len(options) <= len(_LETTERS) or len(texts) != len(options):
         raise ValueError(f"options: {len(options)} are given, each of 2 to {len(_LETTERS)} needs a letter of its own")
     if not all(texts) or len({_plain(t) for t in texts}) < len(texts):
@@ -36,6 +42,16 @@ def lettered(options: Sequence[str], like: Sequence[str]) -> tuple[str, ...]:
     small = shown is not None and shown[2].islower()
     letters = _LETTERS.lower() if small else _LETTERS
     return tuple(f"{before}{letter}{after}{text}" for letter, text in zip(letters, texts, strict=False))
+
+
+def _without_letters(options: Sequence[str]) -> list[str]:
+    heads = [_OWN.match(o) for o in options]
+    letters = [(m[1] or m[2]).upper() for m in heads if m]
+    if len(letters) < len(options):  # "A train" beside "two trains"
+        return list(options)
+    if letters != list(_LETTERS[: len(letters)]):
+        raise ValueError(f"options: their letters are {', '.join(letters)}, and not A, B, C in order")
+    return [o[m.end() :].strip() for o, m in zip(options, heads, strict=True) if m]
 
 
 def letter_of(answer: str, options: Sequence[str]) -> str:
@@ -48,6 +64,11 @@ def letter_of(answer: str, options: Sequence[str]) -> str:
     named = _ANSWER.fullmatch(answer)
     if named and named[1].upper() in known:
         return named[1].upper()
+    whole = _OWN.match(answer.strip())  # "B. 7"
+    if whole and _plain(known.get(letter := (whole[1] or whole[2]).upper(), "")) == _plain(
+        answer.strip()[whole.end() :]
+    ):
+        return letter
     by_text = [letter for letter, text in known.items() if _plain(text) == _plain(answer)]
     by_label = [letter for letter, text in zip(known, options, strict=True) if _plain(text) == _plain(answer)]
     found = by_text or by_label

@@ -225,7 +225,7 @@ class OpenAICompatible:
         for request, answer in zip(requests, self.ask([self.synthesis_request(r) for r in requests]), strict=True):
             if answer.value is None:
                 rejected = _rejection("synthesize", answer, request.error_type)
-                replies.append(Reply(drafts=(), rejections=(rejected,), usage=self.usage(answer)))
+                replies.append(Reply(drafts=(), rejections=(rejected,), usage=self.usage(answer), whole=True))
                 continue
             sources = tuple(e.id for e in request.exemplars)
             found = answer.value[: 2 * request.n]
@@ -259,7 +259,7 @@ class OpenAICompatible:
                     rejections.append(
                         Rejection(stage="synthesize", reason="disagreement", subject=request.error_type, detail=detail)
                     )
-            yield Reply(drafts=tuple(kept), rejections=tuple(rejections), usage=usage)
+            yield replace(reply, drafts=tuple(kept), rejections=tuple(rejections), usage=usage)
 
     def correct(self, cases: Sequence[BadCase]) -> Iterator[Reply]:
         """Yield every bad case's question with a new solution, or a rejection."""

@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -244,15 +245,18 @@ def of_error(error: Any) -> ReplyState:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as seconds or as a date."""
+    """Return the seconds that ``Retry-After`` asks for, given as seconds or as a date; the longest of several.
+
+    A value that is neither counts as absent.
+    """
     value = headers.get("retry-after")
     if value is None:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        when = email.utils.parsedate_to_datetime(value) if "," in value else None
-        return None if when is None else max(0.0, when.timestamp() - time.time())
+    with suppress(ValueError):
+        return max(0.0, *(float(part) for part in value.split(",")))  # sent twice, by the server and a proxy: "1, 1"
+    with suppress(ValueError, OverflowError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    return None
 
 
 def of_text(body: str) -> ReplyState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -87,12 +88,26 @@ def test_options_are_lettered_like_those_shown(server, tmp_path, given):
         ({**WRITTEN, "options": ["20", ""]}, "that no other repeats"),
         ({**WRITTEN, "answer": "26"}, "names no option"),
         ({**WRITTEN, "answer": "E"}, "names no option"),
+        ({**WRITTEN, "options": ["(B) 20", "(A) 25", "(C) 30"]}, "letters are B, A, C"),
+        ({**WRITTEN, "options": ["B) 20", "C) 25", "D) 30"], "answer": "C"}, "letters are B, C, D"),
+        ({**WRITTEN, "options": ["C. elegans", "E. coli", "D. melanogaster"]}, "letters are C, E, D"),
     ],
 )
 def test_a_problem_without_usable_options_is_refused(server, tmp_path, given, words):
     reply = write(server, tmp_path, given)
     assert reply.drafts == ()
     assert [(r.reason, words in r.detail) for r in reply.rejections] == [("off_contract", True)]
+
+
+def test_an_answer_with_letter_and_text_is_read_in_any_style(server, tmp_path):
+    given = {**WRITTEN, "options": ["A. 20", "B. 25"], "answer": "B. 25"}
+    (draft,) = write(server, tmp_path, given, like(*exemplars([replace(POSED, options=("(A) 24", "(B) 30"))]))).drafts
+    assert (draft.answer, draft.options) == ("B", ("(A) 20", "(B) 25"))
+
+
+def test_a_letter_of_one_option_alone_belongs_to_its_text(server, tmp_path):
+    (draft,) = write(server, tmp_path, {**WRITTEN, "options": ["A. Smith", "two men", "none"]}).drafts
+    assert draft.options == ("A)A. Smith", "B)two men", "C)none")
 
 
 def test_options_nobody_asked_for_are_refused(server, tmp_path):

@@ -20,6 +20,7 @@ from sei.exchange import Exemplar, SynthesisRequest
 from sei.instructors.remote.replies import Problem as WrittenProblem
 from sei.instructors.remote.replies import checked, parsed, problems_request
 from sei.instructors.remote.terms import Request, StoppedError
+from sei.instructors.remote.verdict import retry_after
 from tests.conftest import ROOT
 from tests.instructors.remote.calls import N, client, echo, four, instructor, requests, values
 from tests.instructors.remote.fault_server import (
@@ -78,6 +79,16 @@ def test_a_fault_on_the_way_changes_nothing(server, tmp_path, name, fault):
     assert values(again.run(requests())) == list(range(N))
     assert len(server.log) == before  # no request is sent twice
     assert again.ledger.cached == N
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("2", 2.0), ("1, 3", 3.0), ("soon", None), ("Wed, 99 Foo 2026", None), ("-5", 0.0),
+     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), (None, None)],
+)  # fmt: skip
+def test_every_value_of_retry_after_is_read(value, seconds):
+    """A value sent twice, "1, 1", ended the run with a ValueError."""
+    assert retry_after({} if value is None else {"retry-after": value}) == seconds
 
 
 def test_retry_after_is_obeyed_by_every_request(server, tmp_path):
