@@ -11,6 +11,7 @@ import re
 _FUNCTION = r"(?:sqrt|cbrt|arc(?:sin|cos|tan)|sin|cos|tan|cot|sec|csc|ln|log|exp)"
 _BEFORE = re.compile(
     rf"(?:(?:√|\\sqrt)\s?[({{]?|\^\s?[({{]?-?|(?:π|\\pi)\s?/\s?|(?<![A-Za-z\d]){_FUNCTION}(?:\s?\(|\s)\s?-?"
+    r"|\([^()\s]*[A-Za-z][^()\s]*\)\s?[/*^·]\s?"  # "(n+1)/2"
     r"|(?<![A-Za-z\d'’$\\])(?:[A-Za-z][+*/^×·]|[a-z]-|[b-hj-z]\s[-+*/×·]\s)\(?)$"  # "n+2", and not "a - 5" or "B-12"
 )
 _AFTER = re.compile(

@@ -41,7 +41,11 @@ _OF_WHOLE = re.compile(r" out of (?:the |every |all )?(\d+)(?![\d.,]*\d)")
 _WORKING = re.compile(r"(-?\$?\d[\d,]*(?:\.\d+)?)\s+\([^()]*[-+*/=×÷][^()]*\)$")  # "72 (48 + 24)"
 _OUT_OF = re.compile(r"(?<![\d.,/])(\d+) out of(?: the| every| all)?\s*$")
 _MAGNITUDE = re.compile(r"\s*(?:hundred|thousand|million|billion|trillion|dozen)\b", re.IGNORECASE)
-_MINUS = re.compile(r"(?:\bnegative|(?:\b(?:is|was|are|of|to|equals|be|now)|[=:,])\s+minus)\s*$", re.IGNORECASE)
+_MINUS = re.compile(  # not in "5 minus 3"
+    r"(?:\bnegative|(?:^|\b(?:is|was|are|of|to|equals|be|now|gets?|got|becomes?|became|has|have|had|at|scores?|reach(?:es)?)"
+    r"|[=:,])\s*\bminus)\s*$",
+    re.IGNORECASE,
+)
 _MODULO = re.compile(r"\(?\s*\\?[pb]?mod(?:ulo)?\s*(?:\{[^{}]*\}|\$?\d+\$?)\s*\)?(?=[\s.$\\\]]|$)")
 _OTHER = re.compile(rf"\s*(?:or|oder|或|and also)\s*\$?\\?\$?(?:{_UNSIGNED})(?![\d,]*\.?\d*\s*[A-Za-z])")
 _JOINS = r"\s*(?:,|;|,?\s*(?:and|or|&|und|y|et)\b|或|和|及)\s*(?:[a-zA-Z]\w?\s*=\s*)?"

@@ -65,6 +65,7 @@ _WIDE = {i: chr(i - 0xFEE0) for i in range(0xFF01, 0xFF5F)} | {
     ord("！"): "! ", ord("？"): "? ", ord("∶"): ":", 0x3000: " ",
 }  # fmt: skip
 _MINUS = re.compile(r"[负負]\s?(?=\d)")  # a minus sign in words
+_MINUS_SAID = re.compile(r"^(?:minus|negative)\s+(?=[$\\]?\.?\d)", re.IGNORECASE)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
@@ -171,7 +172,7 @@ def tidy(text: str, *, group: bool = True) -> str:
     for _ in range(4):
         text = _FRAC_SHORT.sub(_braced, text)
     text = re.sub(r"(?<=[{(\[])\s+|\s+(?=[})\]])", "", text)
-    text = re.sub(r"\s+", " ", unwrap(text)).strip()
+    text = _MINUS_SAID.sub("-", re.sub(r"\s+", " ", unwrap(text)).strip())
     while text.startswith("{") and text.endswith("}") and "," not in text and balanced(text[1:-1]):
         text = text[1:-1].strip()  # braces that group, not a set
     return text

@@ -39,12 +39,40 @@ def verdict(gold: str, output: str, *options: str) -> str:
         ("So the derivative is 3x².", "3 2"),
         ("The answer is ln 3", "3"),
         ("The answer is sin(3)", "3"),
+        ("(n+1)/2", "1 2"),
+        ("So we get (n+1)/2", "1 2"),
+        ("Thus f(n) = (n+1)/2", "1 2"),
+        ("The mean is (n+1)/2.", "1 2"),
     ],
 )
 def test_a_number_in_a_plain_formula_is_not_the_answer(output, parts):
     """Each was right for its number."""
     for part in parts.split():
         assert verdict(part, output) != "right"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "The answer is minus 3",
+        "minus 3",
+        "#### minus 3",
+        "#### Negative 3",
+        "\\boxed{minus 3}",
+        "\\boxed{\\text{negative } 3}",
+        "He gets minus 3 points.",
+        "So the temperature is minus 3 degrees.",
+    ],
+)
+def test_a_minus_sign_in_words_belongs_to_its_number(output):
+    """``#### minus 3`` was right for 3 and wrong for -3."""
+    assert verdict("-3", output) == "right"
+    assert verdict("3", output) != "right"
+
+
+def test_a_subtraction_in_words_is_no_sign():
+    assert verdict("3", "He has 5 apples, 5 minus 3") == "right"
+    assert verdict("2", "So 5 minus 3 gives 2") == "right"
 
 
 @pytest.mark.parametrize(
