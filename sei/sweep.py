@@ -158,7 +158,8 @@ def _run(job: SweepJob) -> None:
     if interrupted is not None:  # a scheduler signals the whole process group, but a launcher may survive
         mark(job, "interrupted", interrupted, time.time() - start)
         raise exits.Interruption(interrupted)
-    code = process.returncode or int(not any((job.folder / name).exists() for name in _RESULTS))
+    left = job.config.get("dry_run") or any((job.folder / name).exists() for name in _RESULTS)  # a dry run leaves none
+    code = process.returncode or int(not left)
     mark(job, "done" if code == 0 else "killed" if code < 0 else "failed", code, time.time() - start)
     if code:
         raise SweepError(str(job.states))

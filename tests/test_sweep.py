@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from experiments.measurements.sweep_cost import made, made_twice
 from sei.report.summary import best_dev_accuracy, config_digest
-from sei.sweep import SweepJob, announce, mark, run_apart, settle
+from sei.sweep import SweepError, SweepJob, announce, mark, run_apart, settle
 from tests.compose import SHORT
 from tests.conftest import ROOT, Sei
 
@@ -267,6 +268,18 @@ def test_a_job_that_a_signal_ended_is_interrupted_and_not_failed(tmp_path, monke
         run_apart(job)
     assert e.value.code == 143
     assert states(tmp_path) == {"0": ("interrupted", 143)}
+
+
+@pytest.mark.parametrize(("dry", "state"), [(True, ("done", 0)), (False, ("failed", 1))])
+def test_a_dry_run_leaves_no_result_and_has_not_failed(tmp_path, monkeypatch, dry, state):
+    """``dry_run=true -m`` called every job failed."""
+    real = subprocess.Popen
+    program = "import sys; sys.stdin.read()"
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **k: real([sys.executable, "-c", program], **k))
+    job = replace(interrupted_child(tmp_path, 0), config={"dry_run": dry})
+    with nullcontext() if dry else pytest.raises(SweepError):
+        run_apart(job)
+    assert states(tmp_path) == {"0": state}
 
 
 def test_a_sweep_that_ends_early_leaves_no_untrue_state(tmp_path, monkeypatch):

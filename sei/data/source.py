@@ -93,7 +93,7 @@ def _hub_rows(place: Place, fields: tuple[str, ...], revision: str | None) -> It
     if revision is None:
         raise DataError(
             f"data set {place.hub} has no pinned revision. Rule: rows must not change between runs. Remedy: set its "
-            "revision=COMMIT, or data_folder=PATH for local files."
+            "revision=COMMIT (such as benchmarks.college_math.revision=COMMIT), or data_folder=PATH for local files."
         )
     try:
         from datasets import load_dataset

@@ -120,7 +120,7 @@ def command_of(template: str, model: str, port: int) -> list[str]:
     if shutil.which(words[0]) is None:
         raise ConfigError(
             f"engine.command: the program {words[0]!r} is not on this machine. Remedy: install it (vllm, sglang), or "
-            "engine=lightning."
+            "engine=lightning (with '~engine.scale' '~engine.compare_merged' if the experiment sets them)."
         )
     return words
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sei.errors import ConfigError
 from sei.models.target import TargetModel
 
+_OF_PUZZLES = "packaged:tiny_d"  # the other embedded models read word problems
 _LOOKED_AT = 50  # questions to check, spread over the pool
 
 
@@ -38,9 +39,9 @@ def require_words(target: TargetModel, questions: Sequence[str]) -> None:
     if 2 * len(found) <= len(some):
         return
     word = next((w for w in found[0].split() if strange(w)), found[0])
+    own = "data=deduction instructor=deduction" if target.source == _OF_PUZZLES else "data=arithmetic"
     raise ConfigError(
         f"model.source={target.source} does not know words of {len(found)} of {len(some)} questions that were looked "
         f"at, such as {word[:40]!r} in {found[0][:80]!r}. Rule: a word-level model reads only its own domain. Remedy: "
-        "model=smollm2_135m or another language model (model.source=FOLDER), or data=arithmetic for the embedded "
-        "models."
+        f"model=smollm2_135m or another language model (model.source=FOLDER), or {own} for this model."
     )

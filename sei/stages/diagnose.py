@@ -55,9 +55,9 @@ def keyphrases(diagnoses: tuple[Diagnosis, ...], max_fail_share: float, number: 
     refused = [d.rejection for d in diagnoses if d.rejection is not None]
     if diagnoses and len(refused) / len(diagnoses) > max_fail_share:
         raise RefusedDiagnosesError(
-            f"{len(refused)} of {len(diagnoses)} diagnoses were refused, more than max_fail_share={max_fail_share} "
-            f"({refusals(refused)}). Remedy: fix the causes named here (all refusals are in round_{number}/"
-            "diagnoses.jsonl of the run folder), or raise max_fail_share.",
+            f"{len(refused)} of {len(diagnoses)} diagnoses were refused, more than "
+            f"method.max_fail_share={max_fail_share} ({refusals(refused)}). Remedy: fix the causes named here "
+            f"(all refusals are in round_{number}/diagnoses.jsonl of the run folder), or raise method.max_fail_share.",
             diagnoses,
             number,
         )

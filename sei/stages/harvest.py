@@ -112,6 +112,8 @@ class Harvest:
         if wanted and not candidates and self.round == 1:  # in later rounds there may be nothing left to learn
             counted = Counter(r.reason for r in self.rejections).most_common(3)
             reasons = ", ".join(f"{reason} {n}" for reason, n in counted) or "no reply held a problem"
+            said = next((r.detail for r in self.rejections if r.reason == "bad_request" == counted[0][0]), "")
+            reasons += f" (the server said: {said[:300]})" if said else ""
             raise NothingKeptError(
                 f"synthesis kept nothing of {self.asked.total()} requests; reasons: {reasons}. Remedy: "
                 f"{_remedy(self.rejections, remedy)}. The round's dropped.jsonl lists every refusal.",
@@ -121,6 +123,8 @@ class Harvest:
 
 
 _REMEDIES = (  # by the start of the most frequent reason
+    (("bad_request",), "what the server asks for; if the window is too short, a server with a longer one, a smaller "
+     "budget.per_request or a smaller instructor.max_tokens"),
     (("exemplar_", "no_numbers_fit"), "instructor=openai_compatible (the embedded rules cannot follow these worked "
      "solutions), or solutions whose steps are annotated as in GSM8K: <<48/2=24>>"),
     (("off_contract", "undecided", "length", "empty_field"), "a stronger instructor, or more instructor.max_tokens"),

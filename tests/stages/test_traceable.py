@@ -54,3 +54,15 @@ def test_the_remedy_is_that_of_the_reason_that_refused_most(reason, remedy):
     with pytest.raises(NothingKeptError, match=f"reasons: {reason} 3, over_quota 1. Remedy: .*{remedy}") as found:
         harvest.synthesis(wanted=True, remedy="a larger pool, or near_duplicate nearer to 1")
     assert ("near_duplicate" in str(found.value)) is (reason == "rouge_l")
+
+
+def test_a_server_that_refuses_every_request_is_quoted():
+    """A window of 4,096 tokens refused all requests for problems, and the remedy was a larger pool."""
+    harvest = Harvest(["t"], Sieve((), screen(), 0.7), 1)
+    words = "max_tokens=4200 cannot be greater than max_model_len=4096"
+    harvest.rejections += [Rejection(stage="synthesize", reason="bad_request", detail=words)] * 3
+    with pytest.raises(
+        NothingKeptError, match=rf"bad_request 3 \(the server said: {words}\).*budget.per_request"
+    ) as found:
+        harvest.synthesis(wanted=True, remedy="a larger pool")
+    assert "larger pool" not in str(found.value)

@@ -63,7 +63,7 @@ class OpenAICompatible:
     """
 
     identity: ClassVar[str] = "instructor/openai_compatible"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     TASKS: ClassVar[tuple[Task, ...]] = get_args(Task)
     model: str
     base_url: str

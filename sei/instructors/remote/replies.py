@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Annotated, Any
 
 import pydantic
@@ -25,6 +26,15 @@ _ECHO = re.compile(  # placeholder words of keyphrase.v1
     r"\W*((the )?(key)?phrase( is)?|what goes wrong,? in one sentence"
     r"|(the )?(operation|idea|operation or idea)( that fails)?)\W*"
 )
+_REPEATED = 3  # blanks in a phrase that repeats a part of the request; a shorter one may occur in it by chance
+
+
+@lru_cache(maxsize=1)
+def _asked_for() -> str:
+    """Return the words of the packaged request for a keyphrase, without its data."""
+    return " ".join(render("keyphrase.v1", data="").casefold().split())
+
+
 _DOTS = re.compile(r"[.…\s]+")  # the placeholder for texts in the requested form
 
 
@@ -97,7 +107,8 @@ class Keyphrase(pydantic.BaseModel):
     @classmethod
     def _is_no_echo(cls, phrase: str) -> str:
         """Refuse the placeholder words of the request, because small models repeat them."""
-        if _ECHO.fullmatch(phrase.casefold()):
+        words = " ".join(phrase.casefold().split()).strip(" .\"'")
+        if _ECHO.fullmatch(phrase.casefold()) or (words.count(" ") >= _REPEATED and words in _asked_for()):
             raise ValueError("it repeats the example instead of naming the cause of the mistake")
         return phrase
 

@@ -109,5 +109,5 @@ def require_prices(max_usd: float | None, usd_in: float | None, usd_out: float |
     if max_usd is not None and (usd_in is None or usd_out is None or not usd_in + usd_out):
         raise ConfigError(
             f"instructor.max_usd={max_usd} cannot be kept: instructor.usd_in={usd_in} and instructor.usd_out={usd_out} "
-            "(dollars per million tokens). Remedy: set both from the provider's price list, or max_usd=null."
+            "(dollars per million tokens). Remedy: set both from the provider's price list, or instructor.max_usd=null."
         )

@@ -369,6 +369,8 @@ def test_text_inside_data_cannot_change_a_request(server, tmp_path):
         "what goes wrong, in one sentence",
         "The operation",
         "the operation or idea that fails.",
+        "The operation or idea that fails, not the persons, objects or values of this question.",
+        "one short phrase of three to ten words",
     ],
 )
 def test_a_keyphrase_that_repeats_the_request_is_asked_again(server, tmp_path, echo):

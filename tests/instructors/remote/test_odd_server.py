@@ -34,7 +34,7 @@ SMALL = (
 )
 QUOTA = "sei: the account's quota is used up (HTTP 402: Insufficient Balance). Remedy: top it up"
 INSIDE = "sei: the server answers with an error inside a 200 ({}). Remedy: run the same command again"
-REFUSED = "diagnoses were refused, more than max_fail_share=0.5 ({}: "
+REFUSED = "diagnoses were refused, more than method.max_fail_share=0.5 ({}: "
 
 
 @dataclass(frozen=True)
