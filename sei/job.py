@@ -13,8 +13,9 @@ import filelock
 
 from sei.build import build, build_all, require_fit
 from sei.choice import Evaluated, best_on_dev
+from sei.data.benchmarks import with_benchmarks
 from sei.data.given import read_given
-from sei.data.study import Benchmark, with_benchmarks
+from sei.data.study import Benchmark
 from sei.diagnosis import find_given_errors
 from sei.errors import BusyError, DiskError
 from sei.estimate import Assumptions

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sei.build import build
-from sei.data.study import with_benchmarks
+from sei.data.benchmarks import with_benchmarks
 from sei.errors import ConfigError
 from sei.exchange import DataSet
 from sei.models.target import TargetModel

@@ -7,9 +7,10 @@ import random
 
 import pytest
 
+from sei.data.benchmarks import with_benchmarks
 from sei.data.ids import tell_apart
 from sei.data.source import Row, at_most
-from sei.data.study import JsonLines, Study, with_benchmarks
+from sei.data.study import JsonLines, Study
 from sei.errors import ConfigError, DataError
 from sei.exchange import DataSet
 from sei.records import TrainingExample

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from sei.data.arithmetic import Arithmetic
+from sei.data.benchmarks import with_benchmarks
 from sei.data.competition import Math
 from sei.data.exams import SatMath
 from sei.data.mawps import Mawps
 from sei.data.school import Gsm8k, MawpsParts
 from sei.data.source import Row
-from sei.data.study import JsonLines, Study, with_benchmarks
+from sei.data.study import JsonLines, Study
 from sei.errors import ConfigError, DataError
 from sei.signature import masked_signature
 
