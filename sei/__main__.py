@@ -362,6 +362,8 @@ def main() -> None:
         if isinstance(e, BrokenPipeError) and not _in_job(e):  # what reads the help has left, as head does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
+        if isinstance(e, SystemExit) and not e.code and not _in_job(e):  # --help
+            raise SystemExit(0) from None
         flags = ConfigError(f"{e}. Remedy: sei --hydra-help") if isinstance(e, ValueError) and not _in_job(e) else None
         raise SystemExit(_ended(_before_the_job(e) or flags or e)) from None
     if _ENDED_IN_JOB:

@@ -11,15 +11,11 @@ from typing import Any
 import yaml
 
 from sei.errors import ConfigError
+from sei.secrecy import is_secret
 
 _VALUED = (
     *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c"),
     "--experimental-rerun",
-)
-_SECRET = re.compile(
-    r"\b(sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"  # keys
-    r"|://[^/?#\s]*@"  # user or password in a URL
-    r"|(?i:(^|[.+_])(api_?key|token|password|secret)=)(?!(null)?$)"  # settings with such a name
 )
 _GROUP = re.compile(r"[+~]*([a-z_/]+)(@[^=]*)?=(.*)", re.DOTALL)
 _INFO = ("--info", "-i")
@@ -29,6 +25,10 @@ _MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
 _SWEEP = re.compile(r"Ambiguous value for argument '(.+)'$|Sweep parameters '(.+)' requires", re.MULTILINE)
+_HERE = Path(__file__).parent
+_GROUPS = frozenset(  # of a checkout, or of an installed package; other settings may be null
+    p.name for conf in (_HERE.parent / "conf", _HERE / "conf") if conf.is_dir() for p in conf.iterdir() if p.is_dir()
+)
 _NULL = re.compile(r"([a-z_]+)=(null)?")
 OPEN = ("tests", "chat_template_kwargs", "extra_body", "max_tokens", "env")
 """Settings that are mappings of the user's own keys, empty by default."""
@@ -43,7 +43,7 @@ def check_arguments(arguments: Sequence[str], conf: Path) -> None:
     """
     groups = {p.name for p in conf.iterdir() if p.is_dir()}
     for a in arguments:
-        if _SECRET.search(a):
+        if is_secret(a):
             raise ConfigError("an argument looks like a secret. Remedy: put keys into environment variables.")
         found = _GROUP.fullmatch(a)
         if found and found[1].split("/")[0] in groups and ".." in re.split(r"[^\w.-]+", found[3]):
@@ -110,7 +110,7 @@ def config_dir(arguments: Sequence[str]) -> Path | None:
 
 def _is_nothing(setting: str, groups: set[str]) -> bool:
     found = _NULL.fullmatch(setting)
-    if found is None or found[1] not in groups:
+    if found is None or found[1] not in groups or found[1] not in _GROUPS:
         return False
     if found[1] in ("experiment", "ablation"):
         return True

@@ -123,9 +123,12 @@ def ended_by_signal(returncode: int) -> int | None:
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Return the exit code for an error (listed in the README)."""
+    """Return the exit code for an error (listed in the README); never 0, since the job has no result.
+
+    A part that ends the process with ``sys.exit()`` has ended it early.
+    """
     if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else int(bool(error.code))
+        return error.code if isinstance(error.code, int) and 0 < error.code < 256 else 1
     known = error if isinstance(error, SeiError) else disk_trouble(error)
     return 1 if known is None else known.exit_code
 
@@ -138,6 +141,10 @@ def tell(error: BaseException, who: str = "sei") -> int:
         print(printable(f"{who}: {known}", keep="\n"), file=sys.stderr)
     elif was_signal(code):
         print(f"{who}: interrupted; run the same command again to resume.", file=sys.stderr)
-    elif not isinstance(error, SystemExit):
+    elif isinstance(error, SystemExit):
+        if not error.code or isinstance(error.code, str):  # others have said why
+            said = f": {error.code}" if error.code else ""
+            print(f"{who}: a part ended the process before there was a result{said}.", file=sys.stderr)
+    else:
         log.error("unexpected error", exc_info=error)
     return code

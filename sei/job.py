@@ -31,8 +31,10 @@ from sei.parts import parts_in
 from sei.ports import DataSource, Placed, Preflight, Reading, TrackedRun, Tracker
 from sei.preview import preview
 from sei.report.diagnosis import finish_diagnosis, write_diagnosis
+from sei.report.inputs import inputs_digest
 from sei.report.run_report import RunReport
 from sei.report.summary import card_digest, config_digest
+from sei.secrecy import without_secrets
 from sei.space import tell_of_space
 from sei.stages.given import GivenAttempts
 from sei.stages.traceable import tell_traceable
@@ -208,7 +210,8 @@ def run(job: Job) -> dict[str, Any]:
     store = Store(root=job.store)
     store.keep_run(job.run_id, job.folder, job.label)
     report = _report(job, store)
-    tracked = job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
+    config = without_secrets(job.config)
+    tracked = job.tracker.start(job.label, config, job.folder, group=job.group, run_id=job.run_id)
     rounds = Rounds(job.method, data, job.rounds, job.seed, store, base)
     exit_code = 1
     summary: dict[str, Any] = {}
@@ -248,7 +251,8 @@ def diagnose(job: Job, file: Path) -> dict[str, Any]:
     state = RoundState(current=attempt.checkpoint, base=attempt.checkpoint)
     data = DataSet(pool=found.problems, held_out=())
     r = Round(number=1, method=method, data=data, state=state, store=store, seed=job.seed)
-    tracked = job.tracker.start(job.label, job.config, job.folder, group=job.group, run_id=job.run_id)
+    config = without_secrets(job.config)
+    tracked = job.tracker.start(job.label, config, job.folder, group=job.group, run_id=job.run_id)
     exit_code = 1
     summary: dict[str, Any] = {}
     done: list[Evaluated] = []
@@ -284,6 +288,7 @@ def _report(job: Job, store: Store) -> RunReport:
         method=job.method,
         data=job.data,
         store=store,
+        inputs=inputs_digest(job.config),
     )
 
 

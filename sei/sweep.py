@@ -285,14 +285,19 @@ def _worded(job: dict[str, Any]) -> str:
 
 
 def _finished(job: SweepJob) -> bool:
+    from sei.models.own import named
+    from sei.report.inputs import inputs_digest
     from sei.report.summary import card_digest, config_digest
 
     is_card = bool(job.config.get("teacher_card"))
     result = job.folder / _RESULTS[is_card]
     if not result.exists():
         return False
-    held: str = json.loads(result.read_text(encoding="utf-8")).get("config_digest", "")
-    return held == (card_digest if is_card else config_digest)(job.config)
+    config = named(job.config)
+    held = json.loads(result.read_text(encoding="utf-8"))
+    if held.get("config_digest", "") != (card_digest if is_card else config_digest)(config):
+        return False
+    return not held.get("inputs") or held["inputs"] == inputs_digest(config)
 
 
 def numbered(settings: dict[str, Any], number: int) -> dict[str, Any]:

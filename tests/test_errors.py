@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from sei.errors import DiskError, causes, disk_trouble
+from sei.exits import tell
 
 
 def circle() -> RuntimeError:
@@ -35,3 +36,11 @@ def test_the_door_words_any_error(error):
 
     assert _refused(error) is None
     assert _before_the_job(error) is None
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, 1), (None, 1), (3, 3), ("why", 1), (True, 1), (256, 1)])
+def test_a_part_that_ends_the_process_never_gives_the_code_of_success(code, said, capsys):
+    """``sys.exit()`` in a part ended a run with exit code 0 and no result."""
+    assert tell(SystemExit(code)) == said
+    if not code:
+        assert "a part ended the process before there was a result" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from sei.lit.trainer import TrainerSettings
 from sei.models.target import TargetModel
 from sei.parts import parts_in
 from sei.ports import Preflight
+from sei.secrecy import is_secret, without_secrets
 from sei.track.none import NoTracker
 from tests.compose import composed
 from tests.instructors.remote.fault_server import FaultServer
@@ -173,6 +174,11 @@ def test_looking_ahead_keeps_the_cache_as_it_is(tmp_path):
         "+instructor.api_key=pass-word-1",
         "+tracker.token=pass-word-1",
         "instructor.api_key_env=sk-pass-word-1",
+        "engine.env={HF_TOKEN:pass-word-1}",
+        "engine.env={A:1,AWS_SECRET_ACCESS_KEY:pass-word-1}",
+        "engine.env.AWS_SECRET_ACCESS_KEY=pass-word-1",
+        "instructor.extra_body={api-key:pass-word-1}",
+        "instructor.extra_body={headers:{Authorization:'Bearer pass-word-1'}}",
     ],
 )
 def test_a_secret_on_the_command_line_is_refused_unwritten(sei, tmp_path, override):
@@ -183,6 +189,22 @@ def test_a_secret_on_the_command_line_is_refused_unwritten(sei, tmp_path, overri
     assert "environment variable" in done.stderr
     assert "pass-word-1" not in done.stdout + done.stderr
     assert tree(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["engine.max_new_tokens=512", "instructor.max_tokens={problems:4000}", "instructor.tokens_per_minute=9000",
+     "instructor.api_key_env=MY_API_KEY", "finetuner.schedule.tokens_per_step=500", "+tracker.token=null",
+     "engine.env={TOKENIZERS_PARALLELISM:false}", "model.chat_template_kwargs={eos_token:x}", "answer_tokens=256"],
+)  # fmt: skip
+def test_settings_with_such_words_are_no_secrets(argument):
+    assert not is_secret(argument)
+
+
+def test_trackers_get_a_config_without_secrets():
+    config = {"env": {"HF_TOKEN": "abc", "N": "1"}, "url": "http://me:pw@host/v1", "keys": ["sk-0123456789"], "n": 3}
+    hidden = {"env": {"HF_TOKEN": "(hidden)", "N": "1"}, "url": "http://(hidden)@host/v1", "keys": ["(hidden)"], "n": 3}
+    assert without_secrets(config) == hidden
 
 
 def test_a_secret_in_an_address_is_refused_and_written_nowhere(sei, tmp_path):

@@ -141,11 +141,12 @@ def test_a_reader_who_leaves_is_no_fault():
             ["++data.tests.hard=h.jsonl", "++instructor.max_tokens={keyphrase: 9}", "+model.chat_template_kwargs.x=1"],
         ),
         (["instructor.max_tokens=9", "engine.extra_body={}"], ["instructor.max_tokens=9", "++engine.extra_body={}"]),
+        (["data_folder=null", "review=null", "attempts=null"], ["data_folder=null", "review=null", "attempts=null"]),
         (["--cfg", "job", "experiment=null", "~x", "+y=1"], ["--cfg", "job", "~x", "+y=1"]),
     ],
 )
 def test_flags_come_first_with_what_belongs_to_them(given, read):
-    assert ordered(given, {"experiment"}) == read
+    assert ordered(given, {"experiment", "data_folder", "review", "attempts"}) == read
 
 
 def test_every_empty_mapping_of_conf_takes_keys_of_the_users_own():

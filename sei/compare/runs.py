@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from sei.models.own import named
 from sei.printable import printable
+from sei.report.inputs import settings_digest
 from sei.report.lm_eval import FLEXIBLE
 from sei.statistics import alike
 
@@ -49,7 +50,10 @@ class Round(BaseModel):
 
 
 class Summary(BaseModel):
-    """The part of ``summary.json`` that tables need. ``held_out``: digests of the questions and golds of each set."""
+    """The part of ``summary.json`` that tables need. ``held_out``: digests of the questions and golds of each set.
+
+    ``settings``: the digest of the settings that the numbers were made with; empty in summaries of earlier versions.
+    """
 
     seed: int = Field(strict=True)
     git_commit: str = ""
@@ -57,6 +61,7 @@ class Summary(BaseModel):
     rounds: list[Round]
     best_round: int = Field(ge=0)
     held_out: dict[str, str] = {}
+    settings: str = ""
     environment: dict[str, Any] = {}
 
 
@@ -162,6 +167,10 @@ def read_run(home: Path) -> Run | Skipped:
         return Skipped(home, f".hydra/config.yaml cannot be read: {_short(e)}")
     if not isinstance(config, dict):
         return Skipped(home, ".hydra/config.yaml is not a mapping")
+    if summary.settings and summary.settings != settings_digest(config):
+        return Skipped(
+            home, "its settings were changed after its numbers were made: a later command wrote .hydra/config.yaml"
+        )
     return Run(home, summary, named(_filled(config, summary.environment)))
 
 

@@ -23,6 +23,7 @@ from sei.report.cards import Origin, described
 from sei.report.dataset import write_dataset
 from sei.report.flow import flows, places
 from sei.report.folder import write_json, write_merged, write_round, write_rows
+from sei.report.inputs import settings_digest
 from sei.report.ledger import last_trained, ledger
 from sei.report.lm_eval import write_lm_eval
 from sei.report.model_folder import instead, write_model
@@ -55,6 +56,7 @@ class RunReport:
     """The run folder of one job: files of every round, pictures, page, summary, ledger and model.
 
     ``config`` is the job's resolved config; ``rounds`` the maximum number of rounds. ``store`` keeps the pictures.
+    ``inputs``: the digest of the files that the config names, before the run.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class RunReport:
     method: Method
     data: Any
     store: Store
+    inputs: str = ""
     known: Known = field(default_factory=dict)  # what the pages so far have read
 
     def publish(self, evaluated: Sequence[Evaluated]) -> dict[str, Any]:
@@ -185,11 +188,14 @@ class RunReport:
     def _summary(self, evaluated: Sequence[Evaluated], ending: Ending | None) -> dict[str, Any]:
         """Return the summary of a run; for equal configs it is equal except for ``seconds``."""
         pairs = itertools.pairwise(evaluated)
+        written = _as_written(self.folder)
         return {
             "experiment": self.experiment,
             "seed": self.seed,
             "config_digest": config_digest(self.config),
-            "environment": from_environment(self.config, _as_written(self.folder)),
+            "settings": settings_digest(written) if written else "",
+            "inputs": self.inputs,
+            "environment": from_environment(self.config, written),
             "git_commit": git_commit(),
             "versions": machine(),
             "held_out": contents(evaluated[0].graded),

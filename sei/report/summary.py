@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sei.records import BothAnswers, Graded, HeldOutProblem, Opinion, RoundRecord, Score, Usage
-from sei.report.page.config import hidden
+from sei.secrecy import hidden
 from sei.stages.sampled import by_problem, majority
 from sei.store import digest
 from sei.store.files import relocated

@@ -203,7 +203,7 @@ class Store:
         """
         self._run = (run_id, folder.resolve(), label)
         with contextlib.suppress(OSError, ValueError, KeyError):  # there is none yet, or it is damaged
-            held = json.loads((self.root / RUNS / f"{run_id}.json").read_text(encoding="utf-8"))
+            held = json.loads(self._record(run_id, folder).read_text(encoding="utf-8"))
             self._needed.update((stage, key) for stage, key in held["entries"])
         self._remember()
 
@@ -217,7 +217,11 @@ class Store:
             return
         run_id, folder, label = self._run
         run = {"folder": str(folder), "label": label, "created": time.time(), "entries": sorted(self._needed)}
-        write_atomic(self.root / RUNS / f"{run_id}.json", json.dumps(run, indent=1).encode())
+        write_atomic(self._record(run_id, folder), json.dumps(run, indent=1).encode())
+
+    def _record(self, run_id: str, folder: Path) -> Path:
+        """Return the file of a run. Runs with equal settings in two folders have the same id, and each needs a file."""
+        return self.root / RUNS / f"{run_id}-{digest(str(folder.resolve()))[:8]}.json"
 
     def _home(self, stage: Any, key: str) -> Path:
         return self.root / _name(stage) / key

@@ -6,16 +6,21 @@ import json
 import typing
 
 import pytest
+import yaml
 
 from sei.compare import build
 from sei.compare.differences import compare
 from sei.compare.measures import STAGES, estimate, outcomes
+from sei.compare.runs import Run, Skipped, read_run
 from sei.compare.settings import SPEED, settings
 from sei.engines.openai_server import ServedEngine
+from sei.errors import DataError
 from sei.finetuners.supervised import Finetune
 from sei.grading import MathGrader
 from sei.instructors.remote.instructor import OpenAICompatible
+from sei.loading import load
 from sei.parts import IMMATERIAL
+from sei.report.inputs import settings_digest
 from tests.compare.made_up_runs import BEST, NO_REFINEMENT, names, read, write, write_items
 
 ONE = {"near": "in_domain"}
@@ -134,6 +139,25 @@ def test_a_difference_is_of_the_questions_that_both_answered(seeds, tmp_path):
     (outcome,) = outcomes(list(block.full.runs.values()))
     found = compare(block, outcome, STAGES["last"])[-1]
     assert (found.method, found.delta.mean) == ("no refinement", 0.0)
+
+
+def test_numbers_are_not_shown_under_settings_of_a_later_command(tmp_path):
+    """``estimate=true`` in a finished run's folder wrote its settings there, and tables named the numbers by them."""
+    home = write(tmp_path / "0", sets=ONE, rounds=(0.5,))
+    config = home / ".hydra" / "config.yaml"
+    summary = json.loads((home / "summary.json").read_text())
+    summary["settings"] = settings_digest(yaml.safe_load(config.read_text()))
+    (home / "summary.json").write_text(json.dumps(summary))
+    written = config.read_text()
+    config.write_text(written + "tracker: none\nestimate: true\n")
+    assert isinstance(read_run(home), Run)
+    config.write_text(written.replace("Agglomerative", "NoClustering"))
+    found = read_run(home)
+    assert isinstance(found, Skipped)
+    assert "changed after its numbers were made" in found.reason
+    with pytest.raises(DataError, match="changed after its numbers were made"):
+        load(home)
+    assert len(read(tmp_path)) == 0
 
 
 def test_runs_with_one_and_several_answers_are_compared(tmp_path):

@@ -19,11 +19,12 @@ from sei.report.lm_eval import write_lm_eval
 from sei.report.page import make_page, make_sweep_page, write_page
 from sei.report.page.__main__ import main
 from sei.report.page.build import gather
-from sei.report.page.config import hidden, marked
+from sei.report.page.config import marked
 from sei.report.page.files import Files
 from sei.report.page.paired import Right, change, changes
 from sei.report.page.sweep import _inside
 from sei.report.page.write import embedded
+from sei.secrecy import hidden
 from tests.builders import graded, held_out
 from tests.conftest import ROOT
 from tests.report.run_folders import HOSTILE, data_of, make_run

@@ -55,6 +55,18 @@ def root(tmp_path) -> Path:
     return root
 
 
+def test_runs_of_equal_settings_in_folders_of_one_name_are_two(root, tmp_path):
+    """The run that was kept lost its entries as soon as the folder of the other was deleted."""
+    for place in ("kept", "trial"):
+        (tmp_path / place / "final").mkdir(parents=True)
+        store = Store(root=root)
+        store.keep_run("same", tmp_path / place / "final", "equal settings")
+        store.once(Weights(size=7000), 3)
+    (tmp_path / "trial" / "final").rmdir()
+    (kept,) = [e for e in entries(root) if e.bytes > 6000]
+    assert kept.users == (str(tmp_path / "kept" / "final"),)
+
+
 def test_the_list_tells_stage_size_cost_age_and_users(root, capsys):
     assert main(["list", "--store", str(root)]) == 0
     shown = capsys.readouterr().out

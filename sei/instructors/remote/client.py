@@ -287,9 +287,11 @@ class Client:
             if silent > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
                 return Drop(reason="unavailable", detail=verdict.reason)
             if silent > self.limits.give_up:
+                slow = "; if it is slow, a longer instructor.timeout or a smaller instructor.concurrency"
                 raise StoppedError(
                     f"{self.base_url.rsplit('@', 1)[-1]} has not answered for {silent:.0f} s (last: {verdict.reason}). "
-                    "Remedy: run the same command again later; answers so far are kept.", 75
+                    "Remedy: run the same command again later; answers so far are kept"
+                    f"{slow if verdict.reason == 'timeout' else ''}.", 75
                 )  # fmt: skip
             wait = min(_BACKOFF[1], _BACKOFF[0] * 2 ** min(tried, 10))
             await asyncio.sleep(random.uniform(wait / 2, wait))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sei.errors import DataError
+from sei.report.inputs import settings_digest
 from sei.report.page.cases import Texts, label, read_round
 from sei.report.page.config import read_config
 from sei.report.page.files import FAILURE, Files, Known, cut
@@ -43,6 +44,8 @@ def gather(folder: Path, so_far: int | None = None, known: Known | None = None) 
     summary = files.json("summary.json", expected=False) if so_far is None else None
     if not isinstance(summary, dict) or "baseline" not in summary:
         summary = _unfinished(files, base, config["values"], so_far)
+    elif summary.get("settings") and summary["settings"] != settings_digest(config["values"]):
+        files.notes.append("the settings shown were written by a later command; the numbers were made with others")
     if not summary["baseline"] and not summary["rounds"]:
         raise DataError(f"{folder} is not a run folder: it has no summary.json and no base/report.json.")
     reports, texts = summary["rounds"], Texts()

@@ -11,15 +11,11 @@ import yaml
 
 from sei.report.conf import CONF
 from sei.report.page.files import Files, parsed
+from sei.secrecy import hidden
 
 DEFAULTS = ".hydra/defaults.yaml"
 """File in a run folder: the default config and the part of every group in it, as composed when the run began."""
 
-_SECRETS = (
-    (re.compile(r"\b(?:sk-|hf_|wandb_v1_)[A-Za-z0-9_-]{8,}"), "(hidden)"),
-    (re.compile(r"://[^/?#\s]*@"), "://(hidden)@"),
-    (re.compile(r"((?:^|[\s.+_])(?:api_?key|token|password|secret)\s*[=:]\s*)(?!null\b)\S.*", re.I), r"\1(hidden)"),
-)
 _NOWHERE = object()
 _KEY = re.compile(r"( *)([^\s:#-][^\s:#]*):")
 
@@ -56,13 +52,6 @@ def read_config(files: Files) -> dict[str, Any]:
         "values": values,
         "true": bool(composed),
     }
-
-
-def hidden(text: str) -> str:
-    """Return a line of a config with apparent keys and passwords removed."""
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
 
 
 def marked(text: str, changed: set[str]) -> list[tuple[str, bool]]:

@@ -6,8 +6,8 @@ from pathlib import PurePath
 from typing import Any
 
 from sei.report.conf import CONF
-from sei.report.page.config import hidden
 from sei.report.page.files import parsed
+from sei.secrecy import hidden
 
 
 def named(said: Any, config: dict[str, Any]) -> dict[str, str]:

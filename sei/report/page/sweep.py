@@ -8,10 +8,10 @@ from typing import Any
 
 from sei.errors import DataError
 from sei.report.page.build import sets
-from sei.report.page.config import hidden
 from sei.report.page.files import Files
 from sei.report.page.settings import Job, settings_of
 from sei.report.page.titles import methods_of, varied
+from sei.secrecy import hidden
 from sei.store import is_held
 
 
