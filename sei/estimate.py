@@ -196,6 +196,7 @@ def outlook(method: Method, data: DataSet, assume: Assumptions, graded: Sequence
         exemplars=bad * method.cluster.exemplar_share,
         cases=tuple(cases),
         phrase="subtracts where the amounts should be added",
+        unnamed=getattr(method.cluster.clusterer, "unnamed", False),
         distinct=seen.get("distinct_phrases", 1.0),
         error_types=seen.get("error_types", assume.error_types),
         keep=seen.get("keep", assume.keep),

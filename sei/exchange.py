@@ -111,6 +111,9 @@ EMBEDDED_TASKS: frozenset[Task] = frozenset({"error_type", "similar", "error"})
 """The tasks of every instructor that writes new problems from exemplars; others list theirs in ``TASKS``."""
 
 
+Claim = Literal["named", "unnamed", "random"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SynthesisRequest:
     """One request for ``n`` new problems of an error type. ``index`` tells requests of a type apart.
@@ -118,7 +121,8 @@ class SynthesisRequest:
     Tasks of the baselines start from one problem and have no types: ``error_type`` is then that problem's id and is
     never shown. ``details``: further texts for such a task, by name. ``expected``: the final answer if known
     beforehand; it is not shown, and a draft with another answer is refused. ``contexts``: problems that give a
-    ``combine`` task new settings for the mistake.
+    ``combine`` task new settings for the mistake. ``claim``: what the request says of its exemplars: that one ``named``
+    mistake was made on them, that ``unnamed`` ones were, or nothing (``random``).
     """
 
     error_type: str
@@ -130,6 +134,7 @@ class SynthesisRequest:
     details: tuple[tuple[str, str], ...] = ()
     expected: str = ""
     contexts: tuple[Exemplar, ...] = ()
+    claim: Claim = "named"
 
     @property
     def like(self) -> tuple[str, ...]:
@@ -199,7 +204,8 @@ class Worked:
 class Grouping:
     """A clusterer's result: one label per keyphrase (0..k-1; -1 for no type) and its criterion curve.
 
-    ``names``: one per label if the clusterer names its types; otherwise the medoid names a type.
+    ``names``: one per label if the clusterer names its types; otherwise the medoid names a type. ``unnamed``: the types
+    are no kinds of mistakes, and no name says what they have in common.
     """
 
     labels: tuple[int, ...]
@@ -207,6 +213,7 @@ class Grouping:
     names: tuple[str, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ from sei.report.summary import card_digest, config_digest
 from sei.secrecy import without_secrets
 from sei.space import tell_of_space
 from sei.stages.given import GivenAttempts
+from sei.stages.refine import require_solutions
 from sei.stages.traceable import tell_traceable
 from sei.store import Store, digest, lock_of, patience, require_locks, require_writable
 from sei.walkthrough import walk_through
@@ -206,6 +207,7 @@ def run(job: Job) -> dict[str, Any]:
     if job.rounds:
         tell_of_space(job.model, job.rounds + bool(data.warm_up), Store(root=job.store).root, job.folder)
         tell_traceable(job.method.diagnose.instructor, data.pool)
+        require_solutions(getattr(job.method.refine, "scorer", None), data.pool)
     base = job.model.base()
     store = Store(root=job.store)
     store.keep_run(job.run_id, job.folder, job.label)

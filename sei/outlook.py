@@ -128,7 +128,8 @@ class Outlook:
     them, or pool problems in their place. ``phrase``: a keyphrase of usual length. ``distinct``: share of distinct
     keyphrases. ``error_types``: their number. ``keep``: share of the requested problems that is kept;
     ``keep_observed``: whether an earlier run showed it. ``written``: share of the requested problems that comes back.
-    ``candidates``: of synthesis, for later parts. ``rng``: the source of further draws.
+    ``candidates``: of synthesis, for later parts. ``rng``: the source of further draws. ``unnamed``: whether the types
+    are unnamed.
     """
 
     pool: int
@@ -143,6 +144,7 @@ class Outlook:
     written: float
     rng: random.Random
     candidates: float | None = None
+    unnamed: bool = False
 
     @property
     def types(self) -> float:

@@ -188,14 +188,17 @@ class Diagnosis:
 class ErrorType:
     """A cluster of keyphrases. Only synthesis sees ``exemplars``, only refinement sees ``validation``.
 
-    ``stable``: its name over all rounds, taken from the earlier type that it continues.
+    ``stable``: its name over all rounds, taken from the earlier type that it continues. ``unnamed``: it holds mistakes
+    of all kinds, and its name says nothing of them.
     """
 
+    UNLESS_EMPTY: ClassVar[tuple[str, ...]] = ("unnamed",)
     name: str
     members: tuple[Keyphrase, ...]
     exemplars: tuple[BadCase, ...]
     validation: tuple[BadCase, ...]
     stable: str = ""
+    unnamed: bool = False
 
     @property
     def label(self) -> str:

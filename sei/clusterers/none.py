@@ -12,11 +12,12 @@ from sei.parts import part
 
 @part
 class NoClustering:
-    """The no-clustering ablation: one type contains every bad case."""
+    """The no-clustering ablation: one unnamed type contains every bad case."""
 
     identity: ClassVar[str] = "clusterer/none"
     version: ClassVar[int] = 1
+    unnamed: ClassVar[bool] = True
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
         """Put everything into one type."""
-        return Grouping(labels=(0,) * len(vectors))
+        return Grouping(labels=(0,) * len(vectors), unnamed=True)

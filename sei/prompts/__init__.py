@@ -15,8 +15,10 @@ from string import Template
 
 from sei.errors import ConfigError
 
-OWN = ("keyphrase", "synthesize", "combine", "correct", "solve", "similar", "error", "contrast", "rephrase",
-       "self_verification", "fobar", "evolve_upward", "evolve_downward", "cluster", "assign", "merge")  # fmt: skip
+OWN = (
+    *("keyphrase", "synthesize", "unnamed", "random", "combine", "correct", "solve", "similar", "error", "contrast"),
+    *("rephrase", "self_verification", "fobar", "evolve_upward", "evolve_downward", "cluster", "assign", "merge"),
+)
 """The requests to an instructor. ``prompts.keyphrase=PATH`` replaces the template of one by your own file."""
 _ANSWER = re.compile(r"(?<!\$)((?:\$\$)*)\$(?:answer|\{answer\})\s*\Z")
 

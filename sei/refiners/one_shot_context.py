@@ -47,6 +47,7 @@ class OneShotContext:
     engine: Engine
     grader: Grader
     bad: Annotated[int, Field(ge=1)] = 10
+    reads_solutions: ClassVar[bool] = False  # it compares final answers
     good: Annotated[int, Field(ge=0)] = 10
     min_validation: Annotated[int, Field(ge=1)] = 5
     race: bool = False

@@ -79,7 +79,7 @@ class Cluster:
                 members[place].append(k)
         ordered = sorted(members.items(), key=lambda m: -len(m[1]))  # stable sort: on ties the first seen is first
         return ErrorMap(
-            types=self._followed([self._type(name, found) for name, found in ordered], earlier),
+            types=self._followed([self._type(name, found, grouping.unnamed) for name, found in ordered], earlier),
             curve=grouping.curve,
             points=_points(keyphrases, places, vectors),
             rejections=tuple(rejections),
@@ -95,7 +95,7 @@ class Cluster:
         parts = np.split(joined, np.cumsum([len(g) for g in groups])[:-1]) if groups else []
         return tuple(replace(t, stable=n) for t, n in zip(types, stable_names(types, earlier, parts), strict=True))
 
-    def _type(self, name: str, members: Sequence[Keyphrase]) -> ErrorType:
+    def _type(self, name: str, members: Sequence[Keyphrase], unnamed: bool) -> ErrorType:
         exemplars: list[BadCase] = []
         validation: list[BadCase] = []
         for k in members:
@@ -103,7 +103,13 @@ class Cluster:
             (exemplars if at < self.exemplar_share else validation).append(k.bad_case)
         if not exemplars:  # a small type: synthesis needs at least one exemplar
             exemplars, validation = validation[:1], validation[1:]
-        return ErrorType(name=name, members=tuple(members), exemplars=tuple(exemplars), validation=tuple(validation))
+        return ErrorType(
+            name=name,
+            members=tuple(members),
+            exemplars=tuple(exemplars),
+            validation=tuple(validation),
+            unnamed=unnamed,
+        )
 
 
 def two_views(phrases: Vectors, keyphrases: Sequence[Keyphrase], weight: float) -> Vectors:

@@ -35,7 +35,7 @@ class Curriculum:
     """
 
     identity: ClassVar[str] = "stage/curriculum"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     start_from: Literal["base", "previous"] = "base"
     train_on: Literal["accumulated", "this_round"] = "accumulated"
     replay: Annotated[int, Field(ge=0)] = 150
@@ -60,17 +60,21 @@ class Curriculum:
         """Return the examples of a round. ``history`` ends with the round's own refined set.
 
         All examples pass this round's screen, also those of earlier rounds, because the round has new validation cases.
+        A problem without a solution is withheld, because it would teach an empty answer.
         """
         sets = history if self.train_on == "accumulated" else history[-1:]
         synthetic = [self._pair(x, "synthetic") for r in sets for x in r.kept]
         order = random.Random(f"replay/{seed}").sample(list(solved), len(solved))
         replayable = [self._pair(p, "replay") for p in order]
         withheld: list[Rejection] = []
+        written = {x.id for r in sets for x in r.kept if x.solution.strip()}
+        written |= {x.id for x in solved if x.solution.strip()}
 
         def allowed(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
             fine = []
             for x, near in zip(examples, screen.reasons([x.question for x in examples]), strict=True):
-                reason = near if x.solution.strip() or self.thinking == "keep" else "only_thoughts"
+                empty = "only_thoughts" if self.thinking == "strip" and x.id in written else "no_solution"
+                reason = near if x.solution.strip() else empty
                 if reason is None:
                     fine.append(x)
                 else:

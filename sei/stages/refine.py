@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -18,7 +19,7 @@ from sei.errors import ConfigError, NumericError
 from sei.lit.scoring import share_out
 from sei.lit.trainer import TrainerSettings
 from sei.parts import IMMATERIAL, part
-from sei.records import ErrorMap, RefinedSet, RefineInput, Scored, SyntheticExample
+from sei.records import ErrorMap, PoolProblem, RefinedSet, RefineInput, Scored, SyntheticExample
 from sei.scorer import Candidates, Scorer, Tested, Validation, by_type, kept_of_type
 from sei.store.journal import journal
 
@@ -50,14 +51,14 @@ class Refine:
         validation = Validation(cases={})
         if isinstance(self.scorer, Tested):
             least, most = self.scorer.min_validation, self.scorer.max_validation
-            validation = validation_sets(given.error_map, least, most, seed)
+            validation = validation_sets(_scored_on(self.scorer, given.error_map), least, most, seed)
             if validation.empty:
                 return untested(given.candidates)
         shown = Candidates(
             checkpoint=given.checkpoint,
             examples=given.candidates,
             validation=validation,
-            good=given.good,
+            good=tuple(p for p in given.good if p.solution.strip() or not reads_solutions(self.scorer)),
             keep=self.keep,
             seed=seed,
         )
@@ -72,6 +73,35 @@ class Refine:
             )
         scored = decide(given.candidates, scores, self.keep, self.at_least)
         return RefinedSet(scored=scored, pooled_share=validation.pooled_share)
+
+
+def reads_solutions(scorer: object) -> bool:
+    """Say whether a scorer compares with worked solutions, not with final answers alone."""
+    return bool(getattr(scorer, "reads_solutions", True))
+
+
+def require_solutions(scorer: object, pool: Sequence[PoolProblem]) -> None:
+    """Refuse a scorer that tests candidates on worked solutions if no problem of the pool has one.
+
+    Raises:
+        ConfigError: names the scorer and the alternatives.
+    """
+    if pool and isinstance(scorer, Tested) and reads_solutions(scorer) and not any(p.solution.strip() for p in pool):
+        raise ConfigError(
+            f"refiner {type(scorer).__name__}: none of the {len(pool)} pool problems has a worked solution. Rule: it "
+            "measures what a candidate does for the solutions of validation cases. Remedy: refiner=one_shot_context, "
+            "which needs final answers alone, or refiner=none."
+        )
+
+
+def _scored_on(scorer: Scorer, error_map: ErrorMap) -> ErrorMap:
+    """Return the error types with the validation cases that a scorer can use."""
+    if not reads_solutions(scorer) or all(b.problem.solution.strip() for t in error_map.types for b in t.validation):
+        return error_map
+    types = (
+        replace(t, validation=tuple(b for b in t.validation if b.problem.solution.strip())) for t in error_map.types
+    )
+    return replace(error_map, types=tuple(types))
 
 
 def validation_sets(error_map: ErrorMap, minimum: int, maximum: int, seed: int) -> Validation:

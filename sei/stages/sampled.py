@@ -9,6 +9,8 @@ from math import comb
 from typing import Any
 
 from sei.exchange import Draw
+from sei.grading.quantity import quantity
+from sei.grading.text import tidy
 from sei.opened import Sampled
 from sei.records import Graded, HeldOutProblem, PoolProblem
 
@@ -46,12 +48,19 @@ def by_problem(graded: Sequence[Graded]) -> dict[str, list[Graded]]:
 def majority(answers: Sequence[Graded]) -> bool:
     """Tell whether the most frequent answer is right (maj@k).
 
-    All right answers count as one answer. Unreadable ones are ignored. On ties the earlier answer wins.
+    Answers count as one if they have the same value, or else the same spelling; the gold answer has no part in this.
+    Unreadable ones are ignored. On ties the earlier answer wins.
     """
-    votes = Counter(
-        "" if g.verdict == "right" else f"wrong {g.extracted}" for g in answers if g.verdict != "unreadable"
-    )
-    return bool(votes) and votes.most_common(1)[0][0] == ""
+    votes = Counter(_vote(g.extracted) for g in answers if g.verdict != "unreadable")
+    right = {_vote(g.extracted) for g in answers if g.verdict == "right"}
+    return bool(votes) and votes.most_common(1)[0][0] in right
+
+
+def _vote(answer: str) -> str:
+    """Return the value of a number, or any other answer in one spelling."""
+    plain = tidy(answer)
+    value = quantity(plain)
+    return plain.casefold() if value is None else f"{value}"
 
 
 def pass_at(right: int, n: int, k: int) -> float:

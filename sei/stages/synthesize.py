@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from sei.exchange import Exemplar, Reply, SynthesisRequest
+from sei.exchange import Claim, Exemplar, Reply, SynthesisRequest
 from sei.outlook import Estimate, Outlook
 from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.records import (
     BadCase,
+    ErrorMap,
     PoolProblem,
     Synthesis,
     SyntheticExample,
@@ -100,21 +101,31 @@ def synthesize(
     round: int,
     seed: int,
     contexts: tuple[Sequence[Exemplar], int] = ((), 0),
+    claim: Claim = "named",
 ) -> Synthesis:
     """Ask in waves until every quota is met. The rest of a type that is given up goes to another type.
 
     ``contexts``: problems, and how many of them to add to every request. With contexts the task is ``combine``.
+    ``claim``: what every request says of its exemplars.
     """
     harvest = Harvest([name for name, _, _ in sources], Sieve(known, screen, budget.rouge_l), round)
-    quotas = _Quotas(budget, sources, harvest, seed, contexts)
+    quotas = _Quotas(budget, sources, harvest, seed, contexts, claim)
     total = sum(quotas.quota.values())
     in_waves(instructor, total, quotas.wave, quotas.take)
     remedy = "a larger pool, budget.max_requests, or near_duplicate nearer to 1"
     return harvest.synthesis(wanted=bool(sources and total), remedy=remedy)
 
 
-def estimated(instructor: Instructor, budget: Budget, outlook: Outlook, contexts: int = 0) -> Estimate:
-    """Estimate the requests of ``synthesize`` with ``contexts`` contexts per request."""
+def claim_of(error_map: ErrorMap) -> Claim:
+    """Return what requests may say of the exemplars of these types."""
+    return "unnamed" if any(t.unnamed for t in error_map.types) else "named"
+
+
+def estimated(
+    instructor: Instructor, budget: Budget, outlook: Outlook, contexts: int = 0, claim: Claim | None = None
+) -> Estimate:
+    """Estimate the requests of ``synthesize`` with ``contexts`` contexts per request, and its ``claim``."""
+    claim = claim or ("unnamed" if outlook.unnamed else "named")
     n, many = budget.per_request, budget.bad + budget.generated
     samples = [
         SynthesisRequest(
@@ -125,6 +136,7 @@ def estimated(instructor: Instructor, budget: Budget, outlook: Outlook, contexts
             seed=0,
             task="combine" if contexts else "error_type",
             contexts=exemplars(shown[many:]),
+            claim=claim,
         )
         for i, shown in enumerate(outlook.drawn(many + contexts))
     ]
@@ -147,8 +159,9 @@ class _Quotas:
         harvest: Harvest,
         seed: int,
         contexts: tuple[Sequence[Exemplar], int],
+        claim: Claim,
     ) -> None:
-        self.budget, self.sources, self.contexts = budget, sources, contexts
+        self.budget, self.sources, self.contexts, self.claim = budget, sources, contexts, claim
         self.harvest, self.seed = harvest, seed
         self.quota = {name: q for name, _, q in sources}
         # if no type yields: enough requests to show all exemplars once, as a few bad replies say little of a large type
@@ -202,7 +215,12 @@ class _Quotas:
         self.harvest.asked[name] += 1
         index = self.harvest.asked[name]
         return SynthesisRequest(
-            error_type=name, exemplars=tuple(chosen), n=budget.per_request, index=index, seed=self.seed
+            error_type=name,
+            exemplars=tuple(chosen),
+            n=budget.per_request,
+            index=index,
+            seed=self.seed,
+            claim=self.claim,
         )
 
     def _in_contexts(self, request: SynthesisRequest) -> SynthesisRequest:

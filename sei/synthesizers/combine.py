@@ -15,7 +15,7 @@ from sei.parts import part
 from sei.ports import Instructor, Screen
 from sei.prompts import prompt_digest
 from sei.records import ErrorMap, PoolProblem, Synthesis
-from sei.stages.synthesize import Budget, estimated, exemplars, synthesize
+from sei.stages.synthesize import Budget, claim_of, estimated, exemplars, synthesize
 from sei.synthesizers.per_problem import questions, require_tasks
 
 
@@ -59,7 +59,15 @@ class Combine:
         contexts = (*others, *exemplars(replay))
         known = [*questions(error_map), *(p.question for p in replay)]  # all that is shown, so that no copy is kept
         return synthesize(
-            self.instructor, self.budget, sources, known, screen, round, seed, contexts=(contexts, self.contexts)
+            self.instructor,
+            self.budget,
+            sources,
+            known,
+            screen,
+            round,
+            seed,
+            contexts=(contexts, self.contexts),
+            claim=claim_of(error_map),
         )
 
     def estimate(self, outlook: Outlook) -> Estimate:

@@ -21,7 +21,7 @@ class RandomSynthesis:
     """The control: exemplars are drawn from the whole pool, solved or not, without validation cases."""
 
     identity: ClassVar[str] = "synthesizer/random"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     instructor: Instructor
     budget: Budget
 
@@ -34,8 +34,9 @@ class RandomSynthesis:
         validation = {b.problem.id for t in error_map.types for b in t.validation}
         free = [p for p in pool if p.id not in validation]
         sources = [("random", exemplars(free), self.budget.total)]
-        return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
+        shown = [*_questions(cases), *(p.question for p in free)]  # new problems must not repeat what they were shown
+        return synthesize(self.instructor, self.budget, sources, shown, screen, round, seed, claim="random")
 
     def estimate(self, outlook: Outlook) -> Estimate:
         """Return the requests that fill the budget."""
-        return estimated(self.instructor, self.budget, outlook)
+        return estimated(self.instructor, self.budget, outlook, claim="random")

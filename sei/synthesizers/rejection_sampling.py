@@ -88,7 +88,7 @@ class RejectionSampling:
         outcomes = graded_all(self.grader, rows)
         for p, outputs in zip(free, sampled, strict=True):
             verdicts = [next(outcomes).verdict for _ in outputs]
-            right, refused = self._distinct(p, [(t, v) for (t, _), v in zip(outputs, verdicts, strict=True)])
+            right, refused = self._distinct(p, [(*o, v) for o, v in zip(outputs, verdicts, strict=True)])
             found.append(right)
             rejections += refused
         by_lot = random.Random(f"rejection sampling/{seed}/{round}").sample(range(len(free)), len(free))
@@ -133,12 +133,18 @@ class RejectionSampling:
         return [[kept[k] for k in row] for row in rows]
 
     def _distinct(
-        self, problem: PoolProblem, outputs: Sequence[tuple[str, Verdict]]
+        self, problem: PoolProblem, outputs: Sequence[tuple[str, bool, Verdict]]
     ) -> tuple[list[str], list[Rejection]]:
-        """Return the first right solution of each distinct reasoning, and rejections of the others."""
+        """Return the first right solution of each distinct reasoning, and rejections of the others.
+
+        An output that was cut after its right answer teaches to go on and to stop in mid-sentence.
+        """
         kept: dict[tuple[str, ...], str] = {}
         refused: list[Rejection] = []
-        for text, verdict in outputs:
+        for text, finished, verdict in outputs:
+            if verdict == "right" and not finished:
+                refused.append(_rejected("sample_cut", problem))
+                continue
             path = reasoning(text) if verdict == "right" else None
             if path is None:
                 refused.append(_rejected(f"sample_{verdict}" if verdict != "right" else "sample_wrong_step", problem))

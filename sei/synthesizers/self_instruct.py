@@ -12,7 +12,7 @@ from sei.records import (
     PoolProblem,
     Synthesis,
 )
-from sei.stages.synthesize import Budget, _questions, estimated, exemplars, synthesize
+from sei.stages.synthesize import Budget, _questions, claim_of, estimated, exemplars, synthesize
 
 
 @part
@@ -34,7 +34,8 @@ class SelfInstruct:
             for t, q in zip(error_map.types, quotas, strict=True)
         ]
         cases = [b for t in error_map.types for b in (*t.exemplars, *t.validation)]
-        return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed)
+        claim = claim_of(error_map)
+        return synthesize(self.instructor, self.budget, sources, _questions(cases), screen, round, seed, claim=claim)
 
     def estimate(self, outlook: Outlook) -> Estimate:
         """Return the requests that fill the budget."""

@@ -17,9 +17,10 @@ from sei.refiners.gradient import Gradient
 from sei.refiners.none import NoRefinement
 from sei.refiners.one_shot_likelihood import OneShotLikelihood
 from sei.refiners.one_shot_step import OneShotStep
+from sei.refiners.perplexity import Perplexity
 from sei.refiners.random import RandomRefinement
-from sei.stages.refine import decide, validation_sets
-from tests.builders import NO_TYPES, TINY, candidates, error_map, error_type, refine
+from sei.stages.refine import decide, require_solutions, validation_sets
+from tests.builders import NO_TYPES, TINY, candidates, error_map, error_type, problem, refine
 
 
 def test_the_top_fraction_of_every_type_is_kept():
@@ -66,6 +67,44 @@ def test_refinement_never_sees_an_exemplar():
     assert found.pooled_share == pytest.approx(2 / 3)
     few, one = candidates(few=1, one=1)
     assert found.name(few) == found.name(one) == ""
+
+
+def without_solutions(types: ErrorMap, ids: set[str]) -> ErrorMap:
+    def bare(b):
+        p = b.problem
+        return replace(b, problem=replace(p, solution="")) if p.id in ids else b
+
+    return ErrorMap(types=tuple(replace(t, validation=tuple(map(bare, t.validation))) for t in types.types))
+
+
+def test_cases_without_a_solution_validate_nothing():
+    """Candidates were ranked by what they do for a blank and the end of the text."""
+    seen = []
+
+    class Seeing(Shortest):
+        min_validation, max_validation = 1, 9
+
+        def scores(self, given, kept):
+            seen.append((sorted(b.problem.id for b in given.validation.cases["a"]), [p.id for p in given.good]))
+            return [0.0] * len(given.examples)
+
+    class Answers(Seeing):
+        reads_solutions = False
+
+    types = without_solutions(ErrorMap(types=(error_type("a", range(4), range(10, 14)),)), {"p10", "p11"})
+    good = (replace(problem(20), solution=""), problem(21))
+    for scorer in (Seeing(), Answers()):
+        refine(scorer, Checkpoint(digest="x"), types, candidates(a=4), seed=0, good=good)
+    assert seen == [(["p12", "p13"], ["p21"]), (["p10", "p11", "p12", "p13"], ["p20", "p21"])]
+
+
+def test_a_pool_without_solutions_is_refused_before_the_run():
+    bare = [replace(problem(i), solution="") for i in range(3)]
+    with pytest.raises(ConfigError, match=r"OneShotStep: none of the 3 pool problems .*refiner=one_shot_context"):
+        require_solutions(OneShotStep(target=TINY), bare)
+    require_solutions(OneShotStep(target=TINY), [*bare, problem(4)])
+    require_solutions(Perplexity(target=TINY), bare)
+    require_solutions(None, bare)
 
 
 @pytest.mark.parametrize("refiner", [OneShotStep, Gradient, Difficulty, OneShotLikelihood])

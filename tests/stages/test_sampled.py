@@ -44,6 +44,9 @@ def test_pass_at_k_is_unbiased():
         (["7", "right"], False),
         (["unreadable", "unreadable", "right"], True),
         (["unreadable"], False),
+        (["12", "12.0", "$12", "right", "right"], False),
+        (["1/3", r"\frac{1}{3}", "right"], False),
+        (["B", "(B)", "right", "right"], True),
     ],
 )
 def test_the_majority_counts_equal_answers(verdicts, right):

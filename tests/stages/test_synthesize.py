@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
+from sei.clusterers.none import NoClustering
 from sei.errors import RoleError, TooManyBadRecordsError
 from sei.exchange import Draft, Reply
+from sei.instructors.remote.instructor import OpenAICompatible
 from sei.parts import part
 from sei.records import ErrorMap, PoolProblem
 from sei.screening.near import RougeIndex
@@ -116,6 +120,38 @@ def test_random_synthesis_draws_from_the_pool_without_validation():
     shown = {e.id for r in SEEN for e in r.exemplars if e.id[0] == "p"}
     assert not shown & {b.problem.id for t in given.types for b in t.validation}
     assert shown - {b.problem.id for t in given.types for b in t.exemplars}
+
+
+def test_random_synthesis_keeps_no_copy_of_what_it_shows():
+    """F13, for the control: 29 of 30 candidates of a teacher that copies were pool problems."""
+    given, pool = errors(10), [pooled(i) for i in range(40)]
+    stage = RandomSynthesis(instructor=Parrot(), budget=Budget(candidates=6, per_request=10))
+    made = run(stage, given, pool=pool)
+    assert not {c.question for c in made.candidates} & {p.question for p in pool}
+
+
+def test_requests_claim_of_their_exemplars_only_what_is_true(tmp_path):
+    """Random exemplars were said to show the mistake "random", and all bad cases one mistake's name."""
+    given, budget = errors(10), Budget(candidates=30, rouge_l=0.95)
+    unnamed = ErrorMap(types=tuple(replace(t, unnamed=True) for t in given.types))
+    asker = OpenAICompatible(model="m", base_url="http://h/v1", cache=str(tmp_path / "a"), api_key_env="")
+    texts = {}
+    for name, stage, types in (
+        ("named", SelfInstruct(instructor=Scripted(), budget=budget), given),
+        ("unnamed", SelfInstruct(instructor=Scripted(), budget=budget), unnamed),
+        ("random", RandomSynthesis(instructor=Scripted(), budget=budget), given),
+    ):
+        SEEN.clear()
+        run(stage, types, pool=[pooled(i) for i in range(40)])
+        (_, texts[name]), *_ = asker.synthesis_request(SEEN[0]).messages
+    assert '"type 0"' in texts["named"]
+    assert "mistakes of several kinds" in texts["unnamed"]
+    assert "mistake" not in texts["random"].split("\n[")[0]
+    assert not [n for n in ("unnamed", "random") if "type 0" in texts[n] or '"random"' in texts[n]]
+
+
+def test_no_clustering_makes_an_unnamed_type():
+    assert NoClustering().group(["a", "b"], np.zeros((2, 3), np.float32), 0).unnamed
 
 
 def test_rouge_l_is_f_of_the_longest_common_subsequence():

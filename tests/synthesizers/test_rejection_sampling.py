@@ -28,6 +28,7 @@ class Drawn:
     outputs: tuple[str, ...] = GOOD
     unsolved: tuple[int, ...] = ()
     crash: int = 10**9
+    finished: bool = True
 
     def open(self, target, checkpoint):
         CALLS.append(("open", checkpoint.digest))
@@ -42,7 +43,7 @@ class Drawn:
                 raise KeyboardInterrupt
             CALLS.append(("answer", i, sampling))
             number = int(texts[i].split()[1])
-            yield i, "#### 3" if number in self.unsolved else self.outputs[i % len(self.outputs)], True, ""
+            yield i, "#### 3" if number in self.unsolved else self.outputs[i % len(self.outputs)], self.finished, ""
 
 
 POOL = tuple(problem(i, f"problem {i} of a pool", answer="2") for i in range(10))
@@ -129,3 +130,11 @@ def test_reasoning_is_the_list_of_equations():
     assert reasoning("<<10/3=3.333>>3.333\n#### 3.333") is not None
     assert reasoning("<<10/3=3.4>>3.4\n#### 3.4") is None
     assert reasoning("Anna > Ben\n#### Anna") == ("Anna", ">", "Ben", "####", "Anna")
+
+
+def test_outputs_that_were_cut_after_their_answer_are_no_solutions(tmp_path):
+    """They taught to go on with another question and to stop in mid-word."""
+    with pytest.raises(TooManyBadRecordsError, match="none of 9 problems"):
+        run(tmp_path, engine=Drawn(finished=False))
+    made = run(tmp_path / "later", engine=Drawn(finished=False), round=2)
+    assert Counter(r.reason for r in made.rejections)["sample_cut"] == 36

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field
 
 from sei.errors import ConfigError
-from sei.exchange import Draft, Located, Reply, Stepped, SynthesisRequest, Task, Worked
+from sei.exchange import Claim, Draft, Located, Reply, Stepped, SynthesisRequest, Task, Worked
 from sei.grading import MathGrader
 from sei.instructors.remote.answers import Answers, has_answers, require_cache
 from sei.instructors.remote.batch import BatchClient
@@ -42,6 +42,7 @@ from sei.prompts import asked, prompt_digest, require_own
 from sei.records import BadCase, Diagnosis, Keyphrase, Rejection, Usage
 
 log = logging.getLogger(__name__)
+_PROMPTS: dict[Claim, str] = {"named": "synthesize", "unnamed": "unnamed", "random": "random"}
 
 
 @part
@@ -118,7 +119,7 @@ class OpenAICompatible:
 
     def reads(self) -> dict[str, str]:
         """Return digests of the prompt templates."""
-        packaged = ("keyphrase.v1", "synthesize.v1", "correct.v1", "solve.v1", "choices.v1")
+        packaged = ("keyphrase.v1", "synthesize.v1", "unnamed.v1", "random.v1", "correct.v1", "solve.v1", "choices.v1")
         own = {f"own {n}": prompt_digest(path) for n, path in self.prompts.items() if path is not None}
         return {**{n: prompt_digest(n) for n in packaged}, **own}
 
@@ -175,7 +176,7 @@ class OpenAICompatible:
 
     def synthesis_request(self, r: SynthesisRequest) -> Request:
         """Return the request for new problems."""
-        prompt = self.prompt("synthesize" if r.task == "error_type" else r.task)
+        prompt = self.prompt(_PROMPTS[r.claim] if r.task == "error_type" else r.task)
         return self.configured(problems_request(r, prompt, temperature=self.temperature))
 
     def solve_request(self, question: str) -> Request:

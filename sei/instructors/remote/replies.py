@@ -149,8 +149,8 @@ def keyphrase_request(
 def problems_request(r: SynthesisRequest, prompt: str, *, temperature: float | None) -> Request:
     """Ask for new problems with the template ``prompt``. Multiple-choice exemplars ask for multiple-choice problems."""
     fields = {"data": _data(shown_for(r)), "n": str(r.n)}
-    if r.task in ("error_type", "combine"):
-        fields["error_type"] = json.dumps(r.error_type)
+    if (r.task, r.claim) == ("error_type", "named") or r.task == "combine":
+        fields["error_type"] = json.dumps(r.error_type if r.claim == "named" else _ALL_KINDS)
     text = render(prompt, **fields)
     text = render("choices.v1", request=text) if r.like else text
     items = _schema(Problem, *([] if r.like else ["options"]))
@@ -171,6 +171,9 @@ def problems_request(r: SynthesisRequest, prompt: str, *, temperature: float | N
         kind="problems",
         items=r.n,
     )
+
+
+_ALL_KINDS = "any of those that are likely in the first problems below"  # in place of an unnamed type's name
 
 
 def shown_for(r: SynthesisRequest) -> Any:
