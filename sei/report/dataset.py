@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from sei.models.target import TargetModel
@@ -15,6 +16,7 @@ from sei.report.cards import Origin, cell, header, provenance, table
 from sei.store import write_atomic
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_HERE = "\ue000"  # in place of the question
 _SOURCES = {
     "synthetic": "written by the instructor for an error type, and kept by the refiner",
     "replay": "solved problems of the training pool, repeated against forgetting",
@@ -52,10 +54,11 @@ def chat_rows(records: Sequence[RoundRecord], target: TargetModel) -> list[dict[
     """Return one row per training example of the last record.
 
     The user's message is the question as the target model gets it, with the answer format but without the frame around
-    it (chat template or ``Question: ... Answer:``).
+    it (chat template or ``Question: ... Answer:``). A system prompt of the target model comes before it.
     """
     made = {x.id: x for r in records for x in r.synthesis.candidates}
     chat = target.kind == "chat"
+    system = [{"role": "system", "content": target.system()}] if chat and target.system() else []
     rows = []
     for x in records[-1].training:
         question = render(ask_template(target.ask), question=x.question)
@@ -64,7 +67,11 @@ def chat_rows(records: Sequence[RoundRecord], target: TargetModel) -> list[dict[
         known = made.get(x.id) if x.source == "synthetic" else None
         rows.append(
             {
-                "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": x.solution}],
+                "messages": [
+                    *system,
+                    {"role": "user", "content": question},
+                    {"role": "assistant", "content": x.solution},
+                ],
                 "id": x.id,
                 "source": x.source,
                 "error_type": known.error_type if known else None,
@@ -120,13 +127,17 @@ def _counts(rows: Sequence[dict[str, Any]], record: RoundRecord, dropped: Mappin
 def _use(record: RoundRecord, target: TargetModel) -> str:
     """Return how to train elsewhere on the data of the run."""
     if target.kind == "chat":
-        pair = 'return {"prompt": row["messages"][:1], "completion": row["messages"][1:]}'
+        more = f', "chat_template_kwargs": {target.chat_template_kwargs!r}' if target.chat_template_kwargs else ""
+        pair = f'return {{"prompt": row["messages"][:-1], "completion": row["messages"][-1:]{more}}}'
         frame = "The chat template of the target model's tokenizer is put around the messages."
+        if more:
+            frame += f" The run called it with `{cell(json.dumps(target.chat_template_kwargs))}`."
     else:
         asked, glue = layout_parts(target.layout)
+        around = Template(asked).substitute(question=_HERE).split(_HERE)
         pair = (
             'question, solution = (m["content"] for m in row["messages"])\n'
-            f'    prompt = {asked!r}.replace("$question", question)\n'
+            f"    prompt = question.join({around!r})\n"
             f'    return {{"prompt": prompt, "completion": {glue!r} + solution}}'
         )
         frame = "The target model has no chat template; its prompt is the text below."

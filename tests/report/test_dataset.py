@@ -51,22 +51,30 @@ def test_rows_know_where_they_come_from():
     assert [[m["role"] for m in r["messages"]] for r in rows] == [["user", "assistant"]] * 3
 
 
+OWN = ("Problem: ${question}\nSolution: $answer", "Costs are in $$.\nQ: $question\nA: $answer")
+
+
 @pytest.mark.parametrize("ask", ["plain", "hash", "boxed"])
-@pytest.mark.parametrize("template", ["plain", "chat"])
+@pytest.mark.parametrize("template", ["plain", "chat", *OWN])
 def test_the_messages_say_what_the_target_model_is_asked(tmp_path, template, ask):
+    """Layouts of one's own with ``${question}`` or ``$$`` lost the question or kept a dollar too many."""
+    if template in OWN:
+        (tmp_path / "layout.txt").write_text(template)
+        template = str(tmp_path / "layout.txt")
     target = TargetModel(name="m", source="org/m", template=template, ask=ask)
     records = two_rounds()
     write_dataset(tmp_path, records, {}, origin(target=target))
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text("utf-8").splitlines()]
-    opened = OpenModel(model=None, tokenizer=Tokenizer(), template=template, ask=ask)
+    opened = OpenModel(model=None, tokenizer=Tokenizer(), template=target.kind, ask=ask, layout=target.layout)
     asked = opened.prompts([x.question for x in records[-1].training])
     pair = re.search(r"def pair.*?\n\n", code_of(tmp_path / "README.md"), re.DOTALL)[0]
     found: dict = {}
     exec(pair, found)
     made = [found["pair"](r) for r in rows]
-    if template == "plain":
+    if template != "chat":
         assert [m["prompt"] for m in made] == asked
-        assert [m["completion"] for m in made] == ["\n" + x.solution for x in records[-1].training]
+        glue = "\n" if template == "plain" else " "
+        assert [m["completion"] for m in made] == [glue + x.solution for x in records[-1].training]
     else:
         shown = [Tokenizer().apply_chat_template(m["prompt"], tokenize=False, add_generation_prompt=True) for m in made]
         assert shown == asked
@@ -172,3 +180,25 @@ def test_trl_takes_one_step_on_the_supervised_tokens(tmp_path, monkeypatch):
         done = trainer.train()
         assert done.global_step == 1
         assert any((a != b).any() for a, b in zip(before, opened.model.parameters(), strict=True))
+
+
+def test_the_rows_and_the_card_have_the_system_prompt_and_the_template_arguments(tmp_path):
+    """Other trainers asked without them."""
+    target = TargetModel(
+        name="m",
+        source="org/m",
+        template="chat",
+        system_prompt="Answer in French.",
+        chat_template_kwargs={"enable_thinking": False},
+    )
+    write_dataset(tmp_path, two_rounds(), {}, origin(target=target))
+    row = json.loads((tmp_path / "train.jsonl").read_text("utf-8").splitlines()[0])
+    assert [m["role"] for m in row["messages"]] == ["system", "user", "assistant"]
+    assert row["messages"][0]["content"] == "Answer in French."
+    found: dict = {}
+    exec(re.search(r"def pair.*?\n\n", code_of(tmp_path / "README.md"), re.DOTALL)[0], found)
+    made = found["pair"](row)
+    assert [m["role"] for m in made["prompt"]] == ["system", "user"]
+    assert [m["role"] for m in made["completion"]] == ["assistant"]
+    assert made["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "The run called it with" in (tmp_path / "README.md").read_text("utf-8")
