@@ -28,6 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sei import commandline
 from sei.build import refuse
+from sei.contradictions import require_ablation, require_keys
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
 from sei.prepared import Prepared, no_folder
@@ -127,12 +128,8 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         name, path = next(iter(own.items()))
         rule = f"instructor={choices.get('instructor')} works by rules and uses no prompt"
         raise refuse(f"prompts.{name}", path, rule, "instructor=openai_compatible, or leave it out")
-    ablation = plain["ablation"] or {}
-    for key, wanted in (ablation.get("sets") or {}).items():
-        found = choices.get(key) if key in choices else OmegaConf.select(cfg, key)
-        if found != wanted:
-            rule = f"contradicts ablation={ablation['name']}, which sets {key}={wanted}"
-            raise refuse(key, found, rule, f"drop {key}={found}, or use ablation=full")
+    require_keys(plain, CONF)
+    require_ablation(plain, choices, CONF)
     return plain
 
 
