@@ -39,7 +39,7 @@ def test_the_door_words_any_error(error):
 
 
 @pytest.mark.parametrize(("code", "said"), [(0, 1), (None, 1), (3, 3), ("why", 1), (True, 1), (256, 1)])
-def test_a_part_that_ends_the_process_never_gives_the_code_of_success(code, said, capsys):
+def test_a_part_that_ends_the_process_never_gives_code_0(code, said, capsys):
     """``sys.exit()`` in a part ended a run with exit code 0 and no result."""
     assert tell(SystemExit(code)) == said
     if not code:

@@ -495,7 +495,7 @@ def test_a_row_that_names_a_column_twice_is_refused(tmp_path):
     ],
 )
 @pytest.mark.parametrize("name", ["context", "Body", "passage", "instruction"])
-def test_the_first_part_of_a_problem_is_joined_or_the_file_refused(read, name, first, question):
+def test_the_first_part_of_a_problem_is_joined_or_refused(read, name, first, question):
     """Half a problem was asked (SVAMP, ASDiv, SAT-Math, Alpaca)."""
     row = {"question": "How many now?", name: first, "answer": "7"}
     (found,) = read(row, context=name)

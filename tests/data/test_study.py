@@ -109,7 +109,7 @@ def test_benchmarks_join_any_data_set_out_of_domain(shared_data):
     assert data.pool[0] not in left
 
 
-def test_problems_of_a_benchmark_are_neither_learnt_nor_chosen_on(shared_data, caplog):
+def test_benchmark_problems_are_neither_learnt_nor_chosen_on(shared_data, caplog):
     """Warm-up pairs and dev kept them: of MAWPS's 640 warm-up pairs, 545 were problems of the four parts' tests."""
     parts = MawpsParts(folder=str(shared_data))
     before = Mawps(folder=str(shared_data)).load()

@@ -182,7 +182,7 @@ def test_trl_takes_one_step_on_the_supervised_tokens(tmp_path, monkeypatch):
         assert any((a != b).any() for a, b in zip(before, opened.model.parameters(), strict=True))
 
 
-def test_the_rows_and_the_card_have_the_system_prompt_and_the_template_arguments(tmp_path):
+def test_rows_and_card_have_system_prompt_and_template_arguments(tmp_path):
     """Other trainers asked without them."""
     target = TargetModel(
         name="m",

@@ -59,7 +59,8 @@ def test_pictures_are_no_result_but_the_run_needs_them(tmp_path, drawn):
     store.keep_run("run", tmp_path, "label")
     draw(SHOWN, tmp_path, 1, store)
     assert store.uses == []
-    held = json.loads((store.root / "runs" / "run.json").read_text())
+    (kept,) = (store.root / "runs").glob("run-*.json")
+    held = json.loads(kept.read_text())
     assert [stage for stage, _ in held["entries"]] == ["pictures"]
 
 

@@ -132,7 +132,7 @@ def test_reasoning_is_the_list_of_equations():
     assert reasoning("Anna > Ben\n#### Anna") == ("Anna", ">", "Ben", "####", "Anna")
 
 
-def test_outputs_that_were_cut_after_their_answer_are_no_solutions(tmp_path):
+def test_outputs_cut_after_their_answer_are_no_solutions(tmp_path):
     """They taught to go on with another question and to stop in mid-word."""
     with pytest.raises(TooManyBadRecordsError, match="none of 9 problems"):
         run(tmp_path, engine=Drawn(finished=False))
