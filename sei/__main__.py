@@ -28,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sei import commandline
 from sei.build import refuse
-from sei.contradictions import require_ablation, require_keys
+from sei.contradictions import require_ablation, require_keys, require_prompts
 from sei.errors import ConfigError, DiskError, SeiError, causes
 from sei.exits import catch_signals, tell
 from sei.prepared import Prepared, no_folder
@@ -129,6 +129,7 @@ def check(cfg: DictConfig, choices: dict[str, Any]) -> dict[str, Any]:
         rule = f"instructor={choices.get('instructor')} works by rules and uses no prompt"
         raise refuse(f"prompts.{name}", path, rule, "instructor=openai_compatible, or leave it out")
     require_keys(plain, CONF)
+    require_prompts(plain)
     require_ablation(plain, choices, CONF)
     return plain
 

@@ -110,7 +110,7 @@ def config_dir(arguments: Sequence[str]) -> Path | None:
 
 def _is_nothing(setting: str, groups: set[str]) -> bool:
     found = _NULL.fullmatch(setting)
-    if found is None or found[1] not in groups or found[1] not in _GROUPS:
+    if found is None or found[1] not in groups or (found[1] not in _GROUPS and not _is_mapping(found[1])):
         return False
     if found[1] in ("experiment", "ablation"):
         return True
@@ -118,6 +118,15 @@ def _is_nothing(setting: str, groups: set[str]) -> bool:
         f"{setting}: every run needs a {found[1].replace('_', ' ')}. Remedy: leave it out for the default, or "
         f"use {found[1]}=none if conf/{found[1]} has that option."
     )
+
+
+def _is_mapping(setting: str) -> bool:
+    """Say whether a setting holds others, or a list, by default. Any other may be null."""
+    for conf in (_HERE.parent / "conf", _HERE / "conf"):
+        if (conf / "config.yaml").is_file():
+            usual = yaml.safe_load((conf / "config.yaml").read_text(encoding="utf-8"))
+            return isinstance(usual.get(setting), (dict, list))
+    return False
 
 
 def said_by(error: str, experiment: str, overrides: Sequence[str], conf: Path) -> str:

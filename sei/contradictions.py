@@ -30,6 +30,20 @@ def require_keys(plain: Mapping[str, Any], conf: Path) -> None:
             raise refuse(f"{group}.{key}", plain[group][key], "unknown key", f"{group}.{near[0]}")
 
 
+def require_prompts(plain: Mapping[str, Any]) -> None:
+    """Refuse an own prompt for the method beside packaged ones for its controls, which would not compare.
+
+    Raises:
+        ConfigError: names the prompt that is missing.
+    """
+    own = plain["prompts"]
+    for group, part, name in (("clusterer", "NoClustering", "unnamed"), ("synthesizer", "RandomSynthesis", "random")):
+        chosen = str((plain.get(group) or {}).get("_target_", "")).rpartition(".")[2] == part
+        if chosen and own.get("synthesize") is not None and own.get(name) is None:
+            rule = f"{part} asks with prompts.{name}, and your own text beside a packaged one would not compare"
+            raise refuse("prompts.synthesize", own["synthesize"], rule, f"prompts.{name}=FILE as well")
+
+
 def require_ablation(plain: Mapping[str, Any], choices: Mapping[str, Any], conf: Path) -> None:
     """Refuse a config that undoes what its ablation sets, also by a key that takes its value from a set one.
 

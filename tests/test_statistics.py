@@ -80,6 +80,9 @@ def test_matched_pairs_by_hand_and_as_the_page_has_them():
         middle = (fixed - broken) / (n + 2)
         half = 1.959964 * math.sqrt((fixed + broken + 1) / (n + 2) - middle**2) / math.sqrt(n + 2)
         assert matched_difference(fixed, broken, n).ends == (middle - half, middle + half)
+        if not n:
+            assert change({}, {}) is None
+            continue
         before = {str(i): Right(float(fixed <= i), fixed <= i) for i in range(n)}
         stays = [not fixed <= i < fixed + broken for i in range(n)]
         after = {str(i): Right(float(x), x) for i, x in enumerate(stays)}

@@ -57,6 +57,11 @@ WRONG = {
     "ablation=no_replay method.curriculum.replay=100": ("method.curriculum.replay=100: contradicts", "ablation=full"),
     "ablation=double_data budget.scale=1": ("budget.scale=1: contradicts ablation=double_data", "ablation=full"),
     "ablation=[no_refinement,no_clustering]": ("ablation='no_clustering': one ablation", "sweep"),
+    "scoring=null": ("scoring=null: every run needs a scoring.", ""),
+    "prompts.synthesize=./a.txt ablation=no_clustering instructor=gpt4o": (
+        "prompts.synthesize='./a.txt': NoClustering asks with prompts.unnamed",
+        "prompts.unnamed=FILE as well",
+    ),
     "+scoring.keep=0.3": ("scoring.keep=0.3: unknown key.", "scoring"),
     "+scoring.min_valdation=3": ("scoring.min_valdation=3: unknown key.", "scoring.min_validation"),
     "+bad_cases.wrong_share=1.0": ("bad_cases.wrong_share=1.0: unknown key.", "bad_cases.wrong_in"),

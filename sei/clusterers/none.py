@@ -15,7 +15,7 @@ class NoClustering:
     """The no-clustering ablation: one unnamed type contains every bad case."""
 
     identity: ClassVar[str] = "clusterer/none"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     unnamed: ClassVar[bool] = True
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:

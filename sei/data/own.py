@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sei.data.source import Row, joined
 from sei.errors import DataError
+from sei.grading.choices import options_of
 from sei.grading.gold import LayoutError, missing, stated_in, text_of
 from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.grading.options import LETTERS
@@ -33,11 +34,11 @@ OTHER_NAMES = {
 _SETTING = "data.answers"
 _FIRST_PARTS = ("Body", "body", "context", "Context", "passage", "Passage", "instruction", "background", "story")
 """Columns that hold the first part of a problem in known data sets (SVAMP, ASDiv, Alpaca), beside the question."""
-_ONE_EACH = re.compile(r"(option|choice|answer|ending|opt?|)[ _-]?([A-Ja-j]|\d)")
-"""Columns that hold one option each: ``A``, ``a``, ``option_a``, ``option1``, ``opa``, ``choice_1``."""
+_ONE_EACH = re.compile(r"((?:option|choice|ending)[ _-]?)([A-Ja-j]|\d{1,2})|(op)([a-j])|()([A-J])")
+"""Columns that hold one option each: ``A``, ``option_a``, ``option1``, ``opa``, ``choice_1``; not ``a``."""
 
 
-_MARKED = re.compile(r"(?<![A-Za-z])(?:\(?[Bb]\)|B[.:])\s")  # options inside the question
+_MARKED = re.compile(r"(?<![A-Za-z])(?:\(?[Bb]\)|B[.:])")  # options inside the question
 
 
 _DECIMAL_COMMA = re.compile(r"[-+]?(?:\d+,(?:\d{1,2}|\d{4,})|0,\d+|\d{1,3}(?:\.\d{3})+,\d+)\s?%?")  # not 1,234
@@ -184,16 +185,17 @@ def _one_each(row: Mapping[str, Any], taken: set[str]) -> Any:
     """Return the options of columns with one option each: letters to texts, or a list if the columns are numbered.
 
     Raises:
-        LayoutError: if there are several such families of columns.
+        LayoutError: if there are several such families of columns, or if a numbered one has a gap.
     """
     families: dict[str, dict[str, str]] = {}
     for name in row.keys() - taken:
         if m := _ONE_EACH.fullmatch(name):
-            families.setdefault(name[: m.start(2)], {})[m[2].upper()] = name
+            head, label = next((m[i], m[i + 1]) for i in (1, 3, 5) if m[i + 1])
+            families.setdefault(head, {})[label.upper()] = name
     whole = {
         head: names
         for head, names in families.items()
-        if any(set(labels[:2]) <= names.keys() for labels in (LETTERS, "12", "01")) and (head or "A" in names)
+        if any(set(labels[:2]) <= names.keys() for labels in (LETTERS, "12", "01"))
     }
     if len(whole) > 1:
         raise LayoutError(
@@ -201,8 +203,17 @@ def _one_each(row: Mapping[str, Any], taken: set[str]) -> Any:
             "options are not guessed. Remedy: put them into one column, and set data.columns.options=NAME."
         )
     for names in whole.values():
-        there = {label: row[names[label]] for label in sorted(names) if not missing(row[names[label]])}
-        return there if "A" in there else list(there.values())
+        if "A" in names:
+            return {a: row[names[a]] for a in sorted(names) if not missing(row[names[a]])} or None
+        texts = [row[names[n]] for n in sorted(names, key=int)]
+        while texts and missing(texts[-1]):
+            texts.pop()
+        if any(missing(x) for x in texts):
+            raise LayoutError(
+                f"columns {sorted(names.values())} have a gap: {texts}. Rule: options are numbered in order. Remedy: "
+                "repair or drop the row."
+            )
+        return texts or None
     return None
 
 
@@ -217,11 +228,18 @@ def _require_whole_questions(path: Path, lines: list[Line], columns: Mapping[str
         return
     used = {name for name in columns.values() if name}
     for name in _FIRST_PARTS:
-        texts = [line.row.get(name) for line in lines]
-        if name not in used and any(isinstance(x, str) and x.strip() for x in texts):
+        asked = columns["question"]
+        texts = [
+            x
+            for line in lines
+            if isinstance(x := line.row.get(name), str)
+            and " " in x.strip()  # a word alone is a label or an id
+            and x.strip() not in str(line.row.get(asked))
+        ]
+        if name not in used and texts:
             raise DataError(
                 f"{path}: the question is in {columns['question']!r}, and {name!r} may be its first part, such as "
-                f"{next(x for x in texts if isinstance(x, str) and x.strip())[:60]!r}. Rule: half a problem is not "
+                f"{texts[0].strip()[:60]!r}. Rule: half a problem is not "
                 f"asked. Remedy: data.columns.context={name} puts it before the question, data.columns.context='' "
                 "leaves it out."
             )
@@ -238,12 +256,16 @@ def _require_points(path: Path, lines: list[Line], rows: list[Row]) -> None:
             )
 
 
+def _shows_options(question: str) -> bool:
+    return bool(options_of((), question)) or _MARKED.search(question) is not None
+
+
 def _require_options(path: Path, lines: list[Line], rows: list[Row], answers: Answers) -> None:
     """Refuse a file whose answers are mostly letters of options that nobody sees."""
     bare = [
         (line, row)
         for line, row in zip(lines, rows, strict=True)
-        if not row.options and re.fullmatch(r"\(?[A-Ja-j]\)?", row.answer) and not _MARKED.search(row.question)
+        if not row.options and re.fullmatch(r"\(?[A-Ja-j]\)?", row.answer) and not _shows_options(row.question)
     ]
     if answers == "auto" and len(rows) > 1 and 2 * len(bare) > len(rows):
         line, row = bare[0]

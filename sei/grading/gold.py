@@ -54,12 +54,12 @@ def is_finished(row: Mapping[str, Any]) -> bool:
         LayoutError: if ``finished`` is anything but a truth value.
     """
     said = row.get("finished", True)
-    if missing(said):
-        return True
     word = said.strip().casefold() if isinstance(said, str) else said
-    if word in ("false", "no", "n", "0", "0.0", 0):
+    if missing(said) or word in _MISSING:
+        return True
+    if word in ("false", "f", "no", "n", "0", "0.0", 0):
         return False
-    if word in ("true", "yes", "y", "1", "1.0", 1):
+    if word in ("true", "t", "yes", "y", "1", "1.0", 1):
         return True
     raise LayoutError(
         f"finished={said!r} is no truth value. Rule: an output is finished or cut. Remedy: true or false."
@@ -108,7 +108,7 @@ def scalar_text(value: Any) -> str:
     """
     if isinstance(value, str):
         text = value.strip()
-        if _BYTES.fullmatch(text):
+        if _BYTES.fullmatch(text) and re.search(r"[\d\s\\]|.{4}", text[2:-1]):  # not b'c' of Boolean algebra
             raise LayoutError(
                 f"{text[:60]} is bytes as Python prints them. Rule: the value is text. Remedy: write the file from "
                 "decoded texts (value.decode() of each)."

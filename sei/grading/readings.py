@@ -25,7 +25,11 @@ def only_number(gold: str, stated: str) -> str | None:
         quantity(tidy(gold)) is None
         or not re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?:\s|$)", stated)
         or re.search(r"\\(?:sqrt|pi|frac)|\^|\d\s*:\s*\d|\blambda\b|\\ne|!=|≠", stated)
-        or re.search(r"\b(?:not|or|minus|negative|hundred|thousand|[mbtr]+illion|dozen)\b", stated, re.IGNORECASE)
+        or re.search(
+            r"(?<![-\w])(?:minus|negative)[\s}]+[$\\]*\.?\d|\b(?:not|or|hundred|thousand|[mbtr]+illion|dozen)\b",
+            stated,
+            re.IGNORECASE,
+        )
     ):
         return None
     found = {m.group().strip() for m in NUMBER.finditer(stated)}

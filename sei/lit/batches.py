@@ -6,6 +6,7 @@ examples. ``TokenBudget`` therefore fills every batch up to a number of supervis
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, runtime_checkable
@@ -80,7 +81,8 @@ class TokenBudget:
         and short batches no longer cancel.
         """
         spent = sum(tokens[i] for b in before for i in b)
-        order = _bucketed(lengths, rng, per_bucket=self._per_bucket(supervised))
+        most = None if room is None else self.steps * self.tokens_per_step - spent
+        order = _bucketed(lengths, rng, per_bucket=self._per_bucket(supervised), supervised=supervised, most=most)
         out: list[list[int]] = []
         batch: list[int] = []
         for i in order:
@@ -126,9 +128,20 @@ class Epochs:
         return batches
 
 
-def _bucketed(lengths: Sequence[int], rng: random.Random, *, per_bucket: int) -> list[int]:
+def _bucketed(
+    lengths: Sequence[int],
+    rng: random.Random,
+    *,
+    per_bucket: int,
+    supervised: Sequence[int] = (),
+    most: int | None = None,
+) -> list[int]:
+    """Return shuffled indices, sorted by length within buckets; with ``most`` only as many as hold so many tokens."""
     order = list(range(len(lengths)))
     rng.shuffle(order)
+    if most is not None:
+        held = itertools.accumulate(supervised[i] for i in order)
+        order = order[: 1 + sum(tokens < most for tokens in held)]
     out: list[int] = []
     for i in range(0, len(order), per_bucket):
         out += sorted(order[i : i + per_bucket], key=lambda j: lengths[j])

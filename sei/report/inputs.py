@@ -15,6 +15,7 @@ from sei.store.identity import file_digest
 
 _NOT_READ = ("store", "tracker", "name", "hydra", "ablation")  # these name no input
 _LONGEST = 1_000  # characters of a path
+_MADE = frozenset(("outputs", "multirun", "wandb", "__pycache__", ".git", ".venv"))  # folders that hold no input
 _MOST = 20_000  # files of a folder
 
 
@@ -30,19 +31,17 @@ def inputs_digest(config: Mapping[str, Any]) -> str:
     """
     found: dict[str, Any] = {}
     for key, text in _texts({k: v for k, v in config.items() if k not in _NOT_READ}):
-        with suppress(OSError, ValueError):  # no path, or one that cannot be read, which a run reports itself
+        with suppress(OSError, ValueError, RuntimeError):  # no path, or one that cannot be read: a run reports it
             path = Path(text).expanduser()
             if path.is_file():
                 found[key] = file_digest(path)
             elif path.is_dir():
-                found[key] = _listing(path)
+                found[key] = _listing(path, Path(str(config.get("store") or "store")).expanduser())
     for plugin in config.get("plugins") or ():
-        with suppress(ImportError, ValueError):
+        with suppress(ImportError, ValueError, OSError):
             spec = importlib.util.find_spec(str(plugin).partition(".")[0])
-            places = [*(spec.submodule_search_locations or [spec.origin or ""])] if spec else []
-            found[f"plugins.{plugin}"] = [
-                _listing(Path(p)) if Path(p).is_dir() else file_digest(Path(p)) for p in places
-            ]
+            places = [Path(p) for p in spec.submodule_search_locations or [spec.origin or ""]] if spec else []
+            found[f"plugins.{plugin}"] = [_listing(p, None) if p.is_dir() else file_digest(p) for p in places]
     return digest(found)
 
 
@@ -57,7 +56,13 @@ def _texts(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
         yield at, value
 
 
-def _listing(folder: Path) -> list[tuple[str, int, int]]:
-    held = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+def _listing(folder: Path, store: Path | None) -> list[tuple[str, int, int]]:
+    """Return the files of a folder, without what runs write."""
+    own = store.resolve() if store else None
+
+    def counts(path: Path) -> bool:
+        return path.is_file() and not _MADE & {*path.parts} and (own is None or own not in path.resolve().parents)
+
+    held = (p for p in folder.rglob("*") if counts(p))
     files = [(p, p.stat()) for p in islice(held, _MOST)]
     return sorted((str(p.relative_to(folder)), s.st_size, s.st_mtime_ns) for p, s in files)

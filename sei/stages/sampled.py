@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from math import comb
 from typing import Any
 
 from sei.exchange import Draw
+from sei.grading.choices import by_value, letter_of, options_of
+from sei.grading.equality import equal
 from sei.grading.quantity import quantity
+from sei.grading.sandbox import LimitError, UnreadableError
 from sei.grading.text import tidy
 from sei.opened import Sampled
 from sei.records import Graded, HeldOutProblem, PoolProblem
+
+_SECONDS = 0.6  # for one comparison by computer algebra
 
 
 def decoding(stage: object) -> tuple[int, float]:
@@ -48,19 +54,39 @@ def by_problem(graded: Sequence[Graded]) -> dict[str, list[Graded]]:
 def majority(answers: Sequence[Graded]) -> bool:
     """Tell whether the most frequent answer is right (maj@k).
 
-    Answers count as one if they have the same value, or else the same spelling; the gold answer has no part in this.
+    Answers count as one if they name the same option or are equal for the grader; the gold answer has no part in this.
     Unreadable ones are ignored. On ties the earlier answer wins.
     """
-    votes = Counter(_vote(g.extracted) for g in answers if g.verdict != "unreadable")
-    right = {_vote(g.extracted) for g in answers if g.verdict == "right"}
-    return bool(votes) and votes.most_common(1)[0][0] in right
+    groups: list[tuple[str, int, bool]] = []  # the first answer, votes, whether one of them is right
+    for g in answers:
+        if g.verdict == "unreadable":
+            continue
+        vote, right = _vote(g.extracted, tuple(g.attempt.problem.options)), g.verdict == "right"
+        at = next((i for i, (first, _, _) in enumerate(groups) if _same(first, vote)), len(groups))
+        first, n, found = groups[at] if at < len(groups) else (vote, 0, False)
+        groups[at : at + 1] = [(first, n + 1, found or right)]
+    return bool(groups) and max(groups, key=lambda x: x[1])[2]
 
 
-def _vote(answer: str) -> str:
-    """Return the value of a number, or any other answer in one spelling."""
-    plain = tidy(answer)
-    value = quantity(plain)
+@lru_cache(maxsize=65_536)
+def _vote(answer: str, options: tuple[str, ...]) -> str:
+    """Return the letter of the option that an answer names, the value of a number, or else its text."""
+    if options:
+        texts = options_of(options)
+        named = letter_of(answer) or by_value(answer, texts, _same)
+        alone = {*re.findall(r"\b([A-J])\b", answer)} & texts.keys()
+        if named in texts or len(alone) == 1:
+            return named if named in texts else alone.pop()
+    value = quantity(plain := tidy(answer))
     return plain.casefold() if value is None else f"{value}"
+
+
+@lru_cache(maxsize=65_536)
+def _same(a: str, b: str) -> bool:
+    try:
+        return a == b or equal(a, b, seconds=_SECONDS)
+    except (UnreadableError, LimitError):
+        return False
 
 
 def pass_at(right: int, n: int, k: int) -> float:

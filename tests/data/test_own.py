@@ -534,7 +534,9 @@ def test_the_passages_of_sat_math_stand_before_their_questions(shared_data):
     ("row", "answer", "options"),
     [
         ({"option_a": "0", "option_b": "4", "option_c": "2", "answer": "B"}, "B", ("(A) 0", "(B) 4", "(C) 2")),
-        ({"a": "1", "b": "2", "c": "3", "answer": "c"}, "C", ("(A) 1", "(B) 2", "(C) 3")),
+        ({"A": None, "B": "5", "C": "6", "D": "8", "answer": "C"}, "C", ("(B) 5", "(C) 6", "(D) 8")),
+        ({"option1": "4", "option2": "5", "option3": "", "answer": "5"}, "B", ("(A) 4", "(B) 5")),
+        ({f"option{i}": str(i * 7) for i in range(1, 11)} | {"answer": "70"}, "J", None),
         ({"opa": "x", "opb": "y", "opc": "z", "answer": "b"}, "B", ("(A) x", "(B) y", "(C) z")),
         ({"option1": "12", "option2": "14", "answer": "14"}, "B", ("(A) 12", "(B) 14")),
         ({"choice_0": "12", "choice_1": "14", "answer": "12"}, "A", ("(A) 12", "(B) 14")),
@@ -545,7 +547,37 @@ def test_the_passages_of_sat_math_stand_before_their_questions(shared_data):
 def test_options_in_columns_of_their_own_are_read(read, row, answer, options):
     """They were dropped in silence, and the answer stayed a letter that nobody could know."""
     (found,) = read({"question": "Which?", **row})
-    assert (found.answer, found.options) == (answer, options)
+    assert found.answer == answer
+    assert found.options == (options or tuple(f"({a}) {(i + 1) * 7}" for i, a in enumerate("ABCDEFGHIJ")))
+
+
+@pytest.mark.parametrize(
+    "more", [{"a": 1, "b": -3, "c": 2}, {"answer_1": "2", "answer_2": "8"}, {"op1": 3, "op2": 5}], ids=str
+)
+def test_other_columns_are_no_options(read, more):
+    (found,) = read({"question": "Solve x^2 - 3x + 2 = 0 for the larger x.", "answer": "2", **more})
+    assert (found.answer, found.options) == ("2", ())
+
+
+def test_a_gap_in_numbered_options_is_refused(read):
+    with pytest.raises(DataError, match="have a gap"):
+        read({"question": "Which?", "option1": "4", "option2": "", "option3": "6", "answer": "3"})
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [r"$\\textbf{(A)}\\ 4\\qquad\\textbf{(B)}\\ 5\\qquad\\textbf{(C)}\\ 6$", "(A)4 (B)5 (C)6", "A.4\nB.5\nC.6",
+     "['A)4', 'B)5', 'C)6']"],
+)  # fmt: skip
+def test_letters_of_options_inside_the_question_are_answers(read, shown):
+    rows = [{"question": f"What is {i}+3? {shown}", "answer": "B"} for i in range(3)]
+    assert [r.answer for r in read(*rows)] == ["B"] * 3
+
+
+@pytest.mark.parametrize("value", ["17", "algebra", "Tom has 3 pens."])
+def test_labels_and_repeats_are_no_first_parts(read, value):
+    (found,) = read({"question": "Tom has 3 pens. How many?", "context": value, "answer": "3"})
+    assert found.question == "Tom has 3 pens. How many?"
 
 
 def test_two_families_of_option_columns_are_refused(read):

@@ -78,6 +78,19 @@ def test_a_subtraction_in_words_is_no_sign():
 @pytest.mark.parametrize(
     ("output", "gold"),
     [
+        ("#### There are 3 negative roots", "3"),
+        ("\\boxed{\\text{the non-negative solution is } 5}", "5"),
+        ("#### x equals 5 (non-negative)", "5"),
+        ("\\boxed{the negative root is discarded so 3}", "3"),
+    ],
+)
+def test_negative_things_are_no_sign(output, gold):
+    assert verdict(gold, output) == "right"
+
+
+@pytest.mark.parametrize(
+    ("output", "gold"),
+    [
         ("The answer is 2√3.", "2\\sqrt{3}"),
         ("The area is 4π cm².", "4\\pi"),
         ("The answer is sqrt(3)/2", "\\frac{\\sqrt{3}}{2}"),

@@ -36,6 +36,18 @@ def test_a_token_budget_is_met_by_long_examples_too(steps, tokens, n, low, high)
         assert abs(spent - steps * tokens) <= max(0.02 * steps * tokens, high)
 
 
+@pytest.mark.parametrize("steps", [2, 5, 10])
+def test_a_part_of_an_epoch_is_a_random_sample(steps):
+    """The exact plan began with the shortest examples of each bucket."""
+    shares = []
+    for seed in range(60):
+        supervised = lengths(1000, seed=seed, low=10, high=150)
+        plan = TokenBudget(steps=steps, tokens_per_step=200).plan(supervised, supervised, seed=seed)
+        used = [supervised[i] for b in plan for i in b]
+        shares.append(sum(used) / len(used) / (sum(supervised) / 1000))
+    assert sum(shares) / len(shares) == pytest.approx(1, abs=0.12)
+
+
 def test_an_epoch_uses_every_example_once():
     supervised = lengths(100)
     plan = Epochs(epochs=3, batch_size=8).plan(supervised, supervised, seed=0)

@@ -14,7 +14,7 @@ from sei.sweep import SweepJob, _finished
 
 def config(home, **more):
     files = {"train": str(home / "train.jsonl"), "test": str(home / "test.jsonl")}
-    return {"data": files, "model": {"name": "", "source": str(home / "model")}, "store": str(home), **more}
+    return {"data": files, "model": {"name": "", "source": str(home / "model")}, "store": str(home / "store"), **more}
 
 
 @pytest.fixture
@@ -39,8 +39,18 @@ def test_a_changed_file_changes_the_digest(home, name):
 def test_files_that_no_setting_names_do_not_count(home):
     before = inputs_digest(config(home))
     (home / "other.jsonl").write_text("x")
-    (home / "answers.sqlite").write_text("in the store")
     assert inputs_digest(config(home)) == before
+    whole = config(home, data_folder=str(home))
+    before = inputs_digest(whole)
+    for place in ("store", "multirun/d/0", "outputs/x"):
+        (home / place).mkdir(parents=True)
+        (home / place / "run.log").write_text("written by a run")
+    assert inputs_digest(whole) == before
+
+
+@pytest.mark.parametrize("more", [{"layout": "~5 sentences"}, {"plugins": ["sys"]}, {"plugins": ["no_such_module"]}])
+def test_texts_that_are_no_paths_are_no_inputs(home, more):
+    assert inputs_digest(config(home, **more))
 
 
 def test_the_sources_of_plugins_count(home, monkeypatch):

@@ -46,11 +46,33 @@ def test_pass_at_k_is_unbiased():
         (["unreadable"], False),
         (["12", "12.0", "$12", "right", "right"], False),
         (["1/3", r"\frac{1}{3}", "right"], False),
-        (["B", "(B)", "right", "right"], True),
+        (["B", "(B)", "right", "right"], False),
     ],
 )
 def test_the_majority_counts_equal_answers(verdicts, right):
     assert majority(answers(held_out(1), *verdicts)) is right
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        (["B", "(B)", "C", "C"], True),
+        (["B", "(B) 5", "5", "C", "C"], True),
+        (["C", "C", "So it must be option B"], False),
+        (["option B", "B is correct", "C", "C", "I think B is correct."], True),
+    ],
+)
+def test_options_are_voted_for_by_letter(said, right):
+    """Three of five answers that chose B in three spellings lost to two C."""
+    of = replace(held_out(1), answer="B", options=("(A) 4", "(B) 5", "(C) 6"))
+    rows = [graded(of, "right" if "B" in x or "5" in x else "wrong", extracted=x) for x in said]
+    assert majority([replace(g, attempt=replace(g.attempt, sample=i)) for i, g in enumerate(rows)]) is right
+
+
+def test_equal_formulas_are_one_vote():
+    rows = [graded(held_out(1), v, extracted=x) for x, v in (("x", "wrong"), ("x", "wrong"), ("x+1", "right"),
+                                                             ("1+x", "right"), ("1 + x", "right"))]  # fmt: skip
+    assert majority(rows)
 
 
 def test_scores_of_several_answers():

@@ -11,8 +11,9 @@ from sei.grading.choices import options_of
 _LETTERS = "ABCDEFGHIJ"
 _LABELLED = re.compile(r"^(\W*)([A-Ja-j])([).:\]}]+\s*|\s+)")
 _OWN = re.compile(  # a letter before an option's text
-    r"[(\[]\s*([A-Ja-j])\s*[)\]][.:]?\s*|([A-Ja-j])\s*(?:\)|[.:](?=\s|\d|$))\s*"
+    r"[(\[]\s*([A-Ja-j])\s*[)\]][.:]?\s*|([A-Ja-j])\s*(?:\)|[.:](?![A-Za-z]))\s*"
 )
+_TIGHT = re.compile(r"([A-J])[.:]()")  # "A.None": a letter only where all are A, B, C in order
 _ANSWER = re.compile(r"\W*(?:option\s+)?\(?([A-Ja-j])\)?\W*", re.IGNORECASE)
 
 
@@ -45,13 +46,14 @@ def lettered(options: Sequence[str], like: Sequence[str]) -> tuple[str, ...]:
 
 
 def _without_letters(options: Sequence[str]) -> list[str]:
-    heads = [_OWN.match(o) for o in options]
-    letters = [(m[1] or m[2]).upper() for m in heads if m]
-    if len(letters) < len(options):  # "A train" beside "two trains"
-        return list(options)
-    if letters != list(_LETTERS[: len(letters)]):
-        raise ValueError(f"options: their letters are {', '.join(letters)}, and not A, B, C in order")
-    return [o[m.end() :].strip() for o, m in zip(options, heads, strict=True) if m]
+    for pattern in (_OWN, _TIGHT):
+        heads = [pattern.match(o) for o in options]
+        letters = [(m[1] or m[2]).upper() for m in heads if m]
+        if letters == list(_LETTERS[: len(options)]):
+            return [o[m.end() :].strip() for o, m in zip(options, heads, strict=True) if m]
+        if len(letters) == len(options) and pattern is _OWN:
+            raise ValueError(f"options: their letters are {', '.join(letters)}, and not A, B, C in order")
+    return list(options)  # "A train" beside "two trains"
 
 
 def letter_of(answer: str, options: Sequence[str]) -> str:

@@ -226,7 +226,7 @@ class _Text:
     def _break(self, n: int, last: int, run: str, follows: str) -> int:
         """Read backslashes before an ``n`` that begins no command: a line break, or a row end before a variable."""
         sure = self.evidence.sure or not self.evidence.single
-        if n % 2 and len(run) > 1 and self._in_mathematics(last):
+        if n % 2 and run[1:2].islower() and self._in_mathematics(last):
             return self._unclear(n, last, f"\\{run} in mathematics (or a line break before {run[1:]!r})")
         if n % 2:
             return self._line_break(n - 1, last) if sure or not self.rows[last] else self._row_of_n(n, last, run)

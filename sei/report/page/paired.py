@@ -20,7 +20,7 @@ class Right(NamedTuple):
     majority: bool
 
 
-def changes(files: Files, number: int) -> dict[str, dict[str, Any]]:
+def changes(files: Files, number: int) -> dict[str, dict[str, Any] | None]:
     """Return, for every held-out set, the items fixed and broken between the base and a round, with an interval.
 
     Sets without saved samples of both are left out.
@@ -29,17 +29,19 @@ def changes(files: Files, number: int) -> dict[str, dict[str, Any]]:
     return {name: change(_right(files, before[name]), _right(files, after[name])) for name in before if name in after}
 
 
-def change(before: dict[str, Right], after: dict[str, Right]) -> dict[str, Any]:
-    """Return ``fixed``, ``broken``, ``n``, and the mean difference with its 95 % interval on the same items.
+def change(before: dict[str, Right], after: dict[str, Right]) -> dict[str, Any] | None:
+    """Return ``fixed``, ``broken``, ``n`` and the mean difference with its 95 % interval on the common items, if any.
 
     An item with several answers counts as right if their majority is. The difference is that of the shares of right
     answers; its interval is then Student's over items.
     """
     both = [(before[i], after[i]) for i in before if i in after]
+    if not both:
+        return None
     majorities = [(a.majority, b.majority) for a, b in both]
     fixed, broken = majorities.count((False, True)), majorities.count((True, False))
     differences = [b.share - a.share for a, b in both]
-    found = {"n": len(both), "fixed": fixed, "broken": broken, "mean": sum(differences) / len(both) if both else 0.0}
+    found = {"n": len(both), "fixed": fixed, "broken": broken, "mean": sum(differences) / len(both)}
     whole = all(x.share in (0.0, 1.0) and x.majority == (x.share == 1.0) for pair in both for x in pair)
     if whole:
         return {**found, "ci95": [*matched_difference(fixed, broken, len(both)).ends]}

@@ -157,6 +157,17 @@ def test_training_rows_hold_the_options():
     assert all("\n".join(x.options) in x.question for x in lesson.examples)
 
 
+@pytest.mark.parametrize(
+    "mark", ["A.$x$ B.$y$", "A.-3 B.-4", "A:(1,2) B:(2,1)", "A.None B.Both", "(A)3 (B)4", "a)3 b)4"]
+)
+def test_letters_without_a_blank_are_removed(mark):
+    first, second = mark.split()
+    assert lettered([first, second], ["(A) 1", "(B) 2"]) == (
+        f"(A) {first.lstrip('(Aa').lstrip('.:)')}" if not first.startswith("A:(") else "(A) (1,2)",
+        f"(B) {second.lstrip('(Bb').lstrip('.:)')}" if not second.startswith("B:(") else "(B) (2,1)",
+    )
+
+
 def test_letters_follow_the_options_that_were_shown():
     assert lettered(["1", "2"], ["(A) 7", "(B) 8"]) == ("(A) 1", "(B) 2")
     assert lettered(["-1", "2"], ["a. 7"]) == ("a. -1", "b. 2")

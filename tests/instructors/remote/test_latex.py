@@ -178,6 +178,14 @@ def test_rare_commands_keep_their_backslash_or_are_refused(text):
     assert restored == text or isinstance(restored, Undecided)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [r"Total 5$\\nNext 3$\\nThen 8$", r"She pays $5.\\nHe pays 3$ more.", r"Step 1: $a = 2 \\nStep 2: b = 3$"],
+)
+def test_dollars_of_money_and_line_breaks_are_read(body):
+    assert one(body) == body.replace("\\\\n", "\n")
+
+
 def test_an_unknown_command_in_mathematics_is_no_line_break():
     found = one(r"the sets $A \\nfoo B$")
     assert isinstance(found, Undecided)
