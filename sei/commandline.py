@@ -25,10 +25,8 @@ _MISSING_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+)'")
 _LISTED = re.compile(r"^\t(\S+)$", re.MULTILINE)
 _UNKNOWN_KEY = re.compile(r"Could not override '([^']+)'")
 _SWEEP = re.compile(r"Ambiguous value for argument '(.+)'$|Sweep parameters '(.+)' requires", re.MULTILINE)
-_HERE = Path(__file__).parent
-_GROUPS = frozenset(  # of a checkout, or of an installed package; other settings may be null
-    p.name for conf in (_HERE.parent / "conf", _HERE / "conf") if conf.is_dir() for p in conf.iterdir() if p.is_dir()
-)
+_NULLABLE = frozenset(("attempts", "teacher_card_rows", "review", "answer_tokens", "data_folder"))
+"""Settings whose default in ``conf/config.yaml`` is null, or may be."""
 _NULL = re.compile(r"([a-z_]+)=(null)?")
 OPEN = ("tests", "chat_template_kwargs", "extra_body", "max_tokens", "env")
 """Settings that are mappings of the user's own keys, empty by default."""
@@ -110,7 +108,7 @@ def config_dir(arguments: Sequence[str]) -> Path | None:
 
 def _is_nothing(setting: str, groups: set[str]) -> bool:
     found = _NULL.fullmatch(setting)
-    if found is None or found[1] not in groups or (found[1] not in _GROUPS and not _is_mapping(found[1])):
+    if found is None or found[1] not in groups or found[1] in _NULLABLE:
         return False
     if found[1] in ("experiment", "ablation"):
         return True
@@ -118,15 +116,6 @@ def _is_nothing(setting: str, groups: set[str]) -> bool:
         f"{setting}: every run needs a {found[1].replace('_', ' ')}. Remedy: leave it out for the default, or "
         f"use {found[1]}=none if conf/{found[1]} has that option."
     )
-
-
-def _is_mapping(setting: str) -> bool:
-    """Say whether a setting holds others, or a list, by default. Any other may be null."""
-    for conf in (_HERE.parent / "conf", _HERE / "conf"):
-        if (conf / "config.yaml").is_file():
-            usual = yaml.safe_load((conf / "config.yaml").read_text(encoding="utf-8"))
-            return isinstance(usual.get(setting), (dict, list))
-    return False
 
 
 def said_by(error: str, experiment: str, overrides: Sequence[str], conf: Path) -> str:

@@ -175,6 +175,7 @@ def test_looking_ahead_keeps_the_cache_as_it_is(tmp_path):
         "+tracker.token=pass-word-1",
         "instructor.api_key_env=sk-pass-word-1",
         "engine.env={HF_TOKEN:pass-word-1}",
+        "instructor.extra_body={password:12345678,note:pass-word-1}",
         "engine.env={A:1,AWS_SECRET_ACCESS_KEY:pass-word-1}",
         "engine.env.AWS_SECRET_ACCESS_KEY=pass-word-1",
         "instructor.extra_body={api-key:pass-word-1}",
@@ -195,10 +196,16 @@ def test_a_secret_on_the_command_line_is_refused_unwritten(sei, tmp_path, overri
     "argument",
     ["engine.max_new_tokens=512", "instructor.max_tokens={problems:4000}", "instructor.tokens_per_minute=9000",
      "instructor.api_key_env=MY_API_KEY", "finetuner.schedule.tokens_per_step=500", "+tracker.token=null",
-     "engine.env={TOKENIZERS_PARALLELISM:false}", "model.chat_template_kwargs={eos_token:x}", "answer_tokens=256"],
+     "engine.env={TOKENIZERS_PARALLELISM:false}", "model.chat_template_kwargs={eos_token:x}", "answer_tokens=256",
+     "instructor.extra_body={stop_token:5}", "instructor.extra_body={max_token:100,x:1}"],
 )  # fmt: skip
 def test_settings_with_such_words_are_no_secrets(argument):
     assert not is_secret(argument)
+
+
+@pytest.mark.parametrize("argument", ["+tracker.token=123456", "x={password:1234}", "x={api_key:99,y:1}"])
+def test_secrets_may_be_numbers(argument):
+    assert is_secret(argument)
 
 
 def test_trackers_get_a_config_without_secrets():

@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from sei.__main__ import CONF, main
-from sei.commandline import OPEN, ordered
+from sei.commandline import _NULLABLE, OPEN, ordered
 from tests.compose import composed
 
 # command, beginning of the first line, part of the rest
@@ -159,6 +160,11 @@ def test_a_reader_who_leaves_is_no_fault():
 )
 def test_flags_come_first_with_what_belongs_to_them(given, read):
     assert ordered(given, {"experiment", "data_folder", "review", "attempts"}) == read
+
+
+def test_the_settings_that_may_be_null_are_those_of_conf():
+    usual = yaml.safe_load((CONF / "config.yaml").read_text())
+    assert {k for k, v in usual.items() if v is None} | {"data_folder"} == _NULLABLE
 
 
 def test_every_empty_mapping_of_conf_takes_keys_of_the_users_own():

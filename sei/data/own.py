@@ -36,11 +36,7 @@ _FIRST_PARTS = ("Body", "body", "context", "Context", "passage", "Passage", "ins
 """Columns that hold the first part of a problem in known data sets (SVAMP, ASDiv, Alpaca), beside the question."""
 _ONE_EACH = re.compile(r"((?:option|choice|ending)[ _-]?)([A-Ja-j]|\d{1,2})|(op)([a-j])|()([A-J])")
 """Columns that hold one option each: ``A``, ``option_a``, ``option1``, ``opa``, ``choice_1``; not ``a``."""
-
-
 _MARKED = re.compile(r"(?<![A-Za-z])(?:\(?[Bb]\)|B[.:])")  # options inside the question
-
-
 _DECIMAL_COMMA = re.compile(r"[-+]?(?:\d+,(?:\d{1,2}|\d{4,})|0,\d+|\d{1,3}(?:\.\d{3})+,\d+)\s?%?")  # not 1,234
 
 
@@ -227,8 +223,8 @@ def _require_whole_questions(path: Path, lines: list[Line], columns: Mapping[str
             )
         return
     used = {name for name in columns.values() if name}
+    asked = columns["question"]
     for name in _FIRST_PARTS:
-        asked = columns["question"]
         texts = [
             x
             for line in lines
@@ -238,10 +234,9 @@ def _require_whole_questions(path: Path, lines: list[Line], columns: Mapping[str
         ]
         if name not in used and texts:
             raise DataError(
-                f"{path}: the question is in {columns['question']!r}, and {name!r} may be its first part, such as "
-                f"{texts[0].strip()[:60]!r}. Rule: half a problem is not "
-                f"asked. Remedy: data.columns.context={name} puts it before the question, data.columns.context='' "
-                "leaves it out."
+                f"{path}: the question is in {asked!r}, and {name!r} may be its first part, such as "
+                f"{texts[0].strip()[:60]!r}. Rule: half a problem is not asked. Remedy: data.columns.context={name} "
+                "puts it before the question, data.columns.context='' leaves it out."
             )
 
 
@@ -270,8 +265,8 @@ def _require_options(path: Path, lines: list[Line], rows: list[Row], answers: An
     if answers == "auto" and len(rows) > 1 and 2 * len(bare) > len(rows):
         line, row = bare[0]
         raise DataError(
-            f"{path} {line.place}: the answer {row.answer!r} may be the letter of an option, as in most rows, and no "
-            f"row has any; the columns are {sorted(line.row)}. Rule: a model must see the options. Remedy: "
+            f"{path} {line.place}: the answer {row.answer!r} may be the letter of an option, as in most rows, and its "
+            f"row has none; the columns are {sorted(line.row)}. Rule: a model must see the options. Remedy: "
             f"data.columns.options=NAME, or {_SETTING}=value if the letter itself is the answer."
         )
 

@@ -21,7 +21,7 @@ _MOST = 20_000  # files of a folder
 
 def settings_digest(written: Mapping[str, Any]) -> str:
     """Return the digest of all settings in a composed config, as written, that can change a result."""
-    return digest({**settings(written), "seed": written.get("seed"), "rounds": written.get("rounds")})
+    return digest({**settings(written), "seed": written.get("seed")})
 
 
 def inputs_digest(config: Mapping[str, Any]) -> str:

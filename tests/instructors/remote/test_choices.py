@@ -158,14 +158,18 @@ def test_training_rows_hold_the_options():
 
 
 @pytest.mark.parametrize(
-    "mark", ["A.$x$ B.$y$", "A.-3 B.-4", "A:(1,2) B:(2,1)", "A.None B.Both", "(A)3 (B)4", "a)3 b)4"]
+    ("given", "read"),
+    [
+        (["A.$x$", "B.$y$"], ("(A) $x$", "(B) $y$")),
+        (["A.-3", "B.-4"], ("(A) -3", "(B) -4")),
+        (["A:(1,2)", "B:(2,1)"], ("(A) (1,2)", "(B) (2,1)")),
+        (["A.None", "B.Both"], ("(A) None", "(B) Both")),
+        (["(A)3", "(B)4"], ("(A) 3", "(B) 4")),
+        (["a)3", "b)4"], ("(A) 3", "(B) 4")),
+    ],
 )
-def test_letters_without_a_blank_are_removed(mark):
-    first, second = mark.split()
-    assert lettered([first, second], ["(A) 1", "(B) 2"]) == (
-        f"(A) {first.lstrip('(Aa').lstrip('.:)')}" if not first.startswith("A:(") else "(A) (1,2)",
-        f"(B) {second.lstrip('(Bb').lstrip('.:)')}" if not second.startswith("B:(") else "(B) (2,1)",
-    )
+def test_letters_without_a_blank_are_removed(given, read):
+    assert lettered(given, ["(A) 1", "(B) 2"]) == read
 
 
 def test_letters_follow_the_options_that_were_shown():
