@@ -57,7 +57,7 @@ def _numbers_in(folder: Path | None) -> int:
 
     total = 0
     for file in sorted(folder.glob("*.safetensors")) if folder else ():
-        with contextlib.suppress(SafetensorError, OSError), safe_open(file, framework="pt") as held:  # read later
+        with contextlib.suppress(SafetensorError, OSError), safe_open(file, framework="numpy") as held:  # read later
             for name in held.keys():  # noqa: SIM118 (it is no mapping)
                 size = 1
                 for n in held.get_slice(name).get_shape():

@@ -268,6 +268,15 @@ def test_a_run_in_a_thread_leaves_signals_alone():
     assert seen == [True]
 
 
+def test_a_rerun_from_the_store_imports_no_heavy_library(home, run):
+    """Their imports would be a third of its time."""
+    heavy = ["torch", "transformers", "peft", "lightning", "pytorch_lightning", "matplotlib", "sklearn", "pandas"]
+    code = f"import sei, sys; sei.run({[*TINY]!r}, quiet=True); print(sorted({set(heavy)!r} & set(sys.modules)))"
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "SEI_STORE": str(home / "store")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.slow
 def test_log_lines_are_shown_unless_asked_not_to(home):
     code = f"import sei, sys; sei.run({[*TINY]!r}, quiet=len(sys.argv) > 1)"
