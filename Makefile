@@ -39,12 +39,13 @@ slow: $(VENV)/.done ## real runs of minutes, and tests of what extras bring
 gpu: $(VENV)/.done ## checks on one GPU of 80 GB, under ten minutes
 	$(BIN)/python -m benchmarks.gpu loop rates
 
-check: $(VENV)/.done ## lint, format, types, import contracts, Markdown
+check: $(VENV)/.done ## lint, format, types, import contracts, Markdown, versions of parts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.markdown
+	$(BIN)/python -m tests.stage_sources --check
 
 docs: $(VENV)/.done ## the documentation site in site/, to open from the disk: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -1,7 +1,8 @@
 """Records the source that each part's results depend on, so that a change without a new ``version`` is noticed.
 
 ``python -m tests.stage_sources`` writes the table after a version was raised. If a change cannot alter results, say so
-for all parts or by name: ``python -m tests.stage_sources --same-results [NAME...]``.
+for all parts or by name: ``python -m tests.stage_sources --same-results [NAME...]``. ``--check`` (in ``make check``)
+writes nothing, and exits with 1 if the table is not up to date.
 
 A part depends on its class and on every function, class and constant of sei that its code names, in any module. Parts
 in its fields have their own versions in the key. User-facing texts (docstrings, comments, messages of errors and of the
@@ -201,9 +202,19 @@ def current() -> dict[str, dict[str, object]]:
     return {k: {"version": version[k], "source": source(s)} for k, s in found.items()}
 
 
+def changed(held: dict[str, object]) -> list[str]:
+    """Return the parts whose source or version is not that of the table."""
+    return [k for k, v in current().items() if held.get(k) != v]
+
+
 def main() -> None:
-    table, held = current(), json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    held = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     words = sys.argv[1:]
+    if words == ["--check"]:
+        if found := changed(held):
+            raise SystemExit(f"raise the version of these parts, then run: python -m tests.stage_sources: {found}")
+        return
+    table = current()
     same = set(words[1:]) or set(table) if words[:1] == ["--same-results"] else set()
     if unknown := same - set(table):
         raise SystemExit(f"no such parts: {sorted(unknown)}. Their names are those of the table.")
