@@ -20,6 +20,8 @@ _AFTER = re.compile(
 )
 _LEFT = re.compile(rf"(?:{_FUNCTION}\s|[A-Za-z]\s[-+*/×·]\s)?[\w√π^()+*/×·.{{}}\\-]*$")
 _RIGHT = re.compile(r"(?:\s?\\(?:pi|sqrt)(?![A-Za-z]))?[\w√π^()+*/×·.{}\\-]*(?:\s[-+*/×·]\s[\w√π^()+*/×·.{}\\-]+)*")
+_AND_A_HALF = re.compile(r"\s+and\s+(?:a|one)[\s-](half|third|quarter)\b", re.IGNORECASE)  # "2 and a half hours"
+_SHARES = {"half": "1/2", "third": "1/3", "quarter": "1/4"}
 _NEAR = 60  # characters on each side that are looked at
 _NUMBER = r"[-−]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?"
 _OR = r"(?:or|oder|或|\\text\{\s*or\s*\})"
@@ -30,6 +32,7 @@ _TWO_VALUES = re.compile(  # of one variable; "5x = 180 or x = 36" has one
     rf"|\b[Ee]ither\s+\$?(?P<first>{_NUMBER})\$?\s+{_OR}\s+\$?(?P<second>{_NUMBER})(?![\w.]*\d)"
 )
 _UNIT_POWER = re.compile(r"(?:[A-Za-z]{2,}|\d\s*[msgh])\s?\}?\s?\^\s?\{?$")  # "30 cm^2", and not "e^2" or "3x^2"
+_IN_BASE = re.compile(r"\d\s*(?:,?\s*in|\(\s*(?:in)?)\s*base[\s-]*\$?\d?$")
 _PLUS_MINUS = re.compile(r"(?:\\pm(?![a-zA-Z])|±|\+/-)\s*$")
 _UNITS = (  # the larger and the smaller unit of one quantity
     (r"weeks?", r"days?"),
@@ -69,6 +72,11 @@ def is_power_of_unit(text: str, m: re.Match[str]) -> bool:
     return "^" in text and _UNIT_POWER.search(text[max(0, m.start() - _NEAR) : m.start()]) is not None
 
 
+def is_base(text: str, m: re.Match[str]) -> bool:
+    """Say whether a number is the base of another, as in ``1011 in base 2``; "has base 2" is a length."""
+    return "base" in text and _IN_BASE.search(text[max(0, m.start() - _NEAR) : m.start() + 1]) is not None
+
+
 def whole_of(text: str, m: re.Match[str]) -> str | None:
     """Return the answer that a number is a part of, or ``None`` if it stands alone. ``m``: a match of ``NUMBER``."""
     digits = m.end("sign") if m["sign"] else m.start() + len(m[0]) - len(m[0].lstrip())
@@ -81,6 +89,8 @@ def whole_of(text: str, m: re.Match[str]) -> str | None:
     for blanks in _BLANKS.finditer(text, max(0, m.start() - _NEAR), m.end() + _NEAR):
         if blanks.start() <= digits < blanks.end():
             return None if _COUNTS.search(text[max(0, blanks.start() - _NEAR) : blanks.start()]) else blanks.group()
+    if half := _AND_A_HALF.match(after):
+        return f"{text[digits : m.end()].strip()} {_SHARES[half[1].lower()]}"
     if _BEFORE.search(before) or _AFTER.match(after):
         left, right = _LEFT.search(before), _RIGHT.match(after)
         return f"{left[0] if left else ''}{text[digits : m.end()]}{right[0] if right else ''}".strip().rstrip(".")

@@ -57,6 +57,12 @@ _THUS = re.compile(  # the last words "so B", "I would say B"
     r"(?:it(?:'s| is)\s+)?[*(\[\"']*([A-J])[)\]*\"'.\s]*$"
 )
 _TAIL = 600  # characters at the end of an output to search for an option
+_ANSWER_LINE = re.compile(
+    r"^[\s*#>]*(?:(?:so|thus|therefore|hence),?\s+)?(?:the\s+)?(?:final |correct )?"
+    r"(?:answer|option|choice)[*\s]*(?::|is:?)"
+    r"[*\s$(]*(?:option\s+)?([A-J])[)$*.\s]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _SEPARATORS = re.compile(r"\s*(?:,|;|/|\bor\b|\band\b|\bo\b|\boder\b|\bou\b|或|和)\s*", re.IGNORECASE)
 
 
@@ -111,6 +117,17 @@ def letters_of(text: str, *, run: bool = False) -> frozenset[str]:
     plain = tidy(text).strip()
     fine = _LIST.match(plain) or (run and _RUN.fullmatch(plain))
     return frozenset(re.findall(r"[A-J]", plain)) if fine else frozenset()
+
+
+def names_letter(text: str, letters: Sequence[str]) -> bool:
+    """Say whether an answer names one of these letters, or several."""
+    return letter_of(text) in letters or bool(letters_of(text))
+
+
+def answered_after(text: str, letters: Sequence[str]) -> frozenset[str]:
+    """Return the letter of the last line after all boxes that says nothing but "Answer: LETTER"."""
+    found = [m[1].upper() for m in _ANSWER_LINE.finditer(text[text.rfind("oxed") :])]
+    return frozenset(found[-1:]) & frozenset(letters)
 
 
 def names_none(text: str) -> bool:

@@ -10,15 +10,19 @@ from __future__ import annotations
 import re
 
 from sei.grading.colons import same_colon
+from sei.grading.notation import same_base, same_compound
 from sei.grading.plain import plain_number
-from sei.grading.quantity import formula_without_unit, quantity, same_quantity, written_out
+from sei.grading.quantity import SUM, formula_without_unit, quantity, same_quantity, written_out
 from sei.grading.relations import REALS, VARIABLES, as_interval, relates, variable_of
 from sei.grading.sandbox import LimitError, NoAlgebraError, UnreadableError, ask
 from sei.grading.structure import parse, same
 from sei.grading.text import MAX_ANSWER, balanced, has_groups, squeezed, tidy
 
 _MAX_FORMULA = 600  # maximum number of characters for computer algebra
-_BASED = re.compile(r"\s*\(?([0-9A-Fa-f]+)\)?\s*_\s*\{?\s*(\d+|ten|two)\s*\}?\s*")
+_UNIT_POWER = r"(?:\s*\^\s*\{?[23]\}?)?"
+_LETTER_UNIT = re.compile(rf"(.*[\d)}}]|.*\\pi)\s*[mgshlLKNJWVACF]{_UNIT_POWER}", re.DOTALL)  # "5m", "36m^2"
+_UNIT_OF_GOLD = re.compile(rf"(.*[\d)}}]|.*\\pi)\s+[mgLNJWV]{_UNIT_POWER}", re.DOTALL)  # s, h and l are lengths too
+_COORDINATE = re.compile(r"\s*([xyz])\s*=.*", re.DOTALL)
 _WORDY = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
 _VARIABLE = re.compile(r"(?<![\\a-zA-Z])(?![ei](?![a-zA-Z]))[a-zA-Z](?![a-zA-Z])")
@@ -79,6 +83,9 @@ def _same(gold: str, stated: str, seconds: float, ratio: bool) -> bool:
         return True
     if _NOTHING.fullmatch(gold) and _NOTHING.fullmatch(stated):
         return True
+    compound = same_compound(gold, stated)
+    if compound is not None:
+        return compound
     a, b = parse(gold), parse(stated)
     if a.kind != b.kind or a.kind in ("leaf", "list"):
         x, y = variable_of(gold), variable_of(stated)
@@ -104,19 +111,25 @@ def same_leaf(gold: str, stated: str, seconds: float, ratio: bool = False) -> bo
     if decided is not None:
         return decided
     a, b = quantity(gold), quantity(stated)
+    own = None if b is not None or _LETTER.search(gold) else _LETTER_UNIT.fullmatch(stated)
+    if own and (SUM.search(gold) or not SUM.search(own[1])):
+        return same_leaf(gold, own[1], seconds, ratio)  # the gold answer has no letter, so this one is a unit
+    if a is None and not _LETTER.search(stated) and (own := _UNIT_OF_GOLD.fullmatch(gold)):
+        return same_leaf(own[1], stated, seconds, ratio)
     if a is not None and b is not None:
+        if _other_coordinate(gold, stated):
+            return False
         alike = a.percent == b.percent and (written_out(stated, a.value) or written_out(gold, b.value))
         return same_quantity(a, b) or alike
     if words(gold) or words(stated):
-        return words(gold) == words(stated)
+        return words(gold) == words(stated) or _same_letters(gold, stated)
     if relates(gold) != relates(stated):
         return False
     if "=" in gold + stated and ("=" in gold) != ("=" in stated):
         a_value, b_value = _value_of(gold), _value_of(stated)
         if (a_value, b_value) != (gold, stated):
             return same_leaf(a_value, b_value, seconds, ratio)
-    closed = not (_VARIABLE.search(gold) and _VARIABLE.search(stated))
-    bare = formula_without_unit(gold, closed=closed), formula_without_unit(stated, closed=closed)
+    bare = formula_without_unit(gold), formula_without_unit(stated)
     if bare != (gold, stated):
         return same_leaf(*bare, seconds, ratio)
     if _prose(gold):
@@ -124,6 +137,17 @@ def same_leaf(gold: str, stated: str, seconds: float, ratio: bool = False) -> bo
     if _prose(stated, least=2) and not _LETTER.search(gold):
         return False  # a phrase, which computer algebra would read as a product of its letters
     return _by_algebra(gold, stated, seconds)
+
+
+def _other_coordinate(gold: str, stated: str) -> bool:
+    """Say whether two answers give values to different coordinates: ``x = 3`` and ``y = 3`` are two lines."""
+    a, b = _COORDINATE.fullmatch(gold), _COORDINATE.fullmatch(stated)
+    return a is not None and b is not None and a[1] != b[1]
+
+
+def _same_letters(gold: str, stated: str) -> bool:
+    """Say whether two answers are one product of single letters: ``xyz`` and ``zyx``."""
+    return all(re.fullmatch(r"[a-z]{3,4}", x) for x in (gold, stated)) and sorted(gold) == sorted(stated)
 
 
 def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
@@ -173,12 +197,9 @@ def speaks(text: str) -> bool:
 
 def _by_notation(gold: str, stated: str, seconds: float, ratio: bool) -> bool | None:
     """Compare numbers with a base, times of day and ratios; ``None`` if neither answer is one."""
-    a, b = _BASED.fullmatch(gold), _BASED.fullmatch(stated)
-    if a or b:
-        digits = [m[1] if m else re.sub(r"\D", "", s) for m, s in ((a, gold), (b, stated))]
-        if a and b:
-            return digits[0].lower() == digits[1].lower() and a[2] == b[2]
-        return bool(quantity(stated) or quantity(gold)) and digits[0].lower() == digits[1].lower()
+    decided = same_base(gold, stated)
+    if decided is not None:
+        return decided
     return same_colon(gold, stated, ratio, lambda x, y: same_leaf(x, y, seconds))
 
 
@@ -187,7 +208,10 @@ def words(text: str) -> tuple[str, ...]:
     if re.search(r"[\d\\^=+*/<>{}|_]", text):
         return ()
     found = [w.lower().strip("'-") for w in _WORDY.findall(re.sub(r"\bcan not\b", "cannot", text))]
-    long = [w for w in found if len(w) > 2 and re.search(r"[aeiouy]", w)]
-    if not long and not set(found) & {"no", "yes"}:
+    pieces = [p for w in found for p in re.split(r"['-]", w)]  # "ad-bc" is a formula
+    long = [p for p in pieces if len(p) > 2 and re.search(r"[aeiouy]", p)]
+    if not long and not set(found) & {"no", "yes", "dne"}:
         return ()
+    if found == ["dne"]:
+        return ("does", "not", "exist")
     return tuple(w for w in found if w not in ("the", "a", "an"))

@@ -49,8 +49,8 @@ _IS = r"(?:(?:ist|lautet|lauten|sind|beträgt|also|es|son|est|sont|donc|è|sono|
 _ELSEWHERE = re.compile(  # the same statements in other languages
     r"\b(?:antwort(?:en)?|lösung(?:en)?|ergebnis(?:se)?|respuestas?|soluci[oó]n(?:es)?|resultados?|réponses?|résultats?|"
     r"rispost[ae]|soluzion[ei]|risultat[oi]|respostas?|soluç(?:ão|ões)|resultados?|ответ|opción|opzione|opção|option)"
-    r"(?:\s+(?:correct[aeo]?s?|correctes?|final(?:es|e)?|finali?|richtige|corretta|certa))?"
-    rf"(?:\s*(?:\*\*)?{_IS}\s*(?:\*\*)?)+"
+    r"(?:\s+(?:correct[aeo]?s?|correctes?|final(?:es|e)?|finali?|richtige|corretta|corret[ao]s?|certa))?"
+    rf"(?:\s*(?:\*\*)?{_IS}\s*(?:\*\*)?)+(?:a\s+(?=[(*]*[A-J](?![a-zA-Z])))?"
     r"|【答案】|(?:正确)?(?:答案|选项)(?:应(?:该)?)?\s*(?:是|为|為|选|選|[:=])+\s*:?"
     r"|故?(?:本题)?(?:应|應|故|所以|因此|综上)选(?:择|項)?\s*:?"
     r"|故?答\s*:|答え\s*[はが:]+|(?:정답|답)\s*[은는:]+",
@@ -83,6 +83,7 @@ _SENTENCE_END = re.compile(
     r"(?<=[^\d\s])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\b[ap])(?<!\b[ap]\.m)[.!?](?:\s|$)"
     r"|(?<=\d)\.(?:\s|$)|(?<!\\);\s(?=[a-z])|\*\*|,?\s+i\.e\."
 )
+_REASON = re.compile(r",?\s+(?:because|since)\b|,\s+(?:as|which|who|so|for)\b", re.IGNORECASE)
 _BULLETS = re.compile(r"[ \t:*_]*(?:\n+[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]+[^\n]{1,80}(?=\n|$)){2,20}")
 _NOT = re.compile(r"\s*(?:not|definitely not|certainly not|nicht|no es|pas|不是)\s+(?=\S)", re.IGNORECASE)
 _RATHER = re.compile(r"\b(?:but(?: rather)?|it is|it's|it equals|rather|instead)\s+(?=\S)", re.IGNORECASE)
@@ -246,4 +247,6 @@ def _head(tail: str, expected: Expected) -> str:
         if not number_of(sentence, expected) and not pieces and "**" in line:
             sentence = _SENTENCE_END.split(line.replace("**", ""), maxsplit=1)[0].strip()
         return number_of(sentence, expected)
+    if expected == "words":
+        sentence = _REASON.split(sentence, maxsplit=1)[0]
     return sentence if len(sentence) <= 300 else ""

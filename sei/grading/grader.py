@@ -42,7 +42,7 @@ class MathGrader:
     """
 
     identity: ClassVar[str] = "grader/math"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     seconds: Annotated[float, Field(gt=0, le=60)] = 0.6
     skip_bad_gold: Annotated[bool, IMMATERIAL] = False
     workers: Annotated[int | None, Field(ge=1, le=64), IMMATERIAL] = None
@@ -126,6 +126,8 @@ class MathGrader:
         letters = sorted(options) or list("ABCDEFGHIJ")
         states = source is not None and source.source != "last"
         found = self._chosen(stated, options, letters, run=len(gold) > 1) if stated and states else frozenset()
+        if source is not None and source.source == "box" and not choices.names_letter(stated or "", letters):
+            found = choices.answered_after(visible(output), letters) or found
         if not found and finished and not boxes(said := visible(output)):
             found = self._chosen_last(said.strip(), options, letters)
         if not found:
@@ -156,6 +158,8 @@ class MathGrader:
     def _chosen_last(self, said: str, options: dict[str, str], letters: list[str]) -> frozenset[str]:
         """Return the option at the end of an output without a statement: a letter, or the value of its last line."""
         line = said.rsplit("\n", 1)[-1]
+        if len(line) <= SHORT and (exact := choices.verbatim(line, options)):
+            return frozenset([exact])  # "Both A and B" may be an option
         one = choices.letter_of(line) if len(line) <= SHORT else None
         if one is None or one not in letters:
             one = choices.last_letter(said, letters)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from sei.grading.around import is_power_of_unit, two_values, whole_of
+from sei.grading.around import is_base, is_power_of_unit, two_values, whole_of
 from sei.grading.colons import SAID, WRITTEN, is_colon
 from sei.grading.denied import negated, turned_down, unlabelled
 from sei.grading.plain import ASIDES, plain_number
@@ -26,7 +26,8 @@ SEGMENT = re.compile(
 )
 _UNSIGNED = r"(?:\d{1,3}(?:(?:,\s?\\!\s?|\\!,|\{,\}|\\,|,)\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _POWER_OF_TEN = (
-    r"[eE][-+]?\d{1,3}(?!\w|\.\d)|\s?(?:\\times|×|\*|[xX])\s?10\s?\^\s?(?:\{\s?-?\d{1,4}\s?\}|-?\d{1,4}(?!\d))"
+    r"[eE][-+]?\d{1,3}(?!\w|\.\d)"
+    r"|\s{0,2}(?:\\times|\\cdot|×|·|\*|[xX])\s{0,2}10\s?\^\s?(?:\{\s?-?\d{1,4}\s?\}|-?\d{1,4}(?!\d))"
 )
 NUMBER = re.compile(
     rf"(?P<sign>[-+\u2212]\s?)?(?:\\?\$|[€£])?\s?-?(?:\\[dt]?frac\s*\{{-?[\d.]+\}}\s*\{{-?[\d.]+\}}"
@@ -149,7 +150,7 @@ def _in_line(text: str, expected: Expected) -> str | None:
         return m[1].strip() if m else (text.strip() if len(text.split()) <= 4 else None) or None
     if "=" in text:
         return text.rsplit("=", 1)[1].strip(" .*") or None
-    numbers = [m for m in NUMBER.finditer(text) if not is_power_of_unit(text, m)]
+    numbers = [m for m in NUMBER.finditer(text) if not (is_power_of_unit(text, m) or is_base(text, m))]
     return (whole_of(text, numbers[-1]) or signed(text, numbers[-1])) if numbers else None
 
 
@@ -187,7 +188,7 @@ def _last_number(text: str, segments: list[re.Match[str]]) -> str | None:
     if len(numbers) > 1 and (several := _of_several(text)):
         return several
     out = turned_down(text, numbers)
-    out |= {m.start() for m in numbers if is_power_of_unit(text, m)}
+    out |= {m.start() for m in numbers if is_power_of_unit(text, m) or is_base(text, m)}
     last = next((m for m in reversed(numbers) if m.start() not in out and not negated(text, m)), None)
     if last is None:
         return f"not {signed(text, numbers[-1])}" if numbers else None

@@ -28,6 +28,7 @@ _UNIT_TAIL = re.compile(
     rf"(?P<body>.*?[\d)}}])(?P<gap>\s*)(?P<unit>{_WORD}(?:\s*[/\s*^]\s*(?:{_WORD}|\{{?-?\d\}}?|\(\w+\)))*)\s*$",
     re.DOTALL,
 )
+SUM = re.compile(r"[\d)}]\s*[-+]\s*[\d\\(]")
 _COMPOUND = re.compile(r"\d\s*[A-Za-z]+\s+\d+\s*[A-Za-z]{2}|\d\s*(?:remainder|R)\s*\d")  # "5 feet 6 inches"
 _NAME = re.compile(
     r"^\s*(?!lambda\b)(?:[A-Za-z][A-Za-z' ]*|\\?[a-zA-Z]+(?:_(?:\w+|\{\w+\}))?(?:\([^()=]{1,30}\))?)\s*(?:=|:)\s*(?=\S)"
@@ -131,8 +132,8 @@ def without_unit(text: str) -> str:
     if m is None:
         return text
     words = re.findall(r"[A-Za-z][A-Za-z'-]*", m["unit"])
-    if any(w.lower() in _NOT_UNITS for w in words):
-        return text
+    if any(w.lower() in _NOT_UNITS for w in words) or (len(words[0]) == 1 and SUM.search(m["body"])):
+        return text  # "15 + 2 h" is a formula
     if m["gap"]:
         fine = all(w in _SHORT_UNITS or len(w) > 2 for w in words) or _measured(m["unit"])
     else:
@@ -140,21 +141,14 @@ def without_unit(text: str) -> str:
     return m["body"] if fine else text
 
 
-def formula_without_unit(text: str, *, closed: bool = False) -> str:
-    r"""Remove a trailing unit of two letters or more from a formula: ``100\pi cm^2``, ``6\sqrt{2} units``.
-
-    ``closed``: the formula has no variable, so a single letter such as ``m`` is a unit as well.
-    """
+def formula_without_unit(text: str) -> str:
+    r"""Remove a trailing unit of two letters or more from a formula: ``100\pi cm^2``, ``6\sqrt{2} units``."""
     m = re.fullmatch(
         rf"(.*\S)\s+((?:sq(?:uare)?|cubic)\s+)?({_WORD})(?:\s*\^\s*\{{?\d\}}?|\s*/\s*{_WORD})?", text, re.DOTALL
     )
-    if (
-        m is None
-        or m[1].endswith(("\\", "=", "+", "-", "*", "/", "^"))
-        or (re.search(r"\\[a-zA-Z]+$", m[1]) and len(m[3]) < 2)
-    ):
+    if m is None or m[1].endswith(("\\", "=", "+", "-", "*", "/", "^")):
         return text
-    known = m[3] in _SHORT_UNITS and (len(m[3]) > 1 or closed)
+    known = m[3] in _SHORT_UNITS and len(m[3]) > 1
     return m[1] if known or (len(m[3]) > 3 and m[3].lower() not in _NOT_UNITS) else text
 
 

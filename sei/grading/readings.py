@@ -16,6 +16,8 @@ from sei.grading.structure import split
 from sei.grading.text import tidy
 
 SHORT = 120  # characters; a last line up to this length may be the whole answer
+_STRONG = re.compile(r"\*\*([^*]+)\*\*")
+_COMPARED = frozenset("than after before beats unlike versus vs from without except".split())
 _YES_NO = re.compile(r"\W*(yes|no)(?:[,.;:!*]|$)", re.IGNORECASE)
 
 
@@ -44,8 +46,13 @@ def said_in_words(output: str, gold: tuple[str, ...]) -> Stated | None:
         m = _YES_NO.match(line) or _YES_NO.match(said)
         return Stated(text=m[1], source="last") if m else None
     found = words(line.replace("**", "")) if len(line) <= SHORT else ()
-    ends = gold and found[-len(gold) :] == gold and not {"not", "never", "or", "nor", "neither"} & set(found)
-    return Stated(text=" ".join(gold), source="last") if ends and "n't" not in line else None
+    if gold == ("neither",) and re.search(r"\bneither \w+ nor \w+\W*$", line):
+        return Stated(text="neither", source="last")
+    if not gold or "n't" in line or {"not", "never", "or", "nor", "neither"} & set(found):
+        return None
+    strong = _STRONG.findall(line)
+    ends = found[-len(gold) :] == gold and not _COMPARED & set(found[: -len(gold)][-1:])
+    return Stated(text=" ".join(gold), source="last") if ends or [words(s) for s in strong] == [gold] else None
 
 
 def residue(gold: str, stated: str) -> str | None:

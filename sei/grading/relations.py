@@ -13,7 +13,11 @@ from itertools import pairwise
 from sei.grading.quantity import quantity
 from sei.grading.structure import Node, parse, split
 
-VARIABLES = r"\\?[a-zA-Z](?:_\{?\w+\}?)?"
+_GREEK = (
+    r"\\(?:alpha|beta|gamma|delta|(?:var)?epsilon|zeta|eta|(?:var)?theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|(?:var)?phi"
+    r"|chi|psi|omega)(?![a-zA-Z])"
+)
+VARIABLES = rf"(?:{_GREEK}|(?<!\\)[a-zA-Z])(?:_\{{?\w+\}}?)?"
 _RELATION = r"<=|>=|<|>|\\le(?![a-z])|\\ge(?![a-z])"
 _CHAIN = re.compile(rf"(.+?)\s*({_RELATION})\s*({VARIABLES})\s*({_RELATION})\s*(.+)")
 _SIMPLE = re.compile(rf"({VARIABLES})\s*({_RELATION})\s*(.+)|(.+?)\s*({_RELATION})\s*({VARIABLES})")

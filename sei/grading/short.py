@@ -37,12 +37,22 @@ def install() -> None:
     from math_verify import parser
 
     library = parser.latex2sympy
+    written = conversion()
 
     def read(latex: str, *given: Any, is_real: bool | None = None, **more: Any) -> Any:
         found = plain(latex, is_real=is_real) if not given else None
-        return library(latex, *given, is_real=is_real, **more) if found is None else found
+        if found is not None:
+            return found
+        return library(latex, *given, is_real=is_real, conversion_config=written, **more)
 
     parser.latex2sympy = read
+
+
+def conversion() -> Any:
+    """Return the library's settings: by default it takes R and r for one variable."""
+    from latex2sympy2_extended.latex2sympy2 import ConversionConfig
+
+    return ConversionConfig(lowercase_symbols=False)
 
 
 def plain(latex: str, *, is_real: bool | None) -> Any:
@@ -227,7 +237,7 @@ class _Reader:
             text = self._take()
             return self._sympy.Integer(int(text)) if text.isdigit() else self._sympy.Float(text)
         if kind in ("letter", "greek"):
-            return self._symbol(self._take() + self._index(), self._is_real, True)
+            return self._symbol(self._take() + self._index(), self._is_real, False)
         if kind == "(":
             return self._group("(", ")")
         if kind == "frac":

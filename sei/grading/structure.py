@@ -134,8 +134,13 @@ def same(a: Node, b: Node, equal: Leaf) -> bool:
     """Say whether two answers are the same; ``equal`` compares leaves."""
     if a.kind == b.kind == "leaf":
         return equal(a.text, b.text)
+    if a.kind == b.kind == "matrix":
+        return _in_order(a.parts, b.parts, equal)
     if "matrix" in (a.kind, b.kind):
-        return a.kind == b.kind and _in_order(a.parts, b.parts, equal)
+        left, right = (_column(n) if n.kind == "matrix" else n for n in (a, b))
+        return (
+            left.kind == right.kind == "tuple" and left.brackets == right.brackets == "()" and same(left, right, equal)
+        )
     if "difference" in (a.kind, b.kind):
         return a.kind == b.kind and _in_order(a.parts, b.parts, equal)
     if "union" in (a.kind, b.kind):
@@ -162,6 +167,13 @@ def same(a: Node, b: Node, equal: Leaf) -> bool:
     if _distinct_names(parts[0]) or _distinct_names(parts[1]):
         return _in_order(unassigned[0], unassigned[1], equal)
     return _in_any_order(unassigned[0], unassigned[1], equal)
+
+
+def _column(matrix: Node) -> Node:
+    """Return a column vector as a tuple; another matrix stays."""
+    if any(len(row.parts) != 1 for row in matrix.parts):
+        return matrix
+    return Node("tuple", matrix.text, tuple(row.parts[0] for row in matrix.parts), "()")
 
 
 def _in_order(a: Sequence[Node], b: Sequence[Node], equal: Leaf) -> bool:

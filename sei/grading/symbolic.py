@@ -80,13 +80,13 @@ def _written_out(text: str, exact: Any) -> bool:
 
 def read(text: str) -> Any:
     """Return the sympy object of a tidied formula, or ``None``."""
-    from math_verify import LatexExtractionConfig, parse
+    from math_verify import parse
     from sympy import Basic, MatrixBase
     from sympy.logic.boolalg import BooleanAtom
 
     plain = prepared(text)
     try:
-        found = parse(f"${plain}$", [LatexExtractionConfig(boxed_match_priority=-1)], parsing_timeout=None)
+        found = parse(f"${plain}$", [_extraction()], parsing_timeout=None)
     except (MemoryError, KeyboardInterrupt):
         raise
     except Exception:  # an external parser may raise anything; the text was not read
@@ -99,6 +99,16 @@ def read(text: str) -> Any:
             except (TypeError, ValueError, AttributeError):
                 return None  # not an expression but a chain of equations that becomes true or false
     return None
+
+
+@lru_cache(maxsize=1)
+def _extraction() -> Any:
+    """Return the settings of the parser, which would take the last letter of a formula for a unit and drop it."""
+    from latex2sympy2_extended import NormalizationConfig
+    from math_verify import LatexExtractionConfig
+
+    rules = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all")
+    return LatexExtractionConfig(boxed_match_priority=-1, normalization_config=rules)
 
 
 def prepared(text: str) -> str:

@@ -69,13 +69,17 @@ _MINUS_SAID = re.compile(r"^(?:minus|negative)\s+(?=[$\\]?\.?\d)", re.IGNORECASE
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
-_GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:\s?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
+_GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:(?:\s|\\!)?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
+_DOTTED = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2,}(?![\d.])")  # one dot may be that of a decimal
+_REPEATING = re.compile(r"(\d*\.\d*)\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?|^(-?\d*\.\d*)\((\d+)\)$")
+_CHOOSE = re.compile(r"\{\s*([^{}]*?)\s*\\choose(?![a-zA-Z])\s*([^{}]*?)\s*\}")
 _ZEROS = re.compile(r"(?<!\d)0\d\d")  # "000" is not a number in a list
 _THIN_GROUPED = re.compile(
     r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|[\u00a0\u202f~])+\d{3})+)(?!\d)|(?<![\w.,])(\d{1,3})((?:_\d{3})+)(?!\w)"
 )
 _SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
 _FRAC_SHORT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
+_CLOSING = re.compile(r"""(?<=[^\\])(?:(?<!\.\.)[.,;:]|(?<=[A-Za-z]{2})!|(?<=[$*"'`_\s])!)$""")  # "n!" is a factorial
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*(?:\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})|\\degree(?![a-zA-Z]))")
 _PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
@@ -104,7 +108,7 @@ def unwrap(text: str) -> str:
     while True:
         before = text
         text = without_edges(text)
-        text = re.sub(r"(?<=[^\\])(?:(?<!\.\.)[.,;:]|(?<![\d)}])!)$", "", text).strip()
+        text = _CLOSING.sub("", text).strip()
         for left, right in _PAIRS:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner.strip() and left not in inner:
@@ -114,8 +118,12 @@ def unwrap(text: str) -> str:
 
 
 def ungroup(text: str) -> str:
-    r"""Join digit groups: ``1,234``, ``1{,}234``, ``1\,234``, ``1~234``, ``1 234``, ``1_234``. ``1, 234`` is a list."""
+    r"""Join digit groups: ``1,234``, ``1{,}234``, ``1\,234``, ``1~234``, ``1 234``, ``1_234``, ``1.234.567``.
+
+    ``1, 234`` is a list.
+    """
     text = _GROUPED.sub(_join_commas, text)
+    text = _DOTTED.sub(lambda m: m.group().replace(".", ""), text)
     text = _THIN_GROUPED.sub(lambda m: re.sub(r"\D", "", m.group()), text)
     return _SPACE_GROUPED.sub(lambda m: m[1] + m[2].replace(" ", ""), text)
 
@@ -148,6 +156,9 @@ def tidy(text: str, *, group: bool = True) -> str:
     text = re.sub(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r" \\times ", text)
     if group:
         text = ungroup(text)
+    text = _CHOOSE.sub(r"\\binom{\1}{\2}", _REPEATING.sub(_overlined, text))
+    text = re.sub(r"\\log\s*_\s*(?:\{\s*e\s*\}|e(?![a-zA-Z]))", r"\\ln ", text)
+    text = re.sub(r"\\lg(?![a-zA-Z])", r"\\log_{10} ", text)
     text = re.sub(r"\\(?:[dtcxs]|nice)frac(?![a-zA-Z])", r"\\frac", text)
     text = plain_tex(text).replace(r"\_", "_").replace(r"\&", "&").replace(r"\#", "#")
     text = re.sub(r"\\lbrace\s*\\rbrace|^(?:the )?empty set$", r"\\emptyset ", text, flags=re.IGNORECASE)
@@ -176,6 +187,12 @@ def tidy(text: str, *, group: bool = True) -> str:
     while text.startswith("{") and text.endswith("}") and "," not in text and balanced(text[1:-1]):
         text = text[1:-1].strip()  # braces that group, not a set
     return text
+
+
+def _overlined(m: re.Match[str]) -> str:
+    if m[6]:
+        return f"{m[5]}\\overline{{{m[6]}}}"
+    return f"{m[1]}\\overline{{{m[2]}{m[3] or ''}{m[4] or ''}}}"
 
 
 def _braced(m: re.Match[str]) -> str:

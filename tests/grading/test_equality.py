@@ -4,6 +4,7 @@ import pytest
 
 from sei.grading import MathGrader
 from sei.records import Problem
+from tests.grading import letters
 from tests.grading.choice_cases import CHOICES
 from tests.grading.outputs import OUTPUTS
 from tests.grading.pairs import DIFFERENT, EQUAL
@@ -25,24 +26,24 @@ def test_the_tables_are_large_and_hold_no_pair_twice():
     assert len(pairs) == len(set(pairs)) >= 400
 
 
-@pytest.mark.parametrize(("a", "b"), EQUAL)
+@pytest.mark.parametrize(("a", "b"), EQUAL + letters.EQUAL)
 def test_equal_answers_are_right_both_ways(a, b):
     assert verdict(a, boxed(b)) == "right"
     assert verdict(b, boxed(a)) == "right"
 
 
-@pytest.mark.parametrize(("a", "b"), DIFFERENT)
+@pytest.mark.parametrize(("a", "b"), DIFFERENT + letters.DIFFERENT)
 def test_different_answers_are_never_right(a, b):
     assert verdict(a, boxed(b)) in ("wrong", "unreadable")
     assert verdict(b, boxed(a)) in ("wrong", "unreadable")
 
 
-@pytest.mark.parametrize(("gold", "output", "wanted"), OUTPUTS)
+@pytest.mark.parametrize(("gold", "output", "wanted"), OUTPUTS + letters.OUTPUTS)
 def test_whole_outputs(gold, output, wanted):
     assert verdict(gold, output) == wanted
 
 
-@pytest.mark.parametrize(("gold", "options", "output", "wanted"), CHOICES)
+@pytest.mark.parametrize(("gold", "options", "output", "wanted"), CHOICES + letters.CHOICES)
 def test_choices_by_letter_and_by_value(gold, options, output, wanted):
     assert verdict(gold, output, options) == wanted
 

@@ -9,7 +9,7 @@ import pytest
 import sympy
 from latex2sympy2_extended import latex2sympy2
 
-from sei.grading.short import plain
+from sei.grading.short import conversion, plain
 
 pytestmark = pytest.mark.long
 
@@ -34,7 +34,8 @@ def shown(found: Any) -> str:
 
 
 def from_library(latex: str, *, is_real: bool) -> Any:
-    return latex2sympy2.latex2sympy(latex, is_real=is_real, convert_degrees=False, normalization_config=None)
+    written = {"normalization_config": None, "conversion_config": conversion()}
+    return latex2sympy2.latex2sympy(latex, is_real=is_real, convert_degrees=False, **written)
 
 
 @pytest.mark.parametrize("latex", PLAIN)
