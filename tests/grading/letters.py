@@ -70,6 +70,7 @@ DIFFERENT: list[tuple[str, str]] = [
     (r"\frac{R}{r}", "1"),
     (r"\frac{1}{2}(B+b)h", "bh"),
     (r"4\pi r^2", r"4\pi R^2"),
+    (r"\sin R", r"\sin r"),
     # factorials
     ("n!", "n"),
     ("2^n n!", "2^n n"),
