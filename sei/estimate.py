@@ -121,7 +121,7 @@ def of_round(method: Method, data: DataSet, assume: Assumptions, graded: Sequenc
     if not costs(method):
         name = type(method.diagnose.instructor).__name__
         raise NothingToEstimateError(
-            f"estimate and dry_run are for a remote instructor; {name} sends nothing and costs nothing. "
+            f"estimate=true is for a remote instructor; {name} sends nothing and costs nothing. "
             "Remedy: instructor=gpt4o or instructor=openai_compatible."
         )
     given = outlook(method, data, assume, graded)

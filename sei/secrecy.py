@@ -13,7 +13,9 @@ _NAME = (  # a setting, header or variable; not max_tokens, api_key_env or eos_t
     r"(?:api[_-]?key|token|password|passwd|secret|credentials?|authorization|access[_-]?key(?:[_-]id)?)"
 )
 _NO_VALUE = r"(?!(?:null|none|''|\"\")?\s*(?:$|[,}\]]))"
-_NUMBERED = r"(?![A-Za-z0-9_-]+[_-]token['\"]?\s*[=:]\s*\d+\s*(?:$|[,}\]]))"  # stop_token: 5 is the id of a token
+_NUMBERED = (
+    r"(?![A-Za-z0-9_-]+[_-]token['\"]?\s*[=:]\s*\d+(?:\.\d+)?\s*(?:$|[,}\]]))"  # stop_token: 5 is the id of a token
+)
 _NAMED = re.compile(rf"({_NUMBERED}{_NAME}['\"]?\s*[=:]\s*){_NO_VALUE}\S.*", re.IGNORECASE)
 _IS_NAME = re.compile(_NAME, re.IGNORECASE)
 

@@ -50,6 +50,12 @@ def wilson(correct: int, n: int, z: float = Z95_ROUNDED) -> Interval:
     return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
+def limited(found: Interval, low: float, high: float) -> Interval:
+    """Return an interval with its ends inside the possible values; ends that are not known stay."""
+    ends = [x if math.isnan(x) else min(max(x, low), high) for x in (found.low, found.high)]
+    return Interval(found.mean, *ends)
+
+
 def t_interval(values: Sequence[float]) -> Interval:
     """Return the mean of independent values (one per seed) with Student's t-interval; a single value has no ends.
 

@@ -197,7 +197,7 @@ def test_a_secret_on_the_command_line_is_refused_unwritten(sei, tmp_path, overri
     ["engine.max_new_tokens=512", "instructor.max_tokens={problems:4000}", "instructor.tokens_per_minute=9000",
      "instructor.api_key_env=MY_API_KEY", "finetuner.schedule.tokens_per_step=500", "+tracker.token=null",
      "engine.env={TOKENIZERS_PARALLELISM:false}", "model.chat_template_kwargs={eos_token:x}", "answer_tokens=256",
-     "instructor.extra_body={stop_token:5}", "instructor.extra_body={max_token:100,x:1}"],
+     "instructor.extra_body={stop_token:5}", "chars_per_token=4.0", "instructor.extra_body={max_token:100,x:1}"],
 )  # fmt: skip
 def test_settings_with_such_words_are_no_secrets(argument):
     assert not is_secret(argument)

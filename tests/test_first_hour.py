@@ -82,3 +82,17 @@ def test_different_phrases_in_one_type_are_warned_of(caplog, phrases, clusterer,
     report = SimpleNamespace(method=SimpleNamespace(cluster=SimpleNamespace(clusterer=clusterer)))
     RunReport._warn_of_one_type(report, record)
     assert ("3 different keyphrases became one error type, 'adds'" in caplog.text) is warned
+
+
+@pytest.mark.parametrize(
+    ("number", "listed", "warned"), [(1, "droops", True), (2, "droops", False), (1, "Drops", False)]
+)
+def test_misspelt_phrases_of_a_review_file_are_warned_of(caplog, tmp_path, number, listed, warned):
+    file = tmp_path / "types.yaml"
+    file.write_text(f"types: [{{name: a, phrases: [adds, {listed}]}}]")
+    found = [SimpleNamespace(keyphrase=SimpleNamespace(phrase=p)) for p in ("adds", "drops")]
+    report = SimpleNamespace(method=SimpleNamespace(cluster=SimpleNamespace(review=str(file))))
+    RunReport._warn_of_unseen_phrases(
+        report, SimpleNamespace(diagnoses=[*found, SimpleNamespace(keyphrase=None)], round=number)
+    )
+    assert (f"1 of its phrases belong to no bad case of round 1, such as {listed!r}" in caplog.text) is warned

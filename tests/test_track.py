@@ -9,10 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from sei.errors import ConfigError
 from sei.records import StepLog
 from sei.track.local import LocalTracker
 from sei.track.several import SeveralTrackers
-from sei.track.wandb import WandbRun
+from sei.track.wandb import WandbRun, WandbTracker
 from tests import stopping
 from tests.conftest import Sei
 from tests.wandb_files import COMMAND, history, records, values
@@ -198,3 +199,14 @@ def test_a_tracker_that_cannot_be_opened_closes_those_that_are(tmp_path):
     with pytest.raises(OSError, match="no account"):
         several.start("n", {}, tmp_path, group="", run_id="r")
     assert ended == [1]
+
+
+def test_a_run_without_an_account_is_refused_with_the_remedy(tmp_path, monkeypatch):
+    import wandb
+
+    def refuse(**_):
+        raise wandb.errors.UsageError("No API key configured. Use `wandb login` to log in.")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    with pytest.raises(ConfigError, match=r"No API key configured.*Remedy: wandb login, .*tracker=wandb_offline"):
+        WandbTracker(mode="online").start("a", {}, tmp_path, group="", run_id="x")

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from sei.clusterers.micro_clusters import merge_many
-from sei.clusterers.number_of_types import Labels, Vectors, each_its_own, merged, silhouette
+from sei.clusterers.number_of_types import Labels, Vectors, each_its_own, merged, require_limits, silhouette
 from sei.exchange import Grouping
 from sei.parts import part
 from sei.records import CurvePoint
@@ -35,6 +35,10 @@ class Agglomerative:
     min_mean_size: Annotated[float, Field(ge=1)] = 4.0
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.02
     exact_up_to: Annotated[int, Field(ge=2000)] = 4000
+
+    def __post_init__(self) -> None:
+        """Refuse ``min_types`` above ``max_types``."""
+        require_limits(self.min_types, self.max_types)
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
         """Group unit vectors (n, d). Too few vectors for ``min_types`` types become one type.

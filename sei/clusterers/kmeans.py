@@ -17,6 +17,7 @@ from sei.clusterers.number_of_types import (
     merged,
     most_types,
     number_of_types,
+    require_limits,
     unit,
 )
 from sei.exchange import Grouping
@@ -38,6 +39,10 @@ class KMeans:
     min_mean_size: Annotated[float, Field(ge=1)] = 4.0
     nulls: Annotated[int, Field(ge=1)] = 5
     restarts: Annotated[int, Field(ge=1)] = 5
+
+    def __post_init__(self) -> None:
+        """Refuse ``min_types`` above ``max_types``."""
+        require_limits(self.min_types, self.max_types)
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
         """Group unit vectors (n, d). Too few vectors for ``min_types`` types become one type.

@@ -18,6 +18,19 @@ SAMPLE = 2000
 """The number of types is chosen on at most this many rows. More rows change the silhouette little."""
 
 
+def require_limits(min_types: int, max_types: int) -> None:
+    """Refuse limits that no number of types can meet.
+
+    Raises:
+        ValueError: if ``min_types`` is above ``max_types``.
+    """
+    if min_types > max_types:
+        raise ValueError(
+            f"min_types={min_types} must not be above max_types={max_types}: no number of types lies between them, and "
+            "all bad cases would be one type"
+        )
+
+
 def merged(vectors: Vectors) -> tuple[Vectors, Labels, NDArray[np.float64]]:
     """Merge equal rows of (n, d). Return distinct rows (m, d), each row's index in them (n,), and counts (m,)."""
     distinct, back, counts = np.unique(vectors.round(6), axis=0, return_inverse=True, return_counts=True)

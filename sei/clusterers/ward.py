@@ -18,6 +18,7 @@ from sei.clusterers.number_of_types import (
     merged,
     most_types,
     number_of_types,
+    require_limits,
     unit,
 )
 from sei.exchange import Grouping
@@ -42,6 +43,10 @@ class Ward:
     min_mean_size: Annotated[float, Field(ge=1)] = 4.0
     nulls: Annotated[int, Field(ge=1)] = 5
     exact_up_to: Annotated[int, Field(ge=2000)] = 4000
+
+    def __post_init__(self) -> None:
+        """Refuse ``min_types`` above ``max_types``."""
+        require_limits(self.min_types, self.max_types)
 
     def group(self, phrases: Sequence[str], vectors: Vectors, seed: int) -> Grouping:
         """Group unit vectors (n, d). Too few vectors for ``min_types`` types become one type.

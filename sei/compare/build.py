@@ -17,6 +17,7 @@ from sei.compare.measures import (
     of_block,
     outcomes,
     spent,
+    trained,
     unequal,
 )
 from sei.compare.methods import Block, Method, within
@@ -34,9 +35,10 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
     rows: list[tuple[str, ...]] = []
     records: list[Record] = []
     kinds: set[str] = set()
+    changed: list[str] = []
     for block in blocks:
         own = outcomes(of_block(block))
-        for method, at in (*((b, at_round(BASE)) for b in bases(block)), *((m, stage) for m in block.methods)):
+        for method, at in (*((b, at_round(BASE)) for b in bases(block)), *((m, stage) for m in trained(block))):
             cells, told = [], set[tuple[str, tuple[str, ...]]]()
             for column in columns:
                 # a mean over sets uses the sets of the block's own data
@@ -53,13 +55,21 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
                     if wanted is not None and len(wanted.sets) == 1:
                         by_set[column.title].add(found.n)
             rows.append((block.model, block.data, method.name, _seeds(method.seeds), *cells))
+        changed += [f"{block.model}, {m.name}" for m in block.methods if len(m.inputs) > 1]
         absent = [name for name in expected if name not in {m.name for m in block.methods}]
         rows += [(block.model, block.data, name, "0", *[NOT_MEASURED] * len(columns)) for name in absent]
     notes = [f"Accuracy in percent, mean over seeds [95 % interval: {', '.join(sorted(kinds)) or 'none'}]."]
     if any(r["questions_low"] is not None for r in records):
         notes.append("main.csv also has intervals clustered by question.")
+    notes += [_CHANGED.format(name) for name in changed]
     header = ("model", "data", "method", "seeds", *_main_titles(blocks, columns, by_set))
     return Result("main", (Table("Main table", header, tuple(rows), tuple(notes)),), tuple(records))
+
+
+_CHANGED = (
+    "Take care: a file, folder or plugin that the settings of {} name was changed between its runs, so they may be of "
+    "different methods."
+)
 
 
 def _main_titles(blocks: Sequence[Block], columns: Sequence[Outcome], n: dict[str, set[int]]) -> list[str]:
@@ -78,7 +88,7 @@ def ablation_tables(blocks: Sequence[Block], stage: Stage) -> Result:
     tables: list[Table] = []
     records: list[Record] = []
     for block in blocks:
-        if block.full is None or not block.others:
+        if block.full is None or not block.others or not block.full.trains:
             continue
         for outcome in [o for o in outcomes(of_block(block)) if o.headline]:
             found = {c.method: c for c in compare(block, outcome, stage)}
@@ -137,7 +147,7 @@ def _ablation_notes(full: str, found: Collection[Comparison]) -> tuple[str, ...]
         "Real: p (Holm, over the methods of this table) below 0.05. Null only means that no difference was found.",
         *([_NO_P] if any(c.verdict == UNDEFINED for c in found) else []),
         *(["One seed: the test is about these trained models, not about the methods."] if alone else []),
-        "Budget: candidates and supervised tokens of whole runs, equal within 2 %.",
+        "Budget: candidates, optimizer steps and supervised tokens of whole runs, equal within 2 %.",
     )
 
 
@@ -149,7 +159,7 @@ def rounds_tables(blocks: Sequence[Block]) -> Result:
         most = max(r.last for r in of_block(block))
         rows = []
         for outcome in [o for o in outcomes(of_block(block)) if o.headline]:
-            for method in block.methods:
+            for method in trained(block):
                 cells = []
                 for number in range(most + 1):
                     found = estimate(method, outcome, at_round(number), items=False)
@@ -158,7 +168,8 @@ def rounds_tables(blocks: Sequence[Block]) -> Result:
                 rows.append((outcome.title, method.name, _seeds(method.seeds), *cells))
         header = ("outcome", "method", "seeds", "base", *(f"round {n}" for n in range(1, most + 1)))
         notes = ("Accuracy in percent, mean over the seeds that reached the round [95 % interval].",)
-        tables.append(Table(f"Rounds: {block.model}, {block.data}", header, tuple(rows), notes))
+        if rows:
+            tables.append(Table(f"Rounds: {block.model}, {block.data}", header, tuple(rows), notes))
     return Result("rounds", tuple(tables), tuple(records))
 
 
@@ -168,7 +179,7 @@ def families(block: Block) -> dict[str, list[Method]]:
     Levels differ if candidates or supervised tokens of whole runs differ by more than 2 %.
     """
     grouped: dict[str, list[Method]] = defaultdict(list)
-    for method in block.methods:
+    for method in trained(block):
         grouped[method.family].append(method)
     out = {}
     for family, methods in grouped.items():
@@ -211,7 +222,7 @@ def bases(block: Block) -> list[Method]:
     same if they agree in all settings that a base depends on.
     """
     groups: list[list[Method]] = []
-    for method in [*([block.full] if block.full else []), *block.others]:
+    for method in [*([block.full] if block.full else []), *(m for m in block.methods if m is not block.full)]:
         for group in groups:
             if all(_same_base(method, other) for other in group):
                 group.append(method)

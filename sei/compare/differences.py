@@ -10,7 +10,7 @@ from sei.compare.measures import Answers, Outcome, Stage, at_round, budget, clus
 from sei.compare.methods import Block, Method, kind_of
 from sei.compare.runs import BASE, Run
 from sei.compare.significance import bootstrap, detectable_sign_flip, holm, paired_t, sign_flip
-from sei.statistics import ALPHA, Interval
+from sei.statistics import ALPHA, Interval, limited
 
 BASE_MODEL = "base model"
 ONE_SEED = " (one seed)"
@@ -95,7 +95,7 @@ def _compare(
     if len(seeds) > 1:
         t = paired_t(each, [0.0] * len(each))
         verdict = UNDEFINED if t.p is None else out.verdict
-        out = replace(out, delta=t.delta, test="paired t over seeds", verdict=verdict)
+        out = replace(out, delta=limited(t.delta, -1, 1), test="paired t over seeds", verdict=verdict)
         return replace(out, p=t.p, detectable=t.detectable or None)
     pairs = _pairs(*answers[0], outcome.sets)
     if pairs is None:

@@ -24,6 +24,7 @@ from sei.compare.measures import (
     of_block,
     outcomes,
     spent,
+    trained,
     unequal,
 )
 from sei.compare.methods import Block, Method
@@ -59,14 +60,14 @@ def rounds_figure(block: Block) -> Figure | None:
     shown = _headlines(block)
     figure, panels = _panels(len(shown), height=3.2)
     for axes, outcome in zip(panels, shown, strict=True):
-        for i, method in enumerate(block.methods):
+        for i, method in enumerate(trained(block)):
             xs, found = [], []
             for number in range(max(r.last for r in method.runs.values()) + 1):
                 e = estimate(method, outcome, at_round(number), items=False)
                 if e is not None and number == BASE and method is not block.full:
                     e = replace(e, interval=replace(e.interval, low=math.nan, high=math.nan))  # drawn once
                 if e is not None:
-                    xs.append(number + _beside(i, len(block.methods)))
+                    xs.append(number + _beside(i, len(trained(block))))
                     found.append(e.interval)
             _line(axes, xs, found, i, method, bold=method is block.full)
         rounds = max(r.last for r in of_block(block))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sei.compare.methods import Block, Method
 from sei.compare.runs import Run, SetScore
 from sei.compare.significance import bootstrap
-from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, clustered, clustered_error, t_interval, wilson
+from sei.statistics import Z95, Z95_ROUNDED, Interval, alike, clustered, clustered_error, limited, t_interval, wilson
 
 ROLES = {"in_domain": "in domain", "out_of_domain": "out of domain"}  # dev is not a test: it chose the checkpoint
 WITHIN = 0.02  # budgets within this share of each other count as equal
@@ -67,6 +67,11 @@ def of_block(block: Block) -> list[Run]:
     return [r for m in block.methods for r in m.runs.values()]
 
 
+def trained(block: Block) -> list[Method]:
+    """Return the methods of a block that train; runs with ``rounds=0`` only have a base."""
+    return [m for m in block.methods if m.trains]
+
+
 def values(method: Method, outcome: Outcome, stage: Stage) -> dict[int, float]:
     """Return the outcome by seed; seeds without a measurement of some set are left out."""
     out = {}
@@ -91,7 +96,7 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
     runs = [method.runs[s] for s in found]
     counts = [runs[0].stages[stage(runs[0])][name] for name in outcome.sets]
     if not alike(list(found.values())):
-        interval, kind = t_interval(list(found.values())), "t over seeds"
+        interval, kind = limited(t_interval(list(found.values())), 0, 1), "t over seeds"
     elif any(c.samples > 1 for c in counts):
         interval, kind = _over_questions(counts), "clustered by question"
     elif len(counts) == 1:
@@ -104,6 +109,7 @@ def estimate(method: Method, outcome: Outcome, stage: Stage, *, items: bool = Tr
         drawn = [[1.0] * k + [0.0] * (c.n - k) for k, c in zip(right, counts, strict=True)]
         interval, kind = bootstrap(drawn), "bootstrap over items"
     questions = clustered_mean([(r.items(stage(r)), None) for r in runs], outcome.sets) if items else None
+    questions = questions and limited(questions, 0, 1)
     scores = [r.stages[stage(r)][name] for r in runs for name in outcome.sets]
     unread = any(2 * s.unreadable > s.n for s in scores)
     return Estimate(interval, kind, tuple(found), sum(c.n for c in counts), questions, unread)

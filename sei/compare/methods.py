@@ -73,6 +73,16 @@ class Method:
         """Return the seeds in order."""
         return tuple(sorted(self.runs))
 
+    @property
+    def trains(self) -> bool:
+        """Say whether the method trains; with ``rounds=0`` its runs only have a base."""
+        return self.settings.get("rounds") != 0
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Return the digests of the files and plugins that its runs name, without those of earlier versions."""
+        return frozenset(r.summary.inputs for r in self.runs.values() if r.summary.inputs)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -85,8 +95,8 @@ class Block:
 
     @property
     def others(self) -> tuple[Method, ...]:
-        """Return all methods but the full one."""
-        return tuple(m for m in self.methods if m is not self.full)
+        """Return all methods that train but the full one."""
+        return tuple(m for m in self.methods if m is not self.full and m.trains)
 
 
 def kind_of(run: Run, part: str) -> str:
@@ -161,8 +171,9 @@ def _sized(data: str, runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     differ = {k: found for k in names if len(found := {known[k] for known, _ in parts if k in known}) > 1}
 
     def said(k: str, items: _Items) -> str:
-        same_size = len({other.n for other in differ[k]}) == 1
-        return f"{k} {(items.content or 'unknown')[:8]}" if same_size else f"{k} n={items.n}"
+        same_size = sum(other.n == items.n for other in differ[k]) > 1
+        size = f"{k} n={items.n}" if len({other.n for other in differ[k]}) > 1 else k
+        return f"{size} {(items.content or 'unknown')[:8]}" if same_size else size
 
     return [
         (
@@ -213,10 +224,10 @@ def _ranked(kinds: Mapping[str, Settings]) -> list[str]:
     """Return the keys of methods, with the reference method first."""
     usual = _defaults()
 
-    def like_the_full_method(key: str) -> tuple[int, int, int, int, str]:
+    def like_the_full_method(key: str) -> tuple[bool, int, int, int, int, str]:
         mine = kinds[key]
         changed = sum(mine[k] != v for k, v in usual.items() if k in mine)
-        return _strange(mine), _distance(mine, kinds.values()), changed, -_rounds(mine), key
+        return mine.get("rounds") == 0, _strange(mine), _distance(mine, kinds.values()), changed, -_rounds(mine), key
 
     return sorted(kinds, key=like_the_full_method)
 

@@ -52,7 +52,8 @@ class Round(BaseModel):
 class Summary(BaseModel):
     """The part of ``summary.json`` that tables need. ``held_out``: digests of the questions and golds of each set.
 
-    ``settings``: the digest of the settings that the numbers were made with; empty in summaries of earlier versions.
+    ``settings``: the digest of the settings that the numbers were made with; ``inputs``: that of the files and plugins
+    that the settings name. Both are empty in summaries of earlier versions.
     """
 
     seed: int = Field(strict=True)
@@ -62,6 +63,7 @@ class Summary(BaseModel):
     best_round: int = Field(ge=0)
     held_out: dict[str, str] = {}
     settings: str = ""
+    inputs: str = ""
     environment: dict[str, Any] = {}
 
 

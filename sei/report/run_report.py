@@ -43,6 +43,7 @@ from sei.report.summary import (
 from sei.stages.diagnose import RefusedDiagnosesError
 from sei.stages.grade import bad_cases
 from sei.stages.harvest import NothingKeptError
+from sei.stages.review import read_review
 from sei.stages.sampled import decoding
 from sei.store import Store, Use, write_atomic
 
@@ -101,6 +102,7 @@ class RunReport:
         else:
             report = round_dict(last.record, evaluated[-2].graded)
             self._warn_of_one_type(last.record)
+            self._warn_of_unseen_phrases(last.record)
             write_round(self.folder, last.record, report)
             records = [e.record for e in evaluated if e.record is not None]
             write_dataset(where / "dataset", records, report["dropped"], self._origin())
@@ -115,9 +117,23 @@ class RunReport:
         asked_for = isinstance(self.method.cluster.clusterer, NoClustering)
         if len(record.error_map.types) == 1 and len(phrases) >= _SEVERAL and not asked_for:
             log.warning(
-                "round %d: %d different keyphrases became one error type, %r. More bad cases separate types better; "
-                "clusterer=llm groups a few phrases by their meaning",
+                "round %d: %d different keyphrases became one error type, %r. More bad cases separate types better, as "
+                "does a smaller clusterer.min_types or min_mean_size; clusterer=llm groups a few phrases by their "
+                "meaning",
                 *(record.round, len(phrases), record.error_map.types[0].name),
+            )
+
+    def _warn_of_unseen_phrases(self, record: RoundRecord) -> None:
+        """Warn if the review file lists phrases that no bad case of the first round has, such as misspelt ones."""
+        if not self.method.cluster.review or record.round > 1:
+            return
+        phrases = [d.keyphrase.phrase for d in record.diagnoses if d.keyphrase is not None]
+        unseen = read_review(self.method.cluster.review).unseen(phrases)
+        if unseen:
+            log.warning(
+                "review=%s: %d of its phrases belong to no bad case of round 1, such as %r. They move nothing there. "
+                "Remedy: copy phrases as error_types.yaml has them",
+                *(self.method.cluster.review, len(unseen), unseen[0][:80]),
             )
 
     def _prompts(self, graded: Sequence[Graded]) -> list[str]:

@@ -47,6 +47,11 @@ class Review(pydantic.BaseModel):
             for phrase, place in zip(phrases, places, strict=True)
         ]
 
+    def unseen(self, phrases: Sequence[str]) -> list[str]:
+        """Return the listed phrases that are none of ``phrases``."""
+        found = {_plain(p) for p in phrases}
+        return [p for t in self.types for p in t.phrases if _plain(p) not in found]
+
 
 def _plain(phrase: str) -> str:
     return " ".join(phrase.casefold().split())

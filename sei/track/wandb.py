@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from sei.errors import ConfigError
 from sei.exits import was_signal
 from sei.parts import part
 from sei.records import RoundRecord, Score, StepLog
@@ -76,7 +77,11 @@ class WandbTracker:
     log_model: bool = True
 
     def start(self, name: str, config: dict[str, Any], folder: Path, *, group: str, run_id: str) -> WandbRun:
-        """Open the run; an earlier one in this process is closed first."""
+        """Open the run; an earlier one in this process is closed first.
+
+        Raises:
+            ConfigError: if an online run has no account.
+        """
         import wandb
 
         elsewhere = os.environ.get(_DATA)
@@ -84,19 +89,25 @@ class WandbTracker:
             home = folder.absolute() / "wandb"
             os.environ[_DATA] = str(home)  # W&B keeps copies of tables here until they are uploaded
             write_atomic(home / "how_to_sync.txt", _HOW.format(folder=folder.absolute()).encode())
-        run = wandb.init(
-            project=self.project,
-            entity=self.entity,
-            name=name,
-            group=group or None,
-            id=run_id,
-            config=config,
-            dir=str(folder),
-            mode=self.mode,
-            resume="allow" if self.mode == "online" else None,  # a repeated job continues its own run
-            reinit="finish_previous",
-            settings=wandb.Settings(x_disable_meta=True, save_code=False, silent=True, console="off"),
-        )
+        try:
+            run = wandb.init(
+                project=self.project,
+                entity=self.entity,
+                name=name,
+                group=group or None,
+                id=run_id,
+                config=config,
+                dir=str(folder),
+                mode=self.mode,
+                resume="allow" if self.mode == "online" else None,  # a repeated job continues its own run
+                reinit="finish_previous",
+                settings=wandb.Settings(x_disable_meta=True, save_code=False, silent=True, console="off"),
+            )
+        except wandb.errors.UsageError as e:
+            raise ConfigError(
+                f"tracker.mode={self.mode}: W&B says: {e}. Rule: online runs need an account. Remedy: wandb login, "
+                "WANDB_API_KEY, or tracker=wandb_offline."
+            ) from e
         run.define_metric("round")
         run.define_metric("eval/*", step_metric="round")
         run.define_metric("round/*", step_metric="round")

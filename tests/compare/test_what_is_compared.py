@@ -195,3 +195,55 @@ def test_settings_of_speed_are_those_that_no_key_holds(part):
     immaterial = {name for name, hint in hints.items() if IMMATERIAL in getattr(hint, "__metadata__", ())}
     assert immaterial == set(SPEED[part.__name__]) | IN_THE_KEY_IF_SET[part.__name__]
     assert set(SPEED) == set(IN_THE_KEY_IF_SET)
+
+
+def with_inputs(home, digest):
+    summary = json.loads((home / "summary.json").read_text())
+    (home / "summary.json").write_text(json.dumps({**summary, "inputs": digest}))
+
+
+@pytest.mark.parametrize(("second", "told"), [("aaaa", 0), ("bbbb", 1), ("", 0)])
+def test_seeds_that_read_other_files_are_told(tmp_path, second, told):
+    """A model folder, review file or plugin that is edited in place keeps its path, so the settings are equal."""
+    for seed, digest in enumerate(["aaaa", second]):
+        with_inputs(write(tmp_path / str(seed), seed=seed), digest)
+    notes = build.main_table(read(tmp_path), BEST).tables[0].notes
+    assert sum("was changed between" in n for n in notes) == told
+
+
+def test_a_run_that_trains_nothing_is_a_base_and_no_method(tmp_path):
+    write(tmp_path / "0", rounds=())
+    for i, more in enumerate(({}, NO_REFINEMENT)):
+        write(tmp_path / f"m{i}", **more)
+    config = tmp_path / "0" / ".hydra" / "config.yaml"
+    config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), "rounds": 0}))
+    blocks = read(tmp_path)
+    assert sorted(main_rows(blocks)) == ["Self-Error-Instruct", "base model", "no refinement"]
+    assert all("rounds=0" not in str(table.rows) for table in build.ablation_tables(blocks, BEST).tables)
+    alone = read(tmp_path / "0")
+    assert list(main_rows(alone)) == ["base model"]
+    assert build.rounds_tables(alone).tables == build.ablation_tables(alone, BEST).tables == ()
+
+
+def test_intervals_of_two_seeds_hold_possible_values_only(tmp_path):
+    for seed, accuracy in enumerate((0.5, 0.95)):
+        write(tmp_path / f"a{seed}", seed=seed, rounds=(accuracy,), sets=ONE)
+        write(tmp_path / f"b{seed}", seed=seed, rounds=(0.9 - accuracy / 2,), sets=ONE, **NO_REFINEMENT)
+    blocks = read(tmp_path)
+    assert main_rows(blocks)["Self-Error-Instruct"][4] == "72.5 [0.0, 100.0]"
+    (row, *_) = [r for r in compare(blocks[0], outcomes(list(blocks[0].full.runs.values()))[0], BEST) if r.p]
+    assert -1 <= row.delta.low < row.delta.mean < row.delta.high <= 1
+
+
+def test_blocks_of_the_same_size_have_names_of_their_own(tmp_path):
+    for seed, (n, content) in enumerate([(100, "aaaa0000"), (20, "bbbb1111"), (20, "cccc2222")]):
+        home = write(tmp_path / str(seed), seed=seed, sets=ONE, held_out={"near": content})
+        summary = json.loads((home / "summary.json").read_text())
+        for scores in (summary["baseline"], *(r["scores"] for r in summary["rounds"])):
+            scores["near"]["n"] = n
+        (home / "summary.json").write_text(json.dumps(summary))
+    assert sorted(b.data for b in read(tmp_path)) == [
+        "Arithmetic (near n=100)",
+        "Arithmetic (near n=20 bbbb1111)",
+        "Arithmetic (near n=20 cccc2222)",
+    ]
