@@ -23,8 +23,13 @@ _ENDS = {
     "converged": "ended early: the pool is solved, nothing is left to learn from",
     "unreadable": "ended early: all unsolved answers are unreadable (more engine.max_new_tokens?)",
     DIAGNOSED: "diagnosis only: ended after the error types, since the outputs were given and no model was opened",
-    "no_candidate": "ended early: no new problem passed the checks (dropped.jsonl says why)",
+    "no_candidate": "ended early: no new problem was asked for or passed the checks (dropped.jsonl says why)",
 }
+
+
+def said_of(ending: Ending, stages: int) -> str:
+    """Say why a run ended; one without rounds trained nothing."""
+    return "nothing was trained (rounds=0)" if (ending.stopped, stages) == ("rounds", 1) else _ENDS[ending.stopped]
 
 
 def score_table(stages: Sequence[tuple[str, dict[str, Score]]], best: int) -> Table:
@@ -117,7 +122,7 @@ def show(stages: Sequence[tuple[str, dict[str, Score]]], ending: Ending, folder:
             console.print("† more than half of these answers have no readable result", highlight=False)
         for line in _of_several(stages[ending.best][1]):
             console.print(_plain(line), soft_wrap=True)
-        console.print(_plain(f"* best on dev: {ending.model}; {_ENDS[ending.stopped]}"), soft_wrap=True)
+        console.print(_plain(f"* best on dev: {ending.model}; {said_of(ending, len(stages))}"), soft_wrap=True)
         console.print(f"{made} results made, {reused} reused from the store")
         console.print(_plain(f"results: {folder} (page: report.html)"), soft_wrap=True)
     print(said.get(), end="", flush=True)

@@ -43,6 +43,18 @@ def test_a_failed_run_says_so_before_anything_else(page, tmp_path):
     assert "check of reference answers" in page.js(TEXT.format("#cost"))  # only the base took time
 
 
+def test_a_run_without_rounds_says_that_nothing_was_trained(page, tmp_path):
+    home = make_run(tmp_path / "run", 5, finished=False, **BASE)
+    (home / ".hydra").mkdir()
+    (home / ".hydra" / "config.yaml").write_text("rounds: 0\n")
+    write_page(home, so_far=0)
+    page.open(home / "report.html")
+    assert "was evaluated and not trained (rounds=0)" in page.js(TEXT.format("#result"))
+    said = page.js("document.body.textContent")
+    assert "No round was asked for" in said
+    assert "chose the round" not in said.split("No round was asked for")[0]
+
+
 def test_model_base_time_flaws_and_saturation_are_told(page, tmp_path):
     page.open(make_page(make_run(tmp_path / "run", 40, 30, **BASE)))
     assert "The model my-model source /models/my-model revision abc was" in page.js(TEXT.format("#result"))

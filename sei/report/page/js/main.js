@@ -6,6 +6,7 @@ const LEADS = {
   synthetic:
     "Problems written for the error types, and the decision of refinement on each. The score is the refiner's " +
     "measure: higher is better. Compare only scores of the same round and type.",
+  untrained: "No round was asked for (rounds=0), so there are no bad cases or error types to show.",
   none:
     "No round was finished, so there are no bad cases or error types to show. The results of an unfinished round are " +
     "in its folder.",
@@ -38,7 +39,7 @@ function runParts(data) {
     droppedPart(view),
     costPart(view),
   ];
-  const none = () => [section("rounds", "Rounds", LEADS.none), Object.keys(view.base.seconds).length ? costPart(view) : null];
+  const none = () => [section("rounds", "Rounds", view.planned === 0 ? LEADS.untrained : LEADS.none), Object.keys(view.base.seconds).length ? costPart(view) : null];
   return [
     view.given ? givenPart(view) : resultPart(view),
     ...(view.sets.length ? [scoresPart(view)] : []),

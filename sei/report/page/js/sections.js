@@ -52,7 +52,7 @@ function gain(a, b, change) {
 // `shown`: the round to compare with the base: the best one, or the last if none was better than the base.
 function scoreRow(set, shown) {
   const a = set.scores[0], b = shown ? set.scores[shown] : null;
-  const role = `${words(set.role)}${set.role === "dev" ? " (chose the round)" : ""}, n = ${counted(a || b)}`;
+  const role = `${words(set.role)}${set.role === "dev" && set.scores.length > 1 ? " (chose the round)" : ""}, n = ${counted(a || b)}`;
   const many = (s) => (s.n && s.unreadable > s.n / 2 ? " †" : "");
   const unread = (s) => `${number(s.unreadable)}${s.cut === undefined ? "" : ` (${number(s.cut)} cut)`}${many(s)}`;
   const unreadable = [a, b].filter(Boolean).map(unread).join(" → ");
@@ -84,7 +84,9 @@ function facts(view) {
   const named = (k) => el("b", null, parts.get(k)), { name, source, revision } = view.model;
   const from = [source && note(`source ${source}`), revision && note(`revision ${revision}`)];
   const model = name ? [el("b", null, name), from] : named("model");
-  const lead = ["The model ", model, n ? " was" : " will be", " taught from its own mistakes", parts.get("data") ? [" on ", named("data")] : ""];
+  const taught = " taught from its own mistakes", untrained = !n && view.planned === 0;
+  const did = untrained ? " was evaluated and not trained (rounds=0)" : [n ? " was" : " will be", taught];
+  const lead = ["The model ", model, did, parts.get("data") ? [" on ", named("data")] : ""];
   const kinds = ["instructor", "clusterer", "synthesizer", "refiner", "finetuner"].filter((k) => parts.get(k));
   const done = fact("", plural(n, "round"), view.planned ? ` of ${view.planned}` : "");
   const f = view.failure, use = f ? "no model/ was written" : `the model to use (model/) is ${best}`;
