@@ -168,7 +168,9 @@ def unknown_key(key: str, keys: Iterable[str]) -> str:
     beside = sorted({k.split(".")[0] for k in below} - {"_target_"})
     same_name = sorted((k for k in known if k.rpartition(".")[2] == last and k != key), key=lambda k: (k.count("."), k))
     meant = f" Did you mean {' or '.join(same_name[:3])}?" if same_name else _meant(last, beside)
-    there = f"{parent or 'the top level'} has {', '.join(beside)}" if beside else f"the config lists no keys of {parent}"
+    there = (
+        f"{parent or 'the top level'} has {', '.join(beside)}" if beside else f"the config lists no keys of {parent}"
+    )
     more = f"; +{key}=VALUE sets what a class has and its file does not list" if parent else ""
     return f"{key}: no such setting.{meant} Rule: {there}. Remedy: sei --cfg job shows all settings{more}."
 

@@ -16,7 +16,7 @@ from sei.compare.cells import Result
 from sei.compare.measures import STAGES, Stage
 from sei.compare.methods import Block, blocks
 from sei.compare.render import csv_text, latex, markdown
-from sei.compare.runs import Run, Skipped, collect
+from sei.compare.runs import Run, Skipped, collect, left_out
 from sei.exits import end_with_the_pipe
 from sei.printable import printable
 from sei.store import write_atomic
@@ -79,7 +79,7 @@ def _results(grouped: Sequence[Block], stage: Stage, expected: Sequence[str]) ->
 
 
 def _notes(runs: Sequence[Run], skipped: Sequence[Skipped], older: Sequence[Run]) -> list[str]:
-    lines = [f"Left out: {s.folder}: {s.reason}." for s in skipped]
+    lines = left_out(skipped)
     lines += [f"Left out: {r.folder}: there is a newer run of the same method and seed." for r in older]
     commits = sorted({r.summary.git_commit or "unknown" for r in runs if r not in older})
     if len(commits) > 1:

@@ -11,7 +11,7 @@ from rich.text import Text
 from sei.compare.build import main_table
 from sei.compare.measures import STAGES
 from sei.compare.methods import blocks
-from sei.compare.runs import collect
+from sei.compare.runs import collect, left_out
 from sei.printable import printable
 
 _WIDTH = 160  # if the output is not a terminal
@@ -37,8 +37,8 @@ def show(folder: Path, page: Path) -> None:
         console.print(table)
         for note in [n for n in found.said if not n.startswith("main.csv")]:  # no file is written here
             console.print(_plain(note), soft_wrap=True)
-        for one in skipped:
-            console.print(_plain(f"left out: {one.folder}: {one.reason}"), soft_wrap=True)
+        for line in left_out(skipped):
+            console.print(_plain(line), soft_wrap=True)
         console.print(_plain(f"tests of the differences: python -m sei.compare {folder}"), soft_wrap=True)
         console.print(_plain(f"page of the sweep: {page.absolute()}"), soft_wrap=True)
     print(said.get(), end="", flush=True)

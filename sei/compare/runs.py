@@ -21,6 +21,7 @@ from sei.report.inputs import settings_digest
 from sei.report.lm_eval import FLEXIBLE
 from sei.statistics import alike
 
+_FEW = 3  # folders of one reason that are named
 BASE = 0  # the stage before the first round
 Items = dict[tuple[str, str], bool]  # (id, question) to right or wrong
 
@@ -142,7 +143,38 @@ def collect(folders: Sequence[Path]) -> tuple[list[Run], list[Skipped]]:
             runs.append(one)
         else:
             skipped.append(one)
-    return runs, skipped
+    return runs, skipped + _never_begun(folders, found)
+
+
+def _never_begun(folders: Sequence[Path], found: Iterable[Path]) -> list[Skipped]:
+    """Return the jobs of unfinished sweeps that have no folder yet."""
+    out = []
+    for states in sorted({p.resolve() for folder in folders for p in folder.rglob("sweep.json")}):
+        try:
+            jobs = dict(json.loads(states.read_text(encoding="utf-8"))["jobs"])
+            begun = {*found, *(home for home in states.parent.iterdir() if (home / ".hydra").is_dir())}
+            for number, job in jobs.items():
+                home = states.parent / Path(str(job["folder"])).name
+                if home not in begun and job["state"] != "done":
+                    out.append(Skipped(home, f"job {number} of its sweep is {job['state']} and has no result"))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue  # the finished runs are read from their own folders
+    return out
+
+
+def left_out(skipped: Sequence[Skipped]) -> list[str]:
+    """Return a line for each reason that several folders share, and for each other folder."""
+    by_reason: dict[str, list[Path]] = {}
+    for one in skipped:
+        by_reason.setdefault(one.reason, []).append(one.folder)
+    lines = []
+    for reason, homes in by_reason.items():
+        if len(homes) > _FEW:
+            shown = ", ".join(map(str, homes[:_FEW]))
+            lines.append(f"Left out: {len(homes)} folders: {reason}: {shown} and {len(homes) - _FEW} more.")
+        else:
+            lines += [f"Left out: {home}: {reason}." for home in homes]
+    return lines
 
 
 def read_run(home: Path) -> Run | Skipped:
@@ -150,7 +182,7 @@ def read_run(home: Path) -> Run | Skipped:
     try:
         text = (home / "summary.json").read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Skipped(home, "no summary.json: not finished")
+        return Skipped(home, "no summary.json: not finished, or nothing was run (refused settings, dry_run, estimate)")
     except (OSError, ValueError) as e:
         return Skipped(home, f"summary.json cannot be read: {_short(e)}")
     if _given_outputs(text):

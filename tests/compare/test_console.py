@@ -23,7 +23,10 @@ def test_the_comparison_and_the_page_are_the_last_lines(tmp_path, capsys):
     rows = [line for line in lines if "│" in line]
     assert [row.split("│")[3].strip() for row in rows] == ["base model", "Self-Error-Instruct", "no refinement"]
     assert not any("main.csv" in line for line in lines)
-    assert lines[-3] == f"left out: {tmp_path / 'c'}: no summary.json: not finished"
+    assert lines[-3] == (
+        f"Left out: {tmp_path / 'c'}: no summary.json: not finished, or nothing was run (refused settings, dry_run, "
+        "estimate)."
+    )
     assert lines[-2] == f"tests of the differences: python -m sei.compare {tmp_path}"
     assert lines[-1] == f"page of the sweep: {tmp_path / 'report.html'}"
 

@@ -190,6 +190,22 @@ def test_a_broken_run_is_listed_and_the_others_are_used(tmp_path, capsys, how):
     assert "1 runs" in shown
 
 
+def test_jobs_that_never_began_and_many_folders_are_listed(tmp_path, capsys):
+    write(tmp_path / "s" / "0")
+    states = {"0": "done", "1": "running", "2": "waiting"}
+    jobs = {n: {"folder": f"elsewhere/s/{n}", "state": state} for n, state in states.items()}
+    (tmp_path / "s" / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+    for i in range(5):
+        (write(tmp_path / f"u{i}") / "summary.json").unlink()
+    assert main([str(tmp_path)]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
+    assert len(said) == 3
+    assert re.fullmatch(r"Left out: 5 folders: no summary.json: .*u0, .*u2 and 2 more\.", said[0])
+    assert said[1:] == [
+        f"Left out: {tmp_path / 's' / n}: job {n} of its sweep is {states[n]} and has no result." for n in ("1", "2")
+    ]
+
+
 @pytest.mark.parametrize("folder", ["nothing", "missing", "unfinished"])
 def test_nothing_to_show_is_exit_2(tmp_path, capsys, folder):
     (tmp_path / "nothing").mkdir()
