@@ -117,6 +117,8 @@ def not_json(where: str, error: Exception, remedy: str) -> DataError:
     """Return the error for an exception of ``json.loads``; ``where`` names file and line."""
     if isinstance(error, _TwiceError):
         return DataError(f"{where}: {str(error)!r} appears twice. Rule: names are unique. Remedy: {remedy}.")
+    if "Invalid \\escape" in str(error) or "Invalid \\uXXXX" in str(error):
+        remedy = f"double the backslashes (as json.dumps does), or {remedy}"
     return DataError(f"{where}: not JSON ({error}). Remedy: {remedy}.")
 
 

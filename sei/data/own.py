@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sei.data.source import Row, joined
 from sei.errors import DataError
 from sei.grading.choices import options_of
-from sei.grading.gold import LayoutError, missing, stated_in, text_of
+from sei.grading.gold import LayoutError, missing, require_sound, stated_in, text_of
 from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.grading.options import LETTERS
 from sei.tables import read_table
@@ -85,19 +85,13 @@ def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str
     for line, (question, solution, row) in zip(lines, texts, strict=True):
         try:
             answer, options = resolve(row, seen, answers, setting=_SETTING)
+            for column in ("id", "group"):
+                _require_sound(line.row.get(found[column]), found[column])
         except LayoutError as e:
             raise DataError(f"{path} {line.place}: {e}") from e
         known = line.row.get(found["id"])
-        rows.append(
-            Row(
-                f"{name}-{line.number if missing(known) else known}",
-                question,
-                answer,
-                solution or row.solution,
-                options,
-                group=_group(line.row.get(found["group"])),
-            )
-        )
+        identity, group = f"{name}-{line.number if missing(known) else known}", _group(line.row.get(found["group"]))
+        rows.append(Row(identity, question, answer, solution or row.solution, options, group=group))
     _require_one_answer(path, lines, rows)
     _require_options(path, lines, rows, answers)
     return rows
@@ -269,6 +263,13 @@ def _require_options(path: Path, lines: list[Line], rows: list[Row], answers: An
             f"row has none; the columns are {sorted(line.row)}. Rule: a model must see the options. Remedy: "
             f"data.columns.options=NAME, or {_SETTING}=value if the letter itself is the answer."
         )
+
+
+def _require_sound(value: Any, name: str) -> None:
+    try:
+        require_sound(str(value))
+    except LayoutError as e:
+        raise LayoutError(f"{name}={e}") from e
 
 
 def _group(value: Any) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, DecimalException
 from typing import Any, NamedTuple
 
+from sei.grading.damage import damage
 from sei.grading.extract import boxes
 
 _MOST_DIGITS = 60  # a longer number keeps its exponent
@@ -104,9 +105,11 @@ def scalar_text(value: Any) -> str:
     """Return a text without surrounding white space, or a number as decimal digits.
 
     Raises:
-        LayoutError: for anything else (null, NaN, infinity, true and false, lists, objects), and for bytes as text.
+        LayoutError: for anything else (null, NaN, infinity, true and false, lists, objects), for bytes as text, and for
+            characters that no text holds.
     """
     if isinstance(value, str):
+        require_sound(value)
         text = value.strip()
         if _BYTES.fullmatch(text) and re.search(r"[\d\s\\]|.{4}", text[2:-1]):  # not b'c' of Boolean algebra
             raise LayoutError(
@@ -119,6 +122,16 @@ def scalar_text(value: Any) -> str:
     if isinstance(value, (int, float)):
         return number_text(value)
     raise LayoutError(f"{value!r} is not text. Rule: the value is text or a number. Remedy: repair or drop the row.")
+
+
+def require_sound(text: str) -> None:
+    """Refuse characters that no text holds, such as those of LaTeX with one backslash in JSON.
+
+    Raises:
+        LayoutError: showing the place in the text.
+    """
+    if said := damage(text):
+        raise LayoutError(said)
 
 
 def is_nan(text: str) -> bool:

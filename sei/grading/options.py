@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sei.grading.gold import LayoutError, is_nan, missing, scalar_text
+from sei.grading.gold import LayoutError, is_nan, missing, require_sound, scalar_text
 
 LETTERS = "ABCDEFGHIJ"
 _MOST_READINGS = 4_096  # of one string; with more, the right one is unclear
@@ -116,6 +116,7 @@ def _of_string(text: str) -> Options | None:
             return options_of(ast.literal_eval(text[:20_000]))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             pass
+    require_sound(text)
     pairs = _split(text)
     if pairs:
         return _labelled(pairs)
@@ -207,6 +208,8 @@ def _are_labels(labels: Sequence[str]) -> bool:
 
 def _labelled(pairs: Sequence[tuple[str, str]], *, written: tuple[str, ...] | None = None) -> Options:
     _require_count(len(pairs))
+    for label, _ in pairs:
+        require_sound(label)
     labels = tuple(label.strip().strip("()[].: ") for label, _ in pairs)
     if len({x.casefold() for x in labels}) < len(labels) or not all(labels):
         raise LayoutError(
