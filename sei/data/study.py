@@ -204,7 +204,7 @@ class JsonLines:
     """
 
     identity: ClassVar[str] = "data/jsonl"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     train: str
     test: str
     tests: dict[str, str] = Field(default_factory=dict)

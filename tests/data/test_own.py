@@ -109,6 +109,54 @@ def test_the_answer_of_a_solution_is_what_it_ends_in(read):
         read({"question": "a?", "answer": "#### Solution\nTwo and two.\nFour."})
 
 
+@pytest.mark.parametrize(
+    ("written", "answer", "worked"),
+    [
+        ("<think>\nhm \\boxed{3}\n</think>\nThe answer is 4.", "4", False),
+        ("<think>\nhm \\boxed{3}\n</think>\nSo \\boxed{4}", "4", True),
+        ("<think>maybe #### 7 ?</think>The total is 12.\n#### 12", "12", True),
+        ("maybe #### 7 ?</think>\\boxed{12}", "12", True),
+        ("bla\n#### 12<|endoftext|>", "12", True),
+        ("bla #### 12</s>", "12", True),
+        ("<s> 12 </s>", "12", False),
+        ("12<|im_end|>\n", "12", False),
+        ("<answer>4</answer>", "4", False),
+        ("So it is four.\n<answer> $4$ </answer>", "$4$", True),
+        ("<think>x</think><answer>\\boxed{4}</answer><|im_end|>", "4", True),
+        ("<answer>3</answer> No: \\boxed{4}", "4", True),
+        ("The answer is 4.", "4", False),
+        ("The final answer is: $\\frac{1}{2}$.", "$\\frac{1}{2}$", False),
+        ("Answer: 5", "5", False),
+        ("answer is 3.5", "3.5", False),
+        ("The answer is 12 apples.", "12 apples", False),
+        ("The answer is not unique.", "The answer is not unique.", False),
+        ("The answer is 4. But why?", "The answer is 4. But why?", False),
+    ],
+)
+def test_thoughts_and_marks_are_no_part_of_a_gold_answer(read, written, answer, worked):
+    """The gold answer was 3, from a box in a thought."""
+    rows = [{"question": f"{i} + 1?", "answer": i} for i in range(3)]
+    row = read({"question": "a?", "answer": written}, *rows)[0]
+    assert (row.answer, bool(row.solution)) == (answer, worked)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["<think>hm \\boxed{3}", "<think>3</think>", "12<|im_end|>\n<|im_start|>user\nMore?", "<answer> </answer>",
+     "4<|endoftext|>Question: 5?"],
+)  # fmt: skip
+def test_a_thought_alone_and_further_turns_are_refused(read, written):
+    with pytest.raises(DataError, match=REFUSAL):
+        read({"question": "a?", "answer": written})
+
+
+def test_a_thought_does_not_say_the_answer_of_a_solution(read):
+    thought = "<think>\\boxed{3}?</think> "
+    assert read({"question": "a?", "solution": thought + "So \\boxed{4}."})[0].answer == "4"
+    with pytest.raises(DataError, match="ends without an answer"):
+        read({"question": "a?", "solution": thought + "So it is four."})
+
+
 WORKED = "4 * 7 = 28 dollars\nTherefore, the answer is 28."
 SAID = "The force is only about 296 pounds so the couch does not budge. It would move to the south."
 

@@ -53,7 +53,7 @@ def test_a_slip_beside_proper_commands_is_kept_in_a_question(tmp_path):
     """A question of MATH has a tab before ``extbf{(C)}``; its author wrote it."""
     slip = r"\\textbf{(B)} 94 \textbf{(C)} 96"
     assert len(read(tmp_path, f'{{"question": "Which? {slip}", "answer": "96"}}')) == 1
-    with pytest.raises(DataError, match=r"line 1: answer='.* has a tab before 'imes', which is .\times with one"):
+    with pytest.raises(DataError, match=r"line 1: answer='.* has a tab before 'imes', which is \\times with one"):
         read(tmp_path, r'{"question": "What?", "answer": "\\frac{1}{2} \times 3"}')
 
 
