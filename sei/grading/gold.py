@@ -13,17 +13,10 @@ from typing import Any, NamedTuple
 
 from sei.grading.damage import damage
 from sei.grading.extract import ANSWER_TAG, boxes
+from sei.grading.printed import MISSING, NAN, are_bytes, is_no_answer, printed
 from sei.grading.said import mark_in, without_marks, without_thoughts
 
 _MOST_DIGITS = 60  # a longer number keeps its exponent
-_NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat"})
-_MISSING = _NAN | {"none", "null", "n/a", "#n/a", "inf", "+inf", "-inf"}
-_NO_ANSWER = _MISSING | {
-    "notfound",
-    "not found",
-    "proof",
-}  # NuminaMath-1.5 writes the last for problems without an answer
-_BYTES = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 _SAID_AGAIN = re.compile(r"([^\n]+)\n+The answer is:? ?([^\n]+?)\.?")
 _PROSE = 8  # words of three letters or more
 _NEXT_SENTENCE = re.compile(r"[a-z0-9)][.!?]\s+[A-Z][a-z]")
@@ -62,7 +55,7 @@ def is_finished(row: Mapping[str, Any]) -> bool:
     """
     said = row.get("finished", True)
     word = said.strip().casefold() if isinstance(said, str) else said
-    if missing(said) or word in _MISSING:
+    if missing(said) or word in MISSING:
         return True
     if word in ("false", "f", "no", "n", "0", "0.0", 0):
         return False
@@ -117,7 +110,7 @@ def scalar_text(value: Any) -> str:
     if isinstance(value, str):
         require_sound(value)
         text = value.strip()
-        if _BYTES.fullmatch(text) and re.search(r"[\d\s\\]|.{4}", text[2:-1]):  # not b'c' of Boolean algebra
+        if are_bytes(text):
             raise LayoutError(
                 f"{text[:60]} is bytes as Python prints them. Rule: the value is text. Remedy: write the file from "
                 "decoded texts (value.decode() of each)."
@@ -142,19 +135,24 @@ def require_sound(text: str) -> None:
 
 def is_nan(text: str) -> bool:
     """Say whether a text is a word that programs write for a missing value."""
-    return text.strip().casefold() in _NAN
+    return text.strip().casefold() in NAN
 
 
 def require_stated(answer: str) -> None:
-    """Refuse the words that programs write for a missing value.
+    """Refuse the words that programs write for a missing value, and values as programs print them.
 
     Raises:
-        LayoutError: naming the word.
+        LayoutError: naming the word or the value.
     """
-    if answer.casefold() in _NO_ANSWER or not answer:
+    if is_no_answer(answer):
         raise LayoutError(
             f"{answer!r} is not an answer. Rule: programs write it for a missing value. Remedy: drop such rows (by a "
             "filter before the file is saved), or use another word (no solution, infinity)."
+        )
+    if kind := printed(answer):
+        raise LayoutError(
+            f"{answer[:60]!r} is {kind} as a program prints it. Rule: an answer is a text or a number. Remedy: write "
+            "the value itself (value.item() of an array, str(value) of a number, each text of a list)."
         )
 
 
@@ -267,7 +265,7 @@ def text_of(value: Any, name: str) -> str:
         return "\n".join(x for x in (text_of(x, name) for x in value) if x)
     try:
         text = scalar_text(value)
-        if text.casefold() in _MISSING:
+        if text.casefold() in MISSING:
             require_stated(text)
         return text
     except LayoutError as e:

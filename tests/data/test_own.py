@@ -645,15 +645,33 @@ def test_letters_without_options_are_refused(read):
 # --- answers that are none
 
 
-@pytest.mark.parametrize("answer", ["proof", "Proof", "notfound", "not found", "b'-6\\n'", 'b"-6"'])
+@pytest.mark.parametrize(
+    "answer",
+    ["proof", "Proof", "notfound", "not found", "b'-6\\n'", 'b"-6"', "#REF!", "#DIV/0!", "#VALUE!", "#NUM!", "#NAME?",
+     "#N/A N/A", "1.#QNAN", "pd.NA", "np.nan", "NA", "NULL", "nil", "TODO", "tbd", "-", "--", "—", "?", "...", "[]",
+     "[nan]", "[None]", "(None,)", "#### -", "so $\\boxed{?}$", "np.int64(4)", "numpy.float64(4.5)", "tensor(4)",
+     "tensor([4.], device='cuda:0')", "array([4])", "array([4, 5],\n      dtype=int64)", "Decimal('4.5')",
+     "Fraction(1, 2)", "[4.]", "[4. 5.]", "['4']", '["4"]', "['5', '6']", "['5' '6']", "('4',)", '{"number": "4"}',
+     "{'value': 4}", "<tf.Tensor: shape=(), dtype=int32, numpy=4>", "datetime.date(2024, 1, 2)"],
+)  # fmt: skip
 def test_words_and_bytes_instead_of_answers_are_refused(read, answer):
     """NuminaMath-1.5 writes "proof" and "notfound"; deepmind/math_dataset holds bytes as Python prints them."""
     with pytest.raises(DataError, match=REFUSAL):
         read({"question": "1 + 1?", "answer": answer})
 
 
+@pytest.mark.parametrize(
+    "answer",
+    ["undefined", "unknown", "no solution", "No", "[4, 5]", "[4]", "[-2, 3)", "{4}", "{}", "{5,7,9}",
+     "np.arcsin(10/13)", "f(4)", "-4", "Na", "x - ?", r"\{x : x > 0\}", "[1 2 3]", "sin(4)", "Counter", "infinity", "3!", "# 4", "b'c'"],
+)  # fmt: skip
+def test_answers_like_printed_values_are_kept(read, answer):
+    assert read({"question": "1 + 1?", "answer": answer})[0].answer == answer
+
+
 def test_a_word_for_no_answer_may_be_an_option(read):
-    assert read({"question": "Which?", "options": ["proof", "claim"], "answer": "proof"})[0].answer == "A"
+    for word in ("proof", "-", "?", "array([4])", "TODO"):
+        assert read({"question": "Which?", "options": [word, "claim"], "answer": word})[0].answer == "A"
 
 
 def test_bytes_as_a_question_are_refused(read):
