@@ -663,7 +663,8 @@ def test_words_and_bytes_instead_of_answers_are_refused(read, answer):
 @pytest.mark.parametrize(
     "answer",
     ["undefined", "unknown", "no solution", "No", "[4, 5]", "[4]", "[-2, 3)", "{4}", "{}", "{5,7,9}",
-     "np.arcsin(10/13)", "f(4)", "-4", "Na", "x - ?", r"\{x : x > 0\}", "[1 2 3]", "sin(4)", "Counter", "infinity", "3!", "# 4", "b'c'"],
+     "np.arcsin(10/13)", "f(4)", "-4", "Na", "x - ?", "sin(4)", "Counter",
+     r"\{x : x > 0\}", "[1 2 3]", "infinity", "3!", "# 4", "b'c'"],
 )  # fmt: skip
 def test_answers_like_printed_values_are_kept(read, answer):
     assert read({"question": "1 + 1?", "answer": answer})[0].answer == answer
