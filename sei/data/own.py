@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sei.data.contradicted import require_consistent
 from sei.data.source import Row, joined
 from sei.errors import DataError
 from sei.grading.choices import options_of
@@ -68,6 +69,7 @@ def own_rows(path: Path, name: str, columns: Mapping[str, Any], answers: Answers
     rows = rows_of_lines(path, lines, name, columns, answers)
     if table.delimiter == ";":
         _require_points(path, lines, rows)
+    require_consistent(path, table.unit, [line.number for line in lines], rows)
     return rows
 
 

@@ -11,9 +11,10 @@ import pydantic
 import pytest
 
 from sei.data import competition, exams, school
-from sei.data.own import own_rows
+from sei.data.own import Line, own_rows, rows_of_lines
 from sei.data.study import Columns, JsonLines
 from sei.errors import ConfigError, DataError
+from sei.rows import read_jsonl
 
 NAMES = {k: k for k in ("question", "answer", "solution", "options", "id", "group")}
 REFUSAL = r"own\.jsonl line \d+: .*Rule: .*Remedy: "
@@ -291,7 +292,7 @@ def test_indices_count_from_zero_where_a_zero_shows_it(read):
         read(rows[1])
     assert read(rows[1], answers="index")[0].answer == "C"
     assert read(rows[1], answers="index_from_1")[0].answer == "B"
-    assert read(choice(1, ["57", "59"]), choice(2, ["57", "59"]), answers="index_from_1")[1].answer == "B"
+    assert read(choice(1, ["57", "59"]), choice(2, ["51", "59"]), answers="index_from_1")[1].answer == "B"
 
 
 def test_other_ways_to_name_options_are_no_indices(read):
@@ -479,7 +480,14 @@ def test_real_files_give_the_gold_answers_of_their_own_readers(shared_data, file
     known = reader.train() if split == "train" else reader.test()
     known = known if split in ("train", "test") else [r for r in known if r.group == split]
     more = {"context": "passage"} if "sat-math" in file else {}
-    found = own_rows(shared_data / f"{file}.jsonl.gz", "x", NAMES | more, "auto")
+    path = shared_data / f"{file}.jsonl.gz"
+    if "college" in file or "tal_scq" in file:  # some questions of these two have two answers
+        with pytest.raises(DataError, match=r"lines \d+ and \d+: the same question .*Rule: .*Remedy: "):
+            own_rows(path, "x", NAMES, "auto")
+    else:
+        assert len(own_rows(path, "x", NAMES | more, "auto")) == len(known)
+    lines = [Line(n, row) for n, row in read_jsonl(path, (), written=True)]
+    found = rows_of_lines(path, lines, "x", NAMES | more, "auto")
     assert [(r.question, r.answer, r.options) for r in found] == [(r.question, r.answer, r.options) for r in known]
 
 
@@ -728,6 +736,51 @@ def test_equal_stems_with_other_options_are_no_repeats(tmp_path):
     ]
     data = JsonLines(**files(tmp_path, train, [{"question": "Which?", "options": ["x", "y"], "answer": "A"}]), dev=9)
     assert len(data.load().pool) == 21
+
+
+# --- one question with two answers
+
+BAG = "A bag holds 2 red and 3 blue balls. How many balls does it hold?"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [({"answer": "5"}, {"answer": "6"}), ({"answer": "5", "id": "p"}, {"answer": "6", "id": "q"}),
+     ({"answer": "$\\frac{1}{2}$"}, {"answer": "2"}), ({"answer": "five"}, {"answer": "six"}),
+     ({"answer": "A", "options": ["5", "6"]}, {"answer": "B", "options": ["5", "6"]}),
+     ({"answer": "5"}, {"answer": "6", "question": BAG.replace(" ", "  ")})],
+)  # fmt: skip
+def test_one_question_with_two_answers_is_refused(read, a, b):
+    """The pool kept the first in silence, and a test file both."""
+    rows = [{"question": f"{i} + 1?", "answer": str(i + 1)} for i in range(3)]
+    with pytest.raises(DataError, match=r"lines 1 and 5: the same question 'A bag.*Rule: .*Remedy: correct one"):
+        read({"question": BAG, **a}, *rows, {"question": BAG, **b})
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [({"answer": "0.5"}, {"answer": "1/2"}), ({"answer": "1,000"}, {"answer": "1000"}),
+     ({"answer": "$\\frac{1}{2}$"}, {"answer": "0.5"}), ({"answer": "Five."}, {"answer": "five"}),
+     ({"answer": "A", "options": ["5", "6"]}, {"answer": "(A)", "options": ["5", "6"]}),
+     ({"answer": "A", "options": ["5", "6"]}, {"answer": "B", "options": ["6", "5"]})],
+)  # fmt: skip
+def test_one_question_with_equal_answers_is_read(read, a, b):
+    assert len(read({"question": BAG, **a}, {"question": BAG, **b})) == 2
+
+
+def test_further_contradictions_are_counted_and_shown(read):
+    rows = [{"question": f"{i // 2} + 1?", "answer": str(i)} for i in range(20)]
+    with pytest.raises(DataError, match=r"lines 1 and 2: .*in all 10 such rows: 3 and 4; 5 and 6; .* 10, \.\.\.\)"):
+        read(*rows)
+
+
+def test_rows_left_out_with_another_answer_are_told(tmp_path, caplog):
+    train = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(30)]
+    train += [{"question": "What  is 3 +3 ?", "answer": "7"}, {"question": BAG, "answer": "6"}]
+    data = JsonLines(**files(tmp_path, train, [{"question": BAG, "answer": "5"}]), dev=9).load()
+    assert len(data.pool) == 21
+    said = next(r.getMessage() for r in caplog.records if "another answer" in r.getMessage())
+    assert "train: 2 of the training rows that are left out have another answer" in said
 
 
 def test_a_folder_is_not_called_missing(tmp_path):
