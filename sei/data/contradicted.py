@@ -35,8 +35,8 @@ def require_consistent(path: Path, unit: str, numbers: Sequence[int], rows: Sequ
     rest = f" (in all {len(found)} such rows: {more}{', ...' if len(found) > _SHOWN else ''})" if more else ""
     raise DataError(
         f"{path} {unit}s {numbers[first]} and {numbers[other]}: the same question {rows[first].question[:60]!r} has "
-        f"the answers {rows[first].answer[:60]!r} and {rows[other].answer[:60]!r}{rest}. Rule: a problem has one answer. "
-        "Remedy: correct one of the two rows, or drop both."
+        f"the answers {rows[first].answer[:60]!r} and {rows[other].answer[:60]!r}{rest}. Rule: a problem has one "
+        "answer. Remedy: correct one of the two rows, or drop both."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sei.data.contradicted import require_consistent
 from sei.data.source import Row, joined
+from sei.data.whole import require_whole_questions
 from sei.errors import DataError
 from sei.grading.choices import options_of
 from sei.grading.gold import LayoutError, missing, require_sound, stated_in, text_of
@@ -33,8 +34,6 @@ OTHER_NAMES = {
 """Column names in data sets of the hub, for a file without the usual name."""
 
 _SETTING = "data.answers"
-_FIRST_PARTS = ("Body", "body", "context", "Context", "passage", "Passage", "instruction", "background", "story")
-"""Columns that hold the first part of a problem in known data sets (SVAMP, ASDiv, Alpaca), beside the question."""
 _ONE_EACH = re.compile(r"((?:option|choice|ending)[ _-]?)([A-Ja-j]|\d{1,2})|(op)([a-j])|()([A-J])")
 """Columns that hold one option each: ``A``, ``option_a``, ``option1``, ``opa``, ``choice_1``; not ``a``."""
 _MARKED = re.compile(r"(?<![A-Za-z])(?:\(?[Bb]\)|B[.:])")  # options inside the question
@@ -80,7 +79,7 @@ def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str
         DataError: naming file, line, value, rule and remedy.
     """
     found = _columns(path, lines, columns)
-    _require_whole_questions(path, lines, found)
+    require_whole_questions(path, [(line.place, line.row) for line in lines], found)
     texts = [_read(path, line, found) for line in lines]
     seen = evidence([(line.number, x[2]) for line, x in zip(lines, texts, strict=True)], lines[0].unit)
     rows = []
@@ -207,33 +206,6 @@ def _one_each(row: Mapping[str, Any], taken: set[str]) -> Any:
             )
         return texts or None
     return None
-
-
-def _require_whole_questions(path: Path, lines: list[Line], columns: Mapping[str, Any]) -> None:
-    """Refuse a file in which another column usually holds the first part of each problem."""
-    if columns.get("context") is not None:
-        if columns["context"] and not any(columns["context"] in line.row for line in lines):
-            raise DataError(
-                f"{path}: no row has the column {columns['context']!r}. Rule: data.columns.context names the column "
-                "whose text comes before the question. Remedy: another name, or null."
-            )
-        return
-    used = {name for name in columns.values() if name}
-    asked = columns["question"]
-    for name in _FIRST_PARTS:
-        texts = [
-            x
-            for line in lines
-            if isinstance(x := line.row.get(name), str)
-            and " " in x.strip()  # a word alone is a label or an id
-            and x.strip() not in str(line.row.get(asked))
-        ]
-        if name not in used and texts:
-            raise DataError(
-                f"{path}: the question is in {asked!r}, and {name!r} may be its first part, such as "
-                f"{texts[0].strip()[:60]!r}. Rule: half a problem is not asked. Remedy: data.columns.context={name} "
-                "puts it before the question, data.columns.context='' leaves it out."
-            )
 
 
 def _require_points(path: Path, lines: list[Line], rows: list[Row]) -> None:

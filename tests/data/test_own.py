@@ -550,7 +550,22 @@ def test_a_row_that_names_a_column_twice_is_refused(tmp_path):
         (None, "How many now?"),
     ],
 )
-@pytest.mark.parametrize("name", ["context", "Body", "passage", "instruction"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "context",
+        "Body",
+        "passage",
+        "instruction",
+        "input",
+        "premise",
+        "article",
+        "pre_text",
+        "stem",
+        "support",
+        "table",
+    ],
+)
 def test_the_first_part_of_a_problem_is_joined_or_refused(read, name, first, question):
     """Half a problem was asked (SVAMP, ASDiv, SAT-Math, Alpaca)."""
     row = {"question": "How many now?", name: first, "answer": "7"}
@@ -562,6 +577,62 @@ def test_the_first_part_of_a_problem_is_joined_or_refused(read, name, first, que
         ):
             read(row)
     assert read(row, context="")[0].question == "How many now?"
+
+
+def test_alpaca_is_refused_in_both_directions(read):
+    """``Solve for x.`` was asked without the equation."""
+    rows = [{"instruction": "Solve for x.", "input": "2x + 3 = 7", "output": "2"},
+            {"instruction": "What is 2 + 2?", "input": "", "output": "4"}]  # fmt: skip
+    with pytest.raises(DataError, match=r"'input' may be its first part, such as '2x \+ 3.*columns\.context=input"):
+        read(*rows, question="instruction", answer="output")
+    with pytest.raises(DataError, match=r"'instruction' may be its first part.*columns\.context=instruction"):
+        read(*rows, question="input", answer="output")
+    whole = read(*rows, question="instruction", answer="output", context="input")
+    assert [r.question for r in whole] == ["2x + 3 = 7, Solve for x.", "What is 2 + 2?"]
+
+
+def test_a_list_of_texts_may_be_a_first_part(read):
+    row = {"question": "How many?", "context": ["Tom has 3 pens.", "He buys 1."], "answer": "4"}
+    with pytest.raises(DataError, match=r"'context' may be its first part, such as 'Tom has 3.*context=context"):
+        read(row)
+    assert read(row, context="context")[0].question == "Tom has 3 pens.\nHe buys 1.\n\nHow many?"
+
+
+@pytest.mark.parametrize(
+    "value", [{"title": ["a"], "sentences": [["Tom has 3 pens."]]}, [["pens", "Tom has"], ["3", "4"]]], ids=str
+)
+def test_a_nested_first_part_is_refused_with_another_remedy(read, value):
+    row = {"question": "How many?", "context": value, "answer": "4"}
+    with pytest.raises(DataError, match=r"'context' may be its first part, such as 'Tom has.*a column of its own"):
+        read(row)
+    assert len(read(row, context="")) == 1
+
+
+@pytest.mark.parametrize("name", ["description", "support", "table"])
+def test_notes_in_a_few_rows_are_no_first_parts(read, name):
+    rows = [{"question": f"What is {i} + 1?", "answer": str(i + 1)} for i in range(5)]
+    assert len(read({**rows[0], name: "A note on this row."}, *rows[1:])) == 5
+    with pytest.raises(DataError, match=f"'{name}' may be its first part"):
+        read(*[{**r, name: f"Ada has {r['answer']} pens."} for r in rows])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("image", "images/1.png"), ("decoded_image", {"bytes": "abc", "path": None}), ("images", ["a.png"]),
+     ("Picture", "a.png"), ("image_1", "a.png"), ("question_images", [{"path": "x"}])],
+)  # fmt: skip
+@pytest.mark.parametrize("context", [None, "body"])
+def test_pictures_are_refused(read, name, value, context):
+    rows = [{"question": f"What is {i} + 1?", "answer": str(i + 1), "body": "", name: None} for i in range(3)]
+    rows.append({"question": "Find x in the figure.", "answer": "4", "body": "", name: value})
+    with pytest.raises(DataError, match=rf"line 4: 1 of 4 rows have a picture in '{name}'.*Remedy: leave these rows"):
+        read(*rows, context=context)
+    assert len(read(*rows, context="")) == 4
+
+
+@pytest.mark.parametrize("value", [None, "", [], {"bytes": None, "path": None}, False, 0, [""]], ids=str)
+def test_empty_pictures_are_no_pictures(read, value):
+    assert len(read({"question": "1 + 1?", "answer": "2", "image": value})) == 1
 
 
 def test_a_column_for_first_parts_must_be_there(read):
