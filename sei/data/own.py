@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sei.data.contradicted import require_consistent
+from sei.data.nested import layout_remedy
 from sei.data.source import Row, joined
 from sei.data.whole import require_whole_questions
 from sei.errors import DataError
@@ -80,7 +81,7 @@ def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str
     """
     found = _columns(path, lines, columns)
     require_whole_questions(path, [(line.place, line.row) for line in lines], found)
-    texts = [_read(path, line, found) for line in lines]
+    texts = [_read(path, line, found, len(lines)) for line in lines]
     seen = evidence([(line.number, x[2]) for line, x in zip(lines, texts, strict=True)], lines[0].unit)
     rows = []
     for line, (question, solution, row) in zip(lines, texts, strict=True):
@@ -125,24 +126,27 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, Any]) -> Colum
         elif column != "options":
             absent.append(column)
     if absent:
+        layout = layout_remedy(lines[0].row, alone=len(lines) == 1)
         raise DataError(
             f"{path} {lines[0].place}: lacks {[columns[x] for x in absent]}; its columns are {sorted(present)}. "
             "Rule: a row needs a question and a final answer. Remedy: "
-            f"{' '.join(f'data.columns.{x}=NAME' for x in absent)}."
+            f"{layout or ' '.join(f'data.columns.{x}=NAME' for x in absent)}."
         )
     return found
 
 
-def _read(path: Path, line: Line, columns: Mapping[str, Any]) -> tuple[str, str, Given]:
+def _read(path: Path, line: Line, columns: Mapping[str, Any], count: int) -> tuple[str, str, Given]:
     """Return a row's question, its worked solution (may be empty), and its answer and options."""
     row, where = line.row, f"{path} {line.place}"
     for column, unfit in (("question", (bool, list, dict)), ("answer", (bool, dict))):
         name = columns[column]
         if name and (missing(row.get(name)) or isinstance(row[name], unfit)):
-            said = f"{name}={row[name]!r} is not text" if name in row else f"lacks {[name]}"
+            said = f"{name}={row[name]!r:.120} is not text" if name in row else f"lacks {[name]}"
+            nested = isinstance(row.get(name), (list, dict))
+            layout = layout_remedy(row, alone=count == 1, column=name) if nested else ""
+            remedy = layout or f"repair or drop the line, or name another column with data.columns.{column}=NAME"
             raise DataError(
-                f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has one. Remedy: repair or "
-                f"drop the line, or name another column with data.columns.{column}=NAME."
+                f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has one. Remedy: {remedy}."
             )
     try:
         question = text_of(row[columns["question"]], columns["question"])

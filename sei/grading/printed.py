@@ -5,7 +5,10 @@ Words that are answers of known data sets are not among them: "undefined", "no s
 
 from __future__ import annotations
 
+import io
+import itertools
 import re
+import tokenize
 
 NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat", "np.nan", "pd.na", "pd.nat", "1.#qnan", "-1.#ind", "1.#ind"})
 """Texts for a missing number."""
@@ -59,6 +62,16 @@ def printed(text: str) -> str:
     if _JSON.fullmatch(text):
         return "an object"
     return "an array" if _VECTOR.fullmatch(text) and _POINT.search(text) else ""
+
+
+def is_array_print(text: str) -> bool:
+    """Say whether numpy or pandas printed a list of texts: ``['4' '5']``, or with ``array(...)`` in it."""
+    try:
+        kinds = [t.type for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.type != tokenize.NL]
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    beside = any(a == b == tokenize.STRING for a, b in itertools.pairwise(kinds))
+    return text[:1] + text[-1:] in ("[]", "{}") and (beside or re.search(r"[:\[]\s*array\(\[", text) is not None)
 
 
 def is_no_answer(text: str) -> bool:
