@@ -191,7 +191,7 @@ class Columns:
 
     If a file lacks the usual name of a column, names from known data sets are tried (docs/data.md). ``context``: a
     column whose text comes before the question; empty for none. ``None``: none, and a file is refused if it has a
-    column that usually holds the first part of a problem.
+    column that usually holds the first part of a problem, or a picture.
     """
 
     identity: ClassVar[str] = "data/columns"

@@ -59,6 +59,8 @@ def _command(text: str, at: int) -> str:
     """Return the command that the white space at a place is the beginning of, or an empty string."""
     run = _run(text, at + 1)
     name, after = _LETTERS[text[at]] + run, text[at + 1 + len(run) :]
+    if name == "rm" and text[at - 1 : at] not in ("{", "$"):
+        return ""  # "m = 3" after the line end of an old Macintosh
     if name in CERTAIN - _NAMES:
         return name
     relation = name in ("ne", "neq", "to")

@@ -25,7 +25,8 @@ def read(tmp_path, *rows):
     "written",
     [r"\frac{1}{2}", r"\beta", r"2 \times 3", r"90\text{ km}", r"\theta", r"f(1\right)", r"\rho", r"$x \neq 3$",
      r"x \neq 3", r"x \ne 3", r"$\nu$", r"$\tan x$", r"$f(\nu)$", r"x \to 0", r"\nabla f", r"$5 \not= 6$", r"\u0000",
-     r"a\u007f", r"\u001b[0m", r"\triangle ABC", r"\rightarrow", r"x \notin A", r"$x \to y$", r"-\tfrac{1}{2}"],
+     r"a\u007f", r"\u001b[0m", r"\triangle ABC", r"\rightarrow", r"x \notin A", r"$x \to y$", r"-\tfrac{1}{2}",
+     r"3 {\rm cm}"],
 )  # fmt: skip
 def test_latex_that_json_read_as_escapes_is_refused(tmp_path, written):
     """``"\\frac{1}{2}"`` became the answer ``rac{1}{2}``, which every right output missed."""
@@ -43,7 +44,8 @@ def test_latex_that_json_read_as_escapes_is_refused(tmp_path, written):
     ["left:\nright", "a\tb\tc", "x\ty\n1\t2", "Take:\nu = 4\ne = 3", "a\r\nb", "two\tan apple", "It costs $5\nor $6",
      "rows\n1\t2\tto 3", "Given\neq1 = x + y\neq2 = x", "where\nu is the speed", "so\ne^x = 2", "\tindented",
      r"\begin{array}{l}" "\nu_{1}\n" r"\end{array}", r"$\sum_{1\le" "\ni<j" r"\le n}$", "$\\,\ne_2 = e_1$",
-     "\\[\nu = 4\\]", "$$\nu = 4\n$$", "a\u2028b\u00a0\U0001f600", "Two cases.\n\nnot both", "1.\ttext", "x\ttable"],
+     "\\[\nu = 4\\]", "$$\nu = 4\n$$", "a\u2028b\u00a0\U0001f600", "Two cases.\n\nnot both", "1.\ttext", "x\ttable",
+     "Given\rm = 3\rn = 4"],
 )  # fmt: skip
 def test_ordinary_tabs_and_line_breaks_are_kept(text):
     assert damage(text) == ""
