@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sei.errors import DataError
+from sei.kinds import GZIP
 
 _OTHER_ENCODINGS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -18,6 +20,9 @@ _OTHER_ENCODINGS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+
+ONE_A_LINE = "write one object a line (pandas: to_json(FILE, orient='records', lines=True))"
+"""A remedy for files of another layout."""
 
 
 class WrittenFloat(float):
@@ -63,11 +68,10 @@ def read_jsonl(
             field.
     """
     require_file(path, remedy)
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as start:
-            require_utf8(path, bytes(start.read(8)))
-        with opener(path, "rt", encoding="utf-8", newline="\n") as f:
+        with opened(path) as start:
+            require_utf8(path, start.read(8))
+        with io.TextIOWrapper(opened(path), encoding="utf-8", newline="\n") as f:
             for number, line in enumerate(f, 1):
                 line = line.lstrip("\ufeff")  # also inside a file, if several files were joined
                 if line.strip():
@@ -79,6 +83,13 @@ def read_jsonl(
         ) from e
     except (gzip.BadGzipFile, EOFError, zlib.error) as e:
         raise DataError(f"{path}: cannot be read to the end ({e}). Remedy: fetch the file again.") from e
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Open a file for reading, unpacked if its first bytes are those of gzip, whatever its name is."""
+    with path.open("rb") as f:
+        packed = f.read(len(GZIP)) == GZIP
+    return gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[return-value]
 
 
 def require_utf8(path: Path, start: bytes) -> None:
@@ -117,6 +128,8 @@ def not_json(where: str, error: Exception, remedy: str) -> DataError:
     """Return the error for an exception of ``json.loads``; ``where`` names file and line."""
     if isinstance(error, _TwiceError):
         return DataError(f"{where}: {str(error)!r} appears twice. Rule: names are unique. Remedy: {remedy}.")
+    if "Invalid \\escape" in str(error) or "Invalid \\uXXXX" in str(error):
+        remedy = f"double the backslashes (as json.dumps does), or {remedy}"
     return DataError(f"{where}: not JSON ({error}). Remedy: {remedy}.")
 
 
@@ -140,5 +153,15 @@ def _row(path: Path, number: int, line: str, fields: Sequence[str], *, written: 
     try:
         row = json.loads(line, **(numbers_kept() if written else {}))
     except (ValueError, RecursionError) as e:
-        raise not_json(where, e, "repair or remove the line") from e
+        raise not_json(where, e, _remedy(line, e)) from e
     return object_of(where, row, fields)
+
+
+def _remedy(line: str, error: Exception) -> str:
+    """Return what to do with a line that is not JSON."""
+    extra = "Extra data" in str(error)
+    if line.rstrip().endswith(("{", "[", ",")) and not extra:
+        return f"an object goes on in the next line; {ONE_A_LINE}"
+    if extra and line.lstrip().startswith(("{", "[")):
+        return f"something follows the first object; {ONE_A_LINE}, without commas between them"
+    return "repair or remove the line"

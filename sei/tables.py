@@ -17,20 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sei.errors import DataError
+from sei.kinds import kind_of
 from sei.parquet import read_parquet
-from sei.rows import not_json, numbers_kept, object_of, read_jsonl, require_file, require_utf8
+from sei.rows import not_json, numbers_kept, object_of, opened, read_jsonl, require_file, require_utf8
 
 log = logging.getLogger(__name__)
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _LONGEST_CELL = 2**27  # characters; the standard library stops at 131,072
-_OTHER_KINDS = {
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet",
-    b"ARROW1": "an Arrow file",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd",
-    b"BZh": "compressed with bzip2",
-}
 
 
 class Table(NamedTuple):
@@ -72,7 +66,7 @@ def text_of_file(path: Path) -> str:
         DataError: if it is not UTF-8 text, or cannot be read to the end.
     """
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
+        with opened(path) as f:
             return f.read().decode("utf-8-sig")
     except UnicodeDecodeError as e:
         raise DataError(
@@ -85,18 +79,17 @@ def text_of_file(path: Path) -> str:
 
 def _start(path: Path) -> bytes:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as f:
-            return bytes(f.read(4096))
+        with opened(path) as f:
+            return f.read(4096)
     except (gzip.BadGzipFile, EOFError, zlib.error) as e:
         raise DataError(f"{path}: cannot be read to the end ({e}). Remedy: fetch the file again.") from e
 
 
 def _require_text(path: Path, start: bytes) -> None:
-    kind = next((kind for mark, kind in _OTHER_KINDS.items() if start.startswith(mark)), "")
+    kind, remedy = kind_of(start)
     if kind:
         raise DataError(
-            f"{path} is {kind}. Rule: the formats are JSON lines, a JSON array, CSV, TSV and Parquet. Remedy: save it "
-            "as one of these (a spreadsheet: CSV UTF-8)."
+            f"{path} is {kind}. Rule: the formats are JSON lines, a JSON array, CSV, TSV and Parquet. Remedy: {remedy}."
         )
     require_utf8(path, start[:8])
 

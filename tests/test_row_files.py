@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
+import lzma
+import pickle
+import re
 import sys
 
 import pytest
@@ -112,11 +116,69 @@ def test_an_array_is_read_whole_and_its_rows_are_counted(tmp_path):
             own_rows(written(tmp_path / "a.json", text), "x", NAMES, "auto")
 
 
-def test_what_is_no_table_is_named(tmp_path):
-    for start, said in ((b"PK\x03\x04abc", "zip archive or a spreadsheet"), (b"ARROW1\0\0", "an Arrow file")):
-        (tmp_path / "a.csv").write_bytes(start)
-        with pytest.raises(DataError, match=rf"{said}.*Rule: .*Remedy: "):
-            read_table(tmp_path / "a.csv")
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [(b"PK\x03\x04abc", "a zip archive or a spreadsheet"), (b"ARROW1\0\0", "an Arrow file"),
+     (b"\xff\xff\xff\xff\0\0", "an Arrow stream"), (lzma.compress(b"x"), "compressed with xz"),
+     (bz2.compress(b"x"), "compressed with bzip2"), (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+     (pickle.dumps([1]), "a pickle of Python"), (b"\x93NUMPY\x01\0", "an array of numpy"), (b"%PDF-1.4\n", "a PDF"),
+     (b"SQLite format 3\0", "a SQLite database"), (b"\n<!DOCTYPE html><html>", "a web page"), (b"<HTML>", "a web page"),
+     (b"version https://git-lfs.github.com/spec/v1\noid sha256:a\n", "a pointer of Git LFS"), (b"<?xml ", "an XML"),
+     (b"a" * 257 + b"ustar", "a tar archive")],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.jsonl.gz"])
+def test_what_is_no_table_is_named(tmp_path, name, start, said):
+    """A Git LFS pointer was called broken JSON, and a pickle text of another encoding."""
+    (tmp_path / name).write_bytes(gzip.compress(start) if name.endswith(".gz") else start)
+    with pytest.raises(DataError, match=rf"{name} is {said}.*Rule: .*Remedy: "):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.json", "a.jsonl.gz"])
+def test_gzip_is_known_by_its_first_bytes(tmp_path, name):
+    """A packed file without ``.gz`` was called UTF-16 text, and a plain one with ``.gz`` broken."""
+    text = {"a.csv": "question,answer\n2 + 2?,4\n", "a.json": '[{"question": "2 + 2?", "answer": "4"}]'}
+    data = text.get(name, '{"question": "2 + 2?", "answer": "4"}\n').encode()
+    for written_data in (data, gzip.compress(data)):
+        (tmp_path / name).write_bytes(written_data)
+        (row,) = own_rows(tmp_path / name, "x", NAMES, "auto")
+        assert (row.question, row.answer) == ("2 + 2?", "4")
+
+
+ROW = {"question": "2 + 2?", "answer": "4"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(json.dumps(ROW, indent=1), "line 1: not JSON .*goes on in the next line; write one object a line"),
+     (json.dumps(ROW) + ",\n" + json.dumps(ROW), "line 1: not JSON .*something follows .*write one object a line"),
+     (json.dumps(ROW) * 2, "line 1: not JSON .*something follows the first object"),
+     (json.dumps({"data": [ROW]}), "the rows seem to be in a list under 'data'; write one object a line"),
+     (json.dumps({k: {"0": v, "1": v} for k, v in ROW.items()}), "hold a whole column; write one object a line"),
+     (json.dumps({k: [v, v] for k, v in ROW.items()}), "each name seems to hold a whole column"),
+     (json.dumps({"q1": ROW, "q2": ROW}), "each name seems to hold a row"),
+     (json.dumps({"messages": [{"role": "user", "content": "2?"}]}), r"'messages' cannot .*row\['messages'\]\[0\]\['c"),
+     (json.dumps({"conversations": [{"from": "human", "value": "2?"}]}), r"'conversations'\]\[0\]\['value'\]"),
+     (json.dumps({"question": "2?", "reward_model": {"ground_truth": "4"}}), r"\['reward_model'\]\['ground_truth'\]"),
+     (json.dumps({"question": {"stem": "2?"}, "answer": "4"}), r"row\['question'\]\['stem'\]"),
+     (json.dumps({"question": "2?", "answer": {"number": "4"}}), r"row\['answer'\]\['number'\]"),
+     (json.dumps({"frage": "2?", "answer": "4"}), r"Remedy: data\.columns\.question=NAME")],
+)  # fmt: skip
+def test_other_layouts_of_json_say_what_to_write(tmp_path, text, said):
+    with pytest.raises(DataError, match=r"a\.json.*Remedy: ") as e:
+        own_rows(written(tmp_path / "a.json", text), "x", NAMES, "auto")
+    assert re.search(said, str(e.value)), str(e.value)
+
+
+def test_an_array_of_options_as_numpy_prints_it_is_refused(tmp_path):
+    """Python reads ``'4' '5'`` as one text, 45."""
+    for cell in ("['4' '5' '6']", "['4 pens'\n '5 pens']", "{'text': array(['4', '5'], dtype=object), 'label': 1}"):
+        path = written(tmp_path / "a.csv", f'question,answer,options\nHow many?,4,"{cell}"\n')
+        with pytest.raises(DataError, match=r"a\.csv line 2: .*array as numpy prints it.*Remedy: .*tolist"):
+            own_rows(path, "x", NAMES, "auto")
+
+
+def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(DataError, match=r"a\.parquet is missing\. Remedy: look"):
         read_table(tmp_path / "a.parquet", remedy="look")
 

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sei.data.contradicted import require_consistent
+from sei.data.nested import layout_remedy
 from sei.data.source import Row, joined
+from sei.data.whole import require_whole_questions
 from sei.errors import DataError
 from sei.grading.choices import options_of
-from sei.grading.gold import LayoutError, missing, stated_in, text_of
+from sei.grading.gold import LayoutError, missing, require_sound, stated_in, text_of
 from sei.grading.layouts import Answers, Given, evidence, given, resolve
 from sei.grading.options import LETTERS
 from sei.tables import read_table
@@ -32,8 +35,6 @@ OTHER_NAMES = {
 """Column names in data sets of the hub, for a file without the usual name."""
 
 _SETTING = "data.answers"
-_FIRST_PARTS = ("Body", "body", "context", "Context", "passage", "Passage", "instruction", "background", "story")
-"""Columns that hold the first part of a problem in known data sets (SVAMP, ASDiv, Alpaca), beside the question."""
 _ONE_EACH = re.compile(r"((?:option|choice|ending)[ _-]?)([A-Ja-j]|\d{1,2})|(op)([a-j])|()([A-J])")
 """Columns that hold one option each: ``A``, ``option_a``, ``option1``, ``opa``, ``choice_1``; not ``a``."""
 _MARKED = re.compile(r"(?<![A-Za-z])(?:\(?[Bb]\)|B[.:])")  # options inside the question
@@ -68,6 +69,7 @@ def own_rows(path: Path, name: str, columns: Mapping[str, Any], answers: Answers
     rows = rows_of_lines(path, lines, name, columns, answers)
     if table.delimiter == ";":
         _require_points(path, lines, rows)
+    require_consistent(path, table.unit, [line.number for line in lines], rows)
     return rows
 
 
@@ -78,26 +80,20 @@ def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str
         DataError: naming file, line, value, rule and remedy.
     """
     found = _columns(path, lines, columns)
-    _require_whole_questions(path, lines, found)
-    texts = [_read(path, line, found) for line in lines]
+    require_whole_questions(path, [(line.place, line.row) for line in lines], found)
+    texts = [_read(path, line, found, len(lines)) for line in lines]
     seen = evidence([(line.number, x[2]) for line, x in zip(lines, texts, strict=True)], lines[0].unit)
     rows = []
     for line, (question, solution, row) in zip(lines, texts, strict=True):
         try:
             answer, options = resolve(row, seen, answers, setting=_SETTING)
+            for column in ("id", "group"):
+                _require_sound(line.row.get(found[column]), found[column])
         except LayoutError as e:
             raise DataError(f"{path} {line.place}: {e}") from e
         known = line.row.get(found["id"])
-        rows.append(
-            Row(
-                f"{name}-{line.number if missing(known) else known}",
-                question,
-                answer,
-                solution or row.solution,
-                options,
-                group=_group(line.row.get(found["group"])),
-            )
-        )
+        identity, group = f"{name}-{line.number if missing(known) else known}", _group(line.row.get(found["group"]))
+        rows.append(Row(identity, question, answer, solution or row.solution, options, group=group))
     _require_one_answer(path, lines, rows)
     _require_options(path, lines, rows, answers)
     return rows
@@ -130,24 +126,27 @@ def _columns(path: Path, lines: list[Line], columns: Mapping[str, Any]) -> Colum
         elif column != "options":
             absent.append(column)
     if absent:
+        layout = layout_remedy(lines[0].row, alone=len(lines) == 1)
         raise DataError(
             f"{path} {lines[0].place}: lacks {[columns[x] for x in absent]}; its columns are {sorted(present)}. "
             "Rule: a row needs a question and a final answer. Remedy: "
-            f"{' '.join(f'data.columns.{x}=NAME' for x in absent)}."
+            f"{layout or ' '.join(f'data.columns.{x}=NAME' for x in absent)}."
         )
     return found
 
 
-def _read(path: Path, line: Line, columns: Mapping[str, Any]) -> tuple[str, str, Given]:
+def _read(path: Path, line: Line, columns: Mapping[str, Any], count: int) -> tuple[str, str, Given]:
     """Return a row's question, its worked solution (may be empty), and its answer and options."""
     row, where = line.row, f"{path} {line.place}"
     for column, unfit in (("question", (bool, list, dict)), ("answer", (bool, dict))):
         name = columns[column]
         if name and (missing(row.get(name)) or isinstance(row[name], unfit)):
-            said = f"{name}={row[name]!r} is not text" if name in row else f"lacks {[name]}"
+            said = f"{name}={row[name]!r:.120} is not text" if name in row else f"lacks {[name]}"
+            nested = isinstance(row.get(name), (list, dict))
+            layout = layout_remedy(row, alone=count == 1, column=name) if nested else ""
+            remedy = layout or f"repair or drop the line, or name another column with data.columns.{column}=NAME"
             raise DataError(
-                f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has one. Remedy: repair or "
-                f"drop the line, or name another column with data.columns.{column}=NAME."
+                f"{where}: {said}; its columns are {sorted(row)}. Rule: every row has one. Remedy: {remedy}."
             )
     try:
         question = text_of(row[columns["question"]], columns["question"])
@@ -213,33 +212,6 @@ def _one_each(row: Mapping[str, Any], taken: set[str]) -> Any:
     return None
 
 
-def _require_whole_questions(path: Path, lines: list[Line], columns: Mapping[str, Any]) -> None:
-    """Refuse a file in which another column usually holds the first part of each problem."""
-    if columns.get("context") is not None:
-        if columns["context"] and not any(columns["context"] in line.row for line in lines):
-            raise DataError(
-                f"{path}: no row has the column {columns['context']!r}. Rule: data.columns.context names the column "
-                "whose text comes before the question. Remedy: another name, or null."
-            )
-        return
-    used = {name for name in columns.values() if name}
-    asked = columns["question"]
-    for name in _FIRST_PARTS:
-        texts = [
-            x
-            for line in lines
-            if isinstance(x := line.row.get(name), str)
-            and " " in x.strip()  # a word alone is a label or an id
-            and x.strip() not in str(line.row.get(asked))
-        ]
-        if name not in used and texts:
-            raise DataError(
-                f"{path}: the question is in {asked!r}, and {name!r} may be its first part, such as "
-                f"{texts[0].strip()[:60]!r}. Rule: half a problem is not asked. Remedy: data.columns.context={name} "
-                "puts it before the question, data.columns.context='' leaves it out."
-            )
-
-
 def _require_points(path: Path, lines: list[Line], rows: list[Row]) -> None:
     """Refuse decimal commas, which spreadsheets write if a semicolon stands between cells."""
     for line, row in zip(lines, rows, strict=True):
@@ -269,6 +241,13 @@ def _require_options(path: Path, lines: list[Line], rows: list[Row], answers: An
             f"row has none; the columns are {sorted(line.row)}. Rule: a model must see the options. Remedy: "
             f"data.columns.options=NAME, or {_SETTING}=value if the letter itself is the answer."
         )
+
+
+def _require_sound(value: Any, name: str) -> None:
+    try:
+        require_sound(str(value))
+    except LayoutError as e:
+        raise LayoutError(f"{name}={e}") from e
 
 
 def _group(value: Any) -> str:

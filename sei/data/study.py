@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from sei.data.contradicted import reads_otherwise
 from sei.data.ids import tell_apart
 from sei.data.own import own_rows
 from sei.data.source import Limit, Row, at_most
@@ -96,7 +97,7 @@ class Study:
             }
         )
         tests = {s.name: rows[f"{s.name} test"] for s in self.sets.values()}
-        forbidden = {masked_signature(r.question) for found in tests.values() for r in found}
+        forbidden = {masked_signature(r.question): r for found in tests.values() for r in found}
         for key, s in self.sets.items():
             order = cut_order(rows[f"{s.name} train"], s.name, forbidden)
             dev, most = (x[key] if isinstance(x, dict) else x for x in (self.dev, self.pool))
@@ -137,37 +138,48 @@ def _require_names(names: list[str]) -> None:
         raise ConfigError(f"data.sets: {twice[0]!r} appears twice. Rule: names of sets are unique. Remedy: drop one.")
 
 
-def cut_order(rows: Sequence[Row], name: str, forbidden: set[str]) -> list[Row]:
+def cut_order(rows: Sequence[Row], name: str, forbidden: Mapping[str, Row]) -> list[Row]:
     """Return training rows ordered by content hash, each masked signature once, without forbidden ones.
 
-    Rows with options repeat each other only if their options and answers are equal too, since many have one wording
-    ("Which of these is true?").
+    ``forbidden``: a test row for each signature. Rows with options repeat each other only if their options and answers
+    are equal too, since many have one wording ("Which of these is true?").
     """
     distinct: dict[tuple[str, ...], Row] = {}
+    otherwise: list[tuple[Row, Row]] = []  # a row that is left out, and the row that stays with another answer
     for r in rows:
         signature = masked_signature(r.question)
-        if signature not in forbidden:
-            distinct.setdefault((signature, *((*r.options, r.answer) if r.options else ())), r)
+        stays = forbidden.get(signature)
+        if stays is None:
+            stays = distinct.setdefault((signature, *((*r.options, r.answer) if r.options else ())), r)
+        if not (r.options or stays.options) and reads_otherwise(r.answer, stays.answer):
+            otherwise.append((r, stays))
     if left_out := len(rows) - len(distinct):
         tested = _tested(rows, forbidden)
         log.info(
             "%s: of %d training rows %d are in a test set and %d repeat another, so they are left out",
             *(name, len(rows), tested, left_out - tested),
         )
+    if otherwise:
+        out, stays = otherwise[0]
+        log.warning(
+            "%s: %d of the training rows that are left out have another answer than the row that stays, such as %s "
+            "(%s) beside %s (%s): %.80s",
+            *(name, len(otherwise), out.id, out.answer[:40], stays.id, stays.answer[:40], out.question),
+        )
     return sorted(distinct.values(), key=lambda r: digest(name, r.question, *r.options))
 
 
-def _tested(rows: Sequence[Row], forbidden: set[str]) -> int:
+def _tested(rows: Sequence[Row], forbidden: Mapping[str, Row]) -> int:
     return sum(masked_signature(r.question) in forbidden for r in rows)
 
 
-def _usable(rows: Sequence[Row], order: Sequence[Row], forbidden: set[str]) -> str:
+def _usable(rows: Sequence[Row], order: Sequence[Row], forbidden: Mapping[str, Row]) -> str:
     tested = _tested(rows, forbidden)
     repeated = len(rows) - tested - len(order)
     return f"{len(order)} of {len(rows)} can be used ({tested} are in a test set, {repeated} repeat another)"
 
 
-def _remedy(rows: Sequence[Row], forbidden: set[str]) -> str:
+def _remedy(rows: Sequence[Row], forbidden: Mapping[str, Row]) -> str:
     if 2 * _tested(rows, forbidden) > len(rows):
         return "or a training file whose problems are not those of the tests"
     return "or a smaller data.dev"
@@ -179,7 +191,7 @@ class Columns:
 
     If a file lacks the usual name of a column, names from known data sets are tried (docs/data.md). ``context``: a
     column whose text comes before the question; empty for none. ``None``: none, and a file is refused if it has a
-    column that usually holds the first part of a problem.
+    column that usually holds the first part of a problem, or a picture.
     """
 
     identity: ClassVar[str] = "data/columns"
@@ -204,7 +216,7 @@ class JsonLines:
     """
 
     identity: ClassVar[str] = "data/jsonl"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     train: str
     test: str
     tests: dict[str, str] = Field(default_factory=dict)
@@ -228,7 +240,7 @@ class JsonLines:
         files = {"test": self.test} | self.tests | {"train": self.train}
         rows = tell_apart({name: self._rows(path, name) for name, path in files.items()})
         tests = {name: at_most(found, self.limit, name) for name, found in rows.items() if name != "train"}
-        forbidden = {masked_signature(r.question) for found in tests.values() for r in found}
+        forbidden = {masked_signature(r.question): r for found in tests.values() for r in found}
         order = cut_order(rows["train"], "train", forbidden)
         if len(order) <= self.dev:
             raise DataError(

@@ -38,7 +38,7 @@ _HEADING = re.compile(
     r"|\d[\d.]*[.)]\s+[A-Za-z\\(]|\d+\s+[A-Z][a-z])",
     re.IGNORECASE,
 )
-_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _LINK = (
     r"\s*(?:\*\*|__)?\s*(?:(?:is|are|was|were|equals|would be|will be|should be|must be)(?![a-z])|=|:|→|->)"
     r"\s*(?:\*\*|__)?\s*:?"
@@ -185,7 +185,7 @@ def _strong(text: str, expected: Expected) -> tuple[int, int, Stated] | None:
     found: list[tuple[int, int, str, Source]] = [
         (at, at + len(content or ""), content or "", "box") for at, content in boxes(text)
     ]
-    for m in _TAG.finditer(text) if may_hold_tags(text) else ():
+    for m in ANSWER_TAG.finditer(text) if may_hold_tags(text) else ():
         if not boxes(m[1]):
             found.append((m.start(), m.end(), m[1], "tag"))
     for m in _HASH.finditer(text):
@@ -193,7 +193,7 @@ def _strong(text: str, expected: Expected) -> tuple[int, int, Stated] | None:
             found.append((m.start(), m.end(), m[1], "hash"))
     for m in list(_FINAL.finditer(text))[-_MAX_STATEMENTS:] if "final" in text.lower() else ():
         tail = text[m.end() :]
-        if not _BOX.search(tail) and not (_HASH.search(tail) or _TAG.search(tail)):
+        if not _BOX.search(tail) and not (_HASH.search(tail) or ANSWER_TAG.search(tail)):
             stated = _head(tail, expected)
             if stated:
                 found.append((m.start(), m.end() + len(stated), stated, "final"))

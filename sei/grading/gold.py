@@ -11,21 +11,21 @@ from collections.abc import Mapping
 from decimal import Decimal, DecimalException
 from typing import Any, NamedTuple
 
-from sei.grading.extract import boxes
+from sei.grading.damage import damage
+from sei.grading.extract import ANSWER_TAG, boxes
+from sei.grading.printed import MISSING, NAN, are_bytes, is_no_answer, printed
+from sei.grading.said import mark_in, without_marks, without_thoughts
 
 _MOST_DIGITS = 60  # a longer number keeps its exponent
-_NAN = frozenset({"nan", "-nan", "<na>", "<nan>", "nat"})
-_MISSING = _NAN | {"none", "null", "n/a", "#n/a", "inf", "+inf", "-inf"}
-_NO_ANSWER = _MISSING | {
-    "notfound",
-    "not found",
-    "proof",
-}  # NuminaMath-1.5 writes the last for problems without an answer
-_BYTES = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")
 _SAID_AGAIN = re.compile(r"([^\n]+)\n+The answer is:? ?([^\n]+?)\.?")
 _PROSE = 8  # words of three letters or more
 _NEXT_SENTENCE = re.compile(r"[a-z0-9)][.!?]\s+[A-Z][a-z]")
 _SAYS_ANSWER = re.compile(r"\banswer\s+is\b", re.IGNORECASE)
+_ONE_LINE = re.compile(
+    r"(?:(?:so|thus|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is\b\s*:?|:|=)\s*(\S.*?)\.?",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(r"\(?[A-J]\)?|[-+$€£\\(\[{.\d][^.!?]{0,60}(?:\.\d+[^.!?]{0,20})?")  # and not a sentence
 _GROUPED = re.compile(r"[-+]?\$?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?%?")
 
 
@@ -55,7 +55,7 @@ def is_finished(row: Mapping[str, Any]) -> bool:
     """
     said = row.get("finished", True)
     word = said.strip().casefold() if isinstance(said, str) else said
-    if missing(said) or word in _MISSING:
+    if missing(said) or word in MISSING:
         return True
     if word in ("false", "f", "no", "n", "0", "0.0", 0):
         return False
@@ -104,11 +104,13 @@ def scalar_text(value: Any) -> str:
     """Return a text without surrounding white space, or a number as decimal digits.
 
     Raises:
-        LayoutError: for anything else (null, NaN, infinity, true and false, lists, objects), and for bytes as text.
+        LayoutError: for anything else (null, NaN, infinity, true and false, lists, objects), for bytes as text, and for
+            characters that no text holds.
     """
     if isinstance(value, str):
+        require_sound(value)
         text = value.strip()
-        if _BYTES.fullmatch(text) and re.search(r"[\d\s\\]|.{4}", text[2:-1]):  # not b'c' of Boolean algebra
+        if are_bytes(text):
             raise LayoutError(
                 f"{text[:60]} is bytes as Python prints them. Rule: the value is text. Remedy: write the file from "
                 "decoded texts (value.decode() of each)."
@@ -121,21 +123,36 @@ def scalar_text(value: Any) -> str:
     raise LayoutError(f"{value!r} is not text. Rule: the value is text or a number. Remedy: repair or drop the row.")
 
 
+def require_sound(text: str) -> None:
+    """Refuse characters that no text holds, such as those of LaTeX with one backslash in JSON.
+
+    Raises:
+        LayoutError: showing the place in the text.
+    """
+    if said := damage(text):
+        raise LayoutError(said)
+
+
 def is_nan(text: str) -> bool:
     """Say whether a text is a word that programs write for a missing value."""
-    return text.strip().casefold() in _NAN
+    return text.strip().casefold() in NAN
 
 
 def require_stated(answer: str) -> None:
-    """Refuse the words that programs write for a missing value.
+    """Refuse the words that programs write for a missing value, and values as programs print them.
 
     Raises:
-        LayoutError: naming the word.
+        LayoutError: naming the word or the value.
     """
-    if answer.casefold() in _NO_ANSWER or not answer:
+    if is_no_answer(answer):
         raise LayoutError(
             f"{answer!r} is not an answer. Rule: programs write it for a missing value. Remedy: drop such rows (by a "
             "filter before the file is saved), or use another word (no solution, infinity)."
+        )
+    if kind := printed(answer):
+        raise LayoutError(
+            f"{answer[:60]!r} is {kind} as a program prints it. Rule: an answer is a text or a number. Remedy: write "
+            "the value itself (value.item() of an array, str(value) of a number, each text of a list)."
         )
 
 
@@ -178,24 +195,55 @@ def is_worked(text: str) -> bool:
 def gold_of(text: str) -> Gold:
     r"""Return the final answer that a text is or ends in, and the text as solution if it contains one.
 
-    ``#### 12`` gives the text after the mark, ``\boxed{}`` the content of the last box. Any other text is the answer.
+    ``#### 12`` gives the text after the mark, ``\boxed{}`` the content of the last box, ``<answer>`` that of the last
+    tag, and one line ``The answer is 12.`` the number. Any other text is the answer. Thoughts (``<think>``) and marks
+    of the end of a turn are left out.
 
     Raises:
-        LayoutError: if an answer is marked but not stated.
+        LayoutError: if an answer is marked but not stated, or if nothing but a thought is there.
     """
-    found = boxes(text)
-    if found and found[-1][0] > text.rfind("####"):
-        stated, bare = last_box(text), _around_boxes(text)
-        if stated is None:
-            raise LayoutError(
-                f"{text[-60:]!r} ends in an empty or open box. Rule: the last box has the answer. Remedy: drop the row."
-            )
-    elif "####" in text:
-        stated, bare = after_hashes(text), text.split("####")[0]
+    found = _marked(text)
+    if found is None:
+        visible = _visible(text)
+        m = _ONE_LINE.fullmatch(visible)
+        found = Gold(m[1] if m and _VALUE.fullmatch(m[1]) else visible)
+    if mark := mark_in(found.answer):
+        raise LayoutError(
+            f"{found.answer[-60:]!r} has the mark {mark} of a chat's turn. Rule: an answer is one turn. Remedy: cut "
+            "the text at the mark."
+        )
+    return found
+
+
+def _visible(text: str) -> str:
+    visible = without_thoughts(without_marks(text))
+    if text.strip() and not visible.strip():
+        raise LayoutError(
+            f"{text[-60:]!r} is only a thought. Rule: the answer stands after the thought. Remedy: drop the row, or "
+            "write its answer."
+        )
+    return visible
+
+
+def _marked(text: str) -> Gold | None:
+    visible = _visible(text)
+    found, tags, hashes = boxes(visible), list(ANSWER_TAG.finditer(visible)), visible.rfind("####")
+    if tags and tags[-1].end() > max(hashes, found[-1][0] if found else -1):
+        inner, bare = tags[-1][1].strip(), ANSWER_TAG.sub("", visible)
+        stated: str | None = gold_of(inner).answer if inner else None
+        what = "tag"
+    elif found and found[-1][0] > hashes:
+        stated, bare, what = last_box(visible), _around_boxes(visible), "or open box"
+    elif hashes >= 0:
+        stated, bare, what = after_hashes(visible), visible.split("####")[0], "mark"
         stated = last_box(stated or "") or stated
     else:
-        return Gold(text)
-    return Gold(stated or "", text if re.search(r"\w", bare) else "")
+        return None
+    if stated is None:
+        raise LayoutError(
+            f"{text[-60:]!r} ends in an empty {what}. Rule: the last one has the answer. Remedy: drop the row."
+        )
+    return Gold(stated, without_marks(text) if re.search(r"\w", bare) or visible != without_marks(text) else "")
 
 
 def _around_boxes(text: str) -> str:
@@ -217,7 +265,7 @@ def text_of(value: Any, name: str) -> str:
         return "\n".join(x for x in (text_of(x, name) for x in value) if x)
     try:
         text = scalar_text(value)
-        if text.casefold() in _MISSING:
+        if text.casefold() in MISSING:
             require_stated(text)
         return text
     except LayoutError as e:
@@ -231,10 +279,10 @@ def stated_in(solution: str, name: str) -> str:
         LayoutError: if there is none.
     """
     try:
-        gold = gold_of(solution)
+        gold = _marked(solution)
     except LayoutError as e:
         raise LayoutError(f"{name}={e}") from e
-    if not solution or gold == Gold(solution):
+    if gold is None:
         raise LayoutError(
             f"{name}={solution[-60:]!r} ends without an answer, and there is no answer column. Rule: the answer stands "
             "after #### or in a box. Remedy: repair or drop the row, or name its column with data.columns.answer=NAME."

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
+from sei.grading.damage import damage
 from sei.grading.equality import equal
 from sei.grading.gold import Gold, LayoutError, gold_of, is_worked, require_stated, scalar_text
 from sei.grading.options import Options, options_of
@@ -61,6 +62,8 @@ def given(answer: Any, options: Any, name: str) -> Given:
     choices = options_of(options)
     try:
         gold = gold_of(scalar_text(answer))
+        if said := damage(gold.answer, answer=True):
+            raise LayoutError(said)
         ways = _ways(gold, choices) if choices is not None else {}
         if not ways:  # "None" may be an option
             require_stated(gold.answer)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sei.grading.gold import LayoutError, is_nan, missing, scalar_text
+from sei.grading.gold import LayoutError, is_nan, missing, require_sound, scalar_text
+from sei.grading.printed import is_array_print
 
 LETTERS = "ABCDEFGHIJ"
 _MOST_READINGS = 4_096  # of one string; with more, the right one is unclear
@@ -112,10 +113,16 @@ def _of_string(text: str) -> Options | None:
             return options_of(json.loads(text))
         except (ValueError, RecursionError):
             pass
+        if is_array_print(text):  # Python would join the texts to one
+            raise LayoutError(
+                f"options={text[:120]!r} is an array as numpy prints it. Rule: options are {_SHAPES}. Remedy: write "
+                "the file with lists (value.tolist() of each), or as JSON lines."
+            )
         try:
             return options_of(ast.literal_eval(text[:20_000]))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             pass
+    require_sound(text)
     pairs = _split(text)
     if pairs:
         return _labelled(pairs)
@@ -207,6 +214,8 @@ def _are_labels(labels: Sequence[str]) -> bool:
 
 def _labelled(pairs: Sequence[tuple[str, str]], *, written: tuple[str, ...] | None = None) -> Options:
     _require_count(len(pairs))
+    for label, _ in pairs:
+        require_sound(label)
     labels = tuple(label.strip().strip("()[].: ") for label, _ in pairs)
     if len({x.casefold() for x in labels}) < len(labels) or not all(labels):
         raise LayoutError(

@@ -38,6 +38,8 @@ _TURN = re.compile(
     r"START_OF_TURN_TOKEN)\|>|</?(?:end_of_turn|start_of_turn|eos|bos|pad|EOT)>|<turn\|>|<\|turn>|\[/?INST\]|\[EOS\]|"
     r"<｜(?:end▁of▁sentence|begin▁of▁sentence|User|Assistant)｜>"
 )
+_FIRST_MARKS = re.compile(rf"(?:\s*(?:{_TURN.pattern}))+\s*")
+_LAST_MARKS = re.compile(rf"(?:\s*(?:{_TURN.pattern}))+\s*$")
 _ROLE = re.compile(r"\s*(?:assistant|model|ai|CHATBOT_TOKEN)?\s*(?:<\|end_header_id\|>)?\s*", re.IGNORECASE)
 _ECHO = re.compile(
     r"^\s*(?:<s>\s*)*(?:\[INST\].*?\[/INST\]|<\|im_start\|>\s*(?:system|user).*?<\|im_start\|>\s*assistant\s|"
@@ -84,6 +86,20 @@ def without_thoughts(text: str) -> str:
     said = said[closed[-1].end() :] if closed else said
     opened = _OPENED.search(said)
     return (said[: opened.start()] if opened else said).strip()
+
+
+def without_marks(text: str) -> str:
+    """Return a text without the marks of a turn at its ends, such as ``<|endoftext|>``."""
+    if not may_hold_tags(text):
+        return text
+    first = _FIRST_MARKS.match(text)
+    return _LAST_MARKS.sub("", text[first.end() :] if first else text)
+
+
+def mark_in(text: str) -> str:
+    """Return the first mark of a turn in a text, or an empty string."""
+    m = _TURN.search(text) if may_hold_tags(text) else None
+    return m[0] if m else ""
 
 
 def _without_channels(text: str) -> str:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sei.devices import Accelerator, device_of, note, return_memory, type_of
-from sei.errors import ConfigError
+from sei.errors import ConfigError, DataError
+from sei.grading.damage import damage
 from sei.models.attention import Attention, require_attention
 from sei.models.chat_template import require_usable
 from sei.models.complete import require_causal, require_complete
@@ -178,8 +179,13 @@ class TargetModel:
         if self.few_shot is None:
             return ()
         file = Path(self.few_shot).expanduser()
-        rows = read_table(file, ("question", "solution"), remedy="set model.few_shot=PATH").rows
-        return tuple((str(r["question"]), str(r["solution"])) for _, r in rows)
+        table = read_table(file, ("question", "solution"), remedy="set model.few_shot=PATH")
+        pairs = []
+        for number, row in table.rows:
+            pairs.append((str(row["question"]), str(row["solution"])))
+            if said := next(filter(None, map(damage, pairs[-1])), ""):
+                raise DataError(f"{file} {table.unit} {number}: {said}")
+        return tuple(pairs)
 
     def base(self) -> Checkpoint:
         """Return the base checkpoint: local weights by digest, hub weights by name and revision.

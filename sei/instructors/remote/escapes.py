@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, WORDS
+from sei.grading.latex_commands import CERTAIN, KNOWN, WORDS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from sei.grading.latex_commands import CERTAIN, KNOWN, RELATIONS, WORDS, Doubt
 from sei.instructors.remote.escapes import (
     GAP,
     LETTER,
@@ -26,7 +27,6 @@ from sei.instructors.remote.escapes import (
     slashes,
     weighed,
 )
-from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, RELATIONS, WORDS, Doubt
 
 
 class UndecidedError(ValueError):

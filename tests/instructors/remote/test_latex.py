@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sei.exchange import SynthesisRequest
+from sei.grading.latex_commands import CERTAIN, KNOWN, WORDS
 from sei.instructors.remote.latex import Undecided, UndecidedError, decoded
-from sei.instructors.remote.latex_commands import CERTAIN, KNOWN, WORDS
 from sei.instructors.remote.reading import parsed, read_problems
 from sei.instructors.remote.replies import (
     correction_request,
