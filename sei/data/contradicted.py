@@ -1,8 +1,9 @@
-"""Refuses files in which one question has different answers, since at most one of them is right."""
+"""Leaves out or refuses questions that one file answers in different ways, since at most one answer is right."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -13,24 +14,35 @@ from sei.errors import DataError
 from sei.grading.equality import equal
 from sei.grading.sandbox import LimitError, UnreadableError
 
+log = logging.getLogger(__name__)
 _MOST_COMPARED = 300  # pairs that algebra compares, each in up to a second; further ones count as equal
+_FEW = 0.02  # share of the rows
 _MOST_FOUND = 1_000
 _SHOWN = 5
 _NUMBER = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?")
 
 
-def require_consistent(path: Path, unit: str, numbers: Sequence[int], rows: Sequence[Row]) -> None:
-    """Refuse a file in which rows with the same question and options have answers of different value.
+def consistent(path: Path, unit: str, numbers: Sequence[int], rows: list[Row]) -> list[Row]:
+    """Return the rows whose question and options have answers of one value; a warning counts the others.
 
-    ``numbers``: the place of each row, counted in ``unit``.
+    ``numbers``: the place of each row, counted in ``unit``. A few contradictions are usual in large data sets.
 
     Raises:
-        DataError: naming the places, the question and two of its answers.
+        DataError: if more than 2 % of the rows contradict an earlier one, naming their places, a question and its
+            answers.
     """
     found = list(itertools.islice(_contradictions(rows), _MOST_FOUND))
     if not found:
-        return
+        return rows
     first, other = found[0]
+    if len(found) <= _FEW * len(rows):
+        out = {_asked(rows[a]) for a, _ in found}
+        left = [r for r in rows if _asked(r) not in out]
+        log.warning(
+            "%s: %d rows are left out: %d questions have answers of different value, such as %ss %d and %d: %.60s",
+            *(path, len(rows) - len(left), len(out), unit, numbers[first], numbers[other], rows[first].question),
+        )
+        return left
     more = "; ".join(f"{numbers[a]} and {numbers[b]}" for a, b in found[1:_SHOWN])
     rest = f" (in all {len(found)} such rows: {more}{', ...' if len(found) > _SHOWN else ''})" if more else ""
     raise DataError(
@@ -50,13 +62,17 @@ def _contradictions(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
     first: dict[tuple[str, tuple[str, ...]], int] = {}
     left = _MOST_COMPARED
     for i, row in enumerate(rows):
-        at = first.setdefault((" ".join(row.question.split()), row.options), i)
+        at = first.setdefault(_asked(row), i)
         same = _same(rows[at].answer, row.answer)
         if same is None and left:
             left -= 1
             same = _equal(rows[at].answer, row.answer)
         if same is False:
             yield at, i
+
+
+def _asked(row: Row) -> tuple[str, tuple[str, ...]]:
+    return " ".join(row.question.split()), row.options
 
 
 def _same(a: str, b: str) -> bool | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sei.data.contradicted import require_consistent
+from sei.data.contradicted import consistent
 from sei.data.nested import layout_remedy
 from sei.data.source import Row, joined
 from sei.data.whole import require_whole_questions
@@ -69,8 +69,7 @@ def own_rows(path: Path, name: str, columns: Mapping[str, Any], answers: Answers
     rows = rows_of_lines(path, lines, name, columns, answers)
     if table.delimiter == ";":
         _require_points(path, lines, rows)
-    require_consistent(path, table.unit, [line.number for line in lines], rows)
-    return rows
+    return consistent(path, table.unit, [line.number for line in lines], rows)
 
 
 def rows_of_lines(path: Path, lines: list[Line], name: str, columns: Mapping[str, Any], answers: Answers) -> list[Row]:

@@ -481,11 +481,8 @@ def test_real_files_give_the_gold_answers_of_their_own_readers(shared_data, file
     known = known if split in ("train", "test") else [r for r in known if r.group == split]
     more = {"context": "passage"} if "sat-math" in file else {}
     path = shared_data / f"{file}.jsonl.gz"
-    if "college" in file or "tal_scq" in file:  # some questions of these two have two answers
-        with pytest.raises(DataError, match=r"lines \d+ and \d+: the same question .*Rule: .*Remedy: "):
-            own_rows(path, "x", NAMES, "auto")
-    else:
-        assert len(own_rows(path, "x", NAMES | more, "auto")) == len(known)
+    left_out = {"college_math/test": 42, "tal_scq5k/en/test": 22}.get(file, 0)  # two answers each
+    assert len(own_rows(path, "x", NAMES | more, "auto")) == len(known) - left_out
     lines = [Line(n, row) for n, row in read_jsonl(path, (), written=True)]
     found = rows_of_lines(path, lines, "x", NAMES | more, "auto")
     assert [(r.question, r.answer, r.options) for r in found] == [(r.question, r.answer, r.options) for r in known]
@@ -837,6 +834,14 @@ def test_one_question_with_two_answers_is_refused(read, a, b):
 )  # fmt: skip
 def test_one_question_with_equal_answers_is_read(read, a, b):
     assert len(read({"question": BAG, **a}, {"question": BAG, **b})) == 2
+
+
+def test_a_few_contradictions_in_a_large_file_are_left_out(read, caplog):
+    rows = [{"question": f"{i} + 1?", "answer": str(i + 1)} for i in range(60)]
+    found = read(*rows, {"question": BAG, "answer": "5"}, {"question": BAG, "answer": "6"})
+    assert len(found) == 60
+    assert BAG not in {r.question for r in found}
+    assert "2 rows are left out: 1 questions have answers of different value, such as lines 61 and 62" in caplog.text
 
 
 def test_further_contradictions_are_counted_and_shown(read):
