@@ -25,6 +25,7 @@ from sei.instructors.remote.flow import Flow, Keeper
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.pace import Pace
 from sei.instructors.remote.reach import REFUSED, is_loopback
+from sei.instructors.remote.replied import of_body
 from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Result, StoppedError, used_up
 from sei.instructors.remote.tokens import metered, request_tokens
 from sei.instructors.remote.verdict import (
@@ -37,11 +38,8 @@ from sei.instructors.remote.verdict import (
     Retry,
     Stop,
     of_exception,
-    of_text,
-    without,
 )
 from sei.instructors.remote.wire import (
-    MAX_BODY,
     Kept,
     Models,
     answer_key,
@@ -57,6 +55,7 @@ from sei.instructors.remote.wire import (
 
 log = logging.getLogger(__name__)
 _POOL = 2  # connections per HTTP pool, because a pool inspects all of them for every request
+_UNREADABLE = 5  # bodies in a row that cannot be read; they may be paid
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
@@ -256,7 +255,8 @@ class Client:
 
     async def _until_answered(self, api: Any, request: Request, ticket: int) -> Answered:
         """Send until the verdict concerns the answer, not the transport. Waits grow, with jitter."""
-        alone, failed_at, probe = 0, time.monotonic(), ""
+        alone, unreadable, probe = 0, 0, ""
+        began = failed_at = time.monotonic()
         for tried in range(100_000):
             async with self._flow.slot(ticket):
                 self._require_go()
@@ -278,6 +278,13 @@ class Client:
                 return self._explained(verdict, body, request)
             self._flow.failed(verdict)
             self._require_server(verdict)
+            unreadable = unreadable + 1 if verdict.unreadable else 0
+            if unreadable >= _UNREADABLE and self._flow.last_good <= began:
+                raise StoppedError(
+                    f"{self._address}: the server answers with HTTP 200, but with {verdict.reason}. Rule: the body is "
+                    "one JSON object with choices. Remedy: check instructor.base_url, which usually ends in /v1, and "
+                    "what stands between; if this passes, run the same command again; answers so far are kept.", 75
+                )  # fmt: skip
             alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
             silent = failed_at - self._flow.last_good
@@ -289,7 +296,7 @@ class Client:
             if silent > self.limits.give_up:
                 slow = "; if it is slow, a longer instructor.timeout or a smaller instructor.concurrency"
                 raise StoppedError(
-                    f"{self.base_url.rsplit('@', 1)[-1]} has not answered for {silent:.0f} s (last: {verdict.reason}). "
+                    f"{self._address} has not answered for {silent:.0f} s (last: {verdict.reason}). "
                     "Remedy: run the same command again later; answers so far are kept"
                     f"{slow if verdict.reason == 'timeout' else ''}.", 75
                 )  # fmt: skip
@@ -304,8 +311,12 @@ class Client:
                 raise StoppedError(f"{how} Answers so far are kept; the same command continues.", 75)
             return
         if verdict.reason == REFUSED and not self._flow.answered and is_loopback(self.base_url):
-            said = f"nothing listens at {self.base_url.rsplit('@', 1)[-1]} ({REFUSED})"
+            said = f"nothing listens at {self._address} ({REFUSED})"
             raise StoppedError(f"{said}. Remedy: start the server, then run the same command; answers are kept.", 75)
+
+    @property
+    def _address(self) -> str:
+        return self.base_url.rsplit("@", 1)[-1]
 
     def _has_stopped(self) -> bool:
         return self._stopped is not None
@@ -356,10 +367,10 @@ class Client:
         self.ledger.sent += 1
         try:
             async with asyncio.timeout(1.15 * self.limits.timeout):  # a last resort, because cancelling leaks a socket
-                text = without(await read_body(api, self.model, body, self.limits.timeout), self._key)
+                found, kind = await read_body(api, self.model, body, self.limits.timeout)
         except Exception as e:  # all errors of the transport are classified in one place
             return of_exception(e, self._key)
-        verdict = of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
+        verdict = of_body(found, kind, self._key)
         if isinstance(verdict, Ok):
             self._models.watch(verdict.model)
         if isinstance(verdict, (Ok, Reask, Drop)):

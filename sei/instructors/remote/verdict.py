@@ -1,7 +1,7 @@
 """Decides what to do with a response or an exception: keep, retry, ask again, drop, or stop.
 
-All cases are decided here, none in the client. ``Stop`` ends the run: with exit code 2 if the configuration is at fault
-(key, model), with 75 if trying later helps.
+All cases are decided here and in ``replied`` (status 200), none in the client. ``Stop`` ends the run: with exit code 2
+if the configuration is at fault (key, model), with 75 if trying later helps.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sei.errors import causes
-from sei.instructors.remote.message import arguments_of, end_of, refusal_of, text_of, thoughts_of, tokens_in
+from sei.instructors.remote.bodies import value_of
 from sei.instructors.remote.reach import REFUSED
-from sei.instructors.remote.thinking import is_all_thinking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +51,15 @@ class Ok:
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """Send the same request again, after ``after`` seconds if the server asks for it."""
+    """Send the same request again, after ``after`` seconds if the server asks for it.
+
+    ``unreadable``: a response of status 200 is not as the protocol has it. It may have been paid.
+    """
 
     reason: str
     after: float | None = None
     slow_down: bool = False
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,8 @@ def of_exception(error: BaseException, secret: str = "") -> ReplyState:
         return of_status(error.status_code, error.response.headers, _body(error, secret))
     if isinstance(error, (openai.APITimeoutError, asyncio.TimeoutError, TimeoutError)):
         return Retry(reason="timeout")
+    if isinstance(error, UnicodeEncodeError):  # of our own request
+        return Drop(reason="unencodable", detail=f"the request's text is no valid Unicode: {error}"[:_WORDS])
     if any(isinstance(e, ConnectionRefusedError) or "onnection refused" in str(e) for e in causes(error)):
         return Retry(reason=REFUSED)
     return Retry(reason=f"connection ({type(error).__name__})")
@@ -149,12 +154,12 @@ def _body(error: Any, secret: str) -> dict[str, Any]:
     except (AttributeError, RuntimeError):
         return {}
     try:
-        return error_of(json.loads(text))
+        return error_of(value_of(text))
     except ValueError:
-        return {"message": _plain(text)}
+        return {"message": plain(text)}
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return the words of a page without its markup."""
     return " ".join(_MARKS.sub(" ", text).split())
 
@@ -257,65 +262,3 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     with suppress(ValueError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None
-
-
-def of_text(body: str) -> ReplyState:
-    """Classify the body of a response with status 200."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return Retry(reason=f"a body that is no JSON ({_plain(body)[:100]})")
-    if isinstance(found, list) and found and isinstance(found[0], dict):
-        found = found[0]
-    if not isinstance(found, dict):
-        return Retry(reason=f"a body that is no object ({_plain(body)[:100]})")
-    if found.get("error"):
-        return of_error(found["error"])
-    if found.get("object") == "error":
-        return of_error(found)
-    choices = found.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return _without_choices(found, body)
-    if choices[0].get("error"):
-        return of_error(choices[0]["error"])
-    return _of_choice(choices[0], found.get("usage"), str(found.get("model") or ""))
-
-
-def _without_choices(found: dict[str, Any], body: str) -> ReplyState:
-    """Classify a reply without a choice. With token counts it is paid, such as the reply to a blocked prompt."""
-    sent, written = tokens_in(found.get("usage"))
-    said = " ".join(body.split())[:_WORDS]
-    if not sent:
-        return Retry(reason=f"no choices ({said[:100]})")
-    tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "counted": Counted(reply=bool(written))}
-    return Reask(reason="empty", detail=f"no choices: {said}"[:_WORDS], **tokens)
-
-
-def _of_choice(choice: dict[str, Any], usage: Any, model: str) -> ReplyState:
-    given = choice.get("message")
-    message: dict[str, Any] = given if isinstance(given, dict) else {}
-    plain, thoughts = choice.get("text"), thoughts_of(message)
-    text = text_of(message.get("content"))
-    text = text if text.strip() else arguments_of(message)
-    sent, written = tokens_in(usage)
-    all_of_it = plain if isinstance(plain, str) else thoughts + text
-    counted = Counted(sent=bool(sent), reply=bool(written), written=all_of_it)
-    tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "counted": counted}
-    end, told = end_of(choice), f"finish_reason: {choice.get('finish_reason')}"
-    if end == "error":
-        return Retry(reason=f"a reply that broke off ({told})")
-    if isinstance(plain, str):  # a plain completion counts even if cut or empty
-        return Ok(text=plain, model=model, finish=end, **tokens)
-    if end == "content_filter":
-        return Drop(reason="content_filter", detail=f"{told} {text}".strip()[:_WORDS], **tokens)
-    if refusal := refusal_of(message):
-        return Drop(reason="refusal", detail=refusal[:_WORDS], **tokens)
-    if end == "length":
-        alone = is_all_thinking(text) or (not text.strip() and bool(thoughts.strip()))
-        return Reask(reason="length", detail=f"cut ({told}): {all_of_it}"[:_WORDS], thought=alone, **tokens)
-    if text.strip():
-        return Ok(text=text, model=model, **tokens)
-    if thoughts.strip():
-        return Ok(text=thoughts, model=model, thought=True, **tokens)
-    held = json.dumps(given, ensure_ascii=False)
-    return Reask(reason="empty", detail=f"no text ({told}); the message is {held}"[:_WORDS], **tokens)

@@ -8,8 +8,9 @@ import pytest
 
 from sei.instructors.remote import dialect
 from sei.instructors.remote.message import tokens_in
+from sei.instructors.remote.replied import of_text
 from sei.instructors.remote.terms import StoppedError
-from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, error_of, of_error, of_status, of_text
+from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, error_of, of_error, of_status
 from tests.instructors.remote.calls import PHRASE, client, echo, four, instructor, refuse, requests, values
 from tests.instructors.remote.fault_server import FaultServer, answer, html, send
 
