@@ -126,7 +126,9 @@ def test_lines_that_fail_are_sent_again_asked_again_or_given_up(server, client):
         "say 2": lambda _: completion('{"other": 1}'),
         "say 3": lambda _: completion(None, refusal="I cannot."),
         "say 4": lambda _: completion(None, finish="content_filter"),
-        "say 5": lambda body: completion(echo(body), finish="stop" if body["max_tokens"] == 40 else "length"),
+        "say 5": lambda body: (
+            completion(echo(body)) if body["max_tokens"] == 40 else completion(echo(body)[:-1], finish="length")
+        ),
         "say 6": lambda _: failure(429, "rate_limit_exceeded"),
         "say 7": lambda _: None,
     }
