@@ -74,13 +74,13 @@ class LLMClusterer:
 
     Equal phrases are asked for once. ``merge`` asks at the end which names mean the same. A phrase missing from a reply
     has no type and is counted. A reply with more than a share ``max_left_out`` of its phrases missing is asked for once
-    more. The run stops if more than ``max_left_out`` of all phrases have no type. A reply that puts 20 or more phrases
-    into a single type is also asked for once more: small models write such replies, and they would silently amount to
-    ``clusterer=none``.
+    more, and so is a reply with a number that no phrase has. The run stops if more than ``max_left_out`` of all phrases
+    have no type. A reply that puts 20 or more phrases into a single type is also asked for once more: small models
+    write such replies, and they would silently amount to ``clusterer=none``.
     """
 
     identity: ClassVar[str] = "clusterer/llm"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     instructor: Annotated[OpenAICompatible, pydantic.BeforeValidator(_remote)]
     batch: Annotated[int, Field(ge=2, le=1000)] = 100
     merge: bool = True

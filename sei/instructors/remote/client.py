@@ -26,7 +26,17 @@ from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.pace import Pace
 from sei.instructors.remote.reach import REFUSED, is_loopback
 from sei.instructors.remote.replied import of_body
-from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Result, StoppedError, used_up
+from sei.instructors.remote.terms import (
+    UNDECIDED,
+    Ledger,
+    Limits,
+    Request,
+    Result,
+    StoppedError,
+    silent,
+    unreadable,
+    used_up,
+)
 from sei.instructors.remote.tokens import metered, request_tokens
 from sei.instructors.remote.verdict import (
     Answered,
@@ -86,6 +96,7 @@ class Client:
         self._models = Models()
         self._asked: dict[str, asyncio.Event] = {}
         self._stopped: StoppedError | None = None
+        self._lasting: set[str] = set()  # words that are not understood and came twice for one request
 
     def run(self, requests: Sequence[Request]) -> Iterator[Result]:
         """Yield an answer per request, in order. Each is on disk before it is yielded.
@@ -255,7 +266,7 @@ class Client:
 
     async def _until_answered(self, api: Any, request: Request, ticket: int) -> Answered:
         """Send until the verdict concerns the answer, not the transport. Waits grow, with jitter."""
-        alone, unreadable, probe = 0, 0, ""
+        alone, garbled, probe, doubts = 0, 0, "", set[str]()
         began = failed_at = time.monotonic()
         for tried in range(100_000):
             async with self._flow.slot(ticket):
@@ -265,7 +276,7 @@ class Client:
                 if isinstance(verdict, Ok):
                     self._flow.hold()  # until ``_kept_or_asked`` has its answer on disk
             if isinstance(verdict, Refused):
-                learnt, probe = self._refused(verdict, body, probe)
+                learnt, probe = self._refused(verdict, body, probe, doubts)
                 if learnt is None:
                     continue
                 verdict = learnt
@@ -278,28 +289,19 @@ class Client:
                 return self._explained(verdict, body, request)
             self._flow.failed(verdict)
             self._require_server(verdict)
-            unreadable = unreadable + 1 if verdict.unreadable else 0
-            if unreadable >= _UNREADABLE and self._flow.last_good <= began:
-                raise StoppedError(
-                    f"{self._address}: the server answers with HTTP 200, but with {verdict.reason}. Rule: the body is "
-                    "one JSON object with choices. Remedy: check instructor.base_url, which usually ends in /v1, and "
-                    "what stands between; if this passes, run the same command again; answers so far are kept.", 75
-                )  # fmt: skip
+            garbled = garbled + 1 if verdict.unreadable else 0
+            if garbled >= _UNREADABLE and self._flow.last_good <= began:
+                raise unreadable(self._address, verdict.reason)
             alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
-            silent = failed_at - self._flow.last_good
+            quiet = failed_at - self._flow.last_good
             if alone >= self.limits.tries:  # other requests are answered meanwhile, this one is not
                 return Drop(reason="unavailable", detail=verdict.reason)
-            silent -= self._pace.longest  # waiting for a limit per minute does not count as silence
-            if silent > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
+            quiet -= self._pace.longest  # waiting for a limit per minute does not count as silence
+            if quiet > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
                 return Drop(reason="unavailable", detail=verdict.reason)
-            if silent > self.limits.give_up:
-                slow = "; if it is slow, a longer instructor.timeout or a smaller instructor.concurrency"
-                raise StoppedError(
-                    f"{self._address} has not answered for {silent:.0f} s (last: {verdict.reason}). "
-                    "Remedy: run the same command again later; answers so far are kept"
-                    f"{slow if verdict.reason == 'timeout' else ''}.", 75
-                )  # fmt: skip
+            if quiet > self.limits.give_up:
+                raise silent(self._address, quiet, verdict.reason)
             wait = min(_BACKOFF[1], _BACKOFF[0] * 2 ** min(tried, 10))
             await asyncio.sleep(random.uniform(wait / 2, wait))
         raise AssertionError("give_up ends this loop")
@@ -330,11 +332,14 @@ class Client:
         if (over := used_up(self.limits, self.ledger.needed_usd)) is not None:
             raise over
 
-    def _refused(self, refused: Refused, body: dict[str, Any], probe: str) -> tuple[Drop | Stop | None, str]:
+    def _refused(
+        self, refused: Refused, body: dict[str, Any], probe: str, doubts: set[str]
+    ) -> tuple[Drop | Stop | None, str]:
         """Return what to do with a request of refused form (``None``: send it again), and the words being probed.
 
-        If the server's words are not understood, the request is tried once without a response format, because servers
-        word that refusal in many ways.
+        If the server's words are not understood, the request is sent again unchanged, because they may pass. The second
+        time it is tried without a response format, because servers word that refusal in many ways. ``doubts`` are the
+        words that this request has met, and are added to.
         """
         learnt = self.dialect.learn(refused, body)
         if isinstance(learnt, Reask):
@@ -342,7 +347,12 @@ class Client:
                 self._go_plain(learnt.detail)
             return None, probe
         if isinstance(learnt, Drop) and "response_format" in body:
-            return None, learnt.detail or "no words"
+            said = learnt.detail or "no words"
+            if said in doubts or said in self._lasting:
+                self._lasting.add(said)
+                return None, said
+            doubts.add(said)
+            return None, probe
         return learnt, probe
 
     def _go_plain(self, said: str) -> None:

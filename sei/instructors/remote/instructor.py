@@ -64,7 +64,7 @@ class OpenAICompatible:
     """
 
     identity: ClassVar[str] = "instructor/openai_compatible"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     TASKS: ClassVar[tuple[Task, ...]] = get_args(Task)
     model: str
     base_url: str

@@ -9,16 +9,21 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import logging
+import math
 import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sei.errors import causes
 from sei.instructors.remote.bodies import value_of
 from sei.instructors.remote.reach import REFUSED
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +116,17 @@ Answered = Ok | Reask | Drop
 ReplyState = Answered | Retry | Refused | Stop
 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance")
-_MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits?|funds)|out of credits", re.IGNORECASE)
+_MONEY = re.compile(
+    r"credit balance is too low|insufficient (?:account |credit )?(?:balance|credits?|funds)|out of credits"
+    r"|(?:requires|needs?) more credits", re.IGNORECASE
+)  # fmt: skip
+_NO_MODEL = re.compile(
+    r"invalid model name|no models? (?:is |are )?loaded|model not found"
+    r"|model [`'\"]?[^\s`'\"]{1,200}[`'\"]? (?:does not exist|(?:was |is )?not found|is not loaded)", re.IGNORECASE
+)  # fmt: skip
+_INSIDE = {"invalid_api_key": 401, "model_not_found": 404, "401": 401, "402": 402, "403": 403, "404": 404}
+"""Codes of errors inside a 200 that mean the same as these statuses."""
+_LAST = 10.0**9  # seconds; a larger ``Retry-After`` is a time since 1970
 _KEY = re.compile(
     r"api.?key.{0,20}(?:not valid|invalid|expired|incorrect)|(?:invalid|incorrect) api.?key", re.IGNORECASE
 )
@@ -125,6 +140,7 @@ _MARKS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", re.DOT
 _SECRET = 8  # the shortest key that is masked; a shorter one may occur in texts by chance
 _TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)  # larger than a limit per minute, so waiting is useless
 _LATER = re.compile(r"overloaded|rate.?limit|too many requests|resource_exhausted", re.IGNORECASE)
+_BUSY = re.compile(r"\b(?:is|engine|server|model) (?:\w+ )?busy\b|temporarily unavailable", re.IGNORECASE)
 _WORDS = 300  # at most this many characters of a server's message are kept
 
 
@@ -208,9 +224,15 @@ def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any])
     if status in _NEVER:
         remedy = "check instructor.model and instructor.base_url, which usually ends in /v1"
         return Stop(reason=f"no such call ({_told(f'HTTP {status}', message)})", exit_code=2, remedy=remedy)
-    if status == 404:
+    if status == 404 or (status in (400, 422) and (code == "model_not_found" or _NO_MODEL.search(message))):
         remedy = "check instructor.model and instructor.base_url"
-        return Stop(reason=f"no such model or address (HTTP 404: {message})", exit_code=2, remedy=remedy)
+        return Stop(reason=f"no such model or address (HTTP {status}: {message})", exit_code=2, remedy=remedy)
+    if status == 400 and _BUSY.search(message):
+        return Retry(reason=_told("HTTP 400", message), after=retry_after(headers), slow_down=True)
+    if code == "json_validate_failed":  # the model's fault, although the status blames the request
+        made = str(error.get("failed_generation") or "")
+        counted = Counted(sent=False, reply=False, written=made)
+        return Reask(reason="off_contract", detail=_told(message, made)[:_WORDS], counted=counted)
     if status in (400, 413, 422):
         dropped = _of_content(code, message)
         if dropped is None and status == 413:
@@ -242,6 +264,8 @@ def of_error(error: Any) -> ReplyState:
         return of_status(402, {}, held)
     if (dropped := _of_content(code, message)) is not None:
         return dropped
+    if code in _INSIDE or _KEY.search(message):
+        return of_status(_INSIDE.get(code, 401), {}, held)
     if code in ("429", "529") or _LATER.search(f"{code} {message}"):
         return Retry(reason=f"an error inside a 200 ({message or code})", slow_down=True)
     said = f"{code}: {message}" if code and message else code or message
@@ -252,13 +276,22 @@ def of_error(error: Any) -> ReplyState:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that ``Retry-After`` asks for, given as seconds or as a date; the longest of several.
 
-    A value that is neither counts as absent.
+    A value that is neither counts as absent, and the log says so. A time since 1970 is a date too.
     """
     value = headers.get("retry-after")
     if value is None:
         return None
     with suppress(ValueError):
-        return max(0.0, *(float(part) for part in value.split(",")))  # sent twice, by the server and a proxy: "1, 1"
+        given = [float(part) for part in value.split(",")]  # sent twice, by the server and a proxy: "1, 1"
+        if all(map(math.isfinite, given)):
+            return max(0.0, *(x - time.time() if x >= _LAST else x for x in given))
     with suppress(ValueError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    _tell(value[:60])
     return None
+
+
+@lru_cache(maxsize=32)
+def _tell(value: str) -> None:
+    """Write to the log, once a value, that it is ignored."""
+    log.warning("Retry-After: %r is neither seconds nor a date: it is ignored", value)
