@@ -111,11 +111,15 @@ def read_problems(text: str) -> Read:
 
 def _joined(groups: Sequence[list[Any]]) -> list[Any]:
     """Return the problems of several groups. Within a group nothing is replaced."""
-    out: list[Any] = []
-    for group in [g for g in groups if not all(map(_is_form, g))] or groups:
-        again = {_question(x) for x in group} - {""}
-        out = [x for x in out if _question(x) not in again] + group
-    return out
+    out: dict[Any, list[Any]] = {}  # by question; a problem without one stands alone
+    for i, group in enumerate([g for g in groups if not all(map(_is_form, g))] or groups):
+        own: dict[Any, list[Any]] = {}
+        for j, problem in enumerate(group):
+            own.setdefault(_question(problem) or (i, j), []).append(problem)
+        for question, problems in own.items():
+            out.pop(question, None)
+            out[question] = problems
+    return [x for problems in out.values() for x in problems]
 
 
 def _question(problem: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -81,3 +82,11 @@ def test_a_problem_that_does_not_end_is_counted(tmp_path, text, drafts, lost):
     server.close()
     assert (len(reply.drafts), [x.reason for x in reply.rejections]) == (drafts, ["off_contract"] * lost)
     assert all("begins, but it is cut or no JSON" in x.detail for x in reply.rejections)
+
+
+@pytest.mark.long
+def test_thousands_of_problems_are_read_in_time():
+    start = time.perf_counter()
+    assert len(read_problems("".join(json.dumps({**P, "question": f"q{i}"}) for i in range(5_000))).value) == 5_000
+    assert len(read_problems(json.dumps({"problems": [P] * 2_000}) * 2).value) == 2_000
+    assert time.perf_counter() - start < 12
