@@ -70,7 +70,9 @@ def test_a_reply_that_is_cut_is_told_by_every_word_for_it(finish):
     assert plain.finish == "length"
 
 
-@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "content_filter: PROHIBITED_CONTENT", *FILTERS])
+@pytest.mark.parametrize(
+    "finish", ["content_filter", "SAFETY", "content_filter: PROHIBITED_CONTENT", "RECITATION", *FILTERS]
+)
 @pytest.mark.parametrize("content", [None, "", "I cannot"])
 def test_a_filtered_reply_is_counted_in_the_servers_words(finish, content):
     found = of_text(body({"content": content}, finish, {"prompt_tokens": 9, "completion_tokens": 0}))
