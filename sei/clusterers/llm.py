@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
@@ -16,6 +17,7 @@ from sei.exchange import Grouping
 from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.reading import checked, read
 from sei.instructors.remote.terms import Read, Request, Result
+from sei.instructors.remote.written import written
 from sei.outlook import Asks, Estimate, Outlook
 from sei.parts import part
 from sei.progress import progress
@@ -40,13 +42,14 @@ _SCHEMA = {
 }
 
 
+_FORM = re.compile(r"\W*(?:the )?name\W*")  # the words for a name in the requested form
 _MANY = 20  # a reply that puts this many phrases or names into one type is refused
 
 
 class Named(pydantic.BaseModel):
     """One error type with the instructor's name and the numbers of its phrases."""
 
-    name: Annotated[str, Field(min_length=3, max_length=120)]
+    name: Annotated[str, Field(min_length=3, max_length=120), pydantic.AfterValidator(lambda v: written(v, _FORM))]
     ids: list[int]
 
 
@@ -71,13 +74,13 @@ class LLMClusterer:
 
     Equal phrases are asked for once. ``merge`` asks at the end which names mean the same. A phrase missing from a reply
     has no type and is counted. A reply with more than a share ``max_left_out`` of its phrases missing is asked for once
-    more. The run stops if more than ``max_left_out`` of all phrases have no type. A reply that puts 20 or more phrases
-    into a single type is also asked for once more: small models write such replies, and they would silently amount to
-    ``clusterer=none``.
+    more, and so is a reply with a number that no phrase has. The run stops if more than ``max_left_out`` of all phrases
+    have no type. A reply that puts 20 or more phrases into a single type is also asked for once more: small models
+    write such replies, and they would silently amount to ``clusterer=none``.
     """
 
     identity: ClassVar[str] = "clusterer/llm"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     instructor: Annotated[OpenAICompatible, pydantic.BeforeValidator(_remote)]
     batch: Annotated[int, Field(ge=2, le=1000)] = 100
     merge: bool = True
@@ -177,8 +180,10 @@ def _request(
     def placed(types: Types) -> list[tuple[str, list[int]]]:
         taken: set[int] = set()
         out: list[tuple[str, list[int]]] = []
+        if other := [i for t in types.error_types for i in t.ids if not 1 <= i <= n]:
+            raise ValueError(f"error_types: there is no id {other[0]}; the ids are 1 to {n}")  # they may all be shifted
         for t in types.error_types:
-            members = [i - 1 for i in dict.fromkeys(t.ids) if 1 <= i <= n and i not in taken]
+            members = [i - 1 for i in dict.fromkeys(t.ids) if i not in taken]
             taken.update(i + 1 for i in members)
             if members:
                 out.append((" ".join(t.name.split()), members))

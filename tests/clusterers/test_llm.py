@@ -78,7 +78,7 @@ def test_without_merging_names_stay(server, tmp_path):
 def test_a_phrase_left_out_has_no_type_and_is_counted(server, tmp_path):
     def forgetful(body):
         found = json.loads(by_letter(body))
-        found["error_types"][0]["ids"] += [999, found["error_types"][0]["ids"][0]]  # unknown, and twice
+        found["error_types"][0]["ids"].append(found["error_types"][0]["ids"][0])  # twice
         found["error_types"][-1]["ids"].pop()
         return json.dumps(found)
 
@@ -131,3 +131,30 @@ def test_a_placebo_and_a_review_work_on_it(server, tmp_path):
     found = clustering(Shuffled(inner=llm(server, tmp_path, merge=False)))(phrases(3, 12), seed=0)
     assert sorted(len(t.members) for t in found.types) == [12, 12, 12]
     assert any(len({k.phrase[0] for k in t.members}) > 1 for t in found.types)
+
+
+@pytest.mark.parametrize("shift", [-1, 900], ids=["from 0", "unknown"])
+def test_an_id_that_was_not_shown_refuses_the_reply(server, tmp_path, shift):
+    """Numbers from 0 would give every phrase the type of the one before it."""
+
+    def shifted(body):
+        found = json.loads(by_letter(body))
+        if len(body["messages"]) == 1:
+            for t in found["error_types"]:
+                t["ids"] = [i + shift if shift < 0 or i == 1 else i for i in t["ids"]]
+        return json.dumps(found)
+
+    server.reply = shifted
+    found = clustering(llm(server, tmp_path, merge=False, batch=100, max_left_out=0.9))(phrases(3, 10), seed=0)
+    assert {t.name: {k.phrase[0] for k in t.members} for t in found.types} == {f"letter {x}": {x} for x in "abc"}
+    assert f"there is no id {1 + shift}; the ids are 1 to 15" in server.log[1].body["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("name", ["...", "the name", "<name>"])
+def test_a_repeated_form_replaces_no_types(server, tmp_path, name):
+    server.reply = lambda body: by_letter(body) + json.dumps({"error_types": [{"name": name, "ids": [1, 2]}]})
+    found = clustering(llm(server, tmp_path, merge=False, max_left_out=1.0))(phrases(2, 10), seed=0)
+    assert {t.name for t in found.types} == {"letter a", "letter b"}
+    server.reply = lambda body: json.dumps({"error_types": [{"name": name, "ids": [r["id"] for r in shown(body)]}]})
+    with pytest.raises(TooManyBadRecordsError, match="off_contract"):
+        clustering(llm(server, tmp_path / "b", merge=False))(phrases(2, 10), seed=0)

@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from sei.instructors.remote.verdict import Drop, ReplyState, Retry, error_of, of_status, of_text
-from sei.instructors.remote.wire import MAX_BODY
+from sei.instructors.remote.bodies import MAX_BODY, value_of
+from sei.instructors.remote.replied import of_text
+from sei.instructors.remote.verdict import Drop, ReplyState, Retry, error_of, of_status
 
 MAX_REQUESTS = 50_000  # the server's limit on one batch
 MAX_BYTES = 190 * 10**6  # below the server's 200 MB
@@ -56,8 +57,8 @@ def results(file: IO[bytes]) -> Iterator[tuple[str, ReplyState]]:
 
 def _result(line: bytes) -> tuple[str, ReplyState] | None:
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
+        found = value_of(line.decode())
+    except ValueError:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("custom_id"), str):
         return None

@@ -72,6 +72,7 @@ def letter_of(answer: str, options: Sequence[str]) -> str:
     ):
         return letter
     by_text = [letter for letter, text in known.items() if _plain(text) == _plain(answer)]
+    by_text = by_text or [letter for letter, text in known.items() if _unquoted(text) == _unquoted(answer)]
     by_label = [letter for letter, text in zip(known, options, strict=True) if _plain(text) == _plain(answer)]
     found = by_text or by_label
     if len(found) != 1:
@@ -81,3 +82,7 @@ def letter_of(answer: str, options: Sequence[str]) -> str:
 
 def _plain(text: str) -> str:
     return re.sub(r"[\s$]+|\.$", "", text).casefold()
+
+
+def _unquoted(text: str) -> str:
+    return _plain(text).strip('"`\u201c\u201d') or _plain(text)

@@ -25,7 +25,18 @@ from sei.instructors.remote.flow import Flow, Keeper
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.pace import Pace
 from sei.instructors.remote.reach import REFUSED, is_loopback
-from sei.instructors.remote.terms import UNDECIDED, Ledger, Limits, Request, Result, StoppedError, used_up
+from sei.instructors.remote.replied import of_body
+from sei.instructors.remote.terms import (
+    UNDECIDED,
+    Ledger,
+    Limits,
+    Request,
+    Result,
+    StoppedError,
+    silent,
+    unreadable,
+    used_up,
+)
 from sei.instructors.remote.tokens import metered, request_tokens
 from sei.instructors.remote.verdict import (
     Answered,
@@ -37,11 +48,8 @@ from sei.instructors.remote.verdict import (
     Retry,
     Stop,
     of_exception,
-    of_text,
-    without,
 )
 from sei.instructors.remote.wire import (
-    MAX_BODY,
     Kept,
     Models,
     answer_key,
@@ -57,6 +65,7 @@ from sei.instructors.remote.wire import (
 
 log = logging.getLogger(__name__)
 _POOL = 2  # connections per HTTP pool, because a pool inspects all of them for every request
+_UNREADABLE = 5  # bodies in a row that cannot be read; they may be paid
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
@@ -87,6 +96,7 @@ class Client:
         self._models = Models()
         self._asked: dict[str, asyncio.Event] = {}
         self._stopped: StoppedError | None = None
+        self._lasting: set[str] = set()  # words that are not understood and came twice for one request
 
     def run(self, requests: Sequence[Request]) -> Iterator[Result]:
         """Yield an answer per request, in order. Each is on disk before it is yielded.
@@ -256,7 +266,8 @@ class Client:
 
     async def _until_answered(self, api: Any, request: Request, ticket: int) -> Answered:
         """Send until the verdict concerns the answer, not the transport. Waits grow, with jitter."""
-        alone, failed_at, probe = 0, time.monotonic(), ""
+        alone, garbled, probe, doubts = 0, 0, "", set[str]()
+        began = failed_at = time.monotonic()
         for tried in range(100_000):
             async with self._flow.slot(ticket):
                 self._require_go()
@@ -265,7 +276,7 @@ class Client:
                 if isinstance(verdict, Ok):
                     self._flow.hold()  # until ``_kept_or_asked`` has its answer on disk
             if isinstance(verdict, Refused):
-                learnt, probe = self._refused(verdict, body, probe)
+                learnt, probe = self._refused(verdict, body, probe, doubts)
                 if learnt is None:
                     continue
                 verdict = learnt
@@ -278,21 +289,19 @@ class Client:
                 return self._explained(verdict, body, request)
             self._flow.failed(verdict)
             self._require_server(verdict)
+            garbled = garbled + 1 if verdict.unreadable else 0
+            if garbled >= _UNREADABLE and self._flow.last_good <= began:
+                raise unreadable(self._address, verdict.reason)
             alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()
-            silent = failed_at - self._flow.last_good
+            quiet = failed_at - self._flow.last_good
             if alone >= self.limits.tries:  # other requests are answered meanwhile, this one is not
                 return Drop(reason="unavailable", detail=verdict.reason)
-            silent -= self._pace.longest  # waiting for a limit per minute does not count as silence
-            if silent > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
+            quiet -= self._pace.longest  # waiting for a limit per minute does not count as silence
+            if quiet > self.limits.give_up and self.limits.drop_at_last and verdict.reason.startswith("HTTP"):
                 return Drop(reason="unavailable", detail=verdict.reason)
-            if silent > self.limits.give_up:
-                slow = "; if it is slow, a longer instructor.timeout or a smaller instructor.concurrency"
-                raise StoppedError(
-                    f"{self.base_url.rsplit('@', 1)[-1]} has not answered for {silent:.0f} s (last: {verdict.reason}). "
-                    "Remedy: run the same command again later; answers so far are kept"
-                    f"{slow if verdict.reason == 'timeout' else ''}.", 75
-                )  # fmt: skip
+            if quiet > self.limits.give_up:
+                raise silent(self._address, quiet, verdict.reason)
             wait = min(_BACKOFF[1], _BACKOFF[0] * 2 ** min(tried, 10))
             await asyncio.sleep(random.uniform(wait / 2, wait))
         raise AssertionError("give_up ends this loop")
@@ -304,8 +313,12 @@ class Client:
                 raise StoppedError(f"{how} Answers so far are kept; the same command continues.", 75)
             return
         if verdict.reason == REFUSED and not self._flow.answered and is_loopback(self.base_url):
-            said = f"nothing listens at {self.base_url.rsplit('@', 1)[-1]} ({REFUSED})"
+            said = f"nothing listens at {self._address} ({REFUSED})"
             raise StoppedError(f"{said}. Remedy: start the server, then run the same command; answers are kept.", 75)
+
+    @property
+    def _address(self) -> str:
+        return self.base_url.rsplit("@", 1)[-1]
 
     def _has_stopped(self) -> bool:
         return self._stopped is not None
@@ -319,11 +332,14 @@ class Client:
         if (over := used_up(self.limits, self.ledger.needed_usd)) is not None:
             raise over
 
-    def _refused(self, refused: Refused, body: dict[str, Any], probe: str) -> tuple[Drop | Stop | None, str]:
+    def _refused(
+        self, refused: Refused, body: dict[str, Any], probe: str, doubts: set[str]
+    ) -> tuple[Drop | Stop | None, str]:
         """Return what to do with a request of refused form (``None``: send it again), and the words being probed.
 
-        If the server's words are not understood, the request is tried once without a response format, because servers
-        word that refusal in many ways.
+        If the server's words are not understood, the request is sent again unchanged, because they may pass. The second
+        time it is tried without a response format, because servers word that refusal in many ways. ``doubts`` are the
+        words that this request has met, and are added to.
         """
         learnt = self.dialect.learn(refused, body)
         if isinstance(learnt, Reask):
@@ -331,7 +347,12 @@ class Client:
                 self._go_plain(learnt.detail)
             return None, probe
         if isinstance(learnt, Drop) and "response_format" in body:
-            return None, learnt.detail or "no words"
+            said = learnt.detail or "no words"
+            if said in doubts or said in self._lasting:
+                self._lasting.add(said)
+                return None, said
+            doubts.add(said)
+            return None, probe
         return learnt, probe
 
     def _go_plain(self, said: str) -> None:
@@ -356,10 +377,10 @@ class Client:
         self.ledger.sent += 1
         try:
             async with asyncio.timeout(1.15 * self.limits.timeout):  # a last resort, because cancelling leaks a socket
-                text = without(await read_body(api, self.model, body, self.limits.timeout), self._key)
+                found, kind = await read_body(api, self.model, body, self.limits.timeout)
         except Exception as e:  # all errors of the transport are classified in one place
             return of_exception(e, self._key)
-        verdict = of_text(text) if len(text) < MAX_BODY else Drop(reason="too_large", detail=text[:300])
+        verdict = of_body(found, kind, self._key)
         if isinstance(verdict, Ok):
             self._models.watch(verdict.model)
         if isinstance(verdict, (Ok, Reask, Drop)):

@@ -25,7 +25,7 @@ _REFUSED = re.compile(
 _A_VALUE = re.compile(r"too large|too long|at most|exceed|maximum|greater than|less than")  # about the value
 _FORMAT = re.compile(
     r"response.?format|response.?schema|json.?schema|json.?object|json.?output|json.?mode|structured.?output|guided"
-    r"|x?grammar|outlines|additionalproperties|schema"
+    r"|x?grammar|additionalproperties|schema"
 )
 _SYSTEM = re.compile(  # messages of servers and templates without a system role
     r"system.{0,40}role|role.{0,40}system|(?:system|developer) (?:message|prompt|instruction)|roles must alternate"

@@ -13,6 +13,7 @@ from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.reading import checked
 from sei.instructors.remote.replies import Problem
 from sei.instructors.remote.terms import UNDECIDED
+from sei.instructors.remote.written import ends_one, says_nothing
 from sei.records import Problem as Posed
 from sei.records import Rejection
 
@@ -20,15 +21,26 @@ _ENDINGS = {"hash": "#### {}", "boxed": "\\boxed{{{}}}"}
 
 
 def draft_of(
-    found: Any, subject: str, sources: tuple[str, ...], like: Sequence[str], *, verify: bool, ending: str
+    found: Any,
+    subject: str,
+    sources: tuple[str, ...],
+    like: Sequence[str],
+    *,
+    verify: bool,
+    ending: str,
+    shown: Sequence[str] = (),
 ) -> Draft | Rejection:
     """Return a draft with a solution that ends in the taught format, or a rejection.
 
     ``like``: options of a problem that was shown; with them the draft must have options, without them none. ``verify``
-    refuses a solution that ends in another answer than the stated one. ``ending``: ``hash`` or ``boxed``.
+    refuses a solution that ends in another answer than the stated one. ``ending``: ``hash`` or ``boxed``. ``shown``:
+    solutions or answers of the problems that were shown. Words such as ``unknown`` are an answer only if one of these
+    ends in them, or if an option is named by them.
     """
     try:
         p = checked(Problem, found)
+        if not like and says_nothing(p.answer) and not ends_one(p.answer, shown):
+            raise ValueError(f"answer: {p.answer!r} is a word for no answer")
         draft = _drafted(p, sources, like)
     except ValueError as e:
         reason = UNDECIDED if isinstance(e, UndecidedError) else "off_contract"

@@ -64,7 +64,7 @@ class OpenAICompatible:
     """
 
     identity: ClassVar[str] = "instructor/openai_compatible"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     TASKS: ClassVar[tuple[Task, ...]] = get_args(Task)
     model: str
     base_url: str
@@ -230,7 +230,8 @@ class OpenAICompatible:
                 continue
             sources = tuple(e.id for e in request.exemplars)
             found = answer.value[: 2 * request.n]
-            judged = [draft_of(x, request.error_type, sources, request.like, **self._checks) for x in found]
+            checks = {**self._checks, "shown": [e.solution for e in request.exemplars]}
+            judged = [draft_of(x, request.error_type, sources, request.like, **checks) for x in found]
             drafts = tuple(d for d in judged if isinstance(d, Draft))
             rejections = tuple(r for r in judged if isinstance(r, Rejection))
             replies.append(Reply(drafts=drafts, rejections=rejections, usage=self.usage(answer)))
@@ -271,7 +272,7 @@ class OpenAICompatible:
                 continue
             p = case.problem
             found = {"question": p.question, "options": list(p.options), **answer.value.model_dump()}
-            judged = draft_of(found, p.id, (p.id,), p.options, **self._checks)
+            judged = draft_of(found, p.id, (p.id,), p.options, **self._checks, shown=(p.answer,))
             if isinstance(judged, Draft):
                 yield Reply(drafts=(judged,), usage=self.usage(answer))
             else:

@@ -29,6 +29,9 @@ _QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _DIVIDED = re.compile(r"\s*//")  # after a number it may be a comment or a division
 _ESCAPE = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
+_RUN = 20  # characters of white space
+_FENCE = re.compile(r"^```[a-z]*\s*")
+_FENCE_END = re.compile(r"^\s*(?:```)?\s*$")
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 
 
@@ -62,10 +65,18 @@ class Number:
         return format(value, "f") if abs(value.adjusted()) <= 30 else self.text
 
 
-def complete_values(text: str) -> Iterator[Any]:
+@dataclass(frozen=True)
+class Twice:
+    """Stands for the value of a key that an object names twice with different values."""
+
+    key: str
+
+
+def complete_values(text: str, unended: list[int] | None = None) -> Iterator[Any]:
     """Yield every complete object or array of objects, in order, without those inside earlier ones.
 
-    If the text is a single JSON string, its content is searched. Strings are ``Raw``, numbers ``Number``.
+    If the text is a single JSON string, its content is searched. Strings are ``Raw``, numbers ``Number``. The places
+    where a value begins but does not end are added to ``unended``, if the text itself is searched.
 
     Raises:
         NoJsonError: if too many values begin but do not end.
@@ -74,7 +85,7 @@ def complete_values(text: str) -> Iterator[Any]:
     if whole is not None:
         yield from complete_values(Raw(whole[1]).plain())
         return
-    for value, _, _ in _complete(text):
+    for value, _, _ in _complete(text, unended):
         yield value
 
 
@@ -87,7 +98,21 @@ def spans(text: str) -> list[tuple[int, int]]:
     return [(start, end) for _, start, end in _complete(text)]
 
 
-def _complete(text: str) -> Iterator[tuple[Any, int, int]]:
+def runs_on(text: str) -> bool:
+    """Tell whether a text is one complete object or array, in a fence or not, with much white space alone after it.
+
+    Some servers write white space up to the limit after a reply in a required format.
+    """
+    if len(text) - len(text.rstrip()) < _RUN:
+        return False
+    said = _FENCE.sub("", text.strip())
+    try:
+        return said[:1] in ("{", "[") and not _FENCE_END.sub("", said[_value(said, 0, 0)[1] :])
+    except NoJsonError:
+        return False
+
+
+def _complete(text: str, unended: list[int] | None = None) -> Iterator[tuple[Any, int, int]]:
     at, failed = 0, 0
     while (start := _START.search(text, at)) is not None:
         try:
@@ -97,6 +122,8 @@ def _complete(text: str) -> Iterator[tuple[Any, int, int]]:
             if failed > _MAX_STARTS:
                 raise NoJsonError(f"the reply begins more than {_MAX_STARTS} JSON values that do not end") from None
             at = start.start() + 1
+            if unended is not None:
+                unended.append(start.start())
         else:
             yield value, start.start(), at
 
@@ -195,7 +222,9 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
         at = _skip(text, key[1])
         if text[at : at + 1] != ":":
             raise NoJsonError(f"no colon at character {at}")
-        out[key[0].plain()], at = _value(text, _skip(text, at + 1), depth + 1)
+        name = key[0].plain()
+        value, at = _value(text, _skip(text, at + 1), depth + 1)
+        out[name] = value if out.get(name, value) == value else Twice(name)
         at = _comma(text, at, "}")
 
 

@@ -27,6 +27,7 @@ from sei.instructors.remote.escapes import (
     slashes,
     weighed,
 )
+from sei.instructors.remote.written import LOST
 
 
 class UndecidedError(ValueError):
@@ -101,8 +102,7 @@ class _Text:
                 self.out.append(piece.value)
             at += 1
         text = _SURROGATES.sub(lambda m: m[0].encode("utf-16", "surrogatepass").decode("utf-16"), "".join(self.out))
-        whole = _LONE.sub("", text)
-        self.restored["control"] += len(text) - len(whole)
+        whole = _LONE.sub(LOST, text)  # half a character; a text that is used is then refused
         return Undecided(whole, self.doubt) if self.doubt else whole
 
     def _bare(self, value: str) -> None:

@@ -6,9 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_CUT = frozenset("length max_tokens max_output_tokens model_length".split())
+_CUT = frozenset(
+    "length max_length max_tokens max_tokens_reached max_output_tokens max_new_tokens max_completion_tokens token_limit"
+    " too_many_tokens model_length model_context_window_exceeded context_length context_length_exceeded"
+    " incomplete".split()
+)
 _FILTERED = frozenset(
-    "content_filter safety recitation prohibited_content blocklist spii sensitive refusal guardrail_intervened".split()
+    "content_filter contentfilter content_filtered safety image_safety recitation prohibited_content blocklist spii"
+    " sensitive refusal guardrail_intervened error_toxic".split()
 )
 _BROKEN = frozenset("error abort aborted insufficient_system_resource network_error".split())
 _THOUGHTS = frozenset("thinking reasoning thought redacted_thinking".split())
@@ -17,7 +22,7 @@ _THOUGHTS = frozenset("thinking reasoning thought redacted_thinking".split())
 def end_of(choice: Mapping[str, Any]) -> str:
     """Return how a reply ended: ``stop``, ``length``, ``content_filter``, ``error``, or the server's own word."""
     told = str(choice.get("finish_reason") or "stop")
-    word = told.casefold().split(":")[0].strip()
+    word = told.casefold().split(":")[0].strip().replace("-", "_")
     for name, words in (("length", _CUT), ("content_filter", _FILTERED), ("error", _BROKEN)):
         if word in words:
             return name

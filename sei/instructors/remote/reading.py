@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from sei.instructors.remote.json_text import NoJsonError, Number, candidates, complete_values, spans
+from sei.instructors.remote.json_text import NoJsonError, Number, Twice, candidates, complete_values, spans
 from sei.instructors.remote.latex import Undecided, UndecidedError
 from sei.instructors.remote.terms import Read
 from sei.instructors.remote.thinking import has_tag, without_thinking
+from sei.instructors.remote.written import LOST, is_dots
 
 Reply = TypeVar("Reply", bound=pydantic.BaseModel)
 Value = TypeVar("Value")
@@ -73,39 +74,85 @@ def read(text: str, fit: Callable[[Any], Value]) -> Read:
     raise best or refused
 
 
+class Unended(str):
+    """The beginning of a problem in a reply that begins but does not end, or is no JSON."""
+
+
 def read_problems(text: str) -> Read:
     """Return the problems of a reply, unchecked. Each is checked separately later.
 
-    They are taken from the last list of problems, bare or under a name. Without a list they are single objects.
+    They are the problems of all its lists, bare or under a name, and single objects. A later problem replaces an
+    earlier one with the same question. Lists and objects that only repeat the requested form do not count beside
+    others. A problem that begins but does not end is ``Unended``.
 
     Raises:
         ValueError: if there is no problem.
     """
-    listed: Read | None = None
-    single: list[Any] = []
+    groups: list[list[Any]] = []
+    unended: list[Unended] = []
     restored: Counter[str] = Counter()
     refused: ValueError = NoJsonError("the reply holds no complete JSON object")
-    for top in _values(text):
+    for top in _values(text, unended):
         found = list(candidates(top))
-        lists = [(v, r) for v, r in ((_problem_list(v), r) for v, r in found) if v is not None]
-        if lists:
-            listed = Read(value=lists[0][0], restored=lists[0][1])
-            continue
-        refused = ValueError("problems: there is no list of problems, each with question, solution and answer")
-        for value, mended in found:
-            if _is_problem(value):
-                single.append(value)
-                restored = restored + mended
-    if listed is None and not single:
+        lists = _problem_lists([v for v, _ in found])
+        if not lists:
+            refused = ValueError("problems: there is no list of problems, each with question, solution and answer")
+        more = lists or [[v] for v, _ in found if _is_problem(v)]
+        if more:
+            groups += more
+            for mended in {id(r): r for _, r in found}.values():
+                restored += mended
+    if not groups:
         raise refused
-    if listed is not None and not listed.value:
+    if not any(groups):
         raise ValueError("problems: it is empty")
-    return listed or Read(value=single, restored=restored)
+    return Read(value=[*_joined(groups), *unended], restored=restored)
+
+
+def _joined(groups: Sequence[list[Any]]) -> list[Any]:
+    """Return the problems of several groups. Within a group nothing is replaced."""
+    out: dict[Any, list[Any]] = {}  # by question; a problem without one stands alone
+    for i, group in enumerate([g for g in groups if not all(map(_is_form, g))] or groups):
+        own: dict[Any, list[Any]] = {}
+        for j, problem in enumerate(group):
+            own.setdefault(_question(problem) or (i, j), []).append(problem)
+        for question, problems in own.items():
+            out.pop(question, None)
+            out[question] = problems
+    return [x for problems in out.values() for x in problems]
+
+
+def _question(problem: Any) -> str:
+    """Return the question of a problem for comparisons, or an empty text."""
+    text = _named(problem, _PARTS).get("question") if isinstance(problem, dict) else ""
+    return " ".join(text.split()) if isinstance(text, str) else ""
+
+
+def _is_form(problem: Any) -> bool:
+    """Tell whether a problem only repeats the requested form."""
+    return is_dots(_question(problem))
+
+
+def _problem_lists(values: Sequence[Any]) -> list[list[Any]]:
+    """Return the lists of problems among values, outer values first, without those inside the problems of others."""
+    out: list[list[Any]] = []
+    inside: set[int] = set()
+    for value in values:
+        listed = _problem_list(value)
+        if listed is not None and id(listed) not in inside:
+            out.append(listed)
+            inside |= _ids(listed)
+    return out
+
+
+def _ids(value: Any) -> set[int]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {id(value), *(i for one in inner for i in _ids(one))}
 
 
 def _problem_list(value: Any) -> list[Any] | None:
     if isinstance(value, dict) and isinstance(value.get("problems"), list):
-        return list(value["problems"])
+        return value["problems"]  # type: ignore[no-any-return]  # its identity is compared
     return value if isinstance(value, list) and any(_is_problem(v) for v in value) else None
 
 
@@ -126,15 +173,26 @@ def _letters(key: str) -> str:
     return re.sub(r"[\s_-]", "", key).casefold()
 
 
-def _values(text: str) -> Iterator[Any]:
-    """Yield the complete values of a reply outside its thinking, or those of the thinking if there are no others."""
+_BEGUN = re.compile(  # the first key of a problem, with a text that is not the dots of the form
+    r"""\{\s*["'](?:question|solution|answer|options)["']\s*:\s*(?:["'](?!\s*(?:[.…<]|["']))|[\[\d])""", re.IGNORECASE
+)
+
+
+def _values(text: str, unended: list[Unended] | None = None) -> Iterator[Any]:
+    """Yield the complete values of a reply outside its thinking, or those of the thinking if there are no others.
+
+    Problems that begin but do not end are added to ``unended``.
+    """
     if len(text) > _MAX_REPLY:
         raise ValueError(f"the reply has {len(text)} characters, at most {_MAX_REPLY} are read")
     said = without_thinking(text, spans(text)) if has_tag(text) else text
     found = False
-    for value in complete_values(said):
+    failed: list[int] = []
+    for value in complete_values(said, failed):
         found = True
         yield value
+    if unended is not None:
+        unended += [Unended(said[at : at + 200]) for at in failed if _BEGUN.match(said, at)]
     if not found and said != text and (not said.strip() or text.lstrip().startswith(("{", "[", "```"))):
         yield from complete_values(text)
 
@@ -146,8 +204,13 @@ def checked(model: type[Reply], found: Any, *, idle: Sequence[str] = ()) -> Repl
         UndecidedError: if a text of a field that is not ``idle`` cannot be decided.
         ValueError: names the field and the rule.
     """
+    if isinstance(found, Unended):
+        raise ValueError("a problem begins, but it is cut or no JSON")
     if isinstance(found, dict):
         named = _named(found, model.model_fields)
+        for name, value in named.items():
+            if isinstance(value, Twice) and name in model.model_fields and name not in idle:
+                raise ValueError(f"{name}: it stands there twice, with different values")
         found = {k: _native(v, answer=k == "answer") for k, v in named.items()}
         stripped = {k: v.strip() if type(v) is str else v for k, v in found.items()}
     try:
@@ -162,8 +225,13 @@ def checked(model: type[Reply], found: Any, *, idle: Sequence[str] = ()) -> Repl
 
 
 def _refuse_undecided(value: Any) -> None:
+    """Refuse values with a text that cannot be decided, that lost a character, or whose key stands there twice."""
     if isinstance(value, Undecided):
         raise UndecidedError(f"{value.why}. Escape every backslash of LaTeX in JSON by a second one")
+    if isinstance(value, Twice):
+        raise ValueError(f"{value.key}: it stands there twice, with different values")
+    if isinstance(value, str) and LOST in value:
+        raise ValueError(f"a text has lost a character (U+FFFD in {value[:60]!a})")
     for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _refuse_undecided(one)
 

@@ -20,6 +20,7 @@ from sei.instructors.remote.reading import checked as checked
 from sei.instructors.remote.reading import parsed as parsed
 from sei.instructors.remote.reading import read_as, read_problems
 from sei.instructors.remote.terms import Request
+from sei.instructors.remote.written import says_no_mistake, written
 from sei.prompts import render
 
 _ECHO = re.compile(  # placeholder words of keyphrase.v1
@@ -35,16 +36,6 @@ def _asked_for() -> str:
     return " ".join(render("keyphrase.v1", data="").casefold().split())
 
 
-_DOTS = re.compile(r"[.…\s]+")  # the placeholder for texts in the requested form
-
-
-def _is_written(text: str) -> str:
-    """Refuse placeholder dots, because a reply may repeat the requested form."""
-    if _DOTS.fullmatch(text):
-        raise ValueError("it repeats the dots of the form instead of a text")
-    return text
-
-
 def _lines(value: Any) -> Any:
     """Return a solution given as a list of steps as text, one step per line."""
     return "\n".join(value) if isinstance(value, list) and all(isinstance(v, str) for v in value) else value
@@ -56,11 +47,21 @@ def _texts(value: Any) -> Any:
     return [str(v) if isinstance(v, (int, float)) else v for v in found] if isinstance(found, list) else found or []
 
 
+def _one(value: Any) -> Any:
+    """Return a text given as the only one of a list."""
+    return value[0].strip() if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str) else value
+
+
+_SENTENCE = re.compile(r"(?:so |thus |therefore )?,?(?:the )?(?:final )?answer(?: is:?|:)\s+(.+?)\.?", re.IGNORECASE)
+
+
 def _bare(value: Any) -> Any:
-    r"""Return an answer without its wrapping: ``####``, ``$...$``, ``\boxed{...}``, ``**...**``."""
+    r"""Return an answer without its wrapping: ``####``, ``$...$``, ``\boxed{...}``, quotes, ``The answer is ...``."""
     while isinstance(value, str):
         text = value.strip()
         inner = text.removeprefix("####").strip() or text
+        if (told := _SENTENCE.fullmatch(text)) is not None:
+            inner = told[1]
         for left, right in _AROUND:
             if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
                 between = text[len(left) : -len(right)]
@@ -75,7 +76,7 @@ def _bare(value: Any) -> Any:
 
 _AROUND = (
     *(("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")),
-    *(("\\boxed{", "}"), ("\\fbox{", "}"), ("**", "**")),
+    *(("\\boxed{", "}"), ("\\fbox{", "}"), ("**", "**"), ("`", "`"), ('"', '"'), ("\u201c", "\u201d")),
 )
 
 
@@ -91,25 +92,32 @@ def _is_one(between: str, left: str) -> bool:
     return left not in between
 
 
-Text = Annotated[str, Field(min_length=1, max_length=8_000), pydantic.AfterValidator(_is_written)]
+Text = Annotated[str, Field(min_length=1, max_length=8_000), pydantic.AfterValidator(written)]
 Solution = Annotated[Text, BeforeValidator(_lines)]
-FinalAnswer = Annotated[str, Field(min_length=1, max_length=500), pydantic.AfterValidator(_is_written),
+FinalAnswer = Annotated[str, Field(min_length=1, max_length=500), pydantic.AfterValidator(written),
                         BeforeValidator(_bare)]  # fmt: skip
+
+Option = Annotated[str, Field(max_length=2_000), pydantic.AfterValidator(written)]
 
 
 class Keyphrase(pydantic.BaseModel):
     """The cause of one wrong attempt (section 3.2). ``first_wrong_step`` is not used."""
 
     first_wrong_step: Annotated[str, BeforeValidator(lambda v: v[:2_000] if isinstance(v, str) else "")] = ""
-    keyphrase: Annotated[str, Field(min_length=3, max_length=160)]
+    keyphrase: Annotated[str, Field(min_length=2, max_length=160), BeforeValidator(_one)]
 
     @pydantic.field_validator("keyphrase")
     @classmethod
-    def _is_no_echo(cls, phrase: str) -> str:
-        """Refuse the placeholder words of the request, because small models repeat them."""
+    def _is_a_cause(cls, phrase: str) -> str:
+        """Refuse dots and words of the request, because small models repeat them, and words for no mistake."""
+        written(phrase)
         words = " ".join(phrase.casefold().split()).strip(" .\"'")
         if _ECHO.fullmatch(phrase.casefold()) or (words.count(" ") >= _REPEATED and words in _asked_for()):
             raise ValueError("it repeats the example instead of naming the cause of the mistake")
+        if says_no_mistake(phrase):
+            raise ValueError(f"{phrase[:60]!r} names no mistake, but the attempt is wrong")
+        if len(phrase) < 3 and phrase.isascii():  # two characters are a word in Chinese
+            raise ValueError("it has fewer than 3 characters")
         return phrase
 
 
@@ -119,9 +127,7 @@ class Problem(pydantic.BaseModel):
     question: Text
     solution: Solution
     answer: FinalAnswer
-    options: Annotated[list[Annotated[str, Field(max_length=2_000)]], BeforeValidator(_texts)] = Field(
-        default_factory=list
-    )
+    options: Annotated[list[Option], BeforeValidator(_texts)] = Field(default_factory=list)
 
 
 class Correction(pydantic.BaseModel):

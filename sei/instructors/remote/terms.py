@@ -173,6 +173,26 @@ def used_up(limits: Limits, needed_usd: float) -> StoppedError | None:
     )
 
 
+def silent(address: str, seconds: float, last: str) -> StoppedError:
+    """Return the resumable stop for a server that gives no answers. ``last`` says how it failed last."""
+    slow = "; if it is slow, a longer instructor.timeout or a smaller instructor.concurrency" * (last == "timeout")
+    return StoppedError(
+        f"{address} has not answered for {seconds:.0f} s (last: {last}). "
+        f"Remedy: run the same command again later; answers so far are kept{slow}.",
+        75,
+    )
+
+
+def unreadable(address: str, what: str) -> StoppedError:
+    """Return the resumable stop for a server whose answers cannot be read, with the beginning of one."""
+    return StoppedError(
+        f"{address}: the server answers with HTTP 200, but with {what}. Rule: the body is one JSON object with "
+        "choices. Remedy: check instructor.base_url, which usually ends in /v1, and what stands between; if this "
+        "passes, run the same command again; answers so far are kept.",
+        75,
+    )
+
+
 @dataclass
 class Kind:
     """The cost of one kind of request in this process, cached or not. ``items`` and ``chars`` count what was asked."""

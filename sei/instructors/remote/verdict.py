@@ -1,7 +1,7 @@
 """Decides what to do with a response or an exception: keep, retry, ask again, drop, or stop.
 
-All cases are decided here, none in the client. ``Stop`` ends the run: with exit code 2 if the configuration is at fault
-(key, model), with 75 if trying later helps.
+All cases are decided here and in ``replied`` (status 200), none in the client. ``Stop`` ends the run: with exit code 2
+if the configuration is at fault (key, model), with 75 if trying later helps.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import json
+import logging
+import math
 import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sei.errors import causes
-from sei.instructors.remote.message import arguments_of, end_of, refusal_of, text_of, thoughts_of, tokens_in
+from sei.instructors.remote.bodies import value_of
 from sei.instructors.remote.reach import REFUSED
-from sei.instructors.remote.thinking import is_all_thinking
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +56,15 @@ class Ok:
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """Send the same request again, after ``after`` seconds if the server asks for it."""
+    """Send the same request again, after ``after`` seconds if the server asks for it.
+
+    ``unreadable``: a response of status 200 is not as the protocol has it. It may have been paid.
+    """
 
     reason: str
     after: float | None = None
     slow_down: bool = False
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +116,17 @@ Answered = Ok | Reask | Drop
 ReplyState = Answered | Retry | Refused | Stop
 
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance")
-_MONEY = re.compile(r"credit balance is too low|insufficient (?:balance|credits?|funds)|out of credits", re.IGNORECASE)
+_MONEY = re.compile(
+    r"credit balance is too low|insufficient (?:account |credit )?(?:balance|credits?|funds)|out of credits"
+    r"|(?:requires|needs?) more credits", re.IGNORECASE
+)  # fmt: skip
+_NO_MODEL = re.compile(
+    r"invalid model name|no models? (?:is |are )?loaded|model not found"
+    r"|model [`'\"]?[^\s`'\"]{1,200}[`'\"]? (?:does not exist|(?:was |is )?not found|is not loaded)", re.IGNORECASE
+)  # fmt: skip
+_INSIDE = {"invalid_api_key": 401, "model_not_found": 404, "401": 401, "402": 402, "403": 403, "404": 404}
+"""Codes of errors inside a 200 that mean the same as these statuses."""
+_LAST = 10.0**9  # seconds; a larger ``Retry-After`` is a time since 1970
 _KEY = re.compile(
     r"api.?key.{0,20}(?:not valid|invalid|expired|incorrect)|(?:invalid|incorrect) api.?key", re.IGNORECASE
 )
@@ -122,6 +140,7 @@ _MARKS = re.compile(r"<(?:style|script)\b.*?</(?:style|script)>|<[^>]*>", re.DOT
 _SECRET = 8  # the shortest key that is masked; a shorter one may occur in texts by chance
 _TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)  # larger than a limit per minute, so waiting is useless
 _LATER = re.compile(r"overloaded|rate.?limit|too many requests|resource_exhausted", re.IGNORECASE)
+_BUSY = re.compile(r"\b(?:is|engine|server|model) (?:\w+ )?busy\b|temporarily unavailable", re.IGNORECASE)
 _WORDS = 300  # at most this many characters of a server's message are kept
 
 
@@ -133,6 +152,8 @@ def of_exception(error: BaseException, secret: str = "") -> ReplyState:
         return of_status(error.status_code, error.response.headers, _body(error, secret))
     if isinstance(error, (openai.APITimeoutError, asyncio.TimeoutError, TimeoutError)):
         return Retry(reason="timeout")
+    if isinstance(error, UnicodeEncodeError):  # of our own request
+        return Drop(reason="unencodable", detail=f"the request's text is no valid Unicode: {error}"[:_WORDS])
     if any(isinstance(e, ConnectionRefusedError) or "onnection refused" in str(e) for e in causes(error)):
         return Retry(reason=REFUSED)
     return Retry(reason=f"connection ({type(error).__name__})")
@@ -149,12 +170,12 @@ def _body(error: Any, secret: str) -> dict[str, Any]:
     except (AttributeError, RuntimeError):
         return {}
     try:
-        return error_of(json.loads(text))
+        return error_of(value_of(text))
     except ValueError:
-        return {"message": _plain(text)}
+        return {"message": plain(text)}
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return the words of a page without its markup."""
     return " ".join(_MARKS.sub(" ", text).split())
 
@@ -203,9 +224,15 @@ def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any])
     if status in _NEVER:
         remedy = "check instructor.model and instructor.base_url, which usually ends in /v1"
         return Stop(reason=f"no such call ({_told(f'HTTP {status}', message)})", exit_code=2, remedy=remedy)
-    if status == 404:
+    if status == 404 or (status in (400, 422) and (code == "model_not_found" or _NO_MODEL.search(message))):
         remedy = "check instructor.model and instructor.base_url"
-        return Stop(reason=f"no such model or address (HTTP 404: {message})", exit_code=2, remedy=remedy)
+        return Stop(reason=f"no such model or address (HTTP {status}: {message})", exit_code=2, remedy=remedy)
+    if status == 400 and _BUSY.search(message):
+        return Retry(reason=_told("HTTP 400", message), after=retry_after(headers), slow_down=True)
+    if code == "json_validate_failed":  # the model's fault, although the status blames the request
+        made = str(error.get("failed_generation") or "")
+        counted = Counted(sent=False, reply=False, written=made)
+        return Reask(reason="off_contract", detail=_told(message, made)[:_WORDS], counted=counted)
     if status in (400, 413, 422):
         dropped = _of_content(code, message)
         if dropped is None and status == 413:
@@ -237,6 +264,8 @@ def of_error(error: Any) -> ReplyState:
         return of_status(402, {}, held)
     if (dropped := _of_content(code, message)) is not None:
         return dropped
+    if code in _INSIDE or _KEY.search(message):
+        return of_status(_INSIDE.get(code, 401), {}, held)
     if code in ("429", "529") or _LATER.search(f"{code} {message}"):
         return Retry(reason=f"an error inside a 200 ({message or code})", slow_down=True)
     said = f"{code}: {message}" if code and message else code or message
@@ -247,75 +276,22 @@ def of_error(error: Any) -> ReplyState:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that ``Retry-After`` asks for, given as seconds or as a date; the longest of several.
 
-    A value that is neither counts as absent.
+    A value that is neither counts as absent, and the log says so. A time since 1970 is a date too.
     """
     value = headers.get("retry-after")
     if value is None:
         return None
     with suppress(ValueError):
-        return max(0.0, *(float(part) for part in value.split(",")))  # sent twice, by the server and a proxy: "1, 1"
+        given = [float(part) for part in value.split(",")]  # sent twice, by the server and a proxy: "1, 1"
+        if all(map(math.isfinite, given)):
+            return max(0.0, *(x - time.time() if x >= _LAST else x for x in given))
     with suppress(ValueError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    _tell(value[:60])
     return None
 
 
-def of_text(body: str) -> ReplyState:
-    """Classify the body of a response with status 200."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return Retry(reason=f"a body that is no JSON ({_plain(body)[:100]})")
-    if isinstance(found, list) and found and isinstance(found[0], dict):
-        found = found[0]
-    if not isinstance(found, dict):
-        return Retry(reason=f"a body that is no object ({_plain(body)[:100]})")
-    if found.get("error"):
-        return of_error(found["error"])
-    if found.get("object") == "error":
-        return of_error(found)
-    choices = found.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return _without_choices(found, body)
-    if choices[0].get("error"):
-        return of_error(choices[0]["error"])
-    return _of_choice(choices[0], found.get("usage"), str(found.get("model") or ""))
-
-
-def _without_choices(found: dict[str, Any], body: str) -> ReplyState:
-    """Classify a reply without a choice. With token counts it is paid, such as the reply to a blocked prompt."""
-    sent, written = tokens_in(found.get("usage"))
-    said = " ".join(body.split())[:_WORDS]
-    if not sent:
-        return Retry(reason=f"no choices ({said[:100]})")
-    tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "counted": Counted(reply=bool(written))}
-    return Reask(reason="empty", detail=f"no choices: {said}"[:_WORDS], **tokens)
-
-
-def _of_choice(choice: dict[str, Any], usage: Any, model: str) -> ReplyState:
-    given = choice.get("message")
-    message: dict[str, Any] = given if isinstance(given, dict) else {}
-    plain, thoughts = choice.get("text"), thoughts_of(message)
-    text = text_of(message.get("content"))
-    text = text if text.strip() else arguments_of(message)
-    sent, written = tokens_in(usage)
-    all_of_it = plain if isinstance(plain, str) else thoughts + text
-    counted = Counted(sent=bool(sent), reply=bool(written), written=all_of_it)
-    tokens: dict[str, Any] = {"input_tokens": sent, "output_tokens": written, "counted": counted}
-    end, told = end_of(choice), f"finish_reason: {choice.get('finish_reason')}"
-    if end == "error":
-        return Retry(reason=f"a reply that broke off ({told})")
-    if isinstance(plain, str):  # a plain completion counts even if cut or empty
-        return Ok(text=plain, model=model, finish=end, **tokens)
-    if end == "content_filter":
-        return Drop(reason="content_filter", detail=f"{told} {text}".strip()[:_WORDS], **tokens)
-    if refusal := refusal_of(message):
-        return Drop(reason="refusal", detail=refusal[:_WORDS], **tokens)
-    if end == "length":
-        alone = is_all_thinking(text) or (not text.strip() and bool(thoughts.strip()))
-        return Reask(reason="length", detail=f"cut ({told}): {all_of_it}"[:_WORDS], thought=alone, **tokens)
-    if text.strip():
-        return Ok(text=text, model=model, **tokens)
-    if thoughts.strip():
-        return Ok(text=thoughts, model=model, thought=True, **tokens)
-    held = json.dumps(given, ensure_ascii=False)
-    return Reask(reason="empty", detail=f"no text ({told}); the message is {held}"[:_WORDS], **tokens)
+@lru_cache(maxsize=32)
+def _tell(value: str) -> None:
+    """Write to the log, once a value, that it is ignored."""
+    log.warning("Retry-After: %r is neither seconds nor a date: it is ignored", value)

@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from sei.instructors.remote.answers import Answers, NoAnswers, key_of
+from sei.instructors.remote.bodies import MAX_BODY
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.terms import Read, Request
 from sei.instructors.remote.tokens import request_tokens, tokens_of
 from sei.instructors.remote.verdict import Ok
 
 log = logging.getLogger(__name__)
-MAX_BODY = 4 * 2**20  # bytes; a longer reply is refused
 
 
 def endpoint_of(base_url: str) -> str:
@@ -120,8 +120,8 @@ def with_room(request: Request) -> Request:
     return replace(request, max_tokens=2 * request.max_tokens)
 
 
-async def read_body(api: Any, model: str, body: dict[str, Any], timeout: float) -> str:
-    """Return the body of a response. A slow or endless one is given up at the time limit."""
+async def read_body(api: Any, model: str, body: dict[str, Any], timeout: float) -> tuple[bytes, str]:
+    """Return the body of a response and its content type. A slow or endless one is given up at the time limit."""
     end = time.monotonic() + timeout
     parts, size = [], 0
     plain = "prompt" in body
@@ -136,7 +136,7 @@ async def read_body(api: Any, model: str, body: dict[str, Any], timeout: float) 
                 raise TimeoutError
             if size >= MAX_BODY:
                 break
-    return b"".join(parts).decode("utf-8", "replace")
+        return b"".join(parts), str(response.headers.get("content-type", ""))
 
 
 class Models:

@@ -84,11 +84,19 @@ def test_a_fault_on_the_way_changes_nothing(server, tmp_path, name, fault):
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("2", 2.0), ("1, 3", 3.0), ("soon", None), ("Wed, 99 Foo 2026", None), ("-5", 0.0),
-     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), (None, None)],
+     ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), (None, None), ("inf", None), ("nan", None), ("1e400", None),
+     ("1, inf", None), ("1445412480", 0.0)],
 )  # fmt: skip
 def test_every_value_of_retry_after_is_read(value, seconds):
     """A value sent twice, "1, 1", ended the run with a ValueError."""
     assert retry_after({} if value is None else {"retry-after": value}) == seconds
+
+
+def test_retry_after_may_be_a_time_since_1970_or_is_told_of(caplog):
+    assert retry_after({"retry-after": str(int(time.time() + 20))}) == pytest.approx(20, abs=2)
+    for _ in range(2):
+        assert retry_after({"retry-after": "infinity"}) is None
+    assert caplog.text.count("Retry-After: 'infinity' is neither seconds nor a date") == 1
 
 
 def test_retry_after_is_obeyed_by_every_request(server, tmp_path):

@@ -13,9 +13,10 @@ from sei.instructors.remote.instructor import OpenAICompatible
 from sei.instructors.remote.latex import UndecidedError
 from sei.instructors.remote.message import text_of
 from sei.instructors.remote.reading import parsed
+from sei.instructors.remote.replied import of_text
 from sei.instructors.remote.replies import keyphrase_request, problems_request, solve_request
 from sei.instructors.remote.thinking import is_all_thinking, without_thinking
-from sei.instructors.remote.verdict import Ok, Reask, of_text
+from sei.instructors.remote.verdict import Ok, Reask
 
 TWO = SynthesisRequest(error_type="t", exemplars=(), n=2, index=1, seed=0)
 PHRASE = {"first_wrong_step": "the second", "keyphrase": "adds instead of multiplying"}

@@ -8,8 +8,9 @@ import pytest
 
 from sei.instructors.remote import dialect
 from sei.instructors.remote.message import tokens_in
+from sei.instructors.remote.replied import of_text
 from sei.instructors.remote.terms import StoppedError
-from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, error_of, of_error, of_status, of_text
+from sei.instructors.remote.verdict import Drop, Ok, Reask, Refused, Retry, Stop, error_of, of_error, of_status
 from tests.instructors.remote.calls import PHRASE, client, echo, four, instructor, refuse, requests, values
 from tests.instructors.remote.fault_server import FaultServer, answer, html, send
 
@@ -50,7 +51,14 @@ def test_arguments_of_a_call_stand_in_for_a_text(message):
     assert json.loads(found.text) == json.loads(PHRASE)
 
 
-@pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"])
+CUTS = (
+    "length max_tokens MAX_TOKENS model_length max_output_tokens model_context_window_exceeded max_new_tokens "
+    "max-length token_limit incomplete too_many_tokens MAX_TOKENS_REACHED context_length"
+).split()
+FILTERS = ["content-filter", "contentfilter", "image_safety", "ERROR_TOXIC"]
+
+
+@pytest.mark.parametrize("finish", CUTS)
 def test_a_reply_that_is_cut_is_told_by_every_word_for_it(finish):
     found = of_text(body({"content": '{"keyphrase": "dro'}, finish))
     assert isinstance(found, Reask)
@@ -62,7 +70,9 @@ def test_a_reply_that_is_cut_is_told_by_every_word_for_it(finish):
     assert plain.finish == "length"
 
 
-@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "content_filter: PROHIBITED_CONTENT", "RECITATION"])
+@pytest.mark.parametrize(
+    "finish", ["content_filter", "SAFETY", "content_filter: PROHIBITED_CONTENT", "RECITATION", *FILTERS]
+)
 @pytest.mark.parametrize("content", [None, "", "I cannot"])
 def test_a_filtered_reply_is_counted_in_the_servers_words(finish, content):
     found = of_text(body({"content": content}, finish, {"prompt_tokens": 9, "completion_tokens": 0}))
@@ -128,6 +138,14 @@ MODERATED = {"code": 403, "message": "Your chosen model requires moderation and 
         (400, {"error": {"message": "Content Exists Risk", "code": "invalid_request_error"}}, Drop, "Exists Risk"),
         (403, {"error": MODERATED}, Drop, "requires moderation"),
         (403, {"error": {"message": "Country not supported"}}, Stop, "Country not supported"),
+        (403, {"error": {"message": "Insufficient account balance"}}, Stop, "quota is used up (HTTP 403: Insuff"),
+        (403, {"error": {"message": "This requires more credits, or fewer max_tokens"}}, Stop, "quota is used up"),
+        (400, {"error": {"message": "no", "code": "model_not_found"}}, Stop, "no such model or address (HTTP 400: no)"),
+        (400, {"error": {"message": "Invalid model name passed in model=m."}}, Stop, "no such model"),
+        (400, {"error": {"message": "No models loaded. Please load a model."}}, Stop, "no such model"),
+        (400, {"error": {"message": "The model `m` does not exist"}}, Stop, "no such model"),
+        (400, {"error": {"message": "this model does not support x"}}, Refused, "not support x"),
+        (400, {"error": {"message": "engine busy"}}, Retry, "engine busy"),
         (405, {"detail": "Method Not Allowed"}, Stop, "Method Not Allowed"),
         (410, {"error": "this model has retired"}, Stop, "has retired"),
         (404, {"error": "model 'x' not found"}, Stop, "model 'x' not found"),
@@ -193,3 +211,35 @@ def test_a_temperature_that_has_one_value_alone_is_told_of(server, tmp_path):
     found = client(server, tmp_path)
     assert values(found.run(requests(3))) == [0, 1, 2]
     assert "only 1 is allowed" in found.ledger.changed["temperature"]
+
+
+@pytest.mark.parametrize(
+    ("held", "code"),
+    [({"code": 401, "message": "Invalid"}, 2), ({"code": "404", "message": "model not found"}, 2), ({"code": 402}, 75),
+     ({"message": "Incorrect API key provided"}, 2), ({"code": "model_not_found"}, 2), ({"code": 500}, 75)],
+)  # fmt: skip
+def test_an_error_inside_a_200_ends_the_run_as_its_status(held, code):
+    found = of_text(json.dumps({"error": held}))
+    assert isinstance(found, Stop)
+    assert found.exit_code == code
+
+
+@pytest.mark.parametrize("words", ["Bad gateway upstream hiccup", "The prompt outlines a plan"])
+def test_words_that_pass_leave_the_response_format(server, tmp_path, words):
+    said = json.dumps({"error": {"message": words}}).encode()
+    server.faults.append(lambda h, n: n == 0 and send(h, 400, said))
+    found = client(server, tmp_path)
+    assert values(found.run(requests(8))) == list(range(8))
+    assert found.structured
+    assert all("response_format" in s.body for s in server.log)
+    assert len(server.log) == 9
+
+
+def test_json_that_a_server_could_not_make_is_asked_again(server, tmp_path):
+    error = {"message": "Failed to generate JSON.", "code": "json_validate_failed", "failed_generation": "so: {"}
+    said = json.dumps({"error": error}).encode()
+    server.faults.append(lambda h, n: server.log[n].body["messages"][0]["content"] == "say 0" and send(h, 400, said))
+    found = client(server, tmp_path)
+    lost, read = found.run(requests(2))
+    assert (lost.reason, lost.detail) == ("off_contract", "Failed to generate JSON.: so: {")
+    assert (read.value, found.structured, len(server.log)) == (1, True, 3)

@@ -59,7 +59,7 @@ def test_a_refused_response_format_falls_back_to_plain_json(server, tmp_path, me
     assert "takes no response format" in caplog.text
     assert found.ledger.rejected == {}
     refused = len(server.log) - 12
-    assert 0 < refused <= 8
+    assert 0 < refused <= (16 if message == FORMATS[-1] else 8)  # words that are not understood are tried twice
     again = client(server, tmp_path / "other")
     assert values(again.run(requests(12))) == list(range(12))
     assert len(server.log) == 24 + refused  # remembered for the process
