@@ -180,10 +180,11 @@ def _request(
     def placed(types: Types) -> list[tuple[str, list[int]]]:
         taken: set[int] = set()
         out: list[tuple[str, list[int]]] = []
-        if other := [i for t in types.error_types for i in t.ids if not 1 <= i <= n]:
+        ids = {i for t in types.error_types for i in t.ids}
+        if (other := sorted(ids - set(range(1, n + 1)))) and not ids >= set(range(1, n + 1)):
             raise ValueError(f"error_types: there is no id {other[0]}; the ids are 1 to {n}")  # they may all be shifted
         for t in types.error_types:
-            members = [i - 1 for i in dict.fromkeys(t.ids) if i not in taken]
+            members = [i - 1 for i in dict.fromkeys(t.ids) if 1 <= i <= n and i not in taken]
             taken.update(i + 1 for i in members)
             if members:
                 out.append((" ".join(t.name.split()), members))

@@ -69,6 +69,8 @@ def own_rows(path: Path, name: str, columns: Mapping[str, Any], answers: Answers
     rows = rows_of_lines(path, lines, name, columns, answers)
     if table.delimiter == ";":
         _require_points(path, lines, rows)
+    if columns.get("context") == "":
+        return rows  # a part of each problem is left out on purpose, so questions repeat
     return consistent(path, table.unit, [line.number for line in lines], rows)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sei.errors import DataError
 from sei.grading.gold import missing
+from sei.grading.printed import is_no_answer
 
 FIRST_PARTS = (
     *("Body", "body", "context", "Context", "contexts", "passage", "Passage", "instruction", "background", "story"),
@@ -21,6 +22,11 @@ _PICTURE = re.compile(
     r"(?:decoded_|question_)?(?:image|images|picture|pictures|img|imgs|diagram)(?:_(?:path|url|file|bytes|\d+))?",
     re.IGNORECASE,
 )
+_KNOWN = frozenset(FIRST_PARTS[:9])  # hold a part in every data set that has them
+_SHORT_PARTS = frozenset(("input", "premise", "pre_text", "contexts", "ctx", "question_stem"))
+_LEAST = 4  # words of other parts, which are notes or headings if shorter
+_NO_PICTURE = frozenset(("false", "no", "0", "[]", "{}", "no image", "no picture", "true", "yes", "1"))
+_NO_TEXT = frozenset(("no input", "<noinput>", "no context"))
 _SEVERAL = re.compile(r"\S\s+\S")  # words
 
 Placed = Sequence[tuple[str, Mapping[str, Any]]]
@@ -55,6 +61,10 @@ def _require_no_first_part(path: Path, rows: Placed, name: str, asked: str) -> N
     found = [row[name] for _, row in rows if _is_part(row.get(name), str(row.get(asked)))]
     if not found or (name in OFTEN_NOTES and 2 * len(found) <= len(rows)):
         return
+    said = [next(_texts(x)) for x in found]
+    long = [x for x in said if len(x.split()) >= _LEAST or name in _SHORT_PARTS]
+    if name not in _KNOWN and (2 * len(set(said)) <= len(said) or 2 * len(long) <= len(said)):
+        return  # a label or a note
     remedy = f"data.columns.context={name} puts it before the question, data.columns.context='' leaves it out."
     if not all(_is_flat(x) for x in found):
         remedy = (
@@ -82,7 +92,13 @@ def _require_no_pictures(path: Path, rows: Placed, used: set[str]) -> None:
 
 def _is_part(value: Any, question: str) -> bool:
     """Say whether a value is a text of several words that is not in the question; a word alone is a label or an id."""
-    return any(_SEVERAL.search(x.strip()) and x.strip() not in question for x in _texts(value))
+    asked = question.strip()
+    texts = [x.strip() for x in _texts(value)]
+    return any(_SEVERAL.search(x) and x not in asked and asked not in x and not _says_nothing(x) for x in texts)
+
+
+def _says_nothing(text: str) -> bool:
+    return is_no_answer(text) or text.casefold() in _NO_TEXT
 
 
 def _texts(value: Any) -> Any:
@@ -101,4 +117,6 @@ def _is_flat(value: Any) -> bool:
 def _holds_something(value: Any) -> bool:
     if isinstance(value, (list, tuple, dict)):
         return any(_holds_something(x) for x in (value.values() if isinstance(value, dict) else value))
-    return bool(value) and not missing(value)
+    if isinstance(value, (bool, int, float)) or missing(value):
+        return False
+    return not isinstance(value, str) or not (is_no_answer(value.strip()) or value.strip().casefold() in _NO_PICTURE)

@@ -20,7 +20,9 @@ _AFTER = re.compile(
 )
 _LEFT = re.compile(rf"(?:{_FUNCTION}\s|[A-Za-z]\s[-+*/×·]\s)?[\w√π^()+*/×·.{{}}\\-]*$")
 _RIGHT = re.compile(r"(?:\s?\\(?:pi|sqrt)(?![A-Za-z]))?[\w√π^()+*/×·.{}\\-]*(?:\s[-+*/×·]\s[\w√π^()+*/×·.{}\\-]+)*")
-_AND_A_HALF = re.compile(r"\s+and\s+(?:a|one)[\s-](half|third|quarter)\b", re.IGNORECASE)  # "2 and a half hours"
+_AND_A_HALF = re.compile(
+    r"\s+and\s+(?:a|one)[\s-](half|third|quarter)\b(?!\s+(?:of|person|is|in|at|on|back|are|one|more)\b)", re.IGNORECASE
+)  # "2 and a half hours"
 _SHARES = {"half": "1/2", "third": "1/3", "quarter": "1/4"}
 _NEAR = 60  # characters on each side that are looked at
 _NUMBER = r"[-−]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?"

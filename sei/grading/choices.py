@@ -90,7 +90,7 @@ def letter_of(text: str) -> str | None:
 
     A small letter counts only alone, in brackets, or before a bracket or full stop: ``a car`` names no option.
     """
-    plain = tidy(text).replace("_", " ").replace("**", "").strip()
+    plain = tidy(text).replace("_", " ").replace("**", "").strip().rstrip("!")
     m = _ONLY.match(plain)
     if m is None:
         return None

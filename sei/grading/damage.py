@@ -16,13 +16,16 @@ _WHITE = re.compile(r"[\t\n\r](?=[a-z])")
 _LETTERS = {"\t": "t", "\n": "n", "\r": "r", "\x08": "b", "\x0c": "f"}
 _RUN = re.compile(r"[A-Za-z]*")
 _NAMES = frozenset({"neq"})  # "eq1 = ..." begins lines of programs
-_DOUBTED = frozenset("nu ne not to tan".split())  # "u = 4" begins lines, so they are refused only in mathematics
+_DOUBTED = frozenset(  # "u = 4" and "sim(x)" begin lines, so they are refused only in mathematics
+    "nu ne not to tan nsim nsucc nprec nleq ngeq ncong top tau tag text rangle rtimes rgroup rfloor rceil rlap".split()
+)
 _TERM = re.compile(r"\s*[_=<>]")  # what follows a variable, and never a relation
 _BEFORE = re.compile(r"(?:(?:^|[^A-Za-z])[A-Za-z]|[\d)}\]|$]) $")  # a term and a blank
-_AFTER = re.compile(r"\s+(?:[-\d\\({\[|$]|[A-Za-z]\b(?!'))(?!\s*[:.]\s)")
+_AFTER = re.compile(r"\s+(?:[-\d\\({\[|$]|[A-Za-z]\b(?!'))(?![\d)]*\s*[:.]\s)")
 _INLINE = re.compile(r"(?<![\\$\d])\$(?![\s$])[^$\n\r]*?(?<!\s)\$(?![\d$])|\\\([^\n\r]*?\\\)")
 _COMMAND = re.compile(r"\\[A-Za-z]{2}")
 _HOLE = "\ue000"
+_LONG = 20_000  # a longer text is no problem; only its control characters are looked at
 _SHOWN = 20
 
 
@@ -44,7 +47,7 @@ def damage(text: str, *, answer: bool = False) -> str:
             f"{_near(text, m.start())} has the control character \\x{ord(m[0]):02x}{meant}. Rule: text has none. "
             "Remedy: double the backslashes in the JSON (as json.dumps does), or remove the character."
         )
-    proper = _COMMAND.search(text) is not None and not answer
+    proper = (_COMMAND.search(text) is not None and not answer) or len(text) > _LONG
     for m in () if proper else _WHITE.finditer(text):
         if command := _command(text, m.start()):
             what = {"\t": "a tab", "\n": "a line break"}.get(m[0], "a carriage return")
@@ -61,7 +64,7 @@ def _command(text: str, at: int) -> str:
     name, after = _LETTERS[text[at]] + run, text[at + 1 + len(run) :]
     if name == "rm" and text[at - 1 : at] not in ("{", "$"):
         return ""  # "m = 3" after the line end of an old Macintosh
-    if name in CERTAIN - _NAMES:
+    if name in CERTAIN - _NAMES - _DOUBTED or (name in ("text", "tag") and after.startswith("{")):
         return name
     relation = name in ("ne", "neq", "to")
     if name not in _DOUBTED | _NAMES or (relation and _TERM.match(after)):

@@ -21,7 +21,11 @@ from sei.grading.text import MAX_ANSWER, balanced, has_groups, squeezed, tidy
 _MAX_FORMULA = 600  # maximum number of characters for computer algebra
 _UNIT_POWER = r"(?:\s*\^\s*\{?[23]\}?)?"
 _LETTER_UNIT = re.compile(rf"(.*[\d)}}]|.*\\pi)\s*[mgshlLKNJWVACF]{_UNIT_POWER}", re.DOTALL)  # "5m", "36m^2"
-_UNIT_OF_GOLD = re.compile(rf"(.*[\d)}}]|.*\\pi)\s+[mgLNJWV]{_UNIT_POWER}", re.DOTALL)  # s, h and l are lengths too
+_UNIT_OF_GOLD = re.compile(  # s, h and l may be lengths in a formula
+    rf"(.*[\d)}}]|.*\\pi)\s+[mgLNJWV]{_UNIT_POWER}|(-?[\d.,]*\d)[mgshlLKNJWVA]", re.DOTALL
+)
+_CONSTANT = re.compile(r"(?<![\\a-zA-Z])[cC](?![a-zA-Z])")
+_NAMED = re.compile(r"\s*([a-zA-Z](?:_\{?\w+\}?)?)\s*=(?!=)")
 _COORDINATE = re.compile(r"\s*([xyz])\s*=.*", re.DOTALL)
 _WORDY = re.compile(r"[A-Za-z][A-Za-z'-]*")
 _FUNCTION = re.compile(r"\s*[a-zA-Z](?:_\{?\w+\}?)?(?:\^\{?-1\}?|'+)?\s*\([^()=]{1,30}\)\s*")
@@ -30,6 +34,7 @@ _LETTER = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]")
 _ENDLESS = re.compile(r"\\(?:sum|prod|int|lim|bigcup|bigcap)(?![a-z])")  # evaluation may exceed any limit
 _NOTHING = re.compile(r"\\emptyset\s*|(?:there (?:is|are) )?no (?:real )?solutions?", re.IGNORECASE)
 _ARTICLE = re.compile(r"^\s*(?:the|a|an)\s+", re.IGNORECASE)
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _FORMULA_WORDS = frozenset("sqrt sinh cosh tanh arcsin arccos arctan infty infinity matrix".split())
 
 
@@ -115,7 +120,7 @@ def same_leaf(gold: str, stated: str, seconds: float, ratio: bool = False) -> bo
     if own and (SUM.search(gold) or not SUM.search(own[1])):
         return same_leaf(gold, own[1], seconds, ratio)  # the gold answer has no letter, so this one is a unit
     if a is None and not _LETTER.search(stated) and (own := _UNIT_OF_GOLD.fullmatch(gold)):
-        return same_leaf(own[1], stated, seconds, ratio)
+        return same_leaf(own[1] or own[2], stated, seconds, ratio)
     if a is not None and b is not None:
         if _other_coordinate(gold, stated):
             return False
@@ -146,12 +151,14 @@ def _other_coordinate(gold: str, stated: str) -> bool:
 
 
 def _same_letters(gold: str, stated: str) -> bool:
-    """Say whether two answers are one product of single letters: ``xyz`` and ``zyx``."""
-    return all(re.fullmatch(r"[a-z]{3,4}", x) for x in (gold, stated)) and sorted(gold) == sorted(stated)
+    """Say whether two answers are one product of neighbouring letters: ``xyz`` and ``zyx``, not ``tea`` and ``eat``."""
+    letters = "".join(sorted(gold))
+    return re.fullmatch(r"[a-z]{3,4}", gold) is not None and letters in _ALPHABET and letters == "".join(sorted(stated))
 
 
 def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
     """Compare two formulas by computer algebra, or as text if it cannot read the gold answer."""
+    stated = _in_the_case_of(gold, stated)
     if not stated.strip() or not balanced(stated):
         raise UnreadableError("empty or unbalanced")
     if not _WORDY.search(stated) and not re.search(r"\d", stated):
@@ -168,6 +175,20 @@ def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
         if not _ENDLESS.search(gold + stated):
             raise
         return _as_text(gold) == _as_text(stated)
+
+
+def _in_the_case_of(gold: str, stated: str) -> str:
+    """Return a statement with the gold answer's case of the constant ``C`` and of the name before ``=``."""
+    mine, other = ({m[0] for m in _CONSTANT.finditer(x)} for x in (gold, stated))
+    mine_indexed, other_indexed = ({m[1] for m in re.finditer(r"(?<![\\a-zA-Z])([cC])_", x)} for x in (gold, stated))
+    mine, other = mine | mine_indexed, other | other_indexed
+    if len(mine) == len(other) == 1 and mine != other:
+        (letter,) = mine
+        stated = re.sub(r"(?<![\\a-zA-Z])[cC](?![a-zA-Z])", letter, stated)
+    a, b = _NAMED.match(gold), _NAMED.match(stated)
+    if a and b and a[1] != b[1] and a[1].casefold() == b[1].casefold():
+        stated = stated[: b.start(1)] + a[1] + stated[b.end(1) :]
+    return stated
 
 
 def _as_text(text: str) -> str:

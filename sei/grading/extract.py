@@ -247,6 +247,6 @@ def _head(tail: str, expected: Expected) -> str:
         if not number_of(sentence, expected) and not pieces and "**" in line:
             sentence = _SENTENCE_END.split(line.replace("**", ""), maxsplit=1)[0].strip()
         return number_of(sentence, expected)
-    if expected == "words":
+    if expected == "words" and len(sentence) <= 600:
         sentence = _REASON.split(sentence, maxsplit=1)[0]
     return sentence if len(sentence) <= 300 else ""

@@ -22,7 +22,7 @@ _PROSE = 8  # words of three letters or more
 _NEXT_SENTENCE = re.compile(r"[a-z0-9)][.!?]\s+[A-Z][a-z]")
 _SAYS_ANSWER = re.compile(r"\banswer\s+is\b", re.IGNORECASE)
 _ONE_LINE = re.compile(
-    r"(?:(?:so|thus|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is\b\s*:?|:|=)\s*(\S.*?)\.?",
+    r"(?:(?:so|thus|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is\b(?:\s*:)?|:|=)\s*(\S.*?)\.?",
     re.IGNORECASE,
 )
 _VALUE = re.compile(r"\(?[A-J]\)?|[-+$€£\\(\[{.\d][^.!?]{0,60}(?:\.\d+[^.!?]{0,20})?")  # and not a sentence
@@ -216,7 +216,11 @@ def gold_of(text: str) -> Gold:
 
 
 def _visible(text: str) -> str:
-    visible = without_thoughts(without_marks(text))
+    whole = without_marks(text)
+    visible = without_thoughts(whole)
+    cut = whole[len(visible) :] if visible and whole.startswith(visible) else ""
+    if re.search(r"####|\\boxed", cut) and "</" not in cut:
+        return whole  # a tag of the text itself, such as <reason>, that nothing closes
     if text.strip() and not visible.strip():
         raise LayoutError(
             f"{text[-60:]!r} is only a thought. Rule: the answer stands after the thought. Remedy: drop the row, or "

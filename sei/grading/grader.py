@@ -185,6 +185,8 @@ class MathGrader:
         if one in options and same(options[one]):
             return "right"
         more = [only_number(gold, stated), residue(gold, stated)]
+        if stated.endswith("!") and "!" not in gold and visible(output).rstrip().endswith("!"):
+            more.append(stated.rstrip("!"))  # of the sentence, not of a formula in "$n!$"
         where = source.source if source is not None else "last"
         if where == "box":
             more.append(joined_boxes(gold, output))

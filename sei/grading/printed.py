@@ -19,7 +19,7 @@ ERRORS = frozenset(
 MISSING = NAN | ERRORS | {"none", "null", "n/a", "inf", "+inf", "-inf"}
 """Words that programs write for a missing value."""
 NO_ANSWER = MISSING | frozenset(  # NuminaMath-1.5 writes the first three for problems without an answer
-    ("notfound", "not found", "proof", "nil", "todo", "tbd", "fixme", "<unk>", "[unk]", "no answer", "not available")
+    ("notfound", "not found", "proof", "todo", "tbd", "fixme", "<unk>", "[unk]", "no answer", "not available")
 )
 """Words that stand for no answer."""
 _SIGNS = re.compile(r"[-–—_?…]+|\.{2,}")  # of an empty field: "-", "?", "..."
@@ -36,10 +36,11 @@ _CALL = re.compile(  # not np.arcsin(10/13), which is an answer of Minerva Math
 _OBJECT = re.compile(
     r"<(?:[\w.]+ object at 0x[0-9a-f]+|class '.*'|function .*|built-in .*|tf\.Tensor.*|bound .*)>", re.DOTALL
 )
-_TEXTS = re.compile(r"""[\[(]\s*(?:'[^']*'|"[^"]*")(?:\s*,?\s*(?:'[^']*'|"[^"]*"))*\s*,?\s*[\])]""")
+_TEXTS = re.compile(r"""[\[(]\s*(?:'[^']*'|"[^"]*")(?:(?:\s*,\s*|\s*)(?:'[^']*'|"[^"]*"))*(?:\s*,)?\s*[\])]""")
 _JSON = re.compile(r"""\{\s*(?:'[A-Za-z_][^']*'|"[A-Za-z_][^"]*")\s*:.*\}""", re.DOTALL)
 _NUMBER = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
 _VECTOR = re.compile(rf"\[\s*{_NUMBER}(?:\s+{_NUMBER})*\s*\]")  # "[4. 5.]"; a list has commas
+_LONGEST = 2_000  # characters of a text that are looked at
 _POINT = re.compile(r"\d\.(?!\d)")
 
 
@@ -66,6 +67,9 @@ def printed(text: str) -> str:
 
 def is_array_print(text: str) -> bool:
     """Say whether numpy or pandas printed a list of texts: ``['4' '5']``, or with ``array(...)`` in it."""
+    text = text[:_LONGEST]
+    if not {"'", '"'} & set(text):
+        return False
     try:
         kinds = [t.type for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.type != tokenize.NL]
     except (tokenize.TokenError, SyntaxError):

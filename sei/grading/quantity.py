@@ -28,6 +28,12 @@ _UNIT_TAIL = re.compile(
     rf"(?P<body>.*?[\d)}}])(?P<gap>\s*)(?P<unit>{_WORD}(?:\s*[/\s*^]\s*(?:{_WORD}|\{{?-?\d\}}?|\(\w+\)))*)\s*$",
     re.DOTALL,
 )
+_SINGLE = r"(?:[mgshlLKNJWVA]|[kcmn]m|kg|mg|ft|lbs?|mi|min|hr|sec|rad|mol)"
+_RATE = re.compile(  # "10\\sqrt{2} m/s", "5\\pi miles per hour", "2\\sqrt{3}cm"
+    rf"(.*(?:[\d)}}]|\\pi|\\ln \d))\s*"
+    rf"(?:{_SINGLE}\s*/\s*{_SINGLE}(?:\s*\^\s*\{{?\d\}}?)?|[a-z]{{4,}} per [a-z]+|(?:[kc]m|kg|ft|lb))",
+    re.DOTALL,
+)
 SUM = re.compile(r"[\d)}]\s*[-+]\s*[\d\\(]")
 _COMPOUND = re.compile(r"\d\s*[A-Za-z]+\s+\d+\s*[A-Za-z]{2}|\d\s*(?:remainder|R)\s*\d")  # "5 feet 6 inches"
 _NAME = re.compile(
@@ -143,6 +149,8 @@ def without_unit(text: str) -> str:
 
 def formula_without_unit(text: str) -> str:
     r"""Remove a trailing unit of two letters or more from a formula: ``100\pi cm^2``, ``6\sqrt{2} units``."""
+    if m := _RATE.fullmatch(text):
+        return m[1]
     m = re.fullmatch(
         rf"(.*\S)\s+((?:sq(?:uare)?|cubic)\s+)?({_WORD})(?:\s*\^\s*\{{?\d\}}?|\s*/\s*{_WORD})?", text, re.DOTALL
     )

@@ -17,7 +17,7 @@ from sei.grading.text import tidy
 
 SHORT = 120  # characters; a last line up to this length may be the whole answer
 _STRONG = re.compile(r"\*\*([^*]+)\*\*")
-_COMPARED = frozenset("than after before beats unlike versus vs from without except".split())
+_COMPARED = frozenset("than after before beats unlike versus vs from without".split())
 _YES_NO = re.compile(r"\W*(yes|no)(?:[,.;:!*]|$)", re.IGNORECASE)
 
 

@@ -198,6 +198,8 @@ def same(a: Any, b: Any) -> bool:
             return True
         if not a.free_symbols and not b.free_symbols:
             return same(a.lhs, b.lhs) and same(a.rhs, b.rhs)
+        if not all(isinstance(side, Expr) for side in (*a.args, *b.args)):  # such as (x, y) = (1, 2)
+            return same(a.lhs, b.lhs) and same(a.rhs, b.rhs)
         return _proportional(a.lhs - a.rhs, b.lhs - b.rhs, sign=False)
     if isinstance(a, Eq) != isinstance(b, Eq):
         relation, other = (a, b) if isinstance(a, Eq) else (b, a)

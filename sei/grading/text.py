@@ -71,15 +71,22 @@ _SUPER = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff\ud800-\udfff]")
 _GROUPED = re.compile(r"(?<![\d.])(\d{1,3})((?:(?:\s|\\!)?(?:,|\{,\})\s?\\?[!,]?\s?\d{3})+)(?!\d)")
 _DOTTED = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{3}){2,}(?![\d.])")  # one dot may be that of a decimal
-_REPEATING = re.compile(r"(\d*\.\d*)\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?|^(-?\d*\.\d*)\((\d+)\)$")
-_CHOOSE = re.compile(r"\{\s*([^{}]*?)\s*\\choose(?![a-zA-Z])\s*([^{}]*?)\s*\}")
+_REPEATING = re.compile(r"(\d*\.\d*)\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?)?|^(-?\d+\.\d*)\((\d+)\)$")
+_CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}")
+_UPRIGHT_UNIT = re.compile(  # a variable would not be upright
+    r"(?:(?<=[\d})])|(?<=\\pi))(?:\s|\\[,;:! ]|~)*\\(?:text|mathrm|mbox|rm)\s*\{[\s~]*"
+    r"(?:[mgshlLKNJWVA]|[kcm]m|kg|mg|ft|in|lb|km|min|hr|mi|cm)(?:\s*/\s*(?:[msh]|min|hr|sec|kg|km|cm))?[\s~]*\}"
+    r"(?:\s*\^\s*\{?-?\d\}?)?$"
+)
 _ZEROS = re.compile(r"(?<!\d)0\d\d")  # "000" is not a number in a list
 _THIN_GROUPED = re.compile(
     r"(?<![\d.,])(\d{1,3})((?:(?:\\[,;:! ]|[\u00a0\u202f~])+\d{3})+)(?!\d)|(?<![\w.,])(\d{1,3})((?:_\d{3})+)(?!\w)"
 )
 _SPACE_GROUPED = re.compile(r"(?<![\d.,/}])(?<!\d )(\d{1,3})((?: \d{3})+)(?![\d/])(?! \d)")
 _FRAC_SHORT = re.compile(r"\\frac\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))\s*(?:\{([^{}]*)\}|(\d|[a-zA-Z]))")
-_CLOSING = re.compile(r"""(?<=[^\\])(?:(?<!\.\.)[.,;:]|(?<=[A-Za-z]{2})!|(?<=[$*"'`_\s])!)$""")  # "n!" is a factorial
+_CLOSING = re.compile(
+    r"""(?<=[^\\])(?:(?<!\.\.)[.,;:]|(?<=[A-Za-z]{2})!|(?<=[$*"'`_%\]°\s])!)$"""
+)  # "n!" is a factorial
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*(?:\^\s*(?:\\circ(?![a-zA-Z])|\{\s*\\circ\s*\})|\\degree(?![a-zA-Z]))")
 _PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
@@ -153,10 +160,14 @@ def tidy(text: str, *, group: bool = True) -> str:
     text = unwrap(clean(text[: MAX_ANSWER + 1]))
     text = text.replace(r"\$", "").replace(r"\%", "%").replace(r"\{", "\\lbrace ").replace(r"\}", "\\rbrace ")
     text = text.replace("{:}", ":")
+    if text.count(r"\text") + text.count(r"\mathrm") + text.count(r"\mbox") + text.count(r"\rm") == 1:
+        text = _UPRIGHT_UNIT.sub("", text)
     text = re.sub(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r" \\times ", text)
     if group:
         text = ungroup(text)
-    text = _CHOOSE.sub(r"\\binom{\1}{\2}", _REPEATING.sub(_overlined, text))
+    text = _REPEATING.sub(_overlined, text)
+    if r"\choose" in text:
+        text = _CHOOSE.sub(lambda m: f"\\binom{{{m[1].strip()}}}{{{m[2].strip()}}}", text)
     text = re.sub(r"\\log\s*_\s*(?:\{\s*e\s*\}|e(?![a-zA-Z]))", r"\\ln ", text)
     text = re.sub(r"\\lg(?![a-zA-Z])", r"\\log_{10} ", text)
     text = re.sub(r"\\(?:[dtcxs]|nice)frac(?![a-zA-Z])", r"\\frac", text)

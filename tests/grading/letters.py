@@ -13,6 +13,18 @@ EQUAL: list[tuple[str, str]] = [
     (r"\pi r^2 h", r"\pi h r^2"),
     (r"6\sqrt{2}", r"6\sqrt{2}\text{ m}"),
     (r"36\pi", r"36\pi\text{ m}^2"),
+    (r"10\sqrt{2}", r"10\sqrt{2}\text{ m/s}"),
+    (r"5\pi", r"5\pi\text{ miles per hour}"),
+    (r"2\sqrt{3}", r"2\sqrt{3}cm"),
+    (r"\frac{\sqrt{3}}{4}", r"\frac{\sqrt{3}}{4}\text{ m/min}"),
+    (r"5\pi", r"5\pi\text{ s}"),
+    (r"T=4\sqrt{2}", r"T=4 \sqrt{2} \mathrm{~s}"),
+    ("5", "5m"),
+    # the constant of an integral, and the name before an equals sign
+    (r"x / 2-\sin (2 x) / 4+C", r"x / 2-\sin (2 x) / 4+c"),
+    ("y=C_1e^x", "y=c_1 e^x"),
+    ("y=c e^{x}", "y = C e^x"),
+    ("P=2l+2w", "p=2l+2w"),
     # factorials
     ("n!", "n(n-1)!"),
     ("5!", "120"),
@@ -86,7 +98,11 @@ DIFFERENT: list[tuple[str, str]] = [
     # repeating decimals and digit groups
     (r"\frac{2}{3}", "0.(3)"),
     ("1234567", "1.234.568"),
-    # letters of triangles are no products
+    # letters of triangles and words are no products
+    ("tea", "eat"),
+    ("two", "tow"),
+    ("c+C", "2c"),
+    (r"Solution is: $(x, y)=(\frac{10}{13}, 1)$", r"Solution is: $(X, Y)=(\frac{10}{13}, 1)$"),
     ("SAS", "SSA"),
     # durations and vectors
     ("2 hours 30 minutes", "3 hours and 20 minutes"),
@@ -116,6 +132,12 @@ OUTPUTS: list[tuple[str, str, str]] = [
     ("4", r"So $a=\boxed{3}$ and $b=\boxed{4}$.", "right"),
     ("5", r"the answer is \boxed{4}. wait, actually \boxed{5}", "right"),
     ("7", r"The price is \boxed{7}, \boxed{7}.", "right"),
+    ("2", "He has 2 and a third of them are red.", "right"),
+    # the sign of a sentence
+    ("12-p", "So the answer is 12-p!", "right"),
+    ("a", "So the answer is a!", "right"),
+    (r"50\%", r"So it is $\boxed{50\%!}$", "right"),
+    (r"(-\infty,1]", r"So it is $\boxed{(-\infty,1]!}$", "right"),
     # names
     ("Evelyn", "Angela is faster than Evelyn.", "wrong"),
     ("Evelyn", "The answer is Evelyn, because her ratio is the greatest.", "right"),
@@ -144,6 +166,8 @@ CHOICES: list[tuple[str, tuple[str, ...], str, str]] = [
     ("C", PRIMES, "So \\boxed{C}.\n\n**Answer: B**", "right"),
     ("C", PRIMES, "So \\boxed{59}.\n\nThe answer is a prime.", "right"),
     ("C", PRIMES, "A resposta correta é a C.", "right"),
+    ("B", PRIMES, r"\boxed{B!}", "right"),
+    ("B", PRIMES, "B!", "right"),
     # the words of an option in the last line
     ("C", BOTH, "Both A and B", "right"),
     ("A", BOTH, "Both A and B", "wrong"),

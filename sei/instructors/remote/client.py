@@ -66,6 +66,7 @@ from sei.instructors.remote.wire import (
 log = logging.getLogger(__name__)
 _POOL = 2  # connections per HTTP pool, because a pool inspects all of them for every request
 _UNREADABLE = 5  # bodies in a row that cannot be read; they may be paid
+_STARTING = 60  # seconds
 _BACKOFF = (0.5, 30.0)  # seconds: first wait, longest wait
 
 
@@ -290,7 +291,8 @@ class Client:
             self._flow.failed(verdict)
             self._require_server(verdict)
             garbled = garbled + 1 if verdict.unreadable else 0
-            if garbled >= _UNREADABLE and self._flow.last_good <= began:
+            patience = min(_STARTING, self.limits.give_up)  # a gateway may answer with a page while its server starts
+            if garbled >= _UNREADABLE and time.monotonic() - began > patience and self._flow.last_good <= began:
                 raise unreadable(self._address, verdict.reason)
             alone += self._flow.last_good > failed_at and not verdict.slow_down
             failed_at = time.monotonic()

@@ -229,7 +229,7 @@ class OpenAICompatible:
                 replies.append(Reply(drafts=(), rejections=(rejected,), usage=self.usage(answer), whole=True))
                 continue
             sources = tuple(e.id for e in request.exemplars)
-            found = answer.value[: 2 * request.n]
+            found = answer.value[-2 * request.n :]  # a reply may end in better versions of its first ones
             checks = {**self._checks, "shown": [e.solution for e in request.exemplars]}
             judged = [draft_of(x, request.error_type, sources, request.like, **checks) for x in found]
             drafts = tuple(d for d in judged if isinstance(d, Draft))

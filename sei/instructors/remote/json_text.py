@@ -224,8 +224,21 @@ def _object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
             raise NoJsonError(f"no colon at character {at}")
         name = key[0].plain()
         value, at = _value(text, _skip(text, at + 1), depth + 1)
-        out[name] = value if out.get(name, value) == value else Twice(name)
+        out[name] = _merged(out[name], value, name) if name in out else value
         at = _comma(text, at, "}")
+
+
+def _merged(first: Any, second: Any, name: str) -> Any:
+    """Return the value of a key that stands twice: lists are joined, equal texts and numbers count once."""
+    if isinstance(first, list) and isinstance(second, list):
+        return first if first == second else first + second
+    return second if first == second or _said(first) == _said(second) is not None else Twice(name)
+
+
+def _said(value: Any) -> str | None:
+    if isinstance(value, Raw):
+        return " ".join(value.plain().casefold().split())
+    return str(value) if isinstance(value, Number) else None
 
 
 def _array(text: str, at: int, depth: int) -> tuple[list[Any], int]:

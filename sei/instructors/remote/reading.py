@@ -81,8 +81,9 @@ class Unended(str):
 def read_problems(text: str) -> Read:
     """Return the problems of a reply, unchecked. Each is checked separately later.
 
-    They are the problems of all its lists, bare or under a name, and single objects. A later problem replaces an
-    earlier one with the same question. Lists and objects that only repeat the requested form do not count beside
+    They are the problems of all its lists, bare or under a name, and single objects after the first list. Beside a list
+    named ``problems``, an object's other lists do not count. A later problem replaces an earlier one with the same
+    question. Lists and objects that only repeat the requested form do not count beside
     others. A problem that begins but does not end is ``Unended``.
 
     Raises:
@@ -91,6 +92,7 @@ def read_problems(text: str) -> Read:
     groups: list[list[Any]] = []
     unended: list[Unended] = []
     restored: Counter[str] = Counter()
+    listed = False
     refused: ValueError = NoJsonError("the reply holds no complete JSON object")
     for top in _values(text, unended):
         found = list(candidates(top))
@@ -98,6 +100,9 @@ def read_problems(text: str) -> Read:
         if not lists:
             refused = ValueError("problems: there is no list of problems, each with question, solution and answer")
         more = lists or [[v] for v, _ in found if _is_problem(v)]
+        if lists and not listed:
+            groups.clear()  # objects before the first list repeat the problems that were shown
+        listed = listed or bool(lists)
         if more:
             groups += more
             for mended in {id(r): r for _, r in found}.values():
@@ -141,7 +146,7 @@ def _problem_lists(values: Sequence[Any]) -> list[list[Any]]:
         listed = _problem_list(value)
         if listed is not None and id(listed) not in inside:
             out.append(listed)
-            inside |= _ids(listed)
+            inside |= _ids(value)
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from sei.instructors.remote.bodies import MAX_BODY, CharsetError, text_in, value_of
@@ -12,6 +13,7 @@ from sei.instructors.remote.message import arguments_of, end_of, refusal_of, tex
 from sei.instructors.remote.thinking import is_all_thinking, without_thinking
 from sei.instructors.remote.verdict import Counted, Drop, Ok, Reask, ReplyState, Retry, of_error, plain, without
 
+_COMPLETION = re.compile(r'"object"\s*:\s*"text_completion"')
 _WORDS = 300  # at most this many characters of a server's message are kept
 _BEGINS = 200  # characters of a body that cannot be read
 
@@ -24,6 +26,8 @@ def of_body(body: bytes, content_type: str, secret: str) -> ReplyState:
         return of_text(without(text_in(body, content_type), secret))
     except CharsetError as e:
         shown = without(e.shown, secret)
+        if _COMPLETION.search(shown):
+            return of_text(shown)  # a token of a served model may be a part of a character
         counted = Counted(sent=False, reply=False, written=shown)
         return Reask(reason="charset", detail=f"{e}. It begins: {shown[:_WORDS]}", counted=counted)
 
@@ -110,5 +114,5 @@ def _completion(choice: dict[str, Any], *, said: bool) -> str | None:
     Some servers give both. The text then counts only if the message says nothing.
     """
     text = choice.get("text")
-    chats = isinstance(choice.get("message"), dict) and (said or not str(text).strip())
+    chats = isinstance(choice.get("message"), dict) and said
     return text if isinstance(text, str) and not chats else None

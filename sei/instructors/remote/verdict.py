@@ -126,6 +126,7 @@ _NO_MODEL = re.compile(
 )  # fmt: skip
 _INSIDE = {"invalid_api_key": 401, "model_not_found": 404, "401": 401, "402": 402, "403": 403, "404": 404}
 """Codes of errors inside a 200 that mean the same as these statuses."""
+_UPSTREAM = re.compile(r"\bprovider\b|\btemporar", re.IGNORECASE)  # another server's answer, or one that passes
 _LAST = 10.0**9  # seconds; a larger ``Retry-After`` is a time since 1970
 _KEY = re.compile(
     r"api.?key.{0,20}(?:not valid|invalid|expired|incorrect)|(?:invalid|incorrect) api.?key", re.IGNORECASE
@@ -229,10 +230,6 @@ def of_status(status: int, headers: Mapping[str, str], error: Mapping[str, Any])
         return Stop(reason=f"no such model or address (HTTP {status}: {message})", exit_code=2, remedy=remedy)
     if status == 400 and _BUSY.search(message):
         return Retry(reason=_told("HTTP 400", message), after=retry_after(headers), slow_down=True)
-    if code == "json_validate_failed":  # the model's fault, although the status blames the request
-        made = str(error.get("failed_generation") or "")
-        counted = Counted(sent=False, reply=False, written=made)
-        return Reask(reason="off_contract", detail=_told(message, made)[:_WORDS], counted=counted)
     if status in (400, 413, 422):
         dropped = _of_content(code, message)
         if dropped is None and status == 413:
@@ -264,7 +261,7 @@ def of_error(error: Any) -> ReplyState:
         return of_status(402, {}, held)
     if (dropped := _of_content(code, message)) is not None:
         return dropped
-    if code in _INSIDE or _KEY.search(message):
+    if (code in _INSIDE and not _UPSTREAM.search(message)) or _KEY.search(message):
         return of_status(_INSIDE.get(code, 401), {}, held)
     if code in ("429", "529") or _LATER.search(f"{code} {message}"):
         return Retry(reason=f"an error inside a 200 ({message or code})", slow_down=True)

@@ -27,6 +27,8 @@ def written(text: str, form: re.Pattern[str] | None = None) -> str:
     Raises:
         ValueError: if it is only the dots or the words of the form, because a reply may repeat them.
     """
+    if not text.strip():
+        raise ValueError("it is empty")
     if is_dots(text):
         raise ValueError("it repeats the dots of the form instead of a text")
     if form is not None and form.fullmatch(" ".join(text.casefold().split())):

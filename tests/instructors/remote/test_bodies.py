@@ -128,13 +128,15 @@ def test_content_that_is_nested_too_deep_is_no_crash():
     assert isinstance(of_text(json.dumps(body(deep))), Retry)
 
 
-def test_a_body_that_never_can_be_read_stops_the_run(server, tmp_path):
+def test_a_body_that_never_can_be_read_stops_the_run(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("sei.instructors.remote.client._STARTING", 0)
     server.faults.append(lambda h, n: send(h, 200, b"<html>Welcome to nginx</html>", Content_Type="text/html"))
     words = r"HTTP 200, but with a body that is no JSON \(Welcome to nginx\)\. Rule: .*Remedy: check instructor"
     with pytest.raises(StoppedError, match=words) as stopped:
         list(client(server, tmp_path, concurrency=1, give_up=300.0).run(requests(4)))
     assert stopped.value.exit_code == 75
     assert len(server.log) <= 4 * 5
+    monkeypatch.undo()
     server.faults[:] = [lambda h, n: n < 8 and send(h, 200, b"<html>Wait</html>")]
     server.reply = echo
     assert values(client(server, tmp_path, concurrency=1).run(requests(4))) == [0, 1, 2, 3]
@@ -200,7 +202,7 @@ def test_half_a_character_outside_the_reply_is_harmless():
     assert (found.text, found.model) == (PHRASE, "m\ufffd")
 
 
-def test_half_a_character_in_our_request_is_no_connection_failure(server, tmp_path):
+def test_half_a_character_in_our_request_is_told(server, tmp_path):
     (found,) = instructor(server, tmp_path).diagnose([four("How \ud83d many?")])
     assert found.rejection.reason == "unencodable"
     assert len(server.log) == 0

@@ -85,7 +85,7 @@ def test_options_are_lettered_like_those_shown(server, tmp_path, given):
         ({k: v for k, v in WRITTEN.items() if k != "options"}, "multiple choice was asked for"),
         ({**WRITTEN, "options": ["25"]}, "options: 1 are given"),
         ({**WRITTEN, "options": ["25", "25"]}, "that no other repeats"),
-        ({**WRITTEN, "options": ["20", ""]}, "that no other repeats"),
+        ({**WRITTEN, "options": ["20", ""]}, "it is empty"),
         ({**WRITTEN, "answer": "26"}, "names no option"),
         ({**WRITTEN, "answer": "E"}, "names no option"),
         ({**WRITTEN, "options": ["(B) 20", "(A) 25", "(C) 30"]}, "letters are B, A, C"),
