@@ -4,7 +4,7 @@ import pytest
 
 from sei.grading import MathGrader
 from sei.records import Problem
-from tests.grading import letters
+from tests.grading import letter_cases as letters
 from tests.grading.choice_cases import CHOICES
 from tests.grading.outputs import OUTPUTS
 from tests.grading.pairs import DIFFERENT, EQUAL
