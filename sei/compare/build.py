@@ -67,8 +67,8 @@ def main_table(blocks: Sequence[Block], stage: Stage, expected: Sequence[str] = 
 
 
 _CHANGED = (
-    "Take care: a file, folder or plugin that the settings of {} name was changed between its runs, so they may be of "
-    "different methods."
+    "Take care: the runs of {} may be of different methods. A file, folder or plugin in their settings was changed "
+    "between them."
 )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from sei.grading.notation import UNITS
+
 _FUNCTION = r"(?:sqrt|cbrt|arc(?:sin|cos|tan)|sin|cos|tan|cot|sec|csc|ln|log|exp)"
 _BEFORE = re.compile(
     rf"(?:(?:√|\\sqrt)\s?[({{]?|\^\s?[({{]?-?|(?:π|\\pi)\s?/\s?|(?<![A-Za-z\d]){_FUNCTION}(?:\s?\(|\s)\s?-?"
@@ -36,18 +38,19 @@ _TWO_VALUES = re.compile(  # of one variable; "5x = 180 or x = 36" has one
 _UNIT_POWER = re.compile(r"(?:[A-Za-z]{2,}|\d\s*[msgh])\s?\}?\s?\^\s?\{?$")  # "30 cm^2", and not "e^2" or "3x^2"
 _IN_BASE = re.compile(r"\d\s*(?:,?\s*in|\(\s*(?:in)?)\s*base[\s-]*\$?\d?$")
 _PLUS_MINUS = re.compile(r"(?:\\pm(?![a-zA-Z])|±|\+/-)\s*$")
-_UNITS = (  # the larger and the smaller unit of one quantity
-    (r"weeks?", r"days?"),
-    (r"days?", r"(?:hours?|hrs?)"),
-    (r"(?:hours?|hrs?|h)", r"(?:minutes?|mins?)"),
-    (r"(?:minutes?|mins?)", r"(?:seconds?|secs?)"),
-    (r"(?:feet|foot|ft)", r"(?:inch(?:es)?|in)"),
-    (r"(?:pounds?|lbs?)", r"(?:ounces?|oz)"),
-    (r"years?", r"months?"),
-    (r"dollars?", r"cents?"),
+_SMALLER = (
+    "week day",
+    "day hour",
+    "hour minute",
+    "minute second",
+    "foot inch",
+    "pound ounce",
+    "year month",
+    "dollar cent",
 )
+_PAIRS = [[f"(?:{UNITS[name]})" for name in pair.split()] for pair in _SMALLER]  # the larger and the smaller unit
 _COMPOUND = re.compile(
-    "|".join(rf"\d[\d.,]*\s*{large}\s*(?:,|,?\s*and)?\s*\d[\d.,]*\s*{small}(?![a-z])" for large, small in _UNITS)
+    "|".join(rf"\d[\d.,]*\s*{large}\s*(?:,|,?\s*and)?\s*\d[\d.,]*\s*{small}(?![a-z])" for large, small in _PAIRS)
     + r"|\d+\s*(?:R|r|remainder|rem\.?)\s*\d+"
 )
 _BLANKS = re.compile(r"(?<![\w.,/^])(?<!\d )\d{1,3}(?:[ \u00a0\u202f~]\d{3})+(?:\.\d+)?(?![\w/^])(?! \d)")  # "1 200"

@@ -179,12 +179,9 @@ def _by_algebra(gold: str, stated: str, seconds: float) -> bool:
 
 def _in_the_case_of(gold: str, stated: str) -> str:
     """Return a statement with the gold answer's case of the constant ``C`` and of the name before ``=``."""
-    mine, other = ({m[0] for m in _CONSTANT.finditer(x)} for x in (gold, stated))
-    mine_indexed, other_indexed = ({m[1] for m in re.finditer(r"(?<![\\a-zA-Z])([cC])_", x)} for x in (gold, stated))
-    mine, other = mine | mine_indexed, other | other_indexed
-    if len(mine) == len(other) == 1 and mine != other:
-        (letter,) = mine
-        stated = re.sub(r"(?<![\\a-zA-Z])[cC](?![a-zA-Z])", letter, stated)
+    mine, other = (set(_CONSTANT.findall(x)) for x in (gold, stated))
+    if len(mine) == len(other) == 1:
+        stated = _CONSTANT.sub(mine.pop(), stated)
     a, b = _NAMED.match(gold), _NAMED.match(stated)
     if a and b and a[1] != b[1] and a[1].casefold() == b[1].casefold():
         stated = stated[: b.start(1)] + a[1] + stated[b.end(1) :]

@@ -12,7 +12,7 @@ _BASED = re.compile(
     rf"\s*\(?([0-9A-Fa-f]+)\)?\s*_\s*\{{?\s*({_BASE})\s*\}}?\s*"
     rf"|\s*([0-9A-Fa-f]+)\s*(?:\(\s*(?:in )?base[\s-]*({_BASE})\s*\)|,?\s*(?:in )?base[\s-]*({_BASE}))\s*"
 )
-_UNITS = {
+UNITS = {  # spellings of the units that are said together, as in "2 hours 30 minutes"
     "year": "years?|yrs?",
     "month": "months?",
     "week": "weeks?",
@@ -27,7 +27,7 @@ _UNITS = {
     "dollar": "dollars?",
     "cent": "cents?",
 }
-_UNIT = "|".join(f"(?P<{name}>{spellings})" for name, spellings in _UNITS.items())
+_UNIT = "|".join(f"(?P<{name}>{spellings})" for name, spellings in UNITS.items())
 _PART = re.compile(rf"\s*(\d+(?:\.\d+)?)\s*(?:{_UNIT})\.?(?![A-Za-z])\s*(?:,?\s*and\b|,)?")
 _REMAINDER = re.compile(r"\s*(\d+)\s*,?\s*(?:R|r|remainder|rem\.?|with (?:a )?remainder(?: of)?)\s*(\d+)\s*")
 

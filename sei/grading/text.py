@@ -75,7 +75,7 @@ _REPEATING = re.compile(r"(\d*\.\d*)\\dot\s*\{?(\d)\}?(?:(\d*)\\dot\s*\{?(\d)\}?
 _CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}")
 _UPRIGHT_UNIT = re.compile(  # a variable would not be upright
     r"(?:(?<=[\d})])|(?<=\\pi))(?:\s|\\[,;:! ]|~)*\\(?:text|mathrm|mbox|rm)\s*\{[\s~]*"
-    r"(?:[mgshlLKNJWVA]|[kcm]m|kg|mg|ft|in|lb|km|min|hr|mi|cm)(?:\s*/\s*(?:[msh]|min|hr|sec|kg|km|cm))?[\s~]*\}"
+    r"(?:[mgshlLKNJWVA]|[kcm]m|kg|mg|ft|in|lb|min|hr|mi)(?:\s*/\s*(?:[msh]|min|hr|sec|kg|km|cm))?[\s~]*\}"
     r"(?:\s*\^\s*\{?-?\d\}?)?$"
 )
 _ZEROS = re.compile(r"(?<!\d)0\d\d")  # "000" is not a number in a list
